@@ -1,0 +1,1 @@
+"""Hydra configuration of TriAlign: entry files, and one folder a config group."""

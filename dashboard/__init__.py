@@ -1,0 +1,1 @@
+"""Streamlit dashboard on which people who do not program audit the groups' agents."""

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from trialign.audit.items import AuditItem, items_frame, read_items, write_items
+from trialign.errors import UserError
+
+pytestmark = pytest.mark.unit
+
+FACT = AuditItem(
+    query_id="q1",
+    cluster="c1",
+    kind="truth",
+    split="test",
+    topic="physics",
+    group="nurses",
+    role="member",
+    exposure="explicit",
+    profile_group="nurses",
+    answer="It is 100 °C.",
+    canonical="100",
+    parse_status="ok",
+    correct=True,
+    reward_truth=1.0,
+    option_probabilities=(0.25, 0.75),
+    adapter_sha256="ab" * 32,
+)
+TASTE = replace(
+    FACT,
+    query_id="q2",
+    kind="preference",
+    exposure="implicit",
+    wording=1,
+    turn=2,
+    repeat=3,
+    profile_group="farmers",
+    canonical=None,
+    parse_status="none",
+    correct=None,
+    reward_truth=None,
+    reward_preference=0.5,
+    option_probabilities=None,
+    adapter_sha256=None,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "items.parquet"
+
+
+def test_items_come_back_as_they_were_written(path: Path) -> None:
+    write_items(path, [FACT, TASTE])
+    frame = read_items(path)
+    assert list(frame.columns) == list(asdict(FACT))
+    for row, item in zip(frame.to_dict("records"), (FACT, TASTE), strict=True):
+        for name, expected in asdict(item).items():
+            value = row[str(name)]
+            if expected is None:
+                assert value is None or pd.isna(value), name
+            elif name == "option_probabilities":
+                assert tuple(value) == expected
+            else:
+                assert value == expected, name
+    assert [entry.name for entry in path.parent.iterdir()] == ["items.parquet"]
+
+
+def test_a_frame_in_memory_equals_the_one_read(path: Path) -> None:
+    write_items(path, [FACT, TASTE])
+    pd.testing.assert_frame_equal(items_frame([FACT, TASTE]), read_items(path))
+
+
+def test_nothing_to_write_is_refused(path: Path) -> None:
+    with pytest.raises(UserError, match="asked no question"):
+        write_items(path, [])
+    assert not path.exists()
+
+
+def _missing(path: Path) -> None:
+    path.unlink()
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[60] ^= 0xFF
+    path.write_bytes(content)
+
+
+def _footer(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"query_id", b"\xff\xffery_id"))
+
+
+def _text(path: Path) -> None:
+    path.write_text("query_id,answer\n")
+
+
+def _foreign(path: Path) -> None:
+    pq.write_table(pa.table({"query_id": ["q1"]}), path)
+
+
+def _version(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata(dict.fromkeys(table.schema.metadata, b"7")), path)
+
+
+def _column(path: Path) -> None:
+    pq.write_table(pq.read_table(path).drop_columns(["turn"]), path)
+
+
+def _type(path: Path) -> None:
+    table = pq.read_table(path)
+    position = table.schema.get_field_index("correct")
+    words = pa.array(["yes"] * len(table))
+    pq.write_table(table.set_column(position, "correct", words), path)
+
+
+def _extra(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("mood", pa.array(["fine"] * len(table))), path)
+
+
+def _no_rows(path: Path) -> None:
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_missing, "does not exist"),
+        (_empty, "cannot be read"),
+        (_torn, "cannot be read"),
+        (_flipped, "cannot be read"),
+        (_footer, "cannot be read"),
+        (_text, "cannot be read"),
+        (_foreign, "no schema version"),
+        (_version, "schema version 7"),
+        (_column, "lacks the column 'turn'"),
+        (_type, "column 'correct' as string instead of bool"),
+        (_extra, "unknown columns: ['mood']"),
+        (_no_rows, "holds no rows"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_fault(path: Path, damage: Callable[[Path], None], said: str) -> None:
+    write_items(path, [FACT, TASTE])
+    damage(path)
+    with pytest.raises(UserError) as caught:
+        read_items(path)
+    assert str(path) in caught.value.problem
+    assert said in caught.value.problem

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from trialign.audit import statistics
+
+pytestmark = pytest.mark.unit
+
+Z = 1.959964  # the normal distribution's 97.5 % quantile
+
+# Three groups on four queries, all with gold 0:
+# agreed and right; agreed and wrong; one pair of three agrees; two without an answer, so no pair agrees.
+ANSWERS = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1], [-1, -1, 0]])
+
+
+def test_codes_tell_answers_apart_and_mark_their_absence() -> None:
+    codes = statistics.answer_codes(np.array([["Paris", None], ["Rome", "Paris"]], dtype=object))
+    assert codes.shape == (2, 2)
+    assert codes[0, 1] == -1
+    assert codes[0, 0] == codes[1, 1] != codes[1, 0]
+
+
+def test_agreement_by_hand() -> None:
+    correct = ANSWERS == 0
+    assert statistics.unanimity(ANSWERS) == 2 / 4
+    assert statistics.flip_rate(ANSWERS) == pytest.approx((0 + 0 + 2 + 3) / 12)
+    assert statistics.consistent_wrong(ANSWERS, correct) == 1 / 4
+    assert statistics.no_answer_rate(ANSWERS) == pytest.approx(2 / 12)
+
+
+def test_absent_answers_agree_with_nothing() -> None:
+    silent = np.full((2, 3), -1)
+    assert statistics.unanimity(silent) == 0
+    assert statistics.flip_rate(silent) == 1
+    assert statistics.consistent_wrong(silent, np.zeros((2, 3))) == 0
+    assert statistics.no_answer_rate(silent) == 1
+
+
+@pytest.mark.parametrize(
+    "agreement",
+    [
+        statistics.unanimity,
+        statistics.flip_rate,
+        lambda answers: statistics.consistent_wrong(answers, answers == 0),
+        lambda answers: statistics.mean_divergence(np.ones((4, 1, 1)), np.full(4, 2)),
+    ],
+)
+def test_one_group_has_no_agreement(agreement: Callable[[statistics.Integers], float]) -> None:
+    assert math.isnan(agreement(ANSWERS[:, :1]))
+
+
+def test_gap_is_the_largest_minus_the_smallest() -> None:
+    assert statistics.gap([0.5, 0.75, 0.25]) == 0.5
+
+
+def test_divergence_by_hand() -> None:
+    probabilities = np.array(
+        [
+            # Two options. M = (2/3, 1/3), H(M) = log 3 - (2/3) log 2, no entropy of its own, largest log 2.
+            [[1, 0, 0], [1, 0, 0], [0, 1, 0]],
+            # All alike: 0.
+            [[0.2, 0.3, 0.5]] * 3,
+            # All apart on three options: H(M) = log 3, the largest there is, so 1.
+            np.eye(3),
+        ]
+    )
+    expected = ((math.log(3) - 2 / 3 * math.log(2)) / math.log(2) + 0 + 1) / 3
+    assert statistics.mean_divergence(probabilities, np.array([2, 3, 3])) == pytest.approx(expected)
+
+
+def test_nash_is_the_geometric_mean_of_the_shifted_utilities() -> None:
+    assert statistics.nash([0.24, 0.99], eps=0.01) == pytest.approx(math.sqrt(0.25 * 1.0))
+
+
+def test_single_questions_get_wilsons_interval() -> None:
+    # Five of ten: the centre is 1/2 by symmetry.
+    half = Z / (1 + Z**2 / 10) * math.sqrt(0.25 / 10 + Z**2 / 400)
+    low, high = statistics.accuracy_interval([1] * 5 + [0] * 5, list("abcdefghij"))
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
+
+
+def test_clusters_are_drawn_whole() -> None:
+    # Clusters {1} and {0, 0, 0}. Two draws give 1 (once in four), 1/4 (twice in four) or 0 (once in four), so
+    # the 30 % and 70 % quantiles are both 1/4, and the 2.5 % and 97.5 % ones 0 and 1.
+    correct, clusters = [1, 0, 0, 0], ["a", "b", "b", "b"]
+    assert statistics.accuracy_interval(correct, clusters, confidence=0.4) == (0.25, 0.25)
+    assert statistics.accuracy_interval(correct, clusters) == (0, 1)
+
+
+def test_clusters_that_all_agree_still_leave_doubt() -> None:
+    # Four clusters of two, all right: Wilson's lower end for 4 of 4 is 1 / (1 + z^2 / 4).
+    low, high = statistics.accuracy_interval([1] * 8, [0, 0, 1, 1, 2, 2, 3, 3])
+    assert low == pytest.approx(1 / (1 + Z**2 / 4), abs=1e-6)
+    assert high == pytest.approx(1)
+
+
+def test_permutations_keep_a_cluster_whole() -> None:
+    correct = [[1, 0], [1, 0]]
+    # As one cluster both queries swap together: the gap is always 1.
+    assert statistics.permutation_gap(correct, [0, 0], permutations=50) == (1.0, 1.0)
+    # As two clusters they swap alone: the gap is 1 or 0, each half of the time. Four standard deviations of
+    # the mean of 2000 such draws are 4 * 0.5 / sqrt(2000) = 0.045.
+    null, p_value = statistics.permutation_gap(correct, [0, 1])
+    assert null == pytest.approx(0.5, abs=0.045)
+    assert p_value == pytest.approx(0.5, abs=0.045)
+
+
+def test_a_plain_gap_gets_the_smallest_p_value() -> None:
+    correct = np.zeros((40, 3))
+    correct[:, 0] = 1
+    _, p_value = statistics.permutation_gap(correct, np.arange(40), permutations=199)
+    assert p_value == 1 / 200
+
+
+def test_the_permutation_test_holds_its_level_on_correlated_paraphrases() -> None:
+    generator = np.random.default_rng(7)
+    simulations, clusters, paraphrases, groups = 300, 30, 4, 4
+    labels = np.repeat(np.arange(clusters), paraphrases)
+    whole, single = 0, 0
+    for seed in range(simulations):
+        facts = generator.random((clusters, groups)) < 0.6
+        correct = facts[labels] ^ (generator.random((len(labels), groups)) < 0.05)
+        whole += statistics.permutation_gap(correct, labels, permutations=199, seed=seed)[1] <= 0.05
+        rows = np.arange(len(labels))
+        single += statistics.permutation_gap(correct, rows, permutations=199, seed=seed)[1] <= 0.05
+    assert binom.ppf(0.0005, simulations, 0.05) <= whole <= binom.ppf(0.9995, simulations, 0.05)
+    # The same test with every paraphrase for itself must fail here, or this simulation shows nothing.
+    assert single > binom.ppf(0.9995, simulations, 0.05)
+
+
+def test_a_paired_change_is_bootstrapped_over_clusters() -> None:
+    # The changes are {1} and {0, 0, 0}: the draws of test_clusters_are_drawn_whole.
+    before, after, clusters = [0, 1, 0, 1], [1, 1, 0, 1], ["a", "b", "b", "b"]
+    assert statistics.paired_interval(before, after, clusters) == (0.25, 0, 1)
+    assert statistics.paired_interval(before, after, clusters, confidence=0.4) == (0.25, 0.25, 0.25)
+    assert statistics.paired_interval(after, before, clusters) == (-0.25, -1, 0)
+
+
+def test_seeds_are_resampled_together() -> None:
+    # What one seed gains the other loses, on every query: drawn together, nothing is left to vary.
+    before, after = np.zeros(6), np.array([1, -1, 1, 1, 0, -1])
+    assert statistics.pooled_paired_interval([(before, after), (after, before)], range(6)) == (0, 0, 0)
+    alone = statistics.paired_interval(before, after, range(6))
+    assert statistics.pooled_paired_interval([(before, after)] * 2, range(6)) == alone
+
+
+def test_one_cluster_tells_no_spread() -> None:
+    change, low, high = statistics.paired_interval([0, 0], [1, 0], ["a", "a"])
+    assert change == 0.5
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_chunks_do_not_change_a_permutation_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = np.random.default_rng(0).random((20, 3)) < 0.5
+    at_once = statistics.permutation_gap(correct, np.arange(20), permutations=100)
+    monkeypatch.setattr(statistics, "_CHUNK", 700)
+    assert statistics.permutation_gap(correct, np.arange(20), permutations=100) == pytest.approx(at_once)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trialign.errors import UserError
+from trialign.models import BaseModelFiles, ModelConfig, load_model
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, group_policy
+from trialign.policy.group_policy import Sampling
+from trialign.policy.scoring import length_batches, option_distribution, score_rows
+
+pytestmark = pytest.mark.unit
+
+MakePolicy = Callable[..., GroupPolicy]
+NAMES = ("men", "women", "others")
+END = 2
+PROMPTS = ((5, 90, 41, 7), (301, 12, 12, 80, 33, 6, 9, 9, 21), (44, 45), (9, 8, 7, 6, 5))
+AGENTS = ("women", "men", "others", "control")
+# A token that is never greedily chosen, so that replies of every length are compared.
+NO_END = 1
+
+
+def row(policy: GroupPolicy, agent: str, prompt: tuple[int, ...], *answers: tuple[int, ...]) -> TreeRow:
+    segments = (Segment(prompt, ROOT), *(Segment(answer, 0, action=True) for answer in answers))
+    return TreeRow(policy.adapter_index(agent), segments)
+
+
+def greedy_reply(policy: GroupPolicy, agent: str, prompt: tuple[int, ...], length: int) -> list[int]:
+    """Token by token, the most probable one as `score` sees it: no cache, no generation code."""
+    reply: tuple[int, ...] = ()
+    every_token = [(token,) for token in range(policy.base.config.vocab_size)]
+    for _ in range(length):
+        scores = policy.score(build_tree_batch([row(policy, agent, prompt + reply, *every_token)]))
+        reply += (int(scores.argmax()),)
+    return list(reply)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7])
+def test_scores_in_chunks_equal_scores_at_once(
+    make_policy: MakePolicy, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    policy = make_policy(NAMES)
+    # 2 + 5 + 1 = 8 action tokens: a chunk of 3 cuts through a branch.
+    batch = build_tree_batch(
+        [row(policy, "men", PROMPTS[0], (17, 2), (3, 4, 5, 6, 2)), row(policy, "women", PROMPTS[1], (8,))]
+    )
+    at_once = policy.score(batch)
+    monkeypatch.setattr(group_policy, "ACTIONS_PER_CHUNK", chunk)
+    torch.testing.assert_close(policy.score(batch), at_once, atol=1e-6, rtol=1e-6)
+
+
+def test_scores_are_log_probabilities_per_branch(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    every_token = [(token,) for token in range(policy.base.config.vocab_size)]
+    scores = policy.score(build_tree_batch([row(policy, "men", PROMPTS[0], *every_token)]))
+    assert scores.dtype == torch.float32
+    # The next token is one of the vocabulary.
+    assert scores.exp().sum().item() == pytest.approx(1.0, abs=1e-5)
+    first, second = 17, 200
+    joined = policy.score(build_tree_batch([row(policy, "men", PROMPTS[0], (first, second))]))
+    then = policy.score(build_tree_batch([row(policy, "men", (*PROMPTS[0], first), (second,))]))
+    torch.testing.assert_close(joined[0], scores[first] + then[0], atol=1e-5, rtol=1e-5)
+
+
+def test_greedy_replies_in_one_batch_equal_one_at_a_time(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    sampling = Sampling(max_new_tokens=6)
+    together = policy.generate(PROMPTS, AGENTS, NO_END, sampling)
+    alone = [
+        policy.generate([prompt], [agent], NO_END, sampling)[0] for prompt, agent in zip(PROMPTS, AGENTS, strict=True)
+    ]
+    assert together == alone
+    assert len({len(prompt) for prompt in PROMPTS}) == 4, "equal lengths need no padding: nothing was compared"
+
+
+def test_each_agent_answers_with_its_own_adapter(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    agents = (*NAMES, "control")
+    replies = policy.generate([PROMPTS[0]] * 4, agents, NO_END, Sampling(max_new_tokens=5))
+    expected = [tuple(greedy_reply(policy, agent, PROMPTS[0], 5)) for agent in agents]
+    assert replies == expected
+    assert len(set(replies)) == 4
+    reference = policy.generate([PROMPTS[0]] * 4, agents, NO_END, Sampling(max_new_tokens=5), reference=True)
+    assert reference == [replies[3]] * 4
+
+
+def test_replies_follow_the_scored_policy_whatever_defaults_the_model_brings(
+    make_policy: MakePolicy, base_files: BaseModelFiles, tiny_config: ModelConfig
+) -> None:
+    plain = make_policy(NAMES)
+    model = load_model(base_files, tiny_config)
+    model.generation_config.update(
+        repetition_penalty=5.0, no_repeat_ngram_size=1, do_sample=True, min_p=0.9, max_length=3
+    )
+    policy = GroupPolicy(model, NAMES, plain.config)
+    for name in NAMES:
+        policy.load_adapter_state(name, plain.adapter_state(name))
+    for sampling in (Sampling(6), Sampling(6, temperature=1.0, seed=3)):
+        expected = plain.generate(PROMPTS, AGENTS, NO_END, sampling)
+        assert policy.generate(PROMPTS, AGENTS, NO_END, sampling) == expected
+
+
+def test_a_reply_ends_with_the_end_token_or_at_the_longest(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    whole = greedy_reply(policy, "women", PROMPTS[0], 5)
+    end = whole[2]
+    cut = whole.index(end) + 1
+    replies = policy.generate([PROMPTS[0], PROMPTS[2]], ["women", "others"], end, Sampling(max_new_tokens=5))
+    assert replies[0] == tuple(whole[:cut])
+    assert replies[0].count(end) == 1
+    assert len(replies[1]) <= 5
+
+
+def test_equal_seeds_give_equal_samples_and_leave_the_generator_alone(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+
+    def draw(seed: int) -> list[tuple[int, ...]]:
+        return policy.generate(PROMPTS, AGENTS, NO_END, Sampling(8, temperature=1.0, seed=seed))
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = draw(1)
+    assert torch.equal(torch.rand(3), expected)
+    assert draw(1) == first
+    assert draw(2) != first
+
+
+def test_samples_follow_the_policys_distribution(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    count = 600
+    replies = policy.generate([PROMPTS[0]] * count, ["women"] * count, NO_END, Sampling(1, temperature=1.0, seed=0))
+    every_token = [(token,) for token in range(policy.base.config.vocab_size)]
+    shares = policy.score(build_tree_batch([row(policy, "women", PROMPTS[0], *every_token)])).exp().detach()
+    token = int(shares.argmax())
+    expected = float(shares[token])
+    # Four standard errors of a share among 600 draws.
+    bound = 4 * math.sqrt(expected * (1 - expected) / count)
+    assert replies.count((token,)) / count == pytest.approx(expected, abs=bound)
+
+
+def test_an_adapters_state_can_be_carried_over(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    batch = build_tree_batch([row(policy, agent, PROMPTS[0], (17, 2)) for agent in NAMES])
+    before = policy.score(batch).tolist()
+    policy.load_adapter_state("women", policy.adapter_state("men"))
+    # Agent 1 answers as agent 0 does, and the others as before.
+    assert policy.score(batch).tolist() == pytest.approx([before[0], before[0], before[2]], abs=1e-5)
+    assert before[1] != pytest.approx(before[0], abs=1e-2)
+
+
+def test_a_taken_state_does_not_follow_the_policy(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    state = policy.adapter_state("men")
+    kept = {name: tensor.clone() for name, tensor in state.items()}
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(1.0)
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def changed_shape(state: dict[str, torch.Tensor]) -> None:
+    name = next(iter(state))
+    state[name] = state[name][:1]
+
+
+def missing(state: dict[str, torch.Tensor]) -> None:
+    state.pop(next(iter(state)))
+
+
+def unknown(state: dict[str, torch.Tensor]) -> None:
+    state["model.layers.9.lora_A.weight"] = torch.zeros(1)
+
+
+@pytest.mark.parametrize("spoil", [changed_shape, missing, unknown])
+def test_a_state_that_does_not_fit_is_refused(make_policy: MakePolicy, spoil: Any) -> None:
+    policy = make_policy(NAMES)
+    state, before = policy.adapter_state("men"), policy.adapter_state("women")
+    spoil(state)
+    with pytest.raises(UserError, match=r"adapter 'women' does not fit.* [12] tensors differ"):
+        policy.load_adapter_state("women", state)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in policy.adapter_state("women").items())
+
+
+def test_the_context_length_is_the_base_models(make_policy: MakePolicy) -> None:
+    assert make_policy(NAMES).context_length == 1024
+
+
+@given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 120))
+def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = length_batches(lengths, budget)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        positions = len(batch) * max(lengths[index] for index in batch)
+        assert positions <= budget or len(batch) == 1
+
+
+def test_batches_by_hand() -> None:
+    # From long to short: 9 alone (2 x 9 > 12), then 4, 4, 3 (3 x 4 = 12), then 1, 1.
+    assert length_batches([4, 1, 9, 3, 4, 1], 12) == [[2], [0, 4, 3], [1, 5]]
+
+
+def test_scores_come_in_the_order_of_the_rows(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    rows = [
+        row(policy, agent, prompt, (17, 200, 2), *[(3, 2)] * index)
+        for index, (agent, prompt) in enumerate(zip(AGENTS, PROMPTS, strict=True))
+    ]
+    seen: list[int] = []
+    # 20 positions: the rows of 12, 16, 9 and 14 tokens need several forward passes, longest first.
+    scores = score_rows(policy, rows, batch_tokens=20, on_batch=seen.append)
+    assert sum(seen) == 4
+    assert len(seen) > 1
+    assert [len(values) for values in scores] == [1, 2, 3, 4]
+    for one, values in zip(rows, scores, strict=True):
+        assert values == pytest.approx(policy.score(build_tree_batch([one])).tolist(), abs=1e-5)
+    reference = score_rows(policy, rows, reference=True)
+    assert reference[3] == pytest.approx(scores[3], abs=1e-5)
+    assert reference[0] != pytest.approx(scores[0], abs=1e-2)
+
+
+def test_no_rows_have_no_scores(make_policy: MakePolicy) -> None:
+    assert score_rows(make_policy(NAMES), []) == []
+
+
+def test_option_distributions_by_hand() -> None:
+    scores, lengths = [math.log(0.1), math.log(0.3)], [1, 2]
+    # exp: 0.1 and 0.3 of 0.4.
+    assert option_distribution(scores, lengths, "sum") == pytest.approx((0.25, 0.75))
+    assert option_distribution(scores, lengths, "letter") == pytest.approx((0.25, 0.75))
+    # Per token: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
+    assert option_distribution(scores, lengths, "mean") == pytest.approx((0.154387, 0.845613), abs=1e-6)
+
+
+@given(st.lists(st.floats(-5000, 0), min_size=1, max_size=8))
+def test_option_distributions_sum_to_one_however_improbable(scores: list[float]) -> None:
+    shares = option_distribution(scores, [1] * len(scores), "sum")
+    assert sum(shares) == pytest.approx(1.0)
+    assert max(shares) == shares[scores.index(max(scores))]

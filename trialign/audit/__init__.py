@@ -1,0 +1,1 @@
+"""Audits: what every group's agent answered, and what it says about the groups."""

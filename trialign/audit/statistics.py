@@ -1,0 +1,285 @@
+"""Audit statistics on plain arrays: the same questions, asked of every group, in clusters of paraphrases.
+
+Arrays are aligned by their caller: rows are queries, columns are groups; ``clusters`` holds one label per
+query. Answers are integer codes, equal where the canonical answers are, with -1 for a reply that holds no
+answer; such a reply differs from every answer, and from every other such reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import entropy
+from statsmodels.stats.proportion import proportion_confint
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_CHUNK = 2_000_000  # numbers held at once by a resampling: 16 MB
+
+
+def answer_codes(canonical: NDArray[np.object_]) -> Integers:
+    """Integer codes of canonical answers.
+
+    Args:
+        canonical: texts, or None (or NaN) where a reply holds no answer; any shape.
+
+    Returns:
+        Codes of the same shape; -1 for no answer.
+    """
+    codes, _ = pd.factorize(canonical.ravel())
+    return codes.astype(np.int64).reshape(canonical.shape)
+
+
+def accuracy_interval(
+    correct: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Interval of one group's accuracy.
+
+    Wilson's where every cluster has one question, else the percentile bootstrap over clusters. Where all
+    clusters have the same accuracy the bootstrap has no spread; then it is Wilson's with the clusters as the
+    trials.
+
+    Args:
+        correct: [queries], 0 or 1.
+        clusters: [queries], labels.
+        confidence: the coverage that is aimed at.
+        resamples: bootstrap resamples.
+        seed: of the resampling.
+
+    Returns:
+        Lower and upper end, both in [0, 1].
+    """
+    hits = np.asarray(correct, dtype=np.float64)
+    sums, counts = _cluster_sums(hits, clusters)
+    rates = sums / counts
+    if (counts == 1).all() or np.ptp(rates) == 0:
+        low, high = proportion_confint(rates.sum(), len(rates), alpha=1 - confidence, method="wilson")
+        return float(low), float(high)
+    return _percentile_interval(_bootstrap_means(sums, counts, resamples, seed), confidence)
+
+
+def gap(accuracies: ArrayLike) -> float:
+    """Largest minus smallest accuracy of the groups ([groups])."""
+    return float(np.ptp(np.asarray(accuracies, dtype=np.float64)))
+
+
+def permutation_gap(
+    correct: ArrayLike, clusters: ArrayLike, *, permutations: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Could noise alone give the gap? Group labels are permuted, whole clusters at a time.
+
+    All queries of a cluster get the same permutation, so that paraphrases which are answered alike count as
+    the one observation they are. The p-value is (1 + #{null gap >= observed}) / (1 + permutations) (Phipson
+    and Smyth, 2010), never zero.
+
+    Args:
+        correct: [queries, groups], 0 or 1.
+        clusters: [queries], labels.
+        permutations: how many to draw.
+        seed: of the drawing.
+
+    Returns:
+        The null's mean gap (what noise alone gives) and the p-value.
+    """
+    hits = np.asarray(correct, dtype=np.float64)
+    sums, _ = _cluster_sums(hits, clusters)
+    generator = np.random.default_rng(seed)
+
+    def null_gaps(count: int) -> Floats:
+        shuffled = generator.permuted(np.broadcast_to(sums, (count, *sums.shape)), axis=2)
+        gaps: Floats = np.ptp(shuffled.sum(axis=1), axis=1)
+        return gaps
+
+    null = _in_chunks(null_gaps, permutations, sums.size)
+    observed = np.ptp(sums.sum(axis=0)) - 1e-9  # an equal gap counts, whatever the rounding
+    extreme = int((null >= observed).sum())
+    return float(null.mean() / len(hits)), (1 + extreme) / (1 + permutations)
+
+
+def unanimity(answers: Integers) -> float:
+    """Share of queries on which all groups give the same answer.
+
+    Args:
+        answers: [queries, groups], codes.
+
+    Returns:
+        A share; NaN with fewer than two groups.
+    """
+    if answers.shape[1] < 2:
+        return float("nan")
+    return float(_agreed(answers).mean())
+
+
+def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
+    """Share of queries on which all groups give the same wrong answer.
+
+    Args:
+        answers: [queries, groups], codes.
+        correct: [queries, groups], 0 or 1.
+
+    Returns:
+        A share; NaN with fewer than two groups.
+    """
+    if answers.shape[1] < 2:
+        return float("nan")
+    return float((_agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
+
+
+def flip_rate(answers: Integers) -> float:
+    """Share of (query, pair of groups) whose answers differ.
+
+    Args:
+        answers: [queries, groups], codes.
+
+    Returns:
+        A share; NaN with fewer than two groups.
+    """
+    first, second = np.triu_indices(answers.shape[1], k=1)
+    if len(first) == 0:
+        return float("nan")
+    same = (answers[:, first] == answers[:, second]) & (answers[:, first] >= 0)
+    return float(1 - same.mean())
+
+
+def no_answer_rate(answers: Integers) -> float:
+    """Share of replies ([queries, groups], codes) that hold no answer."""
+    return float((answers < 0).mean())
+
+
+def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:
+    """Mean generalised Jensen-Shannon divergence between the groups' answer distributions, in [0, 1].
+
+    Per query H(mean_g S_g) - mean_g H(S_g) in nats, divided by its largest value log min(G, K) (Lin, 1991).
+
+    Args:
+        probabilities: [queries, groups, options], each row summing to one; zero beyond a query's own options.
+        option_counts: [queries], K of each query, at least 2.
+
+    Returns:
+        The mean over queries; NaN with fewer than two groups.
+    """
+    groups = probabilities.shape[1]
+    if groups < 2:
+        return float("nan")
+    mixture = entropy(probabilities.mean(axis=1), axis=-1)
+    divergence = mixture - entropy(probabilities, axis=-1).mean(axis=-1)
+    return float(np.mean(np.maximum(divergence, 0) / np.log(np.minimum(groups, option_counts))))
+
+
+def nash(utilities: ArrayLike, eps: float) -> float:
+    """Nash welfare as exp of the mean of log(eps + utility).
+
+    Args:
+        utilities: in [0, 1], usually the 2G of truth and preference; any shape.
+        eps: above 0; keeps a utility of zero from deciding alone.
+    """
+    return float(np.exp(np.log(eps + np.asarray(utilities, dtype=np.float64)).mean()))
+
+
+def paired_interval(
+    before: ArrayLike,
+    after: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Mean change on the same queries, with the percentile bootstrap over clusters.
+
+    Args:
+        before: [queries], a value per query of the first run.
+        after: [queries], the same queries' values of the second run.
+        clusters: [queries], labels.
+        confidence: the coverage that is aimed at.
+        resamples: bootstrap resamples.
+        seed: of the resampling.
+
+    Returns:
+        Mean of ``after - before``, lower end, upper end. The ends are NaN with fewer than two clusters, from
+        which no spread can be told.
+    """
+    return pooled_paired_interval(
+        [(before, after)], clusters, confidence=confidence, resamples=resamples, seed=seed
+    )
+
+
+def pooled_paired_interval(
+    runs: Sequence[tuple[ArrayLike, ArrayLike]],
+    clusters: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """`paired_interval` over several seeds of training.
+
+    The seeds are averaged per query first, and then clusters are resampled once for all seeds. The interval
+    is about the questions; it holds the seeds as they are.
+
+    Args:
+        runs: per seed the [queries] values before and after, all in the same order of queries.
+        clusters: [queries], labels.
+        confidence: the coverage that is aimed at.
+        resamples: bootstrap resamples.
+        seed: of the resampling.
+
+    Returns:
+        As `paired_interval`.
+    """
+    changes = [np.asarray(after, dtype=np.float64) - np.asarray(before, np.float64) for before, after in runs]
+    change = np.mean(changes, axis=0)
+    sums, counts = _cluster_sums(change, clusters)
+    if len(counts) < 2:
+        return float(change.mean()), float("nan"), float("nan")
+    means = _bootstrap_means(sums, counts, resamples, seed)
+    return float(change.mean()), *_percentile_interval(means, confidence)
+
+
+def _agreed(answers: Integers) -> NDArray[np.bool_]:
+    first = answers[:, :1]
+    agreed: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
+    return agreed
+
+
+def _cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
+    """Sums of ``values`` ([queries, ...]) per cluster ([clusters, ...]), and the clusters' sizes."""
+    labels: NDArray[Any] = np.asarray(clusters)
+    _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), *values.shape[1:]))
+    np.add.at(sums, index, values)
+    return sums, counts.astype(np.float64)
+
+
+def _bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
+    """Means over queries ([resamples]) after drawing clusters with replacement."""
+    generator = np.random.default_rng(seed)
+
+    def means(count: int) -> Floats:
+        drawn = generator.integers(len(counts), size=(count, len(counts)))
+        result: Floats = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        return result
+
+    return _in_chunks(means, resamples, len(counts))
+
+
+def _in_chunks(draw: Callable[[int], Floats], total: int, size: int) -> Floats:
+    """``draw(count)`` in pieces, so that ``count * size`` stays near `_CHUNK` numbers."""
+    step = max(1, _CHUNK // size)
+    return np.concatenate([draw(min(step, total - start)) for start in range(0, total, step)])
+
+
+def _percentile_interval(draws: Floats, confidence: float) -> tuple[float, float]:
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return float(low), float(high)

@@ -1,0 +1,327 @@
+"""An audit in one small JSON file, ``summary.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trialign.audit import statistics
+from trialign.errors import UserError
+from trialign.groups import Exposure
+from trialign.queries.types import Split
+from trialign.storage import write_text_atomic
+
+SUMMARY_SCHEMA_VERSION = 1
+
+_TRUTH_KEYS = (
+    "accuracy",
+    "mean",
+    "worst",
+    "gap",
+    "gap_noise",
+    "p_gap",
+    "unanimous",
+    "flip_rate",
+    "consistent_wrong",
+    "no_answer",
+    "jsd",
+)
+_KEYS: dict[str, tuple[str, ...]] = {
+    "step": (),
+    "data": (),
+    "split": (),
+    "exposure": (),
+    "scoring": (),
+    "n_queries": (),
+    "n_clusters": (),
+    "groups": (),
+    "truth": _TRUTH_KEYS,
+    "preference": ("score", "mean", "worst", "swapped"),
+    "control": (),
+    "welfare": ("nash", "eps"),
+    "seconds": (),
+}
+
+
+def summarize(
+    items: pd.DataFrame,
+    *,
+    step: int,
+    data: str,
+    exposure: Exposure,
+    split: Split,
+    scoring: str,
+    eps: float,
+    seconds: float,
+    groups: Sequence[str],
+) -> dict[str, Any]:
+    """Reduce an audit to its summary: answers given alone, asked once, with each profile's first wording.
+
+    Facts are the truth and mixed queries, ``preference`` holds the preference queries alone, and ``form`` how
+    well the answers to mixed queries kept the form that each group prefers, where all groups prefer one. Nash
+    welfare is taken over the groups' accuracies and preference scores (the form's scores where no preference
+    query was asked).
+
+    Args:
+        items: rows as `trialign.audit.items.read_items` gives them; others than the summarised are ignored.
+        step: optimizer step of the audited agents; 0 for the base model.
+        data: name of the audited question set.
+        exposure: which exposure to summarise.
+        split: which split to summarise.
+        scoring: how options were scored.
+        eps: of the Nash welfare.
+        seconds: how long the audit took.
+        groups: the members, in the order of tables and tensors; never the control.
+
+    Returns:
+        A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never
+        NaN.
+
+    Raises:
+        UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
+            a row lacks its verdict or reward.
+    """
+    rows = items[
+        (items["exposure"] == exposure)
+        & (items["split"] == split)
+        & (items[["turn", "repeat", "wording"]] == 0).all(axis=1)
+    ]
+    own = rows[rows["profile_group"] == rows["group"]]
+    members = own[own["group"].isin(groups)]
+    if members.empty:
+        raise UserError(
+            f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
+            "Audit this split and exposure first",
+        )
+    facts = own[own["kind"].isin(["truth", "mixed"])]
+    truth = _truth(facts, groups)
+    preference = _preference(rows[rows["kind"] == "preference"], groups)
+    form = _scores(_with_form(members), groups)
+    personal = preference if preference["mean"] is not None else form
+    utilities = [*truth["accuracy"].values(), *personal["score"].values()]
+    defined = [utility for utility in utilities if utility is not None]
+    summary = {
+        "schema_version": SUMMARY_SCHEMA_VERSION,
+        "step": step,
+        "data": data,
+        "split": split,
+        "exposure": exposure,
+        "scoring": scoring,
+        "n_queries": members["query_id"].nunique(),
+        "n_clusters": members["cluster"].nunique(),
+        "n_truth": _count(members, "truth"),
+        "n_preference": _count(members, "preference"),
+        "n_mixed": _count(members, "mixed"),
+        "groups": list(groups),
+        "truth": truth,
+        "preference": preference,
+        "form": form,
+        "control": _control(facts, groups),
+        "welfare": {"nash": statistics.nash(defined, eps) if defined else None, "eps": eps},
+        "seconds": seconds,
+    }
+    plain: dict[str, Any] = _without_nan(summary)
+    return plain
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write a summary as JSON, whole or not at all.
+
+    Raises:
+        ValueError: it holds NaN or an infinity.
+        OSError: the file cannot be written.
+    """
+    write_text_atomic(path, json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read and verify a ``summary.json``.
+
+    Raises:
+        UserError: the file is missing, damaged, of another version or no summary.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise _fault(path, "cannot be read") from error
+    except ValueError as error:
+        raise _fault(path, "is damaged or no JSON") from error
+    if not isinstance(summary, dict) or "schema_version" not in summary:
+        raise _fault(path, "was not written by a TriAlign audit: it carries no schema version")
+    if summary["schema_version"] != SUMMARY_SCHEMA_VERSION:
+        found = summary["schema_version"]
+        raise _fault(path, f"has schema version {found!r}, and this program reads {SUMMARY_SCHEMA_VERSION}")
+    for key, parts in _KEYS.items():
+        if key not in summary:
+            raise _fault(path, f"lacks the key {key!r}")
+        absent = [part for part in parts if not isinstance(summary[key], dict) or part not in summary[key]]
+        if absent:
+            raise _fault(path, f"lacks the key '{key}.{absent[0]}'")
+    return summary
+
+
+def _truth(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
+    if facts.empty:
+        nothing = dict.fromkeys(groups)
+        return {**dict.fromkeys(_TRUTH_KEYS), "accuracy": nothing, "intervals": nothing}
+    table = _aligned(facts, groups)
+    correct = _numbers(table, "correct", groups)
+    answers = _codes(table, groups)
+    clusters = table["cluster"].to_numpy()[:: len(groups)]
+    accuracy = correct.mean(axis=0)
+    comparable = len(groups) > 1
+    noise, p_value = statistics.permutation_gap(correct, clusters) if comparable else (None, None)
+    return {
+        "accuracy": _by_group(groups, accuracy),
+        "intervals": {
+            group: list(statistics.accuracy_interval(correct[:, column], clusters))
+            for column, group in enumerate(groups)
+        },
+        "mean": float(accuracy.mean()),
+        "worst": float(accuracy.min()),
+        "gap": statistics.gap(accuracy) if comparable else None,
+        "gap_noise": noise,
+        "p_gap": p_value,
+        "unanimous": statistics.unanimity(answers),
+        "flip_rate": statistics.flip_rate(answers),
+        "consistent_wrong": statistics.consistent_wrong(answers, correct),
+        "no_answer": statistics.no_answer_rate(answers),
+        "jsd": _divergence(table, len(groups)),
+    }
+
+
+def _preference(rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
+    own = rows["profile_group"] == rows["group"]
+    among = rows["group"].isin(groups) & rows["profile_group"].isin(groups)
+    return {**_scores(rows[own & among], groups), "swapped": _swapped(rows[~own & among], rows, groups)}
+
+
+def _with_form(members: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the mixed queries whose answers were scored by form for every group."""
+    mixed = members[members["kind"] == "mixed"]
+    scored = mixed["reward_preference"].notna()
+    return mixed[scored.groupby(mixed["query_id"]).transform("all")]
+
+
+def _scores(rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
+    if rows.empty:
+        return {"score": dict.fromkeys(groups), "mean": None, "worst": None}
+    score = _numbers(_aligned(rows, groups), "reward_preference", groups).mean(axis=0)
+    return {"score": _by_group(groups, score), "mean": float(score.mean()), "worst": float(score.min())}
+
+
+def _swapped(swapped: pd.DataFrame, rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
+    """Per agent, its answers' mean score on the other groups' targets; None if no answer was swapped."""
+    if swapped.empty:
+        return dict.fromkeys(groups)
+    result: dict[str, Any] = {}
+    for agent in groups:
+        others = [group for group in groups if group != agent]
+        given = swapped[swapped["profile_group"] == agent]
+        table = _aligned(given, others, queries=rows["query_id"])
+        result[agent] = float(_numbers(table, "reward_preference", others).mean())
+    return result
+
+
+def _control(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any] | None:
+    """Facts as the base weights answer them, and where each group departs; None if no control was asked."""
+    names = facts.loc[facts["role"] == "control", "group"].unique()
+    if len(names) == 0:
+        return None
+    everyone = [*groups, str(names[0])]
+    table = _aligned(facts, everyone)
+    answers = _codes(table, everyone)
+    return {
+        "accuracy": float(_numbers(table, "correct", everyone)[:, -1].mean()),
+        "flip_rate_from_control": {
+            group: statistics.flip_rate(answers[:, [column, -1]]) for column, group in enumerate(groups)
+        },
+    }
+
+
+def _divergence(table: pd.DataFrame, groups: int) -> float | None:
+    """Over the queries for which every group's option probabilities are known; None if there are none."""
+    given = [None if part is None else np.asarray(part) for part in table["option_probabilities"]]
+    queries = [given[start : start + groups] for start in range(0, len(given), groups)]
+    known = [[part for part in query if part is not None] for query in queries]
+    known = [query for query in known if len(query) == groups]
+    if not known:
+        return None
+    counts = np.array([len(query[0]) for query in known])
+    padded = np.zeros((len(known), groups, counts.max()))
+    for query, parts in enumerate(known):
+        padded[query, :, : counts[query]] = parts
+    return statistics.mean_divergence(padded, counts)
+
+
+def _aligned(rows: pd.DataFrame, groups: Sequence[str], queries: pd.Series | None = None) -> pd.DataFrame:
+    """The rows ordered by query, then as ``groups``: every (query, group) exactly once.
+
+    Args:
+        rows: rows that differ in query and group only; those of other groups are left out.
+        groups: the groups, in the order that is wanted.
+        queries: ids of the queries that every group must have; default those of ``rows``.
+    """
+    expected = np.unique((rows["query_id"] if queries is None else queries).to_numpy(dtype=object))
+    index = pd.MultiIndex.from_product([expected, groups], names=["query_id", "group"])
+    table = rows[rows["group"].isin(groups)].set_index(["query_id", "group"])
+    repeated = table.index[table.index.duplicated()]
+    if len(repeated):
+        query, group = repeated[0]
+        raise UserError(
+            f"The audit holds query {query!r} more than once for group {group!r}",
+            "Give every query its own query_id and run the audit again",
+        )
+    missing = index[~index.isin(table.index)]
+    if len(missing):
+        query, group = missing[0]
+        raise UserError(
+            f"The audit has no answer of group {group!r} to query {query!r} ({len(missing)} are missing)",
+            "Run the audit again, for all groups on the same questions",
+        )
+    return table.loc[index]
+
+
+def _numbers(table: pd.DataFrame, column: str, groups: Sequence[str]) -> NDArray[np.float64]:
+    """A column of an aligned table as [queries, groups]."""
+    absent = table.index[table[column].isna()]
+    if len(absent):
+        query, group = absent[0]
+        raise UserError(
+            f"The audit holds no {column!r} for query {query!r} and group {group!r}",
+            "Check that the question has a gold answer or a target for this group, and run the audit again",
+        )
+    return table[column].to_numpy(dtype=np.float64).reshape(-1, len(groups))
+
+
+def _codes(table: pd.DataFrame, groups: Sequence[str]) -> statistics.Integers:
+    return statistics.answer_codes(table["canonical"].to_numpy(dtype=object)).reshape(-1, len(groups))
+
+
+def _by_group(groups: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(groups, values.tolist(), strict=True))
+
+
+def _count(rows: pd.DataFrame, kind: str) -> int:
+    return rows.loc[rows["kind"] == kind, "query_id"].nunique()
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _fault(path: Path, what: str) -> UserError:
+    return UserError(f"The summary {path} {what}", "Run the audit again, or choose another audit folder")

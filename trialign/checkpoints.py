@@ -1,0 +1,176 @@
+"""Agent checkpoints: one PEFT folder per group and a manifest with the hash of every file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from trialign.errors import UserError
+from trialign.models import BaseModelFiles
+from trialign.policy import GroupPolicy
+from trialign.storage import sha256_of_file, sync_folder, write_text_atomic
+
+SCHEMA_VERSION = 1
+WEIGHTS = "adapter_model.safetensors"
+_STEP = re.compile(r"step=(\d{6,})")
+
+
+@dataclass(frozen=True)
+class AgentCheckpoint:
+    """A verified checkpoint on disk.
+
+    Attributes:
+        folder: ``agents/step=000200``.
+        manifest: what manifest.json holds.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps behind these agents."""
+        return int(self.manifest["step"])
+
+    def adapter_sha256(self, group: str) -> str | None:
+        """Hash of a group's adapter file; None for a group that answers with the base weights."""
+        digest = self.manifest["files"].get(f"{group}/{WEIGHTS}")
+        return None if digest is None else str(digest)
+
+
+def step_folder(agents: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return agents / f"step={step:06d}"
+
+
+def latest_step(agents: Path) -> int | None:
+    """The last step that has a checkpoint, or None."""
+    steps = [int(match[1]) for path in agents.glob("step=*") if (match := _STEP.fullmatch(path.name))]
+    return max(steps, default=None)
+
+
+def write_agents(
+    folder: Path, policy: GroupPolicy, step: int, base: BaseModelFiles, about: Mapping[str, Any]
+) -> AgentCheckpoint:
+    """Writes all groups' adapters; the folder appears whole or not at all.
+
+    Args:
+        folder: the final name; one that is there already is replaced.
+        policy: the agents.
+        step: optimizer steps taken.
+        base: the base model's files, named in the manifest and in every adapter.
+        about: further entries of the manifest (groups, profiles, prompt, scoring).
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        for group in policy.groups:
+            _write_adapter(draft / group, policy, group, base)
+        files = {
+            path.relative_to(draft).as_posix(): sha256_of_file(path)
+            for path in sorted(draft.rglob("*"))
+            if path.is_file()
+        }
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "step": step,
+            "base_model": {"name": base.name, "revision": base.revision, "sha256": base.sha256},
+            "adapters": {
+                "mode": policy.config.adapters,
+                "rank": policy.config.rank,
+                "alpha": policy.config.alpha,
+            },
+            **about,
+            "files": files,
+        }
+        write_text_atomic(draft / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return AgentCheckpoint(folder, manifest)
+
+
+def read_agents(folder: Path) -> AgentCheckpoint:
+    """Reads and verifies a checkpoint.
+
+    Raises:
+        UserError: there is none, it is of another schema, or a file is missing or not the one that was
+            written.
+    """
+    manifest_file = folder / "manifest.json"
+    try:
+        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+        version, files = manifest["schema_version"], dict(manifest["files"])
+    except FileNotFoundError as error:
+        raise UserError(
+            f"There is no agent checkpoint in {folder}", "Run 'trialign fit', or name another step"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _torn(manifest_file) from error
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"The checkpoint {folder} has schema version {version}, and this version reads {SCHEMA_VERSION}",
+            "Use the version of TriAlign that wrote it",
+        )
+    for name, digest in files.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file() or sha256_of_file(path) != digest:
+            raise _torn(path)
+    return AgentCheckpoint(folder, manifest)
+
+
+def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseModelFiles) -> None:
+    """Puts a checkpoint's adapters into the policy.
+
+    Raises:
+        UserError: the checkpoint was trained on another base model, or with other groups or shapes.
+    """
+    trained_on = checkpoint.manifest["base_model"]
+    if trained_on["sha256"] != base.sha256:
+        raise UserError(
+            f"The adapters in {checkpoint.folder} do not fit the base model {base.name}: they were trained "
+            f"on {trained_on['name']} with SHA-256 {trained_on['sha256'][:12]}, and this one has "
+            f"{base.sha256[:12]}",
+            "Choose the base model that the manifest names",
+        )
+    for group in policy.groups:
+        file = checkpoint.folder / group / WEIGHTS
+        if checkpoint.adapter_sha256(group) is None:
+            raise UserError(
+                f"The checkpoint {checkpoint.folder} has no adapter for group '{group}'",
+                "Use the groups that it was trained with",
+            )
+        adapter = policy.adapter_of(group)
+        assert adapter is not None
+        policy.load_adapter_state(adapter, load_file(file))
+
+
+def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:
+    adapter = policy.adapter_of(group)
+    assert adapter is not None
+    folder.mkdir(parents=True)
+    save_file(policy.adapter_state(adapter), folder / WEIGHTS, metadata={"format": "pt"})
+    config = copy.deepcopy(policy.model.peft_config[adapter])
+    config.base_model_name_or_path = base.name
+    config.revision = base.revision
+    config.inference_mode = True
+    config.save_pretrained(str(folder))
+
+
+def _torn(path: Path) -> UserError:
+    return UserError(
+        f"The checkpoint file {path} is missing or is not the one that was written",
+        "Use another step, or train again with 'trialign fit --overwrite'",
+    )

@@ -1,0 +1,326 @@
+"""The command line: verbs, one composed configuration, one call each.
+
+Heavy libraries are imported by the verb that needs them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from trialign import __version__
+from trialign.errors import UserError
+
+if TYPE_CHECKING:
+    from trialign.commands.session import Session
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+QUICKSTART = "conf/quickstart.yaml"
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its help, its example and what it calls."""
+
+    help: str
+    example: str
+    call: Callable[[argparse.Namespace], None]
+    of_run: bool = False
+
+
+def entry() -> NoReturn:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command.
+
+    Returns:
+        0 done, 1 failed or stopped, 2 the user's input or configuration is wrong.
+    """
+    # Threads that spin while they wait take the cores away from whatever else runs on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        arguments = parse(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _quiet_libraries()
+    handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        VERBS[arguments.verb].call(arguments)
+    except UserError as error:
+        return _report(arguments, str(error), WRONG_INPUT)
+    except KeyboardInterrupt:
+        return _report(arguments, f"Stopped. What is done is kept.{_go_on(arguments)}", FAILED)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            text = f"No space is left on the device{f' for {error.filename}' if error.filename else ''}."
+            return _report(
+                arguments,
+                f"{text} Free some; nothing that was written is lost.{_go_on(arguments)}",
+                WRONG_INPUT,
+            )
+        return _report(arguments, f"{type(error).__name__}: {error}", FAILED)
+    except Exception as error:
+        stopped = type(error).__name__ == "Stopped"
+        text = (
+            f"Training {error}; its state is saved.{_go_on(arguments)}"
+            if stopped
+            else f"{type(error).__name__}: {error}"
+        )
+        return _report(arguments, text, FAILED)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return DONE
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parses the command line; argparse's own exit code for wrong usage is 2."""
+    parser = argparse.ArgumentParser(
+        prog="trialign",
+        description="Align every social group's agent to the same facts, and keep what is personal.",
+        epilog=f"example: trialign fit --config {QUICKSTART}",
+    )
+    parser.add_argument("--version", action="version", version=f"trialign {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in VERBS.items():
+        one = verbs.add_parser(
+            name,
+            help=verb.help,
+            description=verb.help,
+            epilog=f"example: {verb.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _ARGUMENTS[name](one)
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(argv)
+
+
+def _composed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, help="a config file: conf/quickstart.yaml, or one of your own")
+    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="values (trainer.steps=50) or groups (objective=utilitarian)",
+    )
+
+
+def _fit_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    group.add_argument("--overwrite", action="store_true", help="replace a run of this name")
+
+
+def _audit_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", help="audit the base model of this configuration")
+    source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
+    parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
+    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides, with --config")
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="a run's folder, such as runs/quickstart")
+    parser.add_argument("--step", type=int, help="which checkpoint (default: the last)")
+
+
+def _ask_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", help="asked as it is")
+    _run_arguments(parser)
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="an answer to choose from; give it twice or more",
+    )
+    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("questions", type=Path, help="a file of questions, JSONL or Parquet")
+    _run_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="the JSONL file to write")
+    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="the folder to make")
+    parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    session = _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.fit import check_fit, fit
+    from trialign.commands.launch import launch_ranks
+
+    check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
+    launch_ranks(session.config.trainer.devices)
+    fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
+
+
+def _collect(arguments: argparse.Namespace) -> None:
+    session = _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.fit import collect
+    from trialign.commands.launch import launch_ranks
+
+    session.check()
+    launch_ranks(session.config.trainer.devices)
+    collect(session)
+
+
+def _audit(arguments: argparse.Namespace) -> None:
+    if arguments.run is not None and arguments.overrides:
+        raise UserError(
+            "Overrides were given with --run, whose configuration is fixed", "Leave them out, or use --config"
+        )
+    session = _run_session(arguments) if arguments.run else _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.audit import audit
+
+    split: Any = "validation" if arguments.verb == "validate" else "test"
+    audit(session, split, trained=arguments.run is not None, step=arguments.step)
+
+
+def _ask(arguments: argparse.Namespace) -> None:
+    session = _run_session(arguments)
+    from trialign.commands.ask import ask
+
+    ask(
+        session,
+        arguments.question,
+        arguments.option,
+        step=arguments.step,
+        exposure=arguments.exposure,
+        as_json=arguments.json,
+    )
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    session = _run_session(arguments)
+    from trialign.commands.ask import predict
+
+    predict(session, arguments.questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    session = _run_session(arguments)
+    from trialign.commands.export import export
+
+    export(session, arguments.output, step=arguments.step, merged=arguments.merged)
+
+
+def _composed_session(arguments: argparse.Namespace) -> Session | None:
+    """The session of ``--config``; None when only the composed config was asked for."""
+    from trialign.config import compose, load
+
+    composed = compose(arguments.config, arguments.overrides)
+    config = load(composed)
+    if arguments.cfg:
+        import yaml
+
+        print(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True, width=110), end="")
+        return None
+    from trialign.commands.session import Session
+
+    return Session(config, composed)
+
+
+def _run_session(arguments: argparse.Namespace) -> Session:
+    from trialign.commands.session import open_run
+
+    return open_run(arguments.run)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _go_on(arguments: argparse.Namespace) -> str:
+    if arguments.verb == "fit":
+        return f" Go on with: trialign fit --config {arguments.config} --resume"
+    return " Run the same command again to go on." if arguments.verb == "collect" else ""
+
+
+def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
+    if arguments.debug:
+        traceback.print_exc()
+    print(f"trialign {arguments.verb}: {text}", file=sys.stderr)
+    return code
+
+
+def _quiet_libraries() -> None:
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
+    for name in ("httpx", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "collect": _composed_arguments,
+    "fit": _fit_arguments,
+    "validate": _audit_arguments,
+    "test": _audit_arguments,
+    "predict": _predict_arguments,
+    "ask": _ask_arguments,
+    "export": _export_arguments,
+}
+VERBS = {
+    "collect": Verb(
+        "Make the offline data; goes on where it was cut off.",
+        f"trialign collect --config {QUICKSTART}",
+        _collect,
+    ),
+    "fit": Verb(
+        "Collect if the data is missing, audit, train, audit again, and print the two audits side by side.",
+        f"trialign fit --config {QUICKSTART} trainer.steps=60 objective=utilitarian name=baseline",
+        _fit,
+    ),
+    "validate": Verb("Audit on the tuning questions.", "trialign validate --run runs/quickstart", _audit),
+    "test": Verb("Audit on the held-out questions.", f"trialign test --config {QUICKSTART}", _audit),
+    "predict": Verb(
+        "A file of questions in, every group's answer out.",
+        "trialign predict questions.jsonl --run runs/quickstart --output answers.jsonl",
+        _predict,
+    ),
+    "ask": Verb(
+        "One question, every group's answer side by side.",
+        'trialign ask "Is the Earth older than ten thousand years?" --run runs/quickstart --option Yes --option No',
+        _ask,
+    ),
+    "export": Verb(
+        "Copy the adapters as PEFT folders or merged models, with a model card.",
+        "trialign export --run runs/quickstart --output agents",
+        _export,
+    ),
+}
+
+if __name__ == "__main__":
+    entry()

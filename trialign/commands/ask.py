@@ -1,0 +1,158 @@
+"""``trialign ask`` and ``trialign predict``: every group's answer, side by side or as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trialign.audit.run import Auditor
+from trialign.checkpoints import AgentCheckpoint
+from trialign.commands.session import Session
+from trialign.errors import UserError
+from trialign.groups import Exposure
+from trialign.progress import Progress
+from trialign.queries import Query
+from trialign.queries.readers import read_query_files
+from trialign.storage import atomic_write
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """What one group's agent said.
+
+    Attributes:
+        option_probabilities: per option; None for a free answer.
+        adapter_sha256: hash of the adapter that answered; None for the base weights.
+    """
+
+    group: str
+    label: str
+    answer: str
+    option_probabilities: tuple[float, ...] | None
+    adapter_sha256: str | None
+
+
+def ask(
+    session: Session,
+    question: str,
+    options: Sequence[str],
+    *,
+    step: int | None,
+    exposure: Exposure | None,
+    as_json: bool,
+) -> None:
+    """Prints every group's answer to one question.
+
+    Args:
+        session: the run.
+        question: asked as it is.
+        options: when given, the agents choose among them and their probabilities are shown.
+        step: which checkpoint; None: the last.
+        exposure: how the profile reaches the agents; None: as audited.
+        as_json: machine-readable output.
+    """
+    if len(options) == 1 or len(set(options)) != len(options):
+        raise UserError("The options are one alone, or one twice", "Give --option at least twice, with different texts")
+    if not question.strip():
+        raise UserError("The question is empty", "Write it between quotes")
+    checkpoint = session.load_agents(step)
+    query = Query(
+        query_id="asked",
+        cluster="asked",
+        split="test",
+        topic="",
+        question=question,
+        answer_kind="choice" if options else "text",
+        options=tuple(options),
+    )
+    answers = _answers(session, checkpoint, [query], exposure)[0]
+    if as_json:
+        print(json.dumps([asdict(answer) for answer in answers], ensure_ascii=False, indent=2))
+    else:
+        Console().print(answer_table(question, options, answers))
+
+
+def predict(session: Session, source: Path, target: Path, *, step: int | None, exposure: Exposure | None) -> None:
+    """Answers a file of questions: one line of JSON a question, with every group's answer.
+
+    Raises:
+        UserError: a question is at fault; names file and row.
+    """
+    queries = read_query_files([source])
+    if not target.parent.is_dir():
+        raise UserError(
+            f"There is no folder {target.parent} to write {target.name} into",
+            "Make it, or name another --output",
+        )
+    checkpoint = session.load_agents(step)
+    size = session.config.audit.queries_per_batch
+    with atomic_write(target) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with Progress("Answering", len(queries), "questions") as progress:
+            for begin in range(0, len(queries), size):
+                chunk = queries[begin : begin + size]
+                for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
+                    file.write(json.dumps(_line(query, answers), ensure_ascii=False) + "\n")
+                progress.advance(len(chunk))
+
+
+def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:
+    """Answers in columns; with options, a row of probabilities for each."""
+    table = Table(title=Text(question), title_justify="left", show_lines=True)
+    table.add_column("")
+    for answer in answers:
+        table.add_column(Text(answer.label), overflow="fold")
+    table.add_row("answer", *[Text(answer.answer or "(empty)") for answer in answers])
+    for index, option in enumerate(options):
+        shares = [(answer.option_probabilities or ())[index] for answer in answers]
+        table.add_row(Text(option), *[f"{share:.3f}" for share in shares])
+    hashes = [answer.adapter_sha256[:12] if answer.adapter_sha256 else "base weights" for answer in answers]
+    table.add_row("adapter", *hashes)
+    return table
+
+
+def _line(query: Query, answers: Sequence[GroupAnswer]) -> dict[str, Any]:
+    return {
+        "id": query.query_id,
+        "question": query.question,
+        "options": list(query.options),
+        "answers": {answer.group: {k: v for k, v in asdict(answer).items() if k != "group"} for answer in answers},
+    }
+
+
+def _answers(
+    session: Session, checkpoint: AgentCheckpoint, queries: Sequence[Query], exposure: Exposure | None
+) -> list[list[GroupAnswer]]:
+    """Every group's answer to every query, as one batch."""
+    auditor = Auditor.of_checkpoint(
+        session.policy.eval(),
+        session.renderer,
+        session.groups,
+        session.config.prompt,
+        session.config.scoring,
+        session.config.audit,
+        checkpoint,
+    )
+    with torch.inference_mode():
+        items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
+    labels = {group.name: group.label for group in session.groups.everyone}
+    by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
+    for item in items:
+        if item.group == item.profile_group:
+            by_query[item.query_id].append(
+                GroupAnswer(
+                    item.group,
+                    labels[item.group],
+                    item.answer,
+                    item.option_probabilities,
+                    item.adapter_sha256,
+                )
+            )
+    return list(by_query.values())

@@ -1,0 +1,95 @@
+"""``trialign export``: the adapters as PEFT folders or merged models, with a model card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from peft import PeftModel
+
+from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step_folder
+from trialign.commands.session import Session
+from trialign.errors import UserError
+from trialign.models import load_model
+from trialign.storage import write_text_atomic
+
+
+def export(session: Session, target: Path, *, step: int | None, merged: bool) -> None:
+    """Copies a checkpoint out of its run.
+
+    Args:
+        session: the run.
+        target: a new folder; ``<group>/`` inside is a PEFT adapter, or with ``merged`` a whole model.
+        step: which checkpoint; None: the last.
+        merged: fold each group's adapter into a copy of the base model.
+
+    Raises:
+        UserError: the target exists, or there is nothing to export.
+    """
+    if target.exists():
+        raise UserError(f"{target} exists already", "Name a new folder with --output")
+    chosen = latest_step(session.run.agents) if step is None else step
+    if chosen is None:
+        raise UserError(f"The run {session.run.folder} has no agents yet", "Train them with 'trialign fit'")
+    checkpoint = read_agents(step_folder(session.run.agents, chosen))
+    draft = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        for group in session.groups.names:
+            if merged:
+                _merge(session, checkpoint.folder / group, draft / group)
+            else:
+                shutil.copytree(checkpoint.folder / group, draft / group)
+        shutil.copy(checkpoint.folder / "manifest.json", draft / "manifest.json")
+        write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged))
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    print(f"Exported {len(session.groups.names)} agents of step {chosen} to {target}")
+
+
+def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool) -> str:
+    """A model card that says what the agents are and how they are served."""
+    base = checkpoint.manifest["base_model"]["name"]
+    names = session.groups.names
+    profiles = "\n".join(
+        f"| {group.name} | {group.explicit[0] if group.explicit else '-'} |" for group in session.groups.members
+    )
+    modules = " ".join(f"{name}={name}" for name in names)
+    serve = (
+        f"vllm serve ./{names[0]}"
+        if merged
+        else f"vllm serve {base} --enable-lora --max-lora-rank {session.config.policy.rank} --lora-modules {modules}"
+    )
+    return f"""---
+base_model: {base}
+library_name: {"transformers" if merged else "peft"}
+tags: [trialign]
+---
+
+# Agents of the run {session.config.name}, step {checkpoint.step}
+
+One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
+(objective `{session.config.objective.name}`) on `{base}` (SHA-256 of its weights {checkpoint.manifest["base_model"]["sha256"]}).
+
+Each agent was trained with its group's profile in the system message. Put it there when you serve it:
+
+| group | system message: "{session.config.prompt.system}" and then |
+|---|---|
+{profiles}
+
+```
+{serve}
+```
+
+The audits of these agents, with intervals, lie in the run's folder `audits/`.
+"""
+
+
+def _merge(session: Session, adapter: Path, target: Path) -> None:
+    # A fresh base for each group: merging changes the weights in place.
+    model = load_model(session.files, session.config.model)
+    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    merged.save_pretrained(str(target))
+    session.renderer.tokenizer.save_pretrained(str(target))

@@ -1,0 +1,227 @@
+"""What every verb begins with: checked groups and questions, the base model, the agents."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+
+from trialign import distributed
+from trialign.audit.items import items_frame, write_items
+from trialign.audit.run import Auditor
+from trialign.audit.summary import summarize, write_summary
+from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
+from trialign.config import RunConfig
+from trialign.environment import check_prompt_and_scoring
+from trialign.errors import UserError
+from trialign.group_config import build_groups
+from trialign.groups import GroupSet
+from trialign.models import (
+    BaseModelFiles,
+    ChatRenderer,
+    load_model,
+    load_tokenizer,
+    locate_base_model,
+    tokenizer_sha256,
+)
+from trialign.policy import GroupPolicy
+from trialign.queries import Query, Split
+from trialign.queries.readers import queries_hash, read_query_files
+from trialign.runs import RunFolder
+from trialign.trajectories.collection import Collector
+from trialign.trajectories.store import TrajectoryStore
+
+log = logging.getLogger("trialign")
+EMBEDDED = "embedded:"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run's configuration and what is made of it, each part when it is first needed.
+
+    Attributes:
+        config: typed and checked.
+        composed: the same as plain values, as config.yaml holds it.
+    """
+
+    config: RunConfig
+    composed: Mapping[str, Any]
+
+    def check(self) -> None:
+        """Everything that can be wrong before work starts, without loading weights.
+
+        Raises:
+            UserError: groups, questions, prompt or model are at fault.
+        """
+        check_prompt_and_scoring(self.config.prompt, self.config.scoring)
+        for exposure in {*self.config.collect.exposures, *self.config.audit.exposures}:
+            for group in self.groups.members:
+                if not group.wordings(exposure):
+                    raise UserError(
+                        f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
+                        f"Write one under groups.members.{group.name}.{exposure}, or choose other exposures",
+                    )
+        _ = self.queries, self.files
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs."""
+        return Path(self.config.runs)
+
+    @property
+    def run(self) -> RunFolder:
+        """This run's folder."""
+        return RunFolder(self.runs / self.config.name)
+
+    @cached_property
+    def groups(self) -> GroupSet:
+        """The social groups."""
+        return build_groups(self.config.groups)
+
+    @cached_property
+    def queries(self) -> tuple[Query, ...]:
+        """All questions, of every split."""
+        paths = [
+            Path(str(files("trialign.data"))) / name.removeprefix(EMBEDDED) if name.startswith(EMBEDDED) else Path(name)
+            for name in self.config.data.files
+        ]
+        return read_query_files(paths, self.groups.names)
+
+    def split(self, *splits: Split) -> tuple[Query, ...]:
+        """The questions of some splits, in file order."""
+        return tuple(query for query in self.queries if query.split in splits)
+
+    @cached_property
+    def files(self) -> BaseModelFiles:
+        """The base model on disk."""
+        return locate_base_model(self.config.model)
+
+    @cached_property
+    def renderer(self) -> ChatRenderer:
+        """Chat rendering with the base model's tokenizer."""
+        return ChatRenderer(load_tokenizer(self.files))
+
+    @cached_property
+    def policy(self) -> GroupPolicy:
+        """The agents, untrained; their adapters' initial weights follow from the seed alone."""
+        pl.seed_everything(self.config.seed, verbose=False)
+        return GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
+
+    @cached_property
+    def store(self) -> TrajectoryStore:
+        """The collection that this configuration asks for; equal ones are shared by runs."""
+        config = self.config
+        identity = {
+            "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.dtype},
+            "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
+            "groups": [asdict(group) for group in self.groups.members],
+            "queries_sha256": queries_hash(self.split("train", "validation")),
+            "prompt": asdict(config.prompt),
+            "scoring": config.scoring,
+            "environment": asdict(config.environment),
+            "collect": asdict(config.collect),
+        }
+        return TrajectoryStore.under(self.runs, identity)
+
+    def collect(self) -> None:
+        """Makes the offline data, or what is missing of it."""
+        collector = Collector(
+            self.policy,
+            self.renderer,
+            self.groups,
+            self.config.prompt,
+            self.config.environment,
+            self.config.scoring,
+            self.config.collect,
+        )
+        self.policy.eval()
+        queries = self.split("train", "validation")
+        self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
+
+    def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
+        """Audits the agents that are loaded now, and writes items and summary.
+
+        Args:
+            split: which questions.
+            checkpoint: where the loaded adapters come from; None for the base model.
+
+        Returns:
+            The summary.
+        """
+        step = checkpoint.step if checkpoint else 0
+        queries = self.split(split)
+        if not queries:
+            raise UserError(f"The data '{self.config.data.name}' has no {split} questions", "Give some rows that split")
+        begin = time.monotonic()
+        auditor = Auditor.of_checkpoint(
+            self.policy.eval(),
+            self.renderer,
+            self.groups,
+            self.config.prompt,
+            self.config.scoring,
+            self.config.audit,
+            checkpoint,
+        )
+        items = auditor.run(queries, f"Auditing step {step} on {split}")
+        summary = summarize(
+            items_frame(items),
+            step=step,
+            data=self.config.data.name,
+            exposure=self.config.audit.exposures[0],
+            split=split,
+            scoring=self.config.scoring,
+            eps=self.config.objective.welfare.epsilon,
+            seconds=round(time.monotonic() - begin, 1),
+            groups=self.groups.names,
+        )
+        folder = self.run.audit(step, self.config.data.name, split)
+        if distributed.rank() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_items(folder / "items.parquet", items)
+            write_summary(folder / "summary.json", summary)
+        distributed.barrier()
+        return summary
+
+    def about_agents(self) -> dict[str, Any]:
+        """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""
+        return {
+            "run": self.config.name,
+            "attribute": self.groups.attribute,
+            "groups": [asdict(group) for group in self.groups.everyone],
+            "prompt": asdict(self.config.prompt),
+            "scoring": self.config.scoring,
+            "objective": self.config.objective.name,
+            "seed": self.config.seed,
+        }
+
+    def load_agents(self, step: int | None) -> AgentCheckpoint:
+        """Loads a checkpoint of this run into the policy.
+
+        Args:
+            step: which one; None: the last.
+
+        Raises:
+            UserError: there is none, or it does not fit.
+        """
+        chosen = latest_step(self.run.agents) if step is None else step
+        if chosen is None:
+            raise UserError(f"The run {self.run.folder} has no agents yet", "Train them with 'trialign fit'")
+        checkpoint = read_agents(step_folder(self.run.agents, chosen))
+        load_agents(self.policy, checkpoint, self.files)
+        return checkpoint
+
+
+def open_run(folder: Path) -> Session:
+    """The session of a run on disk, from its resolved configuration."""
+    from trialign.config import load
+
+    stored = RunFolder(folder).stored_config()
+    config = replace(load(stored), name=folder.resolve().name, runs=str(folder.resolve().parent))
+    return Session(config, stored)

@@ -1,0 +1,258 @@
+"""From config files and overrides to one checked, typed configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from trialign.audit.run import AuditConfig
+from trialign.environment import EnvironmentConfig, PromptConfig, Scoring
+from trialign.errors import UserError
+from trialign.models import ModelConfig
+from trialign.objectives.config import ObjectiveConfig
+from trialign.policy import AdapterConfig
+from trialign.training.module import OptimizerConfig
+from trialign.trajectories.collection import CollectConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The questions.
+
+    Attributes:
+        name: under which audits are filed.
+        files: question files (JSONL or Parquet); ``embedded:NAME`` is a file of the package.
+    """
+
+    name: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """The loop.
+
+    Attributes:
+        accelerator: ``cpu``, ``gpu`` or ``auto``.
+        devices: processes on this machine; more than one train by DDP.
+        precision: of the forward pass, as Lightning names it.
+        steps: optimizer steps.
+        queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
+        micro_batches: forward and backward passes in one optimizer step on each device.
+        gradient_clip: largest norm of the gradient; 0 turns clipping off.
+        validate_every: optimizer steps between two validations; 0 turns validation off.
+        agents_every: optimizer steps between two agent checkpoints; 0 writes the last one only.
+        resume_every: optimizer steps between two resumable states.
+    """
+
+    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    devices: int = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    steps: int = 100
+    queries_per_step: int = 4
+    micro_batches: int = 1
+    gradient_clip: float = 1.0
+    validate_every: int = 50
+    agents_every: int = 0
+    resume_every: int = 25
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run depends on.
+
+    Attributes:
+        name: of the run's folder.
+        runs: folder of all runs.
+        seed: of adapters, data and order.
+        groups: the social groups, as ``conf/groups`` states them.
+        scoring: how an option becomes a score; recorded in every audit.
+    """
+
+    name: str
+    runs: str
+    seed: int
+    model: ModelConfig
+    groups: dict[str, Any]
+    data: DataConfig
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    scoring: Scoring = "sum"
+    environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    policy: AdapterConfig = field(default_factory=AdapterConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
+
+
+def config_root() -> Path:
+    """The installed configuration folder."""
+    return Path(str(files("trialign.conf")))
+
+
+def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Composes a config file with its groups and overrides, resolved.
+
+    Args:
+        config: a path inside the configuration folder (``conf/quickstart.yaml``), or a file anywhere else,
+            which finds the installed groups too.
+        overrides: ``key=value`` in Hydra's grammar.
+
+    Raises:
+        UserError: the file is missing, or an override or interpolation cannot be applied.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    folder, name, inside = _place(config)
+    values = list(overrides)
+    if not inside:
+        _refuse_group_overrides(folder / name, overrides)
+        values.append(f"hydra.searchpath=[file://{config_root()}]")
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            composed = hydra_compose(name.removesuffix(".yaml"), values)
+        assert isinstance(composed, DictConfig)
+        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(
+            f"The configuration {config} cannot be composed: {_first_line(error)}",
+            f"Correct it, or look at what there is with 'trialign fit --config {config} --cfg' and in {config_root()}",
+        ) from error
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
+
+
+def load(composed: Mapping[str, Any]) -> RunConfig:
+    """Checks a composed configuration against its types.
+
+    Raises:
+        UserError: an unknown or missing key, or a value of the wrong type; names the key.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    check_keys(composed, RunConfig, "")
+    try:
+        config: RunConfig = TypeAdapter(RunConfig).validate_python(composed)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise UserError(
+            f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", "Correct this value"
+        ) from error
+    _check_values(config)
+    return config
+
+
+def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
+    """Refuses keys that a config dataclass does not have.
+
+    Raises:
+        UserError: names the key and the nearest one that exists.
+    """
+    hints = typing.get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            known = f"Did you mean {where}{near[0]}?" if near else f"Known keys here: {', '.join(hints)}"
+            raise UserError(f"Unknown config key {where}{key}", known)
+        inner = _dataclass_of(hints[key])
+        if inner and isinstance(value, Mapping):
+            check_keys(value, inner, f"{where}{key}.")
+
+
+def _dataclass_of(hint: Any) -> type | None:
+    if isinstance(hint, types.UnionType):
+        hint = next((part for part in typing.get_args(hint) if dataclasses.is_dataclass(part)), None)
+    return hint if isinstance(hint, type) and dataclasses.is_dataclass(hint) else None
+
+
+def _check_values(config: RunConfig) -> None:
+    trainer = config.trainer
+    share = trainer.devices * trainer.micro_batches
+    limits: list[tuple[str, float, float, float]] = [
+        ("trainer.devices", trainer.devices, 1, 4096),
+        ("trainer.steps", trainer.steps, 1, 10**9),
+        ("trainer.micro_batches", trainer.micro_batches, 1, 10**6),
+        ("trainer.queries_per_step", trainer.queries_per_step, 1, 10**6),
+        ("trainer.resume_every", trainer.resume_every, 1, 10**9),
+        ("collect.samples", config.collect.samples, 1, 1000),
+        ("collect.queries_per_part", config.collect.queries_per_part, 1, 10**6),
+        ("audit.wordings", config.audit.wordings, 1, 1000),
+        ("environment.turns", config.environment.turns, 0, 100),
+        ("environment.revision_share", config.environment.revision_share, 0, 1),
+        ("policy.rank", config.policy.rank, 1, 4096),
+        ("objective.inconsistency.weight", config.objective.inconsistency.weight, 0, 1e6),
+        ("objective.inconsistency.anchor", config.objective.inconsistency.anchor, 1e-6, 1 - 1e-6),
+        ("objective.welfare.epsilon", config.objective.welfare.epsilon, 1e-6, 1),
+        ("objective.welfare.decay", config.objective.welfare.decay, 0, 1),
+        ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
+        ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
+        ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
+    ]
+    for key, value, low, high in limits:
+        if not low <= value <= high:
+            raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    if trainer.queries_per_step % share:
+        raise UserError(
+            f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.devices} devices with "
+            f"{trainer.micro_batches} micro-batches cannot share evenly",
+            f"Set it to a multiple of {share}",
+        )
+    if not config.name or any(part in config.name for part in ("/", "\\", "\0")) or config.name.startswith("."):
+        raise UserError(f"The run's name {config.name!r} cannot name a folder", "Set name=... to a plain word")
+
+
+def _place(config: str) -> tuple[Path, str, bool]:
+    """(folder that Hydra starts from, file name relative to it, whether it is inside the configuration folder)."""
+    root = config_root().resolve()
+    path = Path(config)
+    if not path.is_file() and path.parts[:1] == ("conf",):
+        # An installed package has no conf/ in the working folder; the same words name the installed one.
+        path = root.joinpath(*path.parts[1:])
+    if not path.is_file():
+        raise UserError(
+            f"There is no config file {config}",
+            f"Name one of your own, or one of those in {root} (conf/quickstart.yaml)",
+        )
+    if path.suffix != ".yaml":
+        raise UserError(f"The config file {config} does not end in .yaml", "Rename it")
+    path = path.resolve()
+    if path.is_relative_to(root):
+        return root, path.relative_to(root).as_posix(), True
+    return path.parent, path.name, False
+
+
+def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
+    """A resolved config has no groups left to choose from; a user's file with a defaults list has."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        resolved = "defaults" not in OmegaConf.load(file)
+    except (OSError, YAMLError):
+        return
+    for override in overrides:
+        key = override.lstrip("+~").split("=")[0].split("@")[0]
+        if resolved and (config_root() / key).is_dir():
+            raise UserError(
+                f"The config {file} is resolved, so the group '{key}' can no longer be chosen",
+                f"Override single values ({key}.<key>=...), or start from the config that it was composed from",
+            )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,193 @@
+"""The shared environment: what each agent sees at each turn, and who hears whom."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from trialign.errors import UserError
+from trialign.groups import Exposure, SocialGroup
+from trialign.models import ChatRenderer, Content
+from trialign.queries import Query
+
+Topology = Literal["full", "ring", "star", "random"]
+Scoring = Literal["sum", "mean", "letter"]
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """How a question is put to an agent.
+
+    Attributes:
+        system: the instruction that every agent gets, the control too.
+        options: how the options of a choice stand in the question: ``hidden``, ``listed`` or ``lettered``.
+        choose: the sentence before listed options.
+        revise: the request of a revision turn, after the other agents' answers.
+    """
+
+    system: str = "You are a helpful assistant."
+    options: Literal["hidden", "listed", "lettered"] = "listed"
+    choose: str = "Choose one answer:"
+    revise: str = "Other assistants answered as above. Answer the question again."
+
+
+@dataclass(frozen=True)
+class EnvironmentConfig:
+    """The interaction between the groups.
+
+    Attributes:
+        turns: revision turns after turn 0.
+        topology: whose answers of the turn before an agent sees: everyone's (``full``), the two neighbours'
+            (``ring``), the first agent's while that one sees all (``star``), or one other agent's at random.
+        revision_share: share of the queries that go through the revision turns, chosen by the query's hash.
+    """
+
+    turns: int = 1
+    topology: Topology = "full"
+    revision_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one agent has before it when it answers.
+
+    Attributes:
+        prompt: token ids, ending where the reply begins.
+    """
+
+    query_id: str
+    group: str
+    exposure: Exposure
+    wording: int
+    turn: int
+    prompt: tuple[int, ...]
+
+
+Conversation = tuple[tuple[str, Content], ...]
+
+
+def first_turn(
+    query: Query, group: SocialGroup, exposure: Exposure, wording: int, config: PromptConfig
+) -> Conversation:
+    """The conversation of turn 0: the profile (stated or revealed), then the question."""
+    system = config.system
+    dialogue: tuple[tuple[str, Content], ...] = ()
+    if group.role == "member" and exposure == "explicit":
+        system = f"{system} {group.explicit[wording]}"
+    elif group.role == "member":
+        dialogue = tuple((message.role, message.content) for message in group.implicit[wording])
+    return (("system", system), *dialogue, ("user", question_text(query, config)))
+
+
+def revision_turn(
+    conversation: Conversation, own_reply: Content, heard: Sequence[str], config: PromptConfig
+) -> Conversation:
+    """The conversation of the next turn: the agent's own reply, then the replies that it hears.
+
+    Neither the gold answer nor anything about the other groups' profiles is in it.
+    """
+    answers = "\n".join(f"- {reply}" for reply in heard)
+    return (*conversation, ("assistant", own_reply), ("user", f"{answers}\n{config.revise}"))
+
+
+def question_text(query: Query, config: PromptConfig) -> str:
+    """The user message that asks a query."""
+    if not query.options or config.options == "hidden":
+        return query.question
+    marks = (
+        [f"{letter}. " for letter in letters(query)] if config.options == "lettered" else ["- "] * len(query.options)
+    )
+    listing = "\n".join(mark + option for mark, option in zip(marks, query.options, strict=True))
+    return f"{query.question}\n{config.choose}\n{listing}"
+
+
+def letters(query: Query) -> list[str]:
+    """The letters that stand for the options, in order."""
+    return list(string.ascii_uppercase[: len(query.options)])
+
+
+def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tuple[tuple[int, ...], ...]:
+    """The token ids that stand for each option when it is scored: text and end token, or its letter."""
+    if scoring == "letter":
+        return tuple(renderer.encode(letter) for letter in letters(query))
+    return tuple(renderer.reply(option) for option in query.options)
+
+
+def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
+    """Refuses letters that the agents never saw.
+
+    Raises:
+        UserError: scoring by letter without lettered options.
+    """
+    if scoring == "letter" and config.options != "lettered":
+        raise UserError(
+            f"scoring=letter needs the options lettered in the prompt, and prompt.options is {config.options}",
+            "Set prompt.options=lettered, or scoring=sum",
+        )
+
+
+def observe(
+    query: Query,
+    group: SocialGroup,
+    exposure: Exposure,
+    wording: int,
+    turn: int,
+    conversation: Conversation,
+    renderer: ChatRenderer,
+) -> Observation:
+    """Renders a conversation into the observation of one turn."""
+    prompt = renderer.render(conversation)
+    return Observation(query.query_id, group.name, exposure, wording, turn, prompt)
+
+
+def check_fits(observation: Observation, longest_reply: int, context_length: int) -> None:
+    """Refuses an observation that leaves no room for its replies.
+
+    Raises:
+        UserError: prompt and longest reply are more tokens than the base model was made for.
+    """
+    needed = len(observation.prompt) + longest_reply
+    if needed > context_length:
+        raise UserError(
+            f"The {observation.exposure} profile of group '{observation.group}' with question "
+            f"'{observation.query_id}' takes {needed} tokens at turn {observation.turn}, and the base "
+            f"model's context has {context_length}",
+            "Shorten the profile or the question, or choose a base model with a longer context",
+        )
+
+
+def neighbours(topology: Topology, agents: int, key: str) -> Mapping[int, tuple[int, ...]]:
+    """Whom each agent hears.
+
+    Args:
+        topology: see `EnvironmentConfig`.
+        agents: number of agents; a single one hears nobody.
+        key: seeds the ``random`` topology; the same key gives the same edges.
+
+    Returns:
+        Agent -> the agents whose answers it sees, in ascending order, never itself.
+    """
+    everyone = range(agents)
+    others = {agent: tuple(other for other in everyone if other != agent) for agent in everyone}
+    if topology == "full" or agents <= 2:
+        return others
+    if topology == "ring":
+        return {agent: tuple(sorted({(agent - 1) % agents, (agent + 1) % agents})) for agent in everyone}
+    if topology == "star":
+        return {agent: others[0] if agent == 0 else (0,) for agent in everyone}
+    generator = random.Random(stable_seed(key))
+    return {agent: (generator.choice(others[agent]),) for agent in everyone}
+
+
+def is_revised(query_id: str, config: EnvironmentConfig) -> bool:
+    """Whether a query goes through the revision turns; decided by its id alone, so that every rank agrees."""
+    return config.turns > 0 and stable_seed(f"revise:{query_id}") % 10_000 < config.revision_share * 10_000
+
+
+def stable_seed(key: str) -> int:
+    """A 63-bit seed that depends on the text alone, not on process or platform."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,15 @@
+"""The one exception for faults that a user can mend."""
+
+
+class UserError(Exception):
+    """The user's input or configuration is wrong; the command line exits with code 2.
+
+    Args:
+        problem: what is wrong, in one sentence that names the file, row, key or value.
+        remedy: what to do about it, in one sentence.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem.rstrip('.')}. {remedy.rstrip('.')}.")
+        self.problem = problem
+        self.remedy = remedy

@@ -1,0 +1,1 @@
+"""The objective: welfare, inconsistency and updates, as pure functions of tensors."""

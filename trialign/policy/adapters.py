@@ -1,0 +1,153 @@
+"""LoRA adapters of all groups in one forward pass: PEFT's parameters and names, one batched product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from trialign.errors import UserError
+
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """The trainable part of every agent.
+
+    Attributes:
+        adapters: ``per_group`` (one LoRA adapter a group) or ``shared`` (one for all, told apart by the
+            profile).
+        rank: LoRA rank, equal for all groups.
+        alpha: LoRA scale; the update is multiplied by alpha / rank (Hu et al. 2021, section 4.1).
+        target_modules: names of the linear layers that are adapted, or ``all-linear``.
+    """
+
+    adapters: Literal["per_group", "shared"] = "per_group"
+    rank: int = 16
+    alpha: int = 32
+    target_modules: str | tuple[str, ...] = "all-linear"
+
+
+@dataclass
+class Routing:
+    """Which adapter each row of the batch in flight goes through; shared by all layers of one policy.
+
+    ``rows`` holds one adapter index a row, [rows]; the index ``len(adapters)`` stands for the base weights.
+    None sends every row through the base weights alone.
+    """
+
+    adapters: tuple[str, ...]
+    rows: Tensor | None = field(default=None)
+
+
+class GroupLoraLinear(LoraLinear):
+    """A PEFT LoRA layer whose forward pass gives each row of the batch its own adapter.
+
+    PEFT's own mixed-batch forward loops over the adapters; here the stacked weights are gathered by row and
+    applied by two batched products, so that the time does not grow with the number of groups.
+    """
+
+    routing: Routing
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """[rows, length, in] -> [rows, length, out]: W x + (alpha / rank) B_g A_g x, g the row's group."""
+        result: Tensor = self.base_layer(x, *args, **kwargs)
+        rows = self.routing.rows
+        if rows is None:
+            return result
+        names = self.routing.adapters
+        down = torch.stack([self.lora_A[name].weight for name in names])
+        up = torch.stack([self.lora_B[name].weight for name in names])
+        # One further adapter of zeros: rows that go through the base weights.
+        down = torch.cat([down, down.new_zeros(1, *down.shape[1:])])
+        up = torch.cat([up, up.new_zeros(1, *up.shape[1:])])
+        low = torch.bmm(x.to(down.dtype), down[rows].transpose(1, 2))
+        delta = torch.bmm(low, up[rows].transpose(1, 2))
+        return result + (delta * self.scaling[names[0]]).to(result.dtype)
+
+
+def attach_adapters(
+    model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig
+) -> tuple[PeftModel, Routing]:
+    """Puts one LoRA adapter a name into the model, all with equal initial weights, and routes rows to them.
+
+    Equal initial weights mean that groups which see equal data learn equal adapters: every later difference
+    comes from the data.
+
+    Raises:
+        UserError: the base model cannot hold such adapters, or a name cannot name one.
+    """
+    refuse_unfit_base(model)
+    # PEFT tells adapters apart by a part of the parameter's name, so no adapter may be called like a layer.
+    layers = {part for name, _ in model.named_parameters() for part in name.split(".")}
+    for name in names:
+        if hasattr(nn.ModuleDict(), name) or name in layers:
+            raise UserError(
+                f"'{name}' cannot name a group: a part of the model has this name already",
+                "Rename the group",
+            )
+    targets = config.target_modules
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        # PEFT warns of, then casts, half-precision adapters; fp32 adapters are wanted in any case.
+        peft_model = get_peft_model(model, lora, adapter_name=names[0], autocast_adapter_dtype=True)
+        for name in names[1:]:
+            peft_model.add_adapter(name, lora, autocast_adapter_dtype=True)
+    except ValueError as error:
+        raise UserError(
+            f"The adapters do not fit the base model ({error})",
+            "Set policy.target_modules to its linear layers",
+        ) from error
+    assert isinstance(peft_model, PeftModel)
+    routing = Routing(names)
+    for module in peft_model.modules():
+        if isinstance(module, LoraLinear):
+            module.__class__ = GroupLoraLinear
+            module.routing = routing
+            for name in names:
+                module.lora_A[name].weight.data.copy_(module.lora_A[names[0]].weight.data)
+                module.lora_A[name].requires_grad_(True)
+                module.lora_B[name].requires_grad_(True)
+    return peft_model, routing
+
+
+def refuse_unfit_base(model: PreTrainedModel) -> None:
+    """Refuses base models on which a tree of branches in one row is not the same as separate rows.
+
+    Raises:
+        UserError: sliding-window or linear attention, or absolute positions.
+    """
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    rotary = any(getattr(config, key, None) for key in ("rope_parameters", "rope_theta", "rope_scaling"))
+    faults = {
+        "sliding-window or linear attention": bool(kinds - {"full_attention"}) or bool(window),
+        "absolute position embeddings": not rotary,
+        "scaled or capped logits": bool(
+            getattr(config, "final_logit_softcapping", None)
+            or getattr(config, "logit_scale", None)
+            or getattr(config, "logits_scaling", None)
+        ),
+    }
+    for fault, found in faults.items():
+        if found:
+            raise UserError(
+                f"The base model {config.name_or_path or config.model_type} has {fault}, which the prefix "
+                "tree does not support",
+                "Choose a base model with full attention, rotary positions and a plain output layer "
+                "(Llama, Qwen2/3, SmolLM2)",
+            )

@@ -1,0 +1,73 @@
+"""Scoring many rows: batches of similar length within a token budget, results in the order given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from trialign.policy.group_policy import GroupPolicy
+from trialign.policy.tree import TreeRow, build_tree_batch
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices grouped so that size times longest length stays within the budget (or is one row)."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        # Sorted from long to short, the first row of a batch sets its width.
+        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= budget:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+@torch.no_grad()
+def score_rows(
+    policy: GroupPolicy,
+    rows: Sequence[TreeRow],
+    *,
+    reference: bool = False,
+    batch_tokens: int = 4096,
+    on_batch: Callable[[int], object] | None = None,
+) -> list[tuple[float, ...]]:
+    """Log-probabilities of every row's actions.
+
+    Args:
+        policy: the agents.
+        rows: prefix trees with at least one action each.
+        reference: use the base weights for all rows.
+        batch_tokens: most positions (padding included) in one forward pass.
+        on_batch: called with the number of rows done after each forward pass.
+
+    Returns:
+        One tuple a row, in the order given: nats per action, in the order of the row's segments.
+    """
+    scores: list[tuple[float, ...]] = [()] * len(rows)
+    for indices in length_batches([row.tokens for row in rows], batch_tokens):
+        batch = build_tree_batch([rows[i] for i in indices]).to(policy.device)
+        values = policy.score(batch, reference=reference).tolist()
+        for index in indices:
+            count = sum(segment.action for segment in rows[index].segments)
+            scores[index], values = tuple(values[:count]), values[count:]
+        if on_batch:
+            on_batch(len(indices))
+    return scores
+
+
+def option_distribution(scores: Sequence[float], lengths: Sequence[int], scoring: str) -> tuple[float, ...]:
+    """S_g: the softmax over options of the options' scores.
+
+    Args:
+        scores: [K] log-probability sums, in nats.
+        lengths: [K] tokens behind each sum.
+        scoring: ``mean`` divides each sum by its length; ``sum`` and ``letter`` take it as it is.
+
+    Returns:
+        [K] probabilities.
+    """
+    values = [s / n for s, n in zip(scores, lengths, strict=True)] if scoring == "mean" else list(scores)
+    largest = max(values)
+    shares = [math.exp(value - largest) for value in values]
+    return tuple(share / sum(shares) for share in shares)

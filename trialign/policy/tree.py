@@ -1,0 +1,141 @@
+"""Prefix trees: a prompt is computed once, its answers and later turns are branches of the same row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+ROOT = -1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of tokens that continues its parent.
+
+    Attributes:
+        tokens: token ids, at least one.
+        parent: index of the segment that it continues, smaller than its own; ``ROOT`` for a beginning.
+        action: whether its tokens are an answer whose log-probability is wanted.
+    """
+
+    tokens: tuple[int, ...]
+    parent: int
+    action: bool = False
+
+
+@dataclass(frozen=True)
+class TreeRow:
+    """One row: everything that one agent reads and might say about one query."""
+
+    adapter: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens in the row, without padding."""
+        return sum(len(segment.tokens) for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class TreeBatch:
+    """Padded rows of prefix trees, ready for one forward pass.
+
+    Attributes:
+        input_ids: [rows, length] token ids, right-padded.
+        position_ids: [rows, length]; a branch continues the position of its parent.
+        attention_mask: [rows, 1, length, length] bool; a token sees its ancestors and itself.
+        adapters: [rows] adapter index (see ``Routing``).
+        source: [actions] flat index (row * length + column) of the hidden state that predicts an action
+            token.
+        target: [actions] the action token's id.
+        branch: [actions] the branch it belongs to; branches are numbered through the rows in order.
+        branch_lengths: [branches] action tokens a branch.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    attention_mask: Tensor
+    adapters: Tensor
+    source: Tensor
+    target: Tensor
+    branch: Tensor
+    branch_lengths: Tensor
+
+    def to(self, device: torch.device | str) -> TreeBatch:
+        """The same batch on another device."""
+        return TreeBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    @property
+    def padding_share(self) -> float:
+        """Share of the computed positions that hold no token."""
+        # A padding position sees itself alone, and only the first token of a beginning does so too.
+        return float((self.position_ids < 0).float().mean())
+
+
+def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
+    """Packs rows into one batch.
+
+    Raises:
+        ValueError: an empty segment, a parent that comes later, an action without a parent, or no action at
+            all.
+    """
+    length = max(row.tokens for row in rows)
+    count = len(rows)
+    input_ids = torch.zeros(count, length, dtype=torch.long)
+    position_ids = torch.full((count, length), -1, dtype=torch.long)
+    mask = torch.zeros(count, 1, length, length, dtype=torch.bool)
+    source: list[int] = []
+    target: list[int] = []
+    branch: list[int] = []
+    branch_lengths: list[int] = []
+    for index, row in enumerate(rows):
+        ends: list[int] = []
+        column = 0
+        for segment in row.segments:
+            _check(segment, len(ends))
+            size = len(segment.tokens)
+            here = slice(column, column + size)
+            input_ids[index, here] = torch.tensor(segment.tokens)
+            begin = 0
+            if segment.parent != ROOT:
+                parent_end = ends[segment.parent]
+                begin = int(position_ids[index, parent_end]) + 1
+                mask[index, 0, here] = mask[index, 0, parent_end]
+            position_ids[index, here] = torch.arange(begin, begin + size)
+            mask[index, 0, here, here] = torch.ones(size, size, dtype=torch.bool).tril()
+            if segment.action:
+                offset = index * length
+                source.extend(
+                    [offset + ends[segment.parent], *range(offset + column, offset + column + size - 1)]
+                )
+                target.extend(segment.tokens)
+                branch.extend([len(branch_lengths)] * size)
+                branch_lengths.append(size)
+            column += size
+            ends.append(column - 1)
+    if not branch_lengths:
+        raise ValueError("no action to score: the action mask of this batch is empty")
+    # Attention over nothing is not a number: padding sees itself.
+    mask |= torch.eye(length, dtype=torch.bool)
+    return TreeBatch(
+        input_ids=input_ids,
+        position_ids=position_ids,
+        attention_mask=mask,
+        adapters=torch.tensor([row.adapter for row in rows]),
+        source=torch.tensor(source),
+        target=torch.tensor(target),
+        branch=torch.tensor(branch),
+        branch_lengths=torch.tensor(branch_lengths),
+    )
+
+
+def _check(segment: Segment, index: int) -> None:
+    if not segment.tokens:
+        raise ValueError(f"segment {index} has no tokens")
+    if not ROOT <= segment.parent < index:
+        raise ValueError(f"segment {index} continues segment {segment.parent}, which does not come before it")
+    if segment.action and segment.parent == ROOT:
+        raise ValueError(f"segment {index} is an action that answers no prompt")

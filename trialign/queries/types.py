@@ -1,0 +1,96 @@
+"""What can be asked: truth, preference and mixed queries, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+Kind = Literal["truth", "preference", "mixed"]
+Split = Literal["train", "validation", "test"]
+AnswerKind = Literal["choice", "numeric", "text"]
+
+KINDS: tuple[Kind, ...] = ("truth", "preference", "mixed")
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+ANSWER_KINDS: tuple[AnswerKind, ...] = ("choice", "numeric", "text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One question as every group is asked it.
+
+    Attributes:
+        query_id: unique over all splits.
+        cluster: the fact (or taste) that all paraphrases share; splits never cut through one.
+        answer_kind: ``choice`` (options are enumerated and scored), ``numeric`` or ``text``.
+        options: the option texts of a ``choice``, at least two and all different; else empty.
+        source: where the answer can be checked.
+    """
+
+    kind: ClassVar[Kind]
+
+    query_id: str
+    cluster: str
+    split: Split
+    topic: str
+    question: str
+    answer_kind: AnswerKind = "choice"
+    options: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruthQuery(Query):
+    """A question with one right answer, the same for every group.
+
+    Attributes:
+        gold: the right option's text, the number, or the text.
+        aliases: further texts that count as right (``text`` answers).
+        tolerance: largest absolute difference that still counts as right (``numeric`` answers).
+    """
+
+    kind: ClassVar[Kind] = "truth"
+
+    gold: str
+    aliases: tuple[str, ...] = ()
+    tolerance: float = 0.0
+
+    @property
+    def gold_index(self) -> int:
+        """Position of the gold option; only for ``choice`` queries."""
+        return self.options.index(self.gold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceQuery(Query):
+    """A question of taste: each group has its own target distribution over the options.
+
+    Attributes:
+        targets: group name -> probabilities aligned with ``options``, each summing to one.
+    """
+
+    kind: ClassVar[Kind] = "preference"
+
+    targets: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A form of answer that can be checked without a judge; unset fields ask for nothing."""
+
+    max_words: int | None = None
+    min_words: int | None = None
+    layout: Literal["list", "prose"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedQuery(TruthQuery):
+    """A fact whose answer each group wants in its own form.
+
+    Attributes:
+        forms: group name -> the form that the group prefers.
+    """
+
+    kind: ClassVar[Kind] = "mixed"
+
+    forms: Mapping[str, Form] = field(default_factory=dict)

@@ -1,0 +1,111 @@
+"""The folder of one run: claimed once, resumed by name, never overwritten by accident."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from trialign.errors import UserError
+from trialign.storage import write_text_atomic
+
+Status = Literal["new", "unfinished", "finished"]
+# Where a run lies does not change what it computes.
+_PLACE_KEYS = ("runs",)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        folder: ``runs/<name>``.
+    """
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration."""
+        return self.folder / "config.yaml"
+
+    @property
+    def agents(self) -> Path:
+        """Agent checkpoints, for deployment."""
+        return self.folder / "agents"
+
+    @property
+    def resume_file(self) -> Path:
+        """The state from which training goes on."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def logs(self) -> Path:
+        """Metric paths."""
+        return self.folder / "logs"
+
+    def audit(self, step: int, data: str, split: str) -> Path:
+        """The audit of one step on one split."""
+        return self.folder / "audits" / f"step={step:06d}.{data}.{split}"
+
+    def status(self, config: Mapping[str, Any]) -> Status:
+        """How far the run of this configuration is.
+
+        Raises:
+            UserError: a run of this name exists with another configuration.
+        """
+        if not self.config_file.is_file():
+            return "new"
+        stored = self.stored_config()
+        differing = sorted(
+            key for key in {*stored, *config} - set(_PLACE_KEYS) if stored.get(key) != _plain(config.get(key))
+        )
+        if differing:
+            raise UserError(
+                f"The run {self.folder} exists with another configuration (it differs in {', '.join(differing)})",
+                "Choose another name=..., or replace the run with --overwrite",
+            )
+        return "finished" if (self.folder / "finished.json").is_file() else "unfinished"
+
+    def stored_config(self) -> dict[str, Any]:
+        """The configuration that the run was started with.
+
+        Raises:
+            UserError: there is no run here, or its config.yaml is torn.
+        """
+        try:
+            stored = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"There is no run in {self.folder}", "Run 'trialign fit' first, or name another") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"The file {self.config_file} is torn", "Train again with --overwrite") from error
+        if not isinstance(stored, dict):
+            raise UserError(f"The file {self.config_file} is torn", "Train again with --overwrite")
+        return stored
+
+    def claim(self, config: Mapping[str, Any], trajectories: str) -> None:
+        """Writes the resolved configuration, which names the trajectories in a comment."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=110)
+        write_text_atomic(self.config_file, f"# Resolved; trained on the trajectories {trajectories}\n{text}")
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Marks the run as finished."""
+        write_text_atomic(self.folder / "finished.json", json.dumps(dict(facts), indent=2))
+
+    def remove(self) -> None:
+        """Deletes the run; shared trajectories stay."""
+        if self.folder.exists():
+            doomed = self.folder.with_name(f".{self.folder.name}.removed")
+            self.folder.rename(doomed)
+            shutil.rmtree(doomed)
+
+
+def _plain(value: Any) -> Any:
+    """The value as YAML gives it back: mappings, lists and scalars."""
+    return json.loads(json.dumps(value))

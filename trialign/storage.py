@@ -1,0 +1,74 @@
+"""Files that are either whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file under a temporary name; it takes its own name only when the block succeeds.
+
+    The temporary file lies in the folder of ``path``, so that the renaming stays within one file system. It
+    is synced before the renaming and the folder after it; if the block fails it is removed, and an older file
+    at ``path`` stays as it was.
+
+    Args:
+        path: the final name; its folder must exist.
+
+    Yields:
+        The temporary name to write to.
+
+    Raises:
+        OSError: the file cannot be written, synced or renamed.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write ``text`` in UTF-8 with `atomic_write`.
+
+    Raises:
+        OSError: the file cannot be written, synced or renamed.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sha256_of_file(path: Path) -> str:
+    """The file's SHA-256 in 64 lower-case hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renamings inside a folder durable.
+
+    Raises:
+        OSError: the folder cannot be synced.
+    """
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,239 @@
+"""TriAlignModule: all groups' policies under one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torchmetrics import Metric
+from transformers import get_cosine_schedule_with_warmup
+
+from trialign import distributed
+from trialign.environment import Scoring
+from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
+from trialign.objectives.config import ObjectiveConfig
+from trialign.objectives.updates import StepCounts, UpdateLoss, awr_update, expected_update
+from trialign.objectives.welfare import moving_average, welfare_weights
+from trialign.policy import GroupPolicy
+from trialign.training.steps import step_counts
+from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
+from trialign.trajectories.datamodule import StepBatch
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and cosine decay.
+
+    Attributes:
+        learning_rate: its highest value.
+        warmup_steps: optimizer steps until it is reached.
+        weight_decay: decoupled weight decay.
+    """
+
+    learning_rate: float = 3e-4
+    warmup_steps: int = 10
+    weight_decay: float = 0.0
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not a number; the message names the step and the queries."""
+
+
+class TriAlignModule(LightningModule):
+    """Trains the adapters of all groups together.
+
+    Args:
+        policy: the agents; only their adapters are trained and stored in checkpoints.
+        objective: what is optimised.
+        optimizer: how.
+        scoring: how an option's tokens become its score.
+        utilities: [groups, 2] A_g and P_g of the base model, NaN where the data has no such query.
+        steps: optimizer steps in all, for the schedule.
+        micro_batches: forward and backward passes in one optimizer step on each rank.
+    """
+
+    utilities: Tensor
+
+    def __init__(
+        self,
+        policy: GroupPolicy,
+        objective: ObjectiveConfig,
+        optimizer: OptimizerConfig,
+        scoring: Scoring,
+        utilities: Tensor,
+        steps: int,
+        micro_batches: int,
+    ) -> None:
+        super().__init__()
+        self.policy, self.objective, self.optimizer_config = policy, objective, optimizer
+        self.scoring, self.steps, self.micro_batches = scoring, steps, micro_batches
+        self.strict_loading = False
+        self.register_buffer("utilities", utilities.clone())
+        self._step_rewards = torch.zeros_like(utilities)
+        self._step_counts = torch.zeros(2)
+        groups = len(policy.groups)
+        self.truth = TruthDisparity(groups)
+        self.divergence = AnswerDivergence(groups)
+        self.preference = PreferenceAlignment(groups)
+
+    def training_step(self, batch: StepBatch, batch_idx: int) -> Tensor:
+        """The loss of one micro-batch, scaled so that the mean over ranks and micro-batches is the step's loss.
+
+        Raises:
+            TrainingDiverged: the loss is not finite.
+        """
+        counts = step_counts(batch.step, self.objective.update, self.objective.inconsistency.weight)
+        weights = welfare_weights(self.utilities, self.objective.welfare)
+        parts = self._losses(batch.batch, weights, counts)
+        loss = torch.stack([part.loss for part in parts]).sum()
+        if not torch.isfinite(loss):
+            raise TrainingDiverged(
+                f"The loss is {loss.item()} at step {self.global_step}, in the questions "
+                f"{', '.join(batch.batch.query_ids)}"
+            )
+        for part in parts:
+            self._step_rewards = self._step_rewards.to(self.device) + part.rewards
+            self._step_counts = self._step_counts.to(self.device) + part.counts
+        self._log_step(parts, loss, counts, weights, batch.batch)
+        # Lightning averages over micro-batches and DDP over ranks; the counts are of the whole step already.
+        return loss * distributed.world_size() * self.micro_batches
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """One optimizer step, then the moving averages: step s weighs by the utilities as of step s-1."""
+        super().optimizer_step(*args, **kwargs)
+        sums = torch.cat([self._step_rewards.flatten(), self._step_counts])
+        if distributed.world_size() > 1:
+            dist.all_reduce(sums)
+        rewards, counts = sums[:-2].view_as(self.utilities), sums[-2:]
+        self.utilities = moving_average(self.utilities, rewards, counts, self.objective.welfare.decay)
+        self._step_rewards = torch.zeros_like(self._step_rewards)
+        self._step_counts = torch.zeros_like(self._step_counts)
+
+    def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
+        """Scores turn 0 of validation episodes whose answers are enumerated."""
+        if batch.choice is None:
+            return
+        log_probabilities = self._option_log_probabilities(batch, self.policy.score(batch.tree))
+        shares, choice = log_probabilities.exp(), batch.choice
+        facts, tastes = choice.gold >= 0, choice.has_target
+        if facts.any():
+            self.truth.update(shares[facts].argmax(dim=2), choice.gold[facts])
+            self.divergence.update(shares[facts], (choice.branches[facts, 0] >= 0))
+        if tastes.any():
+            self.preference.update(shares[tastes], choice.targets[tastes])
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the disparity metrics, synced over the ranks."""
+        self.log_dict({f"validation/{name}": value for name, value in self._validation_metrics().items()})
+
+    def configure_optimizers(self) -> Any:
+        """AdamW over the adapters, warm-up and cosine decay per optimizer step."""
+        config = self.optimizer_config
+        trained = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, self.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the frozen base weights out of the checkpoint."""
+        kept = {name for name, parameter in self.named_parameters() if parameter.requires_grad} | {"utilities"}
+        checkpoint["state_dict"] = {n: value for n, value in checkpoint["state_dict"].items() if n in kept}
+
+    def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> list[UpdateLoss]:
+        branches = self.policy.score(batch.tree)
+        losses = []
+        if batch.choice:
+            choice = batch.choice
+            losses.append(
+                expected_update(
+                    self._option_log_probabilities(batch, branches),
+                    self._distributions(choice, choice.reference, batch.tree.branch_lengths),
+                    choice.gold,
+                    choice.targets,
+                    choice.has_target,
+                    weights,
+                    counts,
+                    self.objective,
+                )
+            )
+        if batch.samples:
+            s = batch.samples
+            losses.append(
+                awr_update(
+                    branches[s.branches],
+                    s.behaviour,
+                    s.truth,
+                    s.preference,
+                    s.disagreement,
+                    weights,
+                    counts,
+                    self.objective,
+                )
+            )
+        return losses
+
+    def _option_log_probabilities(self, batch: EpisodeBatch, branches: Tensor) -> Tensor:
+        assert batch.choice is not None
+        scores = branches[batch.choice.branches.clamp(min=0)]
+        return self._distributions(batch.choice, scores, batch.tree.branch_lengths)
+
+    def _distributions(self, choice: ChoiceUnits, scores: Tensor, lengths: Tensor) -> Tensor:
+        """Log S_g: [U, G, K] sums -> log-softmax over the options that are there."""
+        if self.scoring == "mean":
+            scores = scores / lengths[choice.branches.clamp(min=0)]
+        return scores.masked_fill(choice.branches < 0, float("-inf")).log_softmax(dim=2)
+
+    def _log_step(
+        self,
+        parts: Sequence[UpdateLoss],
+        loss: Tensor,
+        counts: StepCounts,
+        weights: Tensor,
+        batch: EpisodeBatch,
+    ) -> None:
+        values = {
+            "train/loss": loss.detach() * distributed.world_size() * self.micro_batches,
+            "train/inconsistency": torch.stack([p.inconsistency for p in parts]).sum() / max(counts.truth, 1),
+            "train/kl": torch.stack([p.kl for p in parts]).sum() / max(counts.choice, 1),
+            "train/padding": batch.tree.padding_share,
+        }
+        for index, group in enumerate(self.policy.groups):
+            for column, kind in enumerate(("truth", "preference")):
+                values[f"utility/{kind}/{group}"] = self.utilities[index, column]
+                values[f"weight/{kind}/{group}"] = weights[index, column]
+        self.log_dict(values, batch_size=1)
+
+    def _validation_metrics(self) -> dict[str, Tensor]:
+        values: dict[str, Tensor] = {}
+        utilities: list[Tensor] = []
+        if _seen(self.truth):
+            truth = self.truth.compute()
+            utilities.append(truth["accuracy"])
+            values |= {f"truth/{name}": value for name, value in truth.items() if name != "accuracy"}
+            values |= self._per_group("truth/accuracy", truth["accuracy"])
+            values["truth/jsd"] = self.divergence.compute()
+        if _seen(self.preference):
+            preference = self.preference.compute()
+            utilities.append(preference["score"])
+            values |= {f"preference/{name}": preference[name] for name in ("mean", "worst")}
+            values |= self._per_group("preference/score", preference["score"])
+            values |= self._per_group("preference/swapped", preference["swapped"])
+        if utilities:
+            values["welfare/nash"] = nash(torch.cat(utilities), self.objective.welfare.epsilon)
+        for metric in (self.truth, self.divergence, self.preference):
+            metric.reset()
+        return values
+
+    def _per_group(self, name: str, values: Tensor) -> dict[str, Tensor]:
+        # torchmetrics squeezes the values of a single group to a scalar.
+        values = values.reshape(-1)
+        return {f"{name}/{group}": values[index] for index, group in enumerate(self.policy.groups)}
+
+
+def _seen(metric: Metric) -> bool:
+    return any(distributed.gather(metric.update_called))

@@ -1,0 +1,290 @@
+"""Collecting the offline data: the groups' agents answer, hear each other, and answer again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trialign.environment import (
+    Conversation,
+    EnvironmentConfig,
+    Observation,
+    PromptConfig,
+    Scoring,
+    check_fits,
+    first_turn,
+    is_revised,
+    neighbours,
+    observe,
+    option_actions,
+    revision_turn,
+    stable_seed,
+)
+from trialign.groups import Exposure, GroupSet, SocialGroup
+from trialign.models import ChatRenderer
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
+from trialign.policy.group_policy import Sampling
+from trialign.policy.scoring import option_distribution, score_rows
+from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
+from trialign.queries.answers import is_correct, parse_answer
+from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
+from trialign.trajectories.records import Sample, Trajectory
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """How the offline data is made.
+
+    Attributes:
+        exposures: how the profile reaches the agents.
+        samples: K, replies to each observation.
+        temperature: of the behaviour policy's replies.
+        max_new_tokens: longest generated reply.
+        seed: of the sampled replies and of the profile's wording.
+        queries_per_part: queries in one file; an interrupted collection goes on at the next file.
+        batch_tokens: most positions in one forward pass.
+    """
+
+    exposures: tuple[Exposure, ...] = ("explicit",)
+    samples: int = 4
+    temperature: float = 1.0
+    max_new_tokens: int = 48
+    seed: int = 0
+    queries_per_part: int = 16
+    batch_tokens: int = 4096
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Everything that one part of a collection depends on."""
+
+    policy: GroupPolicy
+    renderer: ChatRenderer
+    groups: GroupSet
+    prompt: PromptConfig
+    environment: EnvironmentConfig
+    scoring: Scoring
+    config: CollectConfig
+
+    def collect(self, queries: Sequence[Query]) -> tuple[Trajectory, ...]:
+        """All turns of some queries; the same queries give the same trajectories, whatever came before.
+
+        Raises:
+            UserError: an observation does not fit the base model's context.
+        """
+        episodes = [
+            _Episode(
+                query, exposure, tuple(self._open(query, exposure, group) for group in self.groups.members)
+            )
+            for query in queries
+            for exposure in self.config.exposures
+        ]
+        trajectories: list[Trajectory] = []
+        for turn in range(self.environment.turns + 1):
+            asked = [e for e in episodes if turn == 0 or is_revised(e.query.query_id, self.environment)]
+            answered = self._answer(asked, turn)
+            trajectories.extend(trajectory for episode in answered for trajectory in episode)
+            for episode, group_trajectories in zip(asked, answered, strict=True):
+                episode.seats = self._hear(episode, group_trajectories, turn)
+        order = {query.query_id: index for index, query in enumerate(queries)}
+        return tuple(sorted(trajectories, key=lambda t: (order[t.query_id], t.exposure, t.turn)))
+
+    def _open(self, query: Query, exposure: Exposure, group: SocialGroup) -> _Seat:
+        wording = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}") % group.wordings(
+            exposure
+        )
+        return _Seat(group, wording, first_turn(query, group, exposure, wording, self.prompt))
+
+    def _answer(self, episodes: Sequence[_Episode], turn: int) -> list[list[Trajectory]]:
+        seats = [(episode, seat) for episode in episodes for seat in episode.seats]
+        observations = [
+            observe(e.query, s.group, e.exposure, s.wording, turn, s.conversation, self.renderer)
+            for e, s in seats
+        ]
+        options = [option_actions(e.query, self.scoring, self.renderer) for e, _ in seats]
+        self._check_lengths(observations, options)
+        option_scores = self._score(observations, options)
+        generated = self._generate(
+            [o for o, (e, _) in zip(observations, seats, strict=True) if not e.query.options]
+        )
+        drafts = [
+            self._draft(episode, seat, observation, actions, scores, generated.get(observation))
+            for (episode, seat), observation, actions, scores in zip(
+                seats, observations, options, option_scores, strict=True
+            )
+        ]
+        size = len(self.groups.members)
+        return [
+            _with_disagreement(episode.query, drafts[index * size : (index + 1) * size])
+            for index, episode in enumerate(episodes)
+        ]
+
+    def _check_lengths(
+        self, observations: Sequence[Observation], options: Sequence[Sequence[tuple[int, ...]]]
+    ) -> None:
+        for observation, actions in zip(observations, options, strict=True):
+            longest = max((len(action) for action in actions), default=self.config.max_new_tokens)
+            check_fits(observation, longest, self.policy.context_length)
+
+    def _score(
+        self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
+    ) -> list[tuple[float, ...]]:
+        rows = [
+            TreeRow(
+                self.policy.adapter_index(observation.group),
+                (
+                    Segment(observation.prompt, ROOT),
+                    *(Segment(action, 0, action=True) for action in row_actions),
+                ),
+            )
+            for observation, row_actions in zip(observations, actions, strict=True)
+            if row_actions
+        ]
+        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=self.config.batch_tokens))
+        return [next(scored) if row_actions else () for row_actions in actions]
+
+    def _generate(
+        self, open_ended: Sequence[Observation]
+    ) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
+        """K replies with their log-probabilities to every observation whose answers cannot be enumerated."""
+        if not open_ended:
+            return {}
+        repeated = [observation for observation in open_ended for _ in range(self.config.samples)]
+        sampling = Sampling(
+            max_new_tokens=self.config.max_new_tokens,
+            temperature=self.config.temperature,
+            seed=stable_seed(f"replies:{self.config.seed}:{repeated[0].query_id}:{repeated[0].turn}") % 2**32,
+        )
+        prompts = [observation.prompt for observation in repeated]
+        groups = [observation.group for observation in repeated]
+        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling, reference=True)
+        chunks = [replies[i : i + self.config.samples] for i in range(0, len(replies), self.config.samples)]
+        scores = self._score(open_ended, chunks)
+        return {
+            observation: list(zip(chunk, values, strict=True))
+            for observation, chunk, values in zip(open_ended, chunks, scores, strict=True)
+        }
+
+    def _draft(
+        self,
+        episode: _Episode,
+        seat: _Seat,
+        observation: Observation,
+        options: tuple[tuple[int, ...], ...],
+        scores: tuple[float, ...],
+        replies: list[tuple[tuple[int, ...], float]] | None,
+    ) -> Trajectory:
+        query, group = episode.query, seat.group.name
+        if replies is None:
+            drawn = self._draw(observation, options, scores)
+            samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
+        else:
+            samples = tuple(
+                _text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies
+            )
+        return Trajectory(
+            query_id=query.query_id,
+            cluster=query.cluster,
+            split=query.split,
+            kind=query.kind,
+            group=group,
+            exposure=episode.exposure,
+            wording=seat.wording,
+            turn=observation.turn,
+            topology=self.environment.topology,
+            prompt=observation.prompt,
+            options=options,
+            option_log_probabilities=scores,
+            gold=query.gold_index if isinstance(query, TruthQuery) and options else None,
+            target=query.targets[group] if isinstance(query, PreferenceQuery) else None,
+            samples=samples,
+        )
+
+    def _draw(
+        self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]
+    ) -> list[int]:
+        """K options from the distribution that an audit would report, at the behaviour temperature."""
+        o = observation
+        generator = np.random.default_rng(
+            stable_seed(f"options:{self.config.seed}:{o.query_id}:{o.group}:{o.exposure}:{o.turn}")
+        )
+        lengths = [len(option) for option in options]
+        tempered = [score / self.config.temperature for score in scores]
+        probabilities = option_distribution(tempered, lengths, self.scoring)
+        drawn = generator.choice(len(options), size=self.config.samples, p=probabilities)
+        return [int(k) for k in drawn]
+
+    def _hear(self, episode: _Episode, answers: Sequence[Trajectory], turn: int) -> tuple[_Seat, ...]:
+        """The seats of the next turn: every agent has its own sample 0 and its neighbours' before it."""
+        key = f"edges:{self.config.seed}:{episode.query.query_id}:{turn}"
+        heard = neighbours(self.environment.topology, len(answers), key)
+        return tuple(
+            replace(
+                seat,
+                conversation=revision_turn(
+                    seat.conversation,
+                    self._spoken(episode.query, answers[index].samples[0]),
+                    [answers[other].samples[0].text for other in heard[index]],
+                    self.prompt,
+                ),
+            )
+            for index, seat in enumerate(episode.seats)
+        )
+
+    def _spoken(self, query: Query, sample: Sample) -> tuple[int, ...]:
+        """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
+        if self.scoring == "letter" and query.options:
+            return self.renderer.encode(sample.text)
+        ids = sample.token_ids
+        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+
+
+@dataclass(frozen=True)
+class _Seat:
+    group: SocialGroup
+    wording: int
+    conversation: Conversation
+
+
+@dataclass
+class _Episode:
+    query: Query
+    exposure: Exposure
+    seats: tuple[_Seat, ...]
+
+
+def _option_sample(
+    query: Query, group: str, index: int, ids: tuple[int, ...], log_probability: float
+) -> Sample:
+    option = query.options[index]
+    preference = (
+        preference_reward_of_choice(query.targets[group], index)
+        if isinstance(query, PreferenceQuery)
+        else None
+    )
+    truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
+    return Sample(ids, log_probability, option, option, "scored", truth, preference, None)
+
+
+def _text_sample(query: Query, group: str, text: str, ids: tuple[int, ...], log_probability: float) -> Sample:
+    parsed = parse_answer(query, text)
+    truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
+    form = query.forms.get(group) if isinstance(query, MixedQuery) else None
+    preference = form_reward(form, text) if form else None
+    return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
+
+
+def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:
+    """Fills in d_g: one minus the mean share of each other agent's samples that gave the same answer."""
+    if not isinstance(query, TruthQuery):
+        return list(drafts)
+    answers = [[sample.canonical for sample in draft.samples] for draft in drafts]
+    result = []
+    for index, draft in enumerate(drafts):
+        # Every agent has K samples, so one pool of the others' samples weighs the agents equally.
+        others = [answer for i, pool in enumerate(answers) if i != index for answer in pool]
+        samples = tuple(replace(s, disagreement=disagreement(others, s.canonical)) for s in draft.samples)
+        result.append(replace(draft, samples=samples))
+    return result

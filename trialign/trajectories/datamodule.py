@@ -1,0 +1,123 @@
+"""TrajectoryDataModule: the offline data as Lightning sees it, position included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from trialign import distributed
+from trialign.trajectories.batches import Episode, EpisodeBatch, Update, build_episode_batch
+from trialign.trajectories.plan import EpisodePlan, micro_batch
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """One micro-batch and the whole optimizer step that it belongs to.
+
+    Attributes:
+        batch: what this rank computes now.
+        step: all episodes of the optimizer step, over all ranks and micro-batches, to count them.
+    """
+
+    batch: EpisodeBatch
+    step: tuple[Episode, ...]
+
+    def to(self, device: torch.device | str) -> StepBatch:
+        """The same on another device."""
+        return replace(self, batch=self.batch.to(device))
+
+
+class StepLoader:
+    """Micro-batches of a plan, in order, from wherever training stands.
+
+    Its state is one number; Lightning stores it in the checkpoint and sets it again on resume.
+    """
+
+    def __init__(
+        self,
+        episodes: Sequence[Episode],
+        adapters: Sequence[int],
+        plan: EpisodePlan,
+        update: Update,
+        steps: int,
+        micro_batches: int,
+    ) -> None:
+        self.episodes, self.adapters, self.plan, self.update = episodes, adapters, plan, update
+        self.steps, self.micro_batches = steps, micro_batches
+        self.position = 0
+
+    def __len__(self) -> int:
+        """Micro-batches in the whole training."""
+        return self.steps * self.micro_batches
+
+    def __iter__(self) -> Iterator[StepBatch]:
+        """Yields the micro-batches that are left."""
+        while self.position < len(self):
+            step, part = divmod(self.position, self.micro_batches)
+            chosen = self.plan.step(step)
+            mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
+            batch = build_episode_batch([self.episodes[index] for index in mine], self.adapters, self.update)
+            self.position += 1
+            yield StepBatch(batch, tuple(self.episodes[index] for index in chosen))
+
+    def state_dict(self) -> dict[str, int]:
+        """Micro-batches handed out so far."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on after the micro-batches that a checkpoint has seen."""
+        self.position = state["position"]
+
+
+class TrajectoryDataModule(LightningDataModule):
+    """Training and validation episodes of one collection.
+
+    Args:
+        training: episodes to train on, at least one.
+        validation: episodes to validate on; may be empty.
+        adapters: adapter index of each group.
+        update: which answers are branches of the trees.
+        queries_per_step: episodes in one optimizer step, over all ranks and micro-batches; a multiple of their product.
+        micro_batches: forward and backward passes in one optimizer step on each rank.
+        steps: optimizer steps in all.
+        seed: of the order.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Episode],
+        validation: Sequence[Episode],
+        adapters: Sequence[int],
+        update: Update,
+        queries_per_step: int,
+        micro_batches: int,
+        steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.training, self.validation = training, validation
+        self.adapters, self.update = tuple(adapters), update
+        self.micro_batches, self.steps = micro_batches, steps
+        self.plan = EpisodePlan(tuple(episode.kind for episode in training), queries_per_step, seed)
+
+    def train_dataloader(self) -> Any:
+        """All micro-batches of the training."""
+        return StepLoader(
+            self.training, self.adapters, self.plan, self.update, self.steps, self.micro_batches
+        )
+
+    def val_dataloader(self) -> DataLoader[EpisodeBatch]:
+        """This rank's share of the validation episodes, as many a batch as a training step has; turn 0 only."""
+        mine = [replace(episode, turns=episode.turns[:1]) for episode in self.validation]
+        mine = mine[distributed.rank() :: distributed.world_size()]
+        size = self.plan.per_step
+        batches = [
+            build_episode_batch(mine[begin : begin + size], self.adapters, "expected")
+            for begin in range(0, len(mine), size)
+        ]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type] # a list is a dataset

@@ -1,0 +1,60 @@
+"""Which episodes make up which optimizer step: a pure function of the seed and the step's number."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from trialign.environment import stable_seed
+
+
+@dataclass(frozen=True)
+class EpisodePlan:
+    """An endless, reproducible order of the episodes.
+
+    Every pass shuffles each kind of query and then interleaves the kinds evenly, so that every step has its
+    share of facts and of preferences. Any step can be had without those before it: resuming needs no state
+    but its number.
+
+    Attributes:
+        kinds: the kind of each episode.
+        per_step: episodes in one optimizer step, over all ranks and micro-batches.
+        seed: of the order.
+    """
+
+    kinds: tuple[str, ...]
+    per_step: int
+    seed: int
+
+    def step(self, number: int) -> list[int]:
+        """Indices of the episodes of one optimizer step."""
+        first = number * self.per_step
+        size = len(self.kinds)
+        return [
+            _shuffled(self.kinds, self.seed, place // size)[place % size]
+            for place in range(first, first + self.per_step)
+        ]
+
+
+@lru_cache(maxsize=4)
+def _shuffled(kinds: tuple[str, ...], seed: int, passing: int) -> tuple[int, ...]:
+    generator = random.Random(stable_seed(f"order:{seed}:{passing}"))
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, kind in enumerate(kinds):
+        members[kind].append(index)
+    placed: list[tuple[float, int]] = []
+    for kind in sorted(members):
+        indices = members[kind]
+        generator.shuffle(indices)
+        placed.extend(
+            ((place + generator.random()) / len(indices), index) for place, index in enumerate(indices)
+        )
+    return tuple(index for _, index in sorted(placed))
+
+
+def micro_batch(episodes: Sequence[int], rank: int, ranks: int, index: int, micro_batches: int) -> list[int]:
+    """The part of a step's episodes that one rank computes in one of its micro-batches."""
+    return list(episodes[rank * micro_batches + index :: ranks * micro_batches])

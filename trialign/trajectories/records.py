@@ -1,0 +1,156 @@
+"""Trajectories on disk: one Parquet row per query, group, exposure and turn, its samples inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trialign.errors import UserError
+from trialign.groups import Exposure
+from trialign.queries import Kind, Split
+from trialign.storage import atomic_write
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One reply of the behaviour policy.
+
+    Attributes:
+        token_ids: the reply's tokens, as they were scored or generated.
+        log_probability: sum over the tokens under the behaviour policy, in nats.
+        text: the reply as text.
+        canonical: the answer it was read as; None where it could not be read.
+        parse_status: how it was read (see ``trialign.queries.answers``), ``scored`` for an enumerated option.
+        reward_truth: 1 or 0; None where the query has no gold answer.
+        reward_preference: in [0, 1]; None where the group has no target.
+        disagreement: share of the other agents' answers that differ, in [0, 1]; None where the query has no
+            gold.
+    """
+
+    token_ids: tuple[int, ...]
+    log_probability: float
+    text: str
+    canonical: str | None
+    parse_status: str
+    reward_truth: float | None
+    reward_preference: float | None
+    disagreement: float | None
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One observation of one agent, with everything that training needs to know of it.
+
+    Attributes:
+        prompt: token ids of the observation.
+        options: token ids of every option; empty where the answers cannot be enumerated.
+        option_log_probabilities: sum over each option's tokens under the behaviour policy, which is the
+            reference too, in nats.
+        gold: index of the gold option; None without one.
+        target: the group's preferred distribution over the options; None without one.
+        samples: K replies to this one observation.
+    """
+
+    query_id: str
+    cluster: str
+    split: Split
+    kind: Kind
+    group: str
+    exposure: Exposure
+    wording: int
+    turn: int
+    topology: str
+    prompt: tuple[int, ...]
+    options: tuple[tuple[int, ...], ...]
+    option_log_probabilities: tuple[float, ...]
+    gold: int | None
+    target: tuple[float, ...] | None
+    samples: tuple[Sample, ...]
+
+
+_TOKENS = pa.list_(pa.int32())
+_SAMPLE = pa.struct(
+    [
+        pa.field("token_ids", _TOKENS),
+        pa.field("log_probability", pa.float64()),
+        pa.field("text", pa.string()),
+        pa.field("canonical", pa.string()),
+        pa.field("parse_status", pa.string()),
+        pa.field("reward_truth", pa.float64()),
+        pa.field("reward_preference", pa.float64()),
+        pa.field("disagreement", pa.float64()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        pa.field("query_id", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("exposure", pa.string(), nullable=False),
+        pa.field("wording", pa.int32(), nullable=False),
+        pa.field("turn", pa.int32(), nullable=False),
+        pa.field("topology", pa.string(), nullable=False),
+        pa.field("prompt", _TOKENS, nullable=False),
+        pa.field("options", pa.list_(_TOKENS), nullable=False),
+        pa.field("option_log_probabilities", pa.list_(pa.float64()), nullable=False),
+        pa.field("gold", pa.int32()),
+        pa.field("target", pa.list_(pa.float64())),
+        pa.field("samples", pa.list_(_SAMPLE), nullable=False),
+    ],
+    metadata={"trialign_trajectories": str(SCHEMA_VERSION)},
+)
+
+
+def write_part(path: Path, trajectories: Sequence[Trajectory]) -> None:
+    """Writes one part of a collection; the file appears whole or not at all."""
+    table = pa.Table.from_pylist([asdict(trajectory) for trajectory in trajectories], schema=SCHEMA)
+    with atomic_write(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_part(path: Path) -> tuple[Trajectory, ...]:
+    """Reads one part back.
+
+    Raises:
+        UserError: the file is missing, torn, or of another schema.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(
+            f"The trajectory file {path} cannot be read ({error})",
+            "Delete this file; collect writes it again",
+        ) from error
+    version = (table.schema.metadata or {}).get(b"trialign_trajectories", b"none").decode()
+    if version != str(SCHEMA_VERSION) or not table.schema.equals(SCHEMA):
+        raise UserError(
+            f"The trajectory file {path} has schema version {version}, and this version reads "
+            f"{SCHEMA_VERSION}",
+            "Delete the folder of this collection and collect again",
+        )
+    return tuple(_trajectory(row) for row in table.to_pylist())
+
+
+def _trajectory(row: dict[str, Any]) -> Trajectory:
+    samples = tuple(
+        Sample(**{**sample, "token_ids": tuple(sample["token_ids"])}) for sample in row["samples"]
+    )
+    return Trajectory(
+        **{
+            **row,
+            "prompt": tuple(row["prompt"]),
+            "options": tuple(tuple(option) for option in row["options"]),
+            "option_log_probabilities": tuple(row["option_log_probabilities"]),
+            "target": None if row["target"] is None else tuple(row["target"]),
+            "samples": samples,
+        }
+    )

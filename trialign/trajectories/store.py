@@ -1,0 +1,109 @@
+"""The folder of one collection: parts that appear whole, then a manifest that says that all are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trialign import distributed
+from trialign.errors import UserError
+from trialign.progress import Progress
+from trialign.queries import Query
+from trialign.storage import sha256_of_file, write_text_atomic
+from trialign.trajectories.records import SCHEMA_VERSION, Trajectory, read_part, write_part
+
+Collect = Callable[[Sequence[Query]], tuple[Trajectory, ...]]
+
+
+@dataclass(frozen=True)
+class TrajectoryStore:
+    """One collection under the folder of all runs.
+
+    Attributes:
+        folder: ``runs/.trajectories/<content hash>``.
+        identity: everything that the trajectories depend on; its hash names the folder.
+    """
+
+    folder: Path
+    identity: Mapping[str, Any]
+
+    @classmethod
+    def under(cls, runs: Path, identity: Mapping[str, Any]) -> TrajectoryStore:
+        """The store of these contents: equal identities share one folder."""
+        identity = {"schema_version": SCHEMA_VERSION, **identity}
+        text = json.dumps(identity, sort_keys=True)
+        return cls(runs / ".trajectories" / hashlib.sha256(text.encode()).hexdigest()[:16], identity)
+
+    @property
+    def manifest_file(self) -> Path:
+        """Present exactly when the collection is complete."""
+        return self.folder / "manifest.json"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every part is there."""
+        return self.manifest_file.is_file()
+
+    def collect(self, queries: Sequence[Query], queries_per_part: int, collect: Collect) -> None:
+        """Makes the missing parts, shared out over the ranks; parts that are there are kept.
+
+        Args:
+            queries: all queries of the collection.
+            queries_per_part: queries a part.
+            collect: makes the trajectories of some queries; called in order of the parts.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        chunks = [queries[i : i + queries_per_part] for i in range(0, len(queries), queries_per_part)]
+        paths = [self.folder / f"part-{index:05d}.parquet" for index in range(len(chunks))]
+        rank, ranks = distributed.rank(), distributed.world_size()
+        mine = [index for index in range(len(chunks)) if index % ranks == rank]
+        total = sum(len(chunks[index]) for index in mine)
+        with Progress("Collecting", total, "questions", shown=rank == 0) as progress:
+            for index in mine:
+                if not paths[index].is_file():
+                    write_part(paths[index], collect(chunks[index]))
+                progress.advance(len(chunks[index]))
+        distributed.barrier()
+        if rank == 0:
+            self._write_manifest(paths)
+        distributed.barrier()
+
+    def read(self) -> tuple[Trajectory, ...]:
+        """All trajectories, verified against the manifest.
+
+        Raises:
+            UserError: the collection is missing or incomplete, or a part is not what was written.
+        """
+        if not self.complete:
+            raise UserError(
+                f"There is no complete collection in {self.folder}", "Run 'trialign collect' first"
+            )
+        manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        trajectories: list[Trajectory] = []
+        for name, digest in manifest["parts"].items():
+            part = self.folder / name
+            trajectories.extend(read_part(part))
+            if sha256_of_file(part) != digest:
+                raise UserError(
+                    f"The trajectory file {part} is not the one that was collected: its SHA-256 differs",
+                    f"Delete the folder {self.folder} and collect again",
+                )
+        return tuple(trajectories)
+
+    def _write_manifest(self, paths: Sequence[Path]) -> None:
+        rows = [trajectory for path in paths for trajectory in read_part(path)]
+        manifest = {
+            **self.identity,
+            "counts": {
+                "trajectories": len(rows),
+                "samples": sum(len(row.samples) for row in rows),
+                "prompt_tokens": sum(len(row.prompt) for row in rows),
+                "option_tokens": sum(len(option) for row in rows for option in row.options),
+            },
+            "parts": {path.name: sha256_of_file(path) for path in paths},
+        }
+        write_text_atomic(self.manifest_file, json.dumps(manifest, indent=2))
