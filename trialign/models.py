@@ -104,7 +104,8 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
     )
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model
 
 
 def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str:

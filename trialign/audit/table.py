@@ -28,7 +28,8 @@ def before_after_table(run: str, before: Mapping[str, Any], after: Mapping[str, 
         before: summary of the base model.
         after: summary of the trained agents.
     """
-    title = f"{run}: {before['data']} {before['split']}, {before['n_queries']} questions of {before['n_clusters']} facts and tastes"
+    size = f"{before['n_queries']} questions of {before['n_clusters']} facts and tastes"
+    title = f"{run}: {before['data']} {before['split']}, {size}"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("before", justify="right")

@@ -21,7 +21,7 @@ from trialign.groups import Exposure
 from trialign.progress import Progress
 from trialign.queries import Query
 from trialign.queries.readers import read_query_files
-from trialign.storage import atomic_write
+from trialign.storage import write_text_atomic
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
         )
     checkpoint = session.load_agents(step)
     size = session.config.audit.queries_per_batch
-    with atomic_write(target) as temporary, temporary.open("w", encoding="utf-8") as file:
-        with Progress("Answering", len(queries), "questions") as progress:
-            for begin in range(0, len(queries), size):
-                chunk = queries[begin : begin + size]
-                for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
-                    file.write(json.dumps(_line(query, answers), ensure_ascii=False) + "\n")
-                progress.advance(len(chunk))
+    lines: list[str] = []
+    with Progress("Answering", len(queries), "questions") as progress:
+        for begin in range(0, len(queries), size):
+            chunk = queries[begin : begin + size]
+            for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
+                lines.append(json.dumps(_line(query, answers), ensure_ascii=False) + "\n")
+            progress.advance(len(chunk))
+    write_text_atomic(target, "".join(lines))
 
 
 def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:

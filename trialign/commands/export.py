@@ -71,7 +71,8 @@ tags: [trialign]
 # Agents of the run {session.config.name}, step {checkpoint.step}
 
 One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
-(objective `{session.config.objective.name}`) on `{base}` (SHA-256 of its weights {checkpoint.manifest["base_model"]["sha256"]}).
+(objective `{session.config.objective.name}`) on `{base}`
+(SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
 
 Each agent was trained with its group's profile in the system message. Put it there when you serve it:
 

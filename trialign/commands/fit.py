@@ -16,14 +16,15 @@ from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
 from trialign.commands.session import Session
 from trialign.errors import UserError
+from trialign.queries import Split
 from trialign.training.callbacks import AgentCheckpoints, ResumeCheckpoint, TrainingProgress, noted_signals
-from trialign.training.module import TrainingDiverged, TriAlignModule
+from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.batches import Episode, episodes_of
 from trialign.trajectories.datamodule import TrajectoryDataModule
 
 log = logging.getLogger("trialign")
-SPLIT = "test"
+SPLIT: Split = "test"
 
 
 def collect(session: Session) -> None:
@@ -57,7 +58,7 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     Raises:
         UserError: see ``check_fit``.
         Stopped: a stop was asked for; ``--resume`` goes on.
-        TrainingDiverged: the loss is not a number.
+        TrainingDivergedError: the loss is not a number.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
     run, rank = session.run, distributed.rank()
@@ -126,9 +127,9 @@ def train(session: Session) -> None:
         try:
             session.policy.train()
             trainer.fit(module, data, ckpt_path=resume_from)
-        except TrainingDiverged as error:
+        except TrainingDivergedError as error:
             good = run.resume_file if run.resume_file.is_file() else "none"
-            raise TrainingDiverged(f"{error}. The last good checkpoint: {good}") from error
+            raise TrainingDivergedError(f"{error}. The last good checkpoint: {good}") from error
 
 
 def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:

@@ -62,14 +62,15 @@ class GroupLoraLinear(LoraLinear):
         if rows is None:
             return result
         names = self.routing.adapters
-        down = torch.stack([self.lora_A[name].weight for name in names])
-        up = torch.stack([self.lora_B[name].weight for name in names])
+        down = torch.stack([_weight(self.lora_A, name) for name in names])
+        up = torch.stack([_weight(self.lora_B, name) for name in names])
         # One further adapter of zeros: rows that go through the base weights.
         down = torch.cat([down, down.new_zeros(1, *down.shape[1:])])
         up = torch.cat([up, up.new_zeros(1, *up.shape[1:])])
         low = torch.bmm(x.to(down.dtype), down[rows].transpose(1, 2))
         delta = torch.bmm(low, up[rows].transpose(1, 2))
-        return result + (delta * self.scaling[names[0]]).to(result.dtype)
+        scaled: Tensor = delta * self.scaling[names[0]]
+        return result + scaled.to(result.dtype)
 
 
 def attach_adapters(
@@ -116,12 +117,18 @@ def attach_adapters(
     for module in peft_model.modules():
         if isinstance(module, LoraLinear):
             module.__class__ = GroupLoraLinear
-            module.routing = routing
+            module.__dict__["routing"] = routing
             for name in names:
-                module.lora_A[name].weight.data.copy_(module.lora_A[names[0]].weight.data)
-                module.lora_A[name].requires_grad_(True)
-                module.lora_B[name].requires_grad_(True)
+                _weight(module.lora_A, name).data.copy_(_weight(module.lora_A, names[0]).data)
+                _weight(module.lora_A, name).requires_grad_(True)
+                _weight(module.lora_B, name).requires_grad_(True)
     return peft_model, routing
+
+
+def _weight(layers: nn.ModuleDict, name: str) -> nn.Parameter:
+    weight = layers[name].weight
+    assert isinstance(weight, nn.Parameter)
+    return weight
 
 
 def refuse_unfit_base(model: PreTrainedModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
@@ -57,8 +58,7 @@ class GroupPolicy(nn.Module):
     @property
     def base(self) -> PreTrainedModel:
         """The causal language model with the LoRA layers inside."""
-        base: PreTrainedModel = self.model.get_base_model()
-        return base
+        return cast(PreTrainedModel, self.model.get_base_model())
 
     @property
     def device(self) -> torch.device:
@@ -145,7 +145,8 @@ class GroupPolicy(nn.Module):
         )
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
-            output = self.base.generate(
+            base: Any = self.base
+            output = base.generate(
                 input_ids=ids.to(self.device),
                 attention_mask=mask.to(self.device),
                 max_new_tokens=sampling.max_new_tokens,

@@ -1,5 +1,5 @@
 """Training the groups' agents with Lightning."""
 
-from trialign.training.module import OptimizerConfig, TrainingDiverged, TriAlignModule
+from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
 
-__all__ = ["OptimizerConfig", "TrainingDiverged", "TriAlignModule"]
+__all__ = ["OptimizerConfig", "TrainingDivergedError", "TriAlignModule"]

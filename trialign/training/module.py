@@ -40,7 +40,7 @@ class OptimizerConfig:
     weight_decay: float = 0.0
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """The loss is not a number; the message names the step and the queries."""
 
 
@@ -85,14 +85,14 @@ class TriAlignModule(LightningModule):
         """The loss of one micro-batch, scaled so that the mean over ranks and micro-batches is the step's loss.
 
         Raises:
-            TrainingDiverged: the loss is not finite.
+            TrainingDivergedError: the loss is not finite.
         """
         counts = step_counts(batch.step, self.objective.update, self.objective.inconsistency.weight)
         weights = welfare_weights(self.utilities, self.objective.welfare)
         parts = self._losses(batch.batch, weights, counts)
         loss = torch.stack([part.loss for part in parts]).sum()
         if not torch.isfinite(loss):
-            raise TrainingDiverged(
+            raise TrainingDivergedError(
                 f"The loss is {loss.item()} at step {self.global_step}, in the questions "
                 f"{', '.join(batch.batch.query_ids)}"
             )
@@ -196,7 +196,7 @@ class TriAlignModule(LightningModule):
         weights: Tensor,
         batch: EpisodeBatch,
     ) -> None:
-        values = {
+        values: dict[str, Tensor | float] = {
             "train/loss": loss.detach() * distributed.world_size() * self.micro_batches,
             "train/inconsistency": torch.stack([p.inconsistency for p in parts]).sum() / max(counts.truth, 1),
             "train/kl": torch.stack([p.kl for p in parts]).sum() / max(counts.choice, 1),
