@@ -61,7 +61,7 @@ def test_random_edges_are_fixed_by_their_key_and_never_to_oneself() -> None:
     edges = [neighbours("random", 5, f"key {n}") for n in range(60)]
     assert edges == [neighbours("random", 5, f"key {n}") for n in range(60)]
     heard = [(agent, other) for one in edges for agent, (other,) in one.items()]
-    # 5 agents x 4 others, each with probability 1/4 of 60 draws: missing one of them has a chance of 20 x 0.75^60.
+    # Every agent hears every other one of the 4 sometimes (never in 60 draws: 0.75^60).
     assert set(heard) == {(a, b) for a in range(5) for b in range(5) if a != b}
 
 
@@ -202,7 +202,6 @@ def test_no_observation_holds_another_groups_profile(
 
 def test_no_observation_depends_on_the_gold_answer_or_on_targets(
     collect: Callable[..., tuple[Trajectory, ...]],
-    renderer: ChatRenderer,
     groups: GroupSet,
     queries: tuple[Query, ...],
 ) -> None:
@@ -218,8 +217,3 @@ def test_no_observation_depends_on_the_gold_answer_or_on_targets(
     assert [row.prompt for row in others] == [row.prompt for row in rows]
     assert [row.gold for row in others] != [row.gold for row in rows]
     assert [row.target for row in others] != [row.target for row in rows]
-    for row in rows:
-        if row.query_id in ("sum", "bird"):
-            gold = {"sum": "12", "bird": "Ostrich"}[row.query_id]
-            heard = [s.text for r in rows if r.query_id == row.query_id for s in r.samples]
-            assert gold in "".join(heard) or gold not in renderer.tokenizer.decode(row.prompt)

@@ -89,7 +89,7 @@ class Session:
     def queries(self) -> tuple[Query, ...]:
         """All questions, of every split."""
         paths = [
-            Path(str(files("trialign.data"))) / name.removeprefix(EMBEDDED) if name.startswith(EMBEDDED) else Path(name)
+            Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED) if name.startswith(EMBEDDED) else Path(name)
             for name in self.config.data.files
         ]
         return read_query_files(paths, self.groups.names)

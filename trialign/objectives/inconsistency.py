@@ -10,9 +10,7 @@ from torch import Tensor
 from trialign.objectives.config import InconsistencyConfig
 
 
-def inconsistency(
-    log_probabilities: Tensor, gold: Tensor, options: Tensor, config: InconsistencyConfig
-) -> Tensor:
+def inconsistency(log_probabilities: Tensor, gold: Tensor, options: Tensor, config: InconsistencyConfig) -> Tensor:
     """D per query, 0 for equal answers (``anchor``: for equal right answers) and at most 1.
 
     With S_g the groups' distributions, M their mean, H the entropy, K the number of options and G of groups:

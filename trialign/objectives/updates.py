@@ -6,6 +6,7 @@ not depend on how the step was cut into pieces.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -135,8 +136,9 @@ def awr_update(
     strength = (advantage / config.awr.temperature).exp().clamp(max=config.awr.largest)
     strength = torch.where(kept.unsqueeze(2), strength, 0.0).detach()
     loss = -(strength * log_probabilities).sum() / max(counts.action_tokens, 1)
-    importance = (log_probabilities - behaviour).detach().exp().clamp(max=config.awr.importance)
-    importance = importance / importance.sum(dim=2, keepdim=True)
+    # The softmax normalises ratios of any size; long replies would underflow as plain exponentials.
+    ratio = (log_probabilities - behaviour).detach().clamp(max=math.log(config.awr.importance))
+    importance = ratio.softmax(dim=2)
     estimates = [(importance * part.nan_to_num(0.0)).sum(dim=2) for part in (truth, preference, disagreement)]
     rewards = torch.stack([estimates[0].sum(dim=0), estimates[1].sum(dim=0)], dim=1)
     # A query is of one kind for all groups, so the first group tells whether it has a gold answer or targets.

@@ -67,8 +67,8 @@ class GroupLoraLinear(LoraLinear):
         # One further adapter of zeros: rows that go through the base weights.
         down = torch.cat([down, down.new_zeros(1, *down.shape[1:])])
         up = torch.cat([up, up.new_zeros(1, *up.shape[1:])])
-        low = torch.bmm(x.to(down.dtype), down[rows].transpose(1, 2))
-        delta = torch.bmm(low, up[rows].transpose(1, 2))
+        low = torch.bmm(x.to(down.dtype), down.index_select(0, rows).transpose(1, 2))
+        delta = torch.bmm(low, up.index_select(0, rows).transpose(1, 2))
         scaled: Tensor = delta * self.scaling[names[0]]
         return result + scaled.to(result.dtype)
 

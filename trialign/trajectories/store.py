@@ -79,20 +79,28 @@ class TrajectoryStore:
             UserError: the collection is missing or incomplete, or a part is not what was written.
         """
         if not self.complete:
-            raise UserError(
-                f"There is no complete collection in {self.folder}", "Run 'trialign collect' first"
-            )
-        manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            raise UserError(f"There is no complete collection in {self.folder}", "Run 'trialign collect' first")
         trajectories: list[Trajectory] = []
-        for name, digest in manifest["parts"].items():
+        for name, digest in self._parts().items():
             part = self.folder / name
+            # The hash first: beside a manifest, a part that cannot be read would not be collected anew.
+            if not part.is_file() or sha256_of_file(part) != digest:
+                raise self._changed(part)
             trajectories.extend(read_part(part))
-            if sha256_of_file(part) != digest:
-                raise UserError(
-                    f"The trajectory file {part} is not the one that was collected: its SHA-256 differs",
-                    f"Delete the folder {self.folder} and collect again",
-                )
         return tuple(trajectories)
+
+    def _parts(self) -> dict[str, str]:
+        """The parts' hashes by file name."""
+        try:
+            return dict(json.loads(self.manifest_file.read_text(encoding="utf-8"))["parts"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._changed(self.manifest_file) from error
+
+    def _changed(self, path: Path) -> UserError:
+        return UserError(
+            f"The trajectory file {path} is missing or not the one that was collected",
+            f"Delete the folder {self.folder} and collect again",
+        )
 
     def _write_manifest(self, paths: Sequence[Path]) -> None:
         rows = [trajectory for path in paths for trajectory in read_part(path)]

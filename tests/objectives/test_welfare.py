@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from trialign.objectives.config import WelfareConfig
+from trialign.objectives.welfare import moving_average, welfare_weights
+
+pytestmark = pytest.mark.unit
+
+UNCLIPPED = WelfareConfig(smallest=0.0, largest=math.inf)
+
+
+def nash_log_welfare(utilities: Tensor, config: WelfareConfig) -> float:
+    logs = (config.epsilon + utilities).log().sum(dim=0)
+    return float(config.truth * logs[0] + config.preference * logs[1])
+
+
+def test_nash_weights_by_hand() -> None:
+    utilities = torch.tensor([[0.24, 0.49], [0.99, 0.49]])
+    # 1 / (0.01 + u): 4, 2, 1, 2 with the mean 9/4.
+    expected = torch.tensor([[16 / 9, 8 / 9], [4 / 9, 8 / 9]])
+    torch.testing.assert_close(welfare_weights(utilities, WelfareConfig()), expected)
+
+
+def test_nash_weights_are_the_gradient_of_the_nash_welfare() -> None:
+    config = WelfareConfig(truth=1.0, preference=0.5, epsilon=0.05, smallest=0.0, largest=math.inf)
+    utilities = torch.tensor([[0.2, 0.5], [0.8, 0.4], [0.05, 0.95]], dtype=torch.float64)
+    step = 1e-6
+    gradient = torch.zeros_like(utilities)
+    for index in range(6):
+        change = torch.zeros(6, dtype=torch.float64)
+        change[index] = step
+        higher, lower = utilities + change.view(3, 2), utilities - change.view(3, 2)
+        difference = nash_log_welfare(higher, config) - nash_log_welfare(lower, config)
+        gradient.view(-1)[index] = difference / (2 * step)
+    # The weights are the gradient over its mean.
+    torch.testing.assert_close(welfare_weights(utilities, config) * gradient.mean(), gradient, atol=1e-6, rtol=1e-6)
+
+
+def test_utilitarian_weights_are_constant() -> None:
+    config = WelfareConfig(kind="utilitarian", truth=1.0, preference=3.0)
+    # The mean of 1 and 3 is 2.
+    expected = torch.tensor([[0.5, 1.5], [0.5, 1.5]])
+    torch.testing.assert_close(welfare_weights(torch.tensor([[0.1, 0.9], [0.7, 0.2]]), config), expected)
+
+
+def test_weights_are_clipped_after_the_division_by_their_mean() -> None:
+    utilities = torch.tensor([[0.0, 0.99], [0.99, 0.99]])
+    # 1 / (0.01 + u): 100, 1, 1, 1 with the mean 25.75: 3.883 and 0.0388.
+    config = WelfareConfig(smallest=0.5, largest=3.0)
+    torch.testing.assert_close(welfare_weights(utilities, config), torch.tensor([[3.0, 0.5], [0.5, 0.5]]))
+    default = welfare_weights(utilities, WelfareConfig())
+    torch.testing.assert_close(default, torch.tensor([[100 / 25.75, 0.1], [0.1, 0.1]]))
+
+
+def test_a_kind_that_the_data_lacks_weighs_nothing() -> None:
+    utilities = torch.tensor([[0.24, math.nan], [0.99, math.nan]])
+    # 4 and 1 with the mean 2.5 of those that are there.
+    expected = torch.tensor([[1.6, 0.0], [0.4, 0.0]])
+    torch.testing.assert_close(welfare_weights(utilities, WelfareConfig()), expected)
+    assert welfare_weights(torch.full((2, 2), math.nan), WelfareConfig()).tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_share_of_zero_is_not_clipped_up() -> None:
+    weights = welfare_weights(torch.tensor([[0.5, 0.5]]), WelfareConfig(preference=0.0))
+    assert weights[0, 1] == 0
+    assert weights[0, 0] > 0
+
+
+def test_weights_are_constants() -> None:
+    utilities = torch.tensor([[0.5, 0.4]], requires_grad=True)
+    assert not welfare_weights(utilities, WelfareConfig()).requires_grad
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))
+def test_the_mean_is_one_and_the_worse_off_weigh_more(rows: list[tuple[float, float]]) -> None:
+    utilities = torch.tensor(rows, dtype=torch.float64)
+    weights = welfare_weights(utilities, UNCLIPPED)
+    assert float(weights.mean()) == pytest.approx(1.0)
+    order = utilities.flatten().argsort()
+    assert (weights.flatten()[order].diff() <= 1e-12).all()
+    clipped = welfare_weights(utilities, WelfareConfig())
+    assert ((clipped >= 0.1) & (clipped <= 10)).all()
+
+
+def test_moving_averages_by_hand() -> None:
+    utilities = torch.tensor([[0.5, math.nan], [0.2, math.nan]])
+    sums, counts = torch.tensor([[3.0, 0.0], [1.0, 0.0]]), torch.tensor([4, 0])
+    first = moving_average(utilities, sums, counts, decay=0.9)
+    # 0.9 x 0.5 + 0.1 x 3/4 and 0.9 x 0.2 + 0.1 x 1/4; nothing was seen of the second kind.
+    assert first[:, 0].tolist() == pytest.approx([0.525, 0.205])
+    assert first[:, 1].isnan().all()
+    second = moving_average(first, torch.tensor([[9.0, 1.0], [9.0, 2.0]]), torch.tensor([0, 4]), decay=0.9)
+    # The first kind keeps its averages; the second begins with its means.
+    assert second[:, 0].tolist() == first[:, 0].tolist()
+    assert second[:, 1].tolist() == pytest.approx([0.25, 0.5])

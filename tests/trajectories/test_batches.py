@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trialign.groups import GroupSet
+from trialign.policy import GroupPolicy
+from trialign.policy.scoring import option_distribution
+from trialign.trajectories.batches import Episode, build_episode_batch, enumerates, episodes_of
+from trialign.trajectories.records import Sample, Trajectory
+
+pytestmark = pytest.mark.unit
+
+Rows = tuple[Trajectory, ...]
+ADAPTERS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def untrained(make_policy: Callable[..., GroupPolicy]) -> GroupPolicy:
+    """Agents that are all the base model, which is the behaviour policy."""
+    return make_policy(untrained=True)
+
+
+@pytest.fixture(scope="module")
+def episodes(collected: Rows, groups: GroupSet) -> tuple[Episode, ...]:
+    return episodes_of(collected, groups.names, None)
+
+
+def test_episodes_hold_all_turns_and_groups_in_order(episodes: tuple[Episode, ...], groups: GroupSet) -> None:
+    assert len(episodes) == 12
+    for episode in episodes:
+        assert episode.observations == 2
+        for turn, rows in enumerate(episode.turns):
+            assert tuple(row.group for row in rows) == groups.names
+            assert {(row.query_id, row.exposure, row.turn, row.kind, row.split) for row in rows} == {
+                (episode.query_id, episode.exposure, turn, episode.kind, episode.split)
+            }
+
+
+def test_rows_in_any_order_make_the_same_episodes(
+    collected: Rows, episodes: tuple[Episode, ...], groups: GroupSet
+) -> None:
+    shuffled = episodes_of(collected[::-1], groups.names, None)
+    assert sorted(shuffled, key=str) == sorted(episodes, key=str)
+
+
+def test_later_turns_can_be_left_out(collected: Rows, episodes: tuple[Episode, ...], groups: GroupSet) -> None:
+    first = episodes_of(collected, groups.names, 1)
+    assert first == tuple(replace(episode, turns=episode.turns[:1]) for episode in episodes)
+
+
+def test_what_is_enumerated(collected: Rows) -> None:
+    choice = next(row for row in collected if row.options)
+    number = next(row for row in collected if not row.options)
+    assert [enumerates(choice, update) for update in ("auto", "expected", "awr")] == [True, True, False]
+    assert not any(enumerates(number, update) for update in ("auto", "expected", "awr"))
+
+
+def test_options_of_all_turns_have_the_scores_of_the_collection(
+    untrained: GroupPolicy, episodes: tuple[Episode, ...]
+) -> None:
+    batch = build_episode_batch(episodes, ADAPTERS, "auto")
+    assert batch.choice is not None
+    assert batch.tree.input_ids.shape[0] == len(episodes) * 3
+    assert batch.query_ids == tuple(episode.query_id for episode in episodes)
+    with torch.no_grad():
+        scores = untrained.score(batch.tree)[batch.choice.branches.clamp(min=0)]
+    observations = [turn for episode in episodes for turn in episode.turns if turn[0].options]
+    # 4 choices x 2 exposures x 2 turns, of at most 4 options.
+    assert batch.choice.branches.shape == (16, 3, 4)
+    for unit, rows in enumerate(observations):
+        for group, row in enumerate(rows):
+            count = len(row.options)
+            stored = list(row.option_log_probabilities)
+            assert scores[unit, group, :count].tolist() == pytest.approx(stored, abs=1e-4)
+            assert batch.choice.reference[unit, group, :count].tolist() == pytest.approx(stored)
+            assert (batch.choice.branches[unit, group] >= 0).tolist() == [True] * count + [False] * (4 - count)
+
+
+def test_generated_samples_have_the_scores_of_the_collection(
+    untrained: GroupPolicy, episodes: tuple[Episode, ...]
+) -> None:
+    batch = build_episode_batch(episodes, ADAPTERS, "auto")
+    assert batch.samples is not None
+    # 2 open questions x 2 exposures x 2 turns, 3 groups, 3 samples.
+    assert batch.samples.branches.shape == (8, 3, 3)
+    with torch.no_grad():
+        scores = untrained.score(batch.tree)[batch.samples.branches]
+    torch.testing.assert_close(scores, batch.samples.behaviour, atol=1e-4, rtol=1e-5)
+
+
+def test_every_branch_goes_through_its_groups_adapter(
+    make_policy: Callable[..., GroupPolicy], episodes: tuple[Episode, ...]
+) -> None:
+    batch = build_episode_batch(episodes[:2], (2, 0, 1), "auto")
+    assert batch.tree.adapters.tolist() == [2, 0, 1] * 2
+    policy = make_policy()
+    assert batch.choice is not None
+    with torch.no_grad():
+        trained, reference = policy.score(batch.tree), policy.score(batch.tree, reference=True)
+    stored = batch.choice.reference[batch.choice.branches >= 0]
+    branches = batch.choice.branches[batch.choice.branches >= 0]
+    torch.testing.assert_close(reference[branches], stored, atol=1e-4, rtol=1e-5)
+    assert (trained[branches] - stored).abs().max() > 0.1
+
+
+def test_units_by_hand() -> None:
+    fact = Trajectory(
+        query_id="q",
+        cluster="q",
+        split="train",
+        kind="truth",
+        group="north",
+        exposure="explicit",
+        wording=0,
+        turn=0,
+        topology="full",
+        prompt=(5, 6),
+        options=((7, 2), (8, 2)),
+        option_log_probabilities=(-1.0, -2.0),
+        gold=1,
+        target=None,
+        samples=(Sample((8, 2), -2.0, "x", "x", "scored", 1.0, None, 0.25),) * 2,
+    )
+    taste = replace(
+        fact,
+        query_id="p",
+        kind="preference",
+        options=((7, 2), (8, 2), (9, 9, 2)),
+        option_log_probabilities=(-1.0, -2.0, -3.0),
+        gold=None,
+        target=(0.1, 0.2, 0.7),
+        samples=(
+            Sample((7, 2), -1.0, "x", "x", "scored", None, 0.5, None),
+            Sample((9, 9, 2), -3.0, "y", "y", "scored", None, 1.0, None),
+        ),
+    )
+    pair = episodes_of([fact, taste], ("north",), None)
+    batch = build_episode_batch(pair, (4,), "auto")
+    choice = batch.choice
+    assert choice is not None
+    assert batch.samples is None
+    assert choice.branches.tolist() == [[[0, 1, -1]], [[2, 3, 4]]]
+    assert choice.reference.tolist() == [[[-1, -2, 0]], [[-1, -2, -3]]]
+    assert choice.gold.tolist() == [1, -1]
+    assert choice.targets.flatten().tolist() == pytest.approx([0, 0, 0, 0.1, 0.2, 0.7])
+    assert choice.has_target.tolist() == [False, True]
+    assert batch.tree.branch_lengths.tolist() == [2, 2, 2, 2, 3]
+    assert batch.tree.adapters.tolist() == [4, 4]
+
+    sampled = build_episode_batch(pair, (4,), "awr")
+    assert sampled.choice is None
+    samples = sampled.samples
+    assert samples is not None
+    # The fact's two samples are equal: one branch, counted twice.
+    assert samples.branches.tolist() == [[[0, 0]], [[1, 2]]]
+    assert sampled.tree.branch_lengths.tolist() == [2, 2, 3]
+    assert samples.behaviour.tolist() == [[[-2, -2]], [[-1, -3]]]
+    assert samples.truth[0].tolist() == [[1, 1]]
+    assert samples.disagreement[0].tolist() == [[0.25, 0.25]]
+    assert samples.preference[1].tolist() == [[0.5, 1.0]]
+    missing = (samples.truth[1], samples.disagreement[1], samples.preference[0])
+    assert all(math.isnan(value) for part in missing for value in part.flatten().tolist())
+
+
+def test_a_later_turn_goes_on_in_the_row_of_the_first(episodes: tuple[Episode, ...]) -> None:
+    for episode in episodes:
+        batch = build_episode_batch([episode], ADAPTERS, "auto")
+        for index in range(3):
+            first, second = (turn[index] for turn in episode.turns)
+            # The second prompt begins with the first, which is computed once.
+            assert second.prompt[: len(first.prompt)] == first.prompt
+            actions = sum(
+                len(ids)
+                for row in (first, second)
+                for ids in (row.options or {sample.token_ids for sample in row.samples})
+            )
+            tokens = int((batch.tree.position_ids[index] >= 0).sum())
+            assert tokens == len(second.prompt) + actions
+            # The longest path is the second prompt with its longest answer.
+            longest = max(len(ids) for ids in (second.options or [s.token_ids for s in second.samples]))
+            assert int(batch.tree.position_ids[index].max()) + 1 == len(second.prompt) + longest
+
+
+def test_a_later_turn_that_begins_otherwise_has_a_beginning_of_its_own(
+    untrained: GroupPolicy, episodes: tuple[Episode, ...]
+) -> None:
+    # A prompt that is not a continuation, and one that is the same again.
+    episode = next(episode for episode in episodes if episode.query_id == "planet")
+    first = episode.turns[0]
+    foreign = tuple(replace(row, prompt=row.prompt[3:], turn=1) for row in first)
+    same = tuple(replace(row, turn=2) for row in first)
+    batch = build_episode_batch([replace(episode, turns=(first, foreign, same))], ADAPTERS, "auto")
+    assert batch.choice is not None
+    with torch.no_grad():
+        scores = untrained.score(batch.tree)[batch.choice.branches]
+    stored = torch.tensor([row.option_log_probabilities for row in first])
+    torch.testing.assert_close(scores[0], stored, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(scores[2], stored, atol=1e-4, rtol=1e-5)
+    assert (scores[1] - stored).abs().max() > 1e-2
+
+
+def test_the_batch_moves_whole(episodes: tuple[Episode, ...]) -> None:
+    batch = build_episode_batch(episodes, ADAPTERS, "auto").to("meta")
+    assert batch.choice is not None
+    assert batch.samples is not None
+    for part in (batch.tree, batch.choice, batch.samples):
+        assert {tensor.device.type for tensor in vars(part).values()} == {"meta"}
+
+
+def test_distributions_of_the_collection_and_of_the_batch_agree(
+    untrained: GroupPolicy, episodes: tuple[Episode, ...]
+) -> None:
+    batch = build_episode_batch(episodes[:1], ADAPTERS, "auto")
+    assert batch.choice is not None
+    with torch.no_grad():
+        shares = untrained.score(batch.tree)[batch.choice.branches].softmax(dim=2)
+    for turn, rows in enumerate(episodes[0].turns):
+        for group, row in enumerate(rows):
+            lengths = [len(option) for option in row.options]
+            expected = option_distribution(row.option_log_probabilities, lengths, "sum")
+            assert shares[turn, group].tolist() == pytest.approx(expected, abs=1e-4)

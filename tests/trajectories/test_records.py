@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from trialign.errors import UserError
+from trialign.trajectories import records
+from trialign.trajectories.records import SCHEMA, Sample, Trajectory, read_part, write_part
+
+pytestmark = pytest.mark.unit
+
+SCORED = Sample((17, 2), -1.2345678901234567, "Paris", "Paris", "scored", 1.0, None, 2 / 3)
+GENERATED = Sample((300,), -0.1, "größer – 東\n", None, "none", 0.0, 0.5, 1.0)
+FACT = Trajectory(
+    query_id="capital",
+    cluster="capital cluster",
+    split="train",
+    kind="truth",
+    group="north",
+    exposure="explicit",
+    wording=1,
+    turn=0,
+    topology="ring",
+    prompt=(1, 2, 3),
+    options=((17, 2), (3, 4, 2)),
+    option_log_probabilities=(-1.2345678901234567, -7.0),
+    gold=0,
+    target=None,
+    samples=(SCORED, SCORED),
+)
+TASTE = replace(
+    FACT,
+    query_id="drink",
+    kind="preference",
+    exposure="implicit",
+    gold=None,
+    target=(0.1, 0.9),
+    samples=(Sample((17, 2), -1.5, "Tea", "Tea", "scored", None, 0.25, None),),
+)
+NUMBER = replace(FACT, query_id="sum", turn=1, options=(), option_log_probabilities=(), gold=None, samples=(GENERATED,))
+
+
+def test_a_part_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "part.parquet"
+    write_part(file, [FACT, TASTE, NUMBER])
+    # Equality of floats here is equality of every bit.
+    assert read_part(file) == (FACT, TASTE, NUMBER)
+    assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
+
+
+def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_part(tmp_path / name, [FACT, NUMBER])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_part_may_be_empty(tmp_path: Path) -> None:
+    write_part(tmp_path / "part.parquet", [])
+    assert read_part(tmp_path / "part.parquet") == ()
+
+
+@pytest.mark.parametrize("spoil", ["cut", "garbage", "empty", "absent"])
+def test_a_torn_part_is_named(tmp_path: Path, spoil: str) -> None:
+    file = tmp_path / "part-00003.parquet"
+    write_part(file, [FACT])
+    whole = file.read_bytes()
+    if spoil == "absent":
+        file.unlink()
+    else:
+        file.write_bytes({"cut": whole[:-20], "garbage": b"x" * 200, "empty": b""}[spoil])
+    with pytest.raises(UserError, match=r"part-00003\.parquet cannot be read"):
+        read_part(file)
+
+
+def test_a_failed_write_keeps_the_old_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "part.parquet"
+    write_part(file, [FACT])
+
+    def full_disk(table: pa.Table, where: Path, **options: object) -> None:
+        Path(where).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(records.pq, "write_table", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_part(file, [NUMBER])
+    assert read_part(file) == (FACT,)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "part.parquet"
+    schema = SCHEMA.with_metadata({"trialign_trajectories": "99"})
+    pq.write_table(pa.Table.from_pylist([], schema=schema), file)
+    with pytest.raises(UserError, match="schema version 99"):
+        read_part(file)
+
+
+def test_another_table_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "part.parquet"
+    pq.write_table(pa.table({"query_id": ["capital"]}), file)
+    with pytest.raises(UserError, match="schema version none"):
+        read_part(file)
+    pq.write_table(pa.Table.from_pylist([], schema=SCHEMA.remove(SCHEMA.get_field_index("gold"))), file)
+    with pytest.raises(UserError, match="schema version 1"):
+        read_part(file)
