@@ -132,8 +132,8 @@ def main() -> None:
             groups = json.loads((audits[0] / "summary.json").read_text())["groups"]
             pairs.append((Audit(audits[0], groups), Audit(audits[-1], groups)))
             summaries = [json.loads((audit / "summary.json").read_text())["truth"] for audit in (audits[0], audits[-1])]
-            noise = ", ".join(f"{s['gap']:.3f} (noise alone {s['gap_noise']:.3f}, p {s['p_gap']:.2f})" for s in summaries)
-            print(f"{run.name}: {took:.0f} s; gap before, after: {noise}", file=sys.stderr)
+            gaps = [f"{s['gap']:.3f} (noise alone {s['gap_noise']:.3f}, p {s['p_gap']:.2f})" for s in summaries]
+            print(f"{run.name}: {took:.0f} s; accuracy gap {gaps[0]} -> {gaps[1]}")
         print(f"\n{method}, {len(pairs)} seeds, test split, 95 % intervals paired by cluster\n")
         print("| | before | after | change | interval | wanted |\n|---|---|---|---|---|---|")
         for (name, wanted), (b, a, change, low, high) in zip(MEASURES, pooled(pairs), strict=True):

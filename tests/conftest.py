@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from trialign.groups import GroupSet, Message, SocialGroup
 from trialign.queries import Form, MixedQuery, PreferenceQuery, Query, TruthQuery
@@ -28,6 +29,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "2"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Machines are shared and noisy: no test fails for its time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHAT_TEMPLATE = (

@@ -32,7 +32,7 @@ from trialign.trajectories.records import Trajectory
 
 pytestmark = pytest.mark.unit
 
-PROMPT = PromptConfig(system="Help.", choose="Choose:", revise="Again.")
+PROMPT = PromptConfig(system="Help.", options="listed", choose="Choose:", revise="Again.")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def write_agents(
         about: further entries of the manifest (groups, profiles, prompt, scoring).
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    mark = uuid.uuid4().hex
+    draft = folder.with_name(f".{folder.name}.{mark}.tmp")
+    replaced = folder.with_name(f".{folder.name}.{mark}.old")
     try:
         for group in policy.groups:
             _write_adapter(draft / group, policy, group, base)
@@ -84,21 +86,18 @@ def write_agents(
             "schema_version": SCHEMA_VERSION,
             "step": step,
             "base_model": {"name": base.name, "revision": base.revision, "sha256": base.sha256},
-            "adapters": {
-                "mode": policy.config.adapters,
-                "rank": policy.config.rank,
-                "alpha": policy.config.alpha,
-            },
+            "adapters": _adapters_of(policy),
             **about,
             "files": files,
         }
         write_text_atomic(draft / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(replaced)
         draft.rename(folder)
         sync_folder(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
     return AgentCheckpoint(folder, manifest)
 
 
@@ -124,6 +123,8 @@ def read_agents(folder: Path) -> AgentCheckpoint:
             f"The checkpoint {folder} has schema version {version}, and this version reads {SCHEMA_VERSION}",
             "Use the version of TriAlign that wrote it",
         )
+    if not manifest.keys() >= {"step", "base_model", "adapters"}:
+        raise _torn(manifest_file)
     for name, digest in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file() or sha256_of_file(path) != digest:
@@ -135,7 +136,7 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
     """Puts a checkpoint's adapters into the policy.
 
     Raises:
-        UserError: the checkpoint was trained on another base model, or with other groups or shapes.
+        UserError: the checkpoint was trained on another base model, or with other groups or adapters.
     """
     trained_on = checkpoint.manifest["base_model"]
     if trained_on["sha256"] != base.sha256:
@@ -144,6 +145,13 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
             f"on {trained_on['name']} with SHA-256 {trained_on['sha256'][:12]}, and this one has "
             f"{base.sha256[:12]}",
             "Choose the base model that the manifest names",
+        )
+    # The weights alone would fit another alpha, and a shared adapter would become that of the last group.
+    if checkpoint.manifest["adapters"] != _adapters_of(policy):
+        raise UserError(
+            f"The agents in {checkpoint.folder} have the adapters {checkpoint.manifest['adapters']}, and "
+            f"{_adapters_of(policy)} are asked for",
+            "Set policy.adapters, policy.rank and policy.alpha as they were trained",
         )
     for group in policy.groups:
         file = checkpoint.folder / group / WEIGHTS
@@ -155,6 +163,10 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
         adapter = policy.adapter_of(group)
         assert adapter is not None
         policy.load_adapter_state(adapter, load_file(file))
+
+
+def _adapters_of(policy: GroupPolicy) -> dict[str, Any]:
+    return {"mode": policy.config.adapters, "rank": policy.config.rank, "alpha": policy.config.alpha}
 
 
 def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:

@@ -9,10 +9,12 @@ import argparse
 import errno
 import logging
 import os
+import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -49,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0 done, 1 failed or stopped, 2 the user's input or configuration is wrong.
     """
-    # Threads that spin while they wait take the cores away from whatever else runs on a shared machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # GNU OpenMP's threads spin for milliseconds while they wait, which halts whatever else runs on these cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         arguments = parse(argv)
@@ -66,16 +68,15 @@ def main(argv: Sequence[str]) -> int:
         return _report(arguments, str(error), WRONG_INPUT)
     except KeyboardInterrupt:
         return _report(arguments, f"Stopped. What is done is kept.{_go_on(arguments)}", FAILED)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            text = f"No space is left on the device{f' for {error.filename}' if error.filename else ''}."
+    except Exception as error:
+        if _is_full_disk(error):
+            place = getattr(error, "filename", None)
+            text = f"No space is left on the device{f' for {place}' if place else ''}."
             return _report(
                 arguments,
                 f"{text} Free some; nothing that was written is lost.{_go_on(arguments)}",
                 WRONG_INPUT,
             )
-        return _report(arguments, f"{type(error).__name__}: {error}", FAILED)
-    except Exception as error:
         stopped = type(error).__name__ == "Stopped"
         text = (
             f"Training {error}; its state is saved.{_go_on(arguments)}"
@@ -108,7 +109,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         )
         _ARGUMENTS[name](one)
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_args(argv)
+    arguments, rest = parser.parse_known_args(argv)
+    # argparse takes positional words from one place only; overrides may stand on both sides of an option.
+    if rest and ("overrides" not in arguments or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.overrides += rest
+    return arguments
 
 
 def _composed_arguments(parser: argparse.ArgumentParser) -> None:
@@ -199,8 +206,13 @@ def _audit(arguments: argparse.Namespace) -> None:
         raise UserError(
             "Overrides were given with --run, whose configuration is fixed", "Leave them out, or use --config"
         )
+    if arguments.config is not None and arguments.step is not None:
+        raise UserError("--step was given with --config, which audits the base model", "Use --run, or leave it out")
     session = _run_session(arguments) if arguments.run else _composed_session(arguments)
     if session is None:
+        return
+    if arguments.cfg:
+        _print_config(session.composed)
         return
     from trialign.commands.audit import audit
 
@@ -243,13 +255,17 @@ def _composed_session(arguments: argparse.Namespace) -> Session | None:
     composed = compose(arguments.config, arguments.overrides)
     config = load(composed)
     if arguments.cfg:
-        import yaml
-
-        print(yaml.safe_dump(composed, sort_keys=False, allow_unicode=True, width=110), end="")
+        _print_config(composed)
         return None
     from trialign.commands.session import Session
 
     return Session(config, composed)
+
+
+def _print_config(composed: Mapping[str, Any]) -> None:
+    import yaml
+
+    print(yaml.safe_dump(dict(composed), sort_keys=False, allow_unicode=True, width=110), end="")
 
 
 def _run_session(arguments: argparse.Namespace) -> Session:
@@ -264,8 +280,14 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _go_on(arguments: argparse.Namespace) -> str:
     if arguments.verb == "fit":
-        return f" Go on with: trialign fit --config {arguments.config} --resume"
+        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, "--resume"]
+        return f" Go on with: {shlex.join(words)}"
     return " Run the same command again to go on." if arguments.verb == "collect" else ""
+
+
+def _is_full_disk(error: Exception) -> bool:
+    # safetensors tells the system's error in its message only.
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"(os error {errno.ENOSPC})" in str(error)
 
 
 def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
@@ -281,6 +303,9 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
     for name in ("httpx", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # What one library tells another about its next version is not for the user.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {

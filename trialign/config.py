@@ -120,15 +120,17 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     values = list(overrides)
     if not inside:
         _refuse_group_overrides(folder / name, overrides)
-        values.append(f"hydra.searchpath=[file://{config_root()}]")
+        # In quotes: the folder may have characters of Hydra's grammar in its name.
+        values.append(f"hydra.searchpath=['file://{config_root()}']")
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):
             composed = hydra_compose(name.removesuffix(".yaml"), values)
         assert isinstance(composed, DictConfig)
         resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        _check_override_keys(overrides)
         raise UserError(
-            f"The configuration {config} cannot be composed: {_first_line(error)}",
+            f"The configuration {config} cannot be composed: {_sentence(error)}",
             f"Correct it, or look at what there is with 'trialign fit --config {config} --cfg' and in {config_root()}",
         ) from error
     assert isinstance(resolved, dict)
@@ -149,6 +151,10 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "missing":
+            raise UserError(
+                f"The config key {key} is missing", "Set it, or begin with 'defaults: [base, _self_]', which sets all"
+            ) from error
         raise UserError(
             f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", "Correct this value"
         ) from error
@@ -173,6 +179,17 @@ def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
             check_keys(value, inner, f"{where}{key}.")
 
 
+def _check_override_keys(overrides: Sequence[str]) -> None:
+    """Names the nearest key, which Hydra's own message about an unknown one does not."""
+    for override in overrides:
+        key = override.lstrip("+~").split("=")[0]
+        if not (config_root() / key.split("@")[0]).is_dir():
+            nested: Any = None
+            for part in reversed(key.split(".")):
+                nested = {part: nested}
+            check_keys(nested, RunConfig, "")
+
+
 def _dataclass_of(hint: Any) -> type | None:
     if isinstance(hint, types.UnionType):
         hint = next((part for part in typing.get_args(hint) if dataclasses.is_dataclass(part)), None)
@@ -180,27 +197,41 @@ def _dataclass_of(hint: Any) -> type | None:
 
 
 def _check_values(config: RunConfig) -> None:
-    trainer = config.trainer
+    trainer, welfare = config.trainer, config.objective.welfare
     share = trainer.devices * trainer.micro_batches
     limits: list[tuple[str, float, float, float]] = [
+        ("seed", config.seed, 0, 2**32 - 1),
         ("trainer.devices", trainer.devices, 1, 4096),
         ("trainer.steps", trainer.steps, 1, 10**9),
         ("trainer.micro_batches", trainer.micro_batches, 1, 10**6),
         ("trainer.queries_per_step", trainer.queries_per_step, 1, 10**6),
+        ("trainer.gradient_clip", trainer.gradient_clip, 0, 1e9),
+        ("trainer.validate_every", trainer.validate_every, 0, 10**9),
+        ("trainer.agents_every", trainer.agents_every, 0, 10**9),
         ("trainer.resume_every", trainer.resume_every, 1, 10**9),
         ("collect.samples", config.collect.samples, 1, 1000),
         ("collect.queries_per_part", config.collect.queries_per_part, 1, 10**6),
+        ("collect.max_new_tokens", config.collect.max_new_tokens, 1, 10**6),
         ("audit.wordings", config.audit.wordings, 1, 1000),
+        ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
+        ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
         ("environment.turns", config.environment.turns, 0, 100),
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),
+        ("policy.alpha", config.policy.alpha, 1, 10**6),
+        ("objective.kl_weight", config.objective.kl_weight, 0, 1e6),
         ("objective.inconsistency.weight", config.objective.inconsistency.weight, 0, 1e6),
         ("objective.inconsistency.anchor", config.objective.inconsistency.anchor, 1e-6, 1 - 1e-6),
-        ("objective.welfare.epsilon", config.objective.welfare.epsilon, 1e-6, 1),
-        ("objective.welfare.decay", config.objective.welfare.decay, 0, 1),
+        ("objective.turns", 1 if config.objective.turns is None else config.objective.turns, 1, 101),
+        ("objective.welfare.epsilon", welfare.epsilon, 1e-6, 1),
+        ("objective.welfare.decay", welfare.decay, 0, 1),
+        ("objective.welfare.smallest", welfare.smallest, 0, 1e6),
+        ("objective.welfare.largest", welfare.largest, welfare.smallest, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
+        ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
+        ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),
     ]
     for key, value, low, high in limits:
         if not low <= value <= high:
@@ -211,8 +242,15 @@ def _check_values(config: RunConfig) -> None:
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
         )
-    if not config.name or any(part in config.name for part in ("/", "\\", "\0")) or config.name.startswith("."):
-        raise UserError(f"The run's name {config.name!r} cannot name a folder", "Set name=... to a plain word")
+    for key, exposures in (
+        ("collect.exposures", config.collect.exposures),
+        ("audit.exposures", config.audit.exposures),
+    ):
+        if not exposures or len(set(exposures)) < len(exposures):
+            raise UserError(f"The config key {key} is {list(exposures)}", "Name one or both of: explicit, implicit")
+    for key, name in (("name", config.name), ("data.name", config.data.name)):
+        if not name or any(part in name for part in ("/", "\\", "\0")) or name.startswith("."):
+            raise UserError(f"The config key {key}, {name!r}, cannot name a folder", f"Set {key}=... to a plain word")
 
 
 def _place(config: str) -> tuple[Path, str, bool]:
@@ -253,6 +291,15 @@ def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
             )
 
 
-def _first_line(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    sentence = lines[0].rstrip(".") if lines else type(error).__name__
+    # Where it is stands in attributes: of OmegaConf's errors, of Hydra's two, and of YAML's.
+    for name in ("full_key", "override"):
+        if place := getattr(error, name, None):
+            sentence += f" ({place})"
+    if options := getattr(error, "options", None):
+        sentence += f"; there are {', '.join(options)}"
+    if mark := getattr(error, "problem_mark", None):
+        sentence += f" in line {mark.line + 1}"
+    return sentence

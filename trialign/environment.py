@@ -106,7 +106,16 @@ def question_text(query: Query, config: PromptConfig) -> str:
 
 
 def letters(query: Query) -> list[str]:
-    """The letters that stand for the options, in order."""
+    """The letters that stand for the options, in order.
+
+    Raises:
+        UserError: there are more options than letters.
+    """
+    if len(query.options) > len(string.ascii_uppercase):
+        raise UserError(
+            f"The question '{query.query_id}' has {len(query.options)} options, more than there are letters",
+            "Set prompt.options to listed or hidden, and scoring to sum or mean",
+        )
     return list(string.ascii_uppercase[: len(query.options)])
 
 

@@ -43,24 +43,18 @@ def _control(control: Any, where: str) -> SocialGroup | None:
     if control is None:
         return None
     _check_keys(control, where, ("label",))
-    return SocialGroup(
-        name=CONTROL, label=_text(control.get("label", CONTROL), f"{where}.label"), role="control"
-    )
+    return SocialGroup(name=CONTROL, label=_text(control.get("label", CONTROL), f"{where}.label"), role="control")
 
 
 def _member(name: Any, member: Any, where: str) -> SocialGroup:
     _name(name, where)
     if name == CONTROL:
-        raise UserError(
-            f"'{where}' takes the name of the control", "Name the group otherwise, or use 'groups.control'"
-        )
+        raise UserError(f"'{where}' takes the name of the control", "Name the group otherwise, or use 'groups.control'")
     _check_keys(member, where, ("label", "explicit", "implicit"))
     explicit = _items(member.get("explicit"), f"{where}.explicit")
     implicit = _items(member.get("implicit"), f"{where}.implicit")
     if not explicit and not implicit:
-        raise UserError(
-            f"'{where}' has no profile", "Add wordings under 'explicit' or dialogues under 'implicit'"
-        )
+        raise UserError(f"'{where}' has no profile", "Add wordings under 'explicit' or dialogues under 'implicit'")
     return SocialGroup(
         name=name,
         label=_text(member.get("label", name), f"{where}.label"),

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
@@ -83,7 +84,7 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
             "Convert it with save_pretrained; other weight formats are not loaded",
         )
     digest = hashlib.sha256()
-    for file in weights:
+    for file in (folder / "config.json", *weights):
         digest.update(f"{file.name}:{sha256_of_file(file)}\n".encode())
     return BaseModelFiles(folder, digest.hexdigest(), config.name, config.revision)
 
@@ -101,6 +102,7 @@ def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
+    transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
     )
@@ -265,9 +267,8 @@ def _converted(gguf: Path, config: ModelConfig) -> BaseModelFiles:
 
 def _convert(gguf: Path, scratch: Path, config: ModelConfig) -> None:
     from transformers import GgufConfig
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(

@@ -15,8 +15,10 @@ from trialign.errors import UserError
 from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
+_HEADER = "# Resolved; trained on the trajectories "
 # Where a run lies does not change what it computes.
 _PLACE_KEYS = ("runs",)
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             return "new"
-        stored = self.stored_config()
+        stored, asked = _leaves(self.stored_config()), _leaves(_plain(config))
         differing = sorted(
-            key for key in {*stored, *config} - set(_PLACE_KEYS) if stored.get(key) != _plain(config.get(key))
+            key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
         if differing:
             raise UserError(
@@ -88,11 +90,16 @@ class RunFolder:
             raise UserError(f"The file {self.config_file} is torn", "Train again with --overwrite")
         return stored
 
+    @property
+    def trajectories(self) -> str:
+        """Folder name of the trajectories that the run was started with."""
+        return self.config_file.read_text(encoding="utf-8").partition("\n")[0].removeprefix(_HEADER)
+
     def claim(self, config: Mapping[str, Any], trajectories: str) -> None:
         """Writes the resolved configuration, which names the trajectories in a comment."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=110)
-        write_text_atomic(self.config_file, f"# Resolved; trained on the trajectories {trajectories}\n{text}")
+        write_text_atomic(self.config_file, f"{_HEADER}{trajectories}\n{text}")
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
@@ -102,8 +109,21 @@ class RunFolder:
         """Deletes the run; shared trajectories stay."""
         if self.folder.exists():
             doomed = self.folder.with_name(f".{self.folder.name}.removed")
+            # One that is there already was left by a removal that was cut off.
+            shutil.rmtree(doomed, ignore_errors=True)
             self.folder.rename(doomed)
             shutil.rmtree(doomed)
+
+
+def _leaves(value: Any, key: str = "") -> dict[str, Any]:
+    """Dotted key -> value; an empty mapping is a value."""
+    if not isinstance(value, Mapping) or not value:
+        return {key: value}
+    return {
+        dotted: leaf
+        for name, part in value.items()
+        for dotted, leaf in _leaves(part, f"{key}.{name}" if key else str(name)).items()
+    }
 
 
 def _plain(value: Any) -> Any:

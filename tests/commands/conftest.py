@@ -4,45 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from trialign.models import ModelConfig
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
-GROUP_NAMES = ("north", "south", "island")
+    from trialign.models import ModelConfig
+
 FACTS = (
     ("metal", "train", ("Which metal is liquid?", "Name the liquid metal."), ("Iron", "Mercury"), "Mercury"),
-    ("planet", "train", ("Which planet is largest?", "Name the largest planet."), ("Jupiter", "Mars", "Venus"), "Jupiter"),
-    ("bird", "validation", ("Which bird cannot fly?", "Name the bird that cannot fly."), ("Gull", "Ostrich"), "Ostrich"),
+    ("planet", "train", ("Which planet is big?", "Name a big planet."), ("Mars", "Jupiter", "Venus"), "Jupiter"),
+    ("bird", "validation", ("Which bird cannot fly?", "Name a bird that walks."), ("Gull", "Ostrich"), "Ostrich"),
     ("river", "validation", ("Which river is longest?", "Name the longest river."), ("Nile", "Rhine"), "Nile"),
     ("capital", "test", ("What is the capital of France?", "Name France's capital."), ("Lyon", "Paris"), "Paris"),
     ("sea", "test", ("Which sea is saltiest?", "Name the saltiest sea."), ("Dead Sea", "Baltic"), "Dead Sea"),
 )
 TASTES = (
-    ("drink", "train", "Which drink is best?", ("Tea", "Coffee", "Milk"), ((0.7, 0.2, 0.1), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))),
-    ("walk", "validation", "Which walk is best?", ("Hills", "Beach"), ((0.9, 0.1), (0.5, 0.5), (0.1, 0.9))),
-    ("meal", "test", "Which meal is best?", ("Soup", "Fish"), ((0.8, 0.2), (0.4, 0.6), (0.3, 0.7))),
+    ("drink", "train", ("Tea", "Coffee", "Milk"), ((0.7, 0.2, 0.1), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))),
+    ("walk", "validation", ("Hills", "Beach"), ((0.9, 0.1), (0.5, 0.5), (0.1, 0.9))),
+    ("meal", "test", ("Soup", "Fish"), ((0.8, 0.2), (0.4, 0.6), (0.3, 0.7))),
 )
+MEMBERS = {
+    "north": ("Northerners", "The user lives beside a glacier."),
+    "south": ("Southerners", "The user owns a camel in the desert."),
+    "island": ("Islanders", "The user fishes in a lagoon."),
+}
 GROUPS = {
     "name": "regions",
     "attribute": "where people live",
-    "members": {
-        "north": {"label": "Northerners", "explicit": ["The user lives beside a glacier."]},
-        "south": {"label": "Southerners", "explicit": ["The user owns a camel in the desert."]},
-        "island": {"label": "Islanders", "explicit": ["The user fishes in a lagoon."]},
-    },
+    "members": {name: {"label": label, "explicit": [text]} for name, (label, text) in MEMBERS.items()},
     "control": {"label": "No profile"},
 }
 
 
-def rows() -> list[dict[str, Any]]:
-    """Six facts in two wordings each and three tastes, over the three splits."""
+def _rows() -> list[dict[str, Any]]:
     facts = [
         {
             "id": f"{cluster}-{number}",
@@ -61,11 +66,11 @@ def rows() -> list[dict[str, Any]]:
             "id": name,
             "split": split,
             "kind": "preference",
-            "question": question,
+            "question": f"Which {name} is best?",
             "options": list(options),
-            "targets": {group: list(target) for group, target in zip(GROUP_NAMES, targets, strict=True)},
+            "targets": {group: list(target) for group, target in zip(MEMBERS, targets, strict=True)},
         }
-        for name, split, question, options, targets in TASTES
+        for name, split, options, targets in TASTES
     ]
     return facts + tastes
 
@@ -81,7 +86,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Project:
-    """A user's folder. Commands run in this process, with the folder as working folder."""
+    """A user's folder; commands run in this process."""
 
     folder: Path
     capture: pytest.CaptureFixture[str] | None = None
@@ -91,35 +96,43 @@ class Project:
         return self.folder / "runs"
 
     @property
-    def config(self) -> Path:
-        return self.folder / "mine.yaml"
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the question file."""
+        lines = (self.folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
     def call(self, *argv: str | Path) -> Outcome:
-        """Runs ``trialign ARGV``."""
+        """Runs ``trialign ARGV``; with a capture, what it printed is in the outcome."""
         from trialign.cli import main
 
+        if self.capture:
+            self.capture.readouterr()
         code = main([str(word) for word in argv])
         text = self.capture.readouterr() if self.capture else None
         return Outcome(code, text.out if text else "", text.err if text else "")
 
     def fit(self, *words: str) -> Outcome:
-        return self.call("fit", "--config", "mine.yaml", *words)
+        return self.call("fit", "--config", self.folder / "mine.yaml", *words)
 
-    def write_rows(self, changed: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
+    def collections(self) -> list[Path]:
+        return sorted((self.runs / ".trajectories").iterdir())
+
+    def write_rows(self, rows: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
         file = self.folder / name
-        file.write_text("".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8")
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return file
 
-    def write_config(self, **changes: Any) -> None:
-        """Writes ``mine.yaml``; dotted keys of ``changes`` are set in it."""
-        stated = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        for key, value in changes.items():
+    def set(self, **values: Any) -> None:
+        """Sets keys of ``mine.yaml``; two underscores stand for the dot."""
+        file = self.folder / "mine.yaml"
+        stated = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for key, value in values.items():
             place = stated
             *path, last = key.split("__")
             for part in path:
                 place = place.setdefault(part, {})
             place[last] = value
-        self.config.write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
+        file.write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
 
     def files(self) -> dict[str, str]:
         """Every file below the folder with its hash; temporary ones would show."""
@@ -130,8 +143,7 @@ class Project:
         }
 
 
-def build_project(folder: Path, model: ModelConfig) -> None:
-    """Writes the project's files."""
+def _build(folder: Path, model: ModelConfig) -> None:
     (folder / "groups").mkdir(parents=True)
     (folder / "groups" / "regions.yaml").write_text(yaml.safe_dump(GROUPS, sort_keys=False), encoding="utf-8")
     stated = {
@@ -145,7 +157,7 @@ def build_project(folder: Path, model: ModelConfig) -> None:
         "name": "mine",
         "runs": str(folder / "runs"),
         "model": {"name": model.name, "path": model.path},
-        "data": {"name": "house", "files": ["questions.jsonl"]},
+        "data": {"name": "house", "files": [str(folder / "questions.jsonl")]},
         "environment": {"turns": 1, "topology": "full", "revision_share": 0.5},
         "collect": {"samples": 3, "max_new_tokens": 4},
         "policy": {"rank": 2, "alpha": 8},
@@ -154,53 +166,94 @@ def build_project(folder: Path, model: ModelConfig) -> None:
         "audit": {"max_new_tokens": 4},
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
-    Project(folder).write_rows(rows())
+    Project(folder).write_rows(_rows())
 
 
-@contextmanager
-def working_folder(folder: Path) -> Iterator[None]:
-    """The process's working folder while the block runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        yield
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """No bars of loaded weights: the command line turns them off before it imports transformers."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="session")
+def make_project(tiny_config: ModelConfig) -> Callable[[Path], Project]:
+    """Makes a fresh project in a new folder."""
+
+    def make(folder: Path) -> Project:
+        _build(folder, tiny_config)
+        return Project(folder)
+
+    return make
 
 
 @pytest.fixture
 def project(
+    make_project: Callable[[Path], Project],
     tmp_path: Path,
-    tiny_config: ModelConfig,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
     """A fresh project; the working folder is its folder."""
-    folder = tmp_path / "project"
-    build_project(folder, tiny_config)
-    monkeypatch.chdir(folder)
-    return Project(folder, capsys)
+    made = replace(make_project(tmp_path / "project"), capture=capsys)
+    monkeypatch.chdir(made.folder)
+    return made
 
 
 @pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory, tiny_config: ModelConfig) -> Path:
+def trained_project(make_project: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose run ``mine`` is finished. Tests read it and change nothing in it."""
-    folder = tmp_path_factory.mktemp("trained") / "project"
-    build_project(folder, tiny_config)
-    with working_folder(folder):
-        assert Project(folder).fit().code == 0
-    return folder
+    made = make_project(tmp_path_factory.mktemp("trained") / "project")
+    assert made.fit().code == 0
+    return made
 
 
 @pytest.fixture
-def trained(
-    trained_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def trained(trained_project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The finished project, as the working folder."""
+    monkeypatch.chdir(trained_project.folder)
+    return replace(trained_project, capture=capsys)
+
+
+@pytest.fixture
+def trained_copy(
+    trained_project: Project,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
-    """The finished project."""
-    monkeypatch.chdir(trained_folder)
-    return Project(trained_folder, capsys)
+    """A copy of the finished project that the test may change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(trained_project.folder, folder)
+    copy = Project(folder, capsys)
+    for file in (folder / "mine.yaml", folder / "runs" / "mine" / "config.yaml"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(str(trained_project.folder), str(folder)), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return copy
 
 
 @pytest.fixture
-def copy_of_trained(
-    trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], Project]:
-    """Makes a copy of the finished project that a test may change."""
-    raise NotImplementedError
+def stop_at() -> Callable[..., Any]:
+    """A context in which a real signal arrives while a step is trained."""
+    from trialign.training.callbacks import TrainingProgress
+
+    @contextmanager
+    def stopping(step: int, number: signal.Signals = signal.SIGINT, *, micro_batch: int = -1) -> Iterator[None]:
+        sent: list[int] = []
+        original = TrainingProgress.on_train_batch_end
+
+        def spied(self: Any, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+            original(self, trainer, module, outputs, batch, batch_idx)
+            begun, part = divmod(batch_idx, trainer.accumulate_grad_batches)
+            if (begun + 1, part) == (step, micro_batch % trainer.accumulate_grad_batches) and not sent:
+                sent.append(step)
+                os.kill(os.getpid(), number)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TrainingProgress, "on_train_batch_end", spied)
+            yield
+        assert sent, f"step {step} was never trained"
+
+    return stopping

@@ -67,6 +67,15 @@ def test_options_are_scored_by_the_base_weights(make_collector: MakeCollector, c
             assert list(row.option_log_probabilities) == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_behaviour_policy_is_the_base_model_whatever_the_adapters(
+    make_collector: MakeCollector,
+    make_policy: Callable[..., GroupPolicy],
+    queries: tuple[Query, ...],
+    collected: Rows,
+) -> None:
+    assert make_collector(policy=make_policy(untrained=True)).collect(queries) == collected
+
+
 def test_samples_of_a_choice_are_its_options(
     collected: Rows, queries: tuple[Query, ...], renderer: ChatRenderer
 ) -> None:

@@ -209,9 +209,7 @@ def paired_interval(
         Mean of ``after - before``, lower end, upper end. The ends are NaN with fewer than two clusters, from
         which no spread can be told.
     """
-    return pooled_paired_interval(
-        [(before, after)], clusters, confidence=confidence, resamples=resamples, seed=seed
-    )
+    return pooled_paired_interval([(before, after)], clusters, confidence=confidence, resamples=resamples, seed=seed)
 
 
 def pooled_paired_interval(

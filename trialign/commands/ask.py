@@ -19,7 +19,7 @@ from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
-from trialign.queries import Query
+from trialign.queries import PreferenceQuery, Query
 from trialign.queries.readers import read_query_files
 from trialign.storage import write_text_atomic
 
@@ -63,8 +63,11 @@ def ask(
         raise UserError("The options are one alone, or one twice", "Give --option at least twice, with different texts")
     if not question.strip():
         raise UserError("The question is empty", "Write it between quotes")
+    if any(not option.strip() for option in options):
+        raise UserError("An option is empty", "Give every --option a text")
     checkpoint = session.load_agents(step)
-    query = Query(
+    # Of taste, without a target: there is no right answer to hold the replies against.
+    query = PreferenceQuery(
         query_id="asked",
         cluster="asked",
         split="test",
@@ -72,6 +75,7 @@ def ask(
         question=question,
         answer_kind="choice" if options else "text",
         options=tuple(options),
+        targets={},
     )
     answers = _answers(session, checkpoint, [query], exposure)[0]
     if as_json:
@@ -92,6 +96,8 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
             f"There is no folder {target.parent} to write {target.name} into",
             "Make it, or name another --output",
         )
+    if target.is_dir():
+        raise UserError(f"{target} is a folder", "Name a file with --output")
     checkpoint = session.load_agents(step)
     size = session.config.audit.queries_per_batch
     lines: list[str] = []
@@ -106,17 +112,22 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
 
 def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:
     """Answers in columns; with options, a row of probabilities for each."""
-    table = Table(title=Text(question), title_justify="left", show_lines=True)
+    table = Table(title=_literal(question), title_justify="left", show_lines=True)
     table.add_column("")
     for answer in answers:
-        table.add_column(Text(answer.label), overflow="fold")
-    table.add_row("answer", *[Text(answer.answer or "(empty)") for answer in answers])
+        table.add_column(_literal(answer.label), overflow="fold")
+    table.add_row("answer", *[_literal(answer.answer or "(empty)") for answer in answers])
     for index, option in enumerate(options):
         shares = [(answer.option_probabilities or ())[index] for answer in answers]
-        table.add_row(Text(option), *[f"{share:.3f}" for share in shares])
+        table.add_row(_literal(option), *[f"{share:.3f}" for share in shares])
     hashes = [answer.adapter_sha256[:12] if answer.adapter_sha256 else "base weights" for answer in answers]
     table.add_row("adapter", *hashes)
     return table
+
+
+def _literal(text: str) -> Text:
+    """The text as it is: no markup, and no character that would steer the terminal."""
+    return Text("".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text))
 
 
 def _line(query: Query, answers: Sequence[GroupAnswer]) -> dict[str, Any]:
@@ -132,6 +143,7 @@ def _answers(
     session: Session, checkpoint: AgentCheckpoint, queries: Sequence[Query], exposure: Exposure | None
 ) -> list[list[GroupAnswer]]:
     """Every group's answer to every query, as one batch."""
+    session.check_exposure(exposure or session.config.audit.exposures[0])
     auditor = Auditor.of_checkpoint(
         session.policy.eval(),
         session.renderer,

@@ -20,8 +20,15 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
         split: the tuning or the held-out questions.
         trained: audit the run's agents; otherwise the base model.
         step: which checkpoint; None: the last.
+
+    Raises:
+        UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
     session.check()
+    session.require_split(split)
+    if not trained:
+        # An audit of the base model is filed under the run's name: not under that of another configuration.
+        session.run.status(session.composed)
     checkpoint = session.load_agents(step) if trained else None
     after = session.audit(split, checkpoint)
     if distributed.rank() != 0:

@@ -32,6 +32,8 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
     if chosen is None:
         raise UserError(f"The run {session.run.folder} has no agents yet", "Train them with 'trialign fit'")
     checkpoint = read_agents(step_folder(session.run.agents, chosen))
+    if merged:
+        _check_base(session, checkpoint)
     draft = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -86,6 +88,17 @@ Each agent was trained with its group's profile in the system message. Put it th
 
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
+
+
+def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:
+    """Refuses to fold adapters into weights that they were not trained on."""
+    base = checkpoint.manifest["base_model"]
+    if base["sha256"] != session.files.sha256:
+        raise UserError(
+            f"The adapters in {checkpoint.folder} do not fit the base model {session.files.name}: they were trained "
+            f"on weights with SHA-256 {base['sha256'][:12]}, and these have {session.files.sha256[:12]}",
+            "Choose the base model that the manifest names, or export without --merged",
+        )
 
 
 def _merge(session: Session, adapter: Path, target: Path) -> None:

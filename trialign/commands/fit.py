@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -16,8 +17,14 @@ from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
 from trialign.commands.session import Session
 from trialign.errors import UserError
-from trialign.queries import Split
-from trialign.training.callbacks import AgentCheckpoints, ResumeCheckpoint, TrainingProgress, noted_signals
+from trialign.queries import Query, Split
+from trialign.training.callbacks import (
+    AgentCheckpoints,
+    EarlierMetrics,
+    ResumeCheckpoint,
+    StopSignals,
+    TrainingProgress,
+)
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.batches import Episode, episodes_of
@@ -43,9 +50,18 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         UserError: the configuration is at fault, or the run exists and neither flag says what to do with it.
     """
     session.check()
+    training_queries(session)
+    session.require_split(SPLIT)
     if overwrite:
         return
-    if session.run.status(session.composed) == "unfinished" and not resume:
+    status = session.run.status(session.composed)
+    if status != "new" and session.run.trajectories != session.store.folder.name:
+        raise UserError(
+            f"The run {session.run.folder} was begun with other data: the questions, the groups or the base model "
+            "have changed since",
+            "Put them back, choose another name=..., or replace the run with --overwrite",
+        )
+    if status == "unfinished" and not resume:
         raise UserError(
             f"The run {session.run.folder} was begun and not finished",
             "Go on with --resume, or begin again with --overwrite",
@@ -62,20 +78,24 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     """
     check_fit(session, resume=resume, overwrite=overwrite)
     run, rank = session.run, distributed.rank()
-    if not overwrite and run.status(session.composed) == "finished":
+    status = "new" if overwrite else run.status(session.composed)
+    if status == "finished":
         print_table(session)
         return
+    # Before the run is claimed: what is refused here leaves no trace, and an older run as it was.
+    collect(session)
+    training, validation = training_episodes(session)
     distributed.barrier()
     if rank == 0:
         if overwrite:
             run.remove()
         run.claim(session.composed, session.store.folder.name)
     distributed.barrier()
-    collect(session)
-    if not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
+    # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
+    if status == "new" or not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
         session.audit(SPLIT, None)
     distributed.barrier()
-    train(session)
+    train(session, training, validation)
     checkpoint = session.load_agents(session.config.trainer.steps)
     session.audit(SPLIT, checkpoint)
     if rank == 0:
@@ -83,10 +103,14 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         print_table(session)
 
 
-def train(session: Session) -> None:
-    """Trains the adapters, from the last resumable state where there is one."""
+def train(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> None:
+    """Trains the adapters, from the last resumable state where there is one.
+
+    Raises:
+        Stopped: a stop was asked for; the state is saved.
+        TrainingDivergedError: the loss is not a number.
+    """
     config, run = session.config, session.run
-    training, validation = training_episodes(session)
     steps, micro_batches = config.trainer.steps, config.trainer.micro_batches
     adapters = [session.policy.adapter_index(group) for group in session.groups.names]
     data = TrajectoryDataModule(
@@ -115,47 +139,64 @@ def train(session: Session) -> None:
         distributed.barrier()
 
     resume_from = run.resume_file if run.resume_file.is_file() else None
-    with noted_signals() as stop_asked:
-        trainer = make_trainer(session, len(validation) > 0)
-        trainer.callbacks.extend(  # type: ignore[attr-defined]
-            [
-                TrainingProgress(steps),
-                AgentCheckpoints(write, config.trainer.agents_every, steps),
-                ResumeCheckpoint(run.resume_file, config.trainer.resume_every, stop_asked),
-            ]
+    stop = StopSignals()
+    validate_every = config.trainer.validate_every if validation else 0
+    trainer = make_trainer(session, validate_every)
+    trainer.callbacks.extend(  # type: ignore[attr-defined]
+        [
+            stop,
+            EarlierMetrics(run.logs / "metrics.csv"),
+            TrainingProgress(steps),
+            AgentCheckpoints(write, config.trainer.agents_every, steps),
+            ResumeCheckpoint(run.resume_file, config.trainer.resume_every, validate_every, stop.asked),
+        ]
+    )
+    try:
+        session.policy.train()
+        trainer.fit(module, data, ckpt_path=resume_from)
+    except TrainingDivergedError as error:
+        good = run.resume_file if run.resume_file.is_file() else "none"
+        raise TrainingDivergedError(f"{error}. The last good checkpoint: {good}") from error
+    except SystemExit as error:
+        # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
+        raise KeyboardInterrupt from error
+
+
+def training_queries(session: Session) -> list[Query]:
+    """The questions that the objective trains on.
+
+    Raises:
+        UserError: there are none.
+    """
+    kinds = session.config.objective.kinds
+    queries = [query for query in session.require_split("train") if query.kind in kinds]
+    if not queries:
+        raise UserError(
+            f"The data '{session.config.data.name}' has no train questions of the kinds {', '.join(kinds)}",
+            "Give some rows the split train, or widen objective.kinds",
         )
-        try:
-            session.policy.train()
-            trainer.fit(module, data, ckpt_path=resume_from)
-        except TrainingDivergedError as error:
-            good = run.resume_file if run.resume_file.is_file() else "none"
-            raise TrainingDivergedError(f"{error}. The last good checkpoint: {good}") from error
+    return queries
 
 
 def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     """Training and validation episodes, of the kinds and turns that the objective trains on.
 
     Raises:
-        UserError: nothing is left to train on.
+        UserError: the collection is not what was written.
     """
     objective = session.config.objective
     episodes = episodes_of(session.store.read(), session.groups.names, objective.turns)
     training = [e for e in episodes if e.split == "train" and e.kind in objective.kinds]
-    if not training:
-        raise UserError(
-            f"The data '{session.config.data.name}' has no train questions of the kinds {', '.join(objective.kinds)}",
-            "Give some rows the split train, or widen objective.kinds",
-        )
     return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
 
 
-def make_trainer(session: Session, validates: bool) -> Trainer:
-    """Lightning's trainer as the configuration asks for it."""
+def make_trainer(session: Session, validate_every: int) -> Trainer:
+    """Lightning's trainer as the configuration asks for it; validates every so many steps, 0 for never."""
     config, run = session.config.trainer, session.run
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*module.*in eval mode at the start of training.*")
+    warnings.filterwarnings("ignore", message=".*Previous log files in this directory will be deleted.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    every = config.validate_every * config.micro_batches
     return Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -164,9 +205,9 @@ def make_trainer(session: Session, validates: bool) -> Trainer:
         max_steps=config.steps,
         accumulate_grad_batches=config.micro_batches,
         gradient_clip_val=config.gradient_clip or None,
-        val_check_interval=every if validates and every else None,
+        val_check_interval=validate_every * config.micro_batches or None,
         check_val_every_n_epoch=None,
-        limit_val_batches=1.0 if validates and every else 0,
+        limit_val_batches=1.0 if validate_every else 0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         log_every_n_steps=1,

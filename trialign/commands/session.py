@@ -22,7 +22,7 @@ from trialign.config import RunConfig
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
 from trialign.group_config import build_groups
-from trialign.groups import GroupSet
+from trialign.groups import Exposure, GroupSet
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
@@ -62,13 +62,21 @@ class Session:
         """
         check_prompt_and_scoring(self.config.prompt, self.config.scoring)
         for exposure in {*self.config.collect.exposures, *self.config.audit.exposures}:
-            for group in self.groups.members:
-                if not group.wordings(exposure):
-                    raise UserError(
-                        f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
-                        f"Write one under groups.members.{group.name}.{exposure}, or choose other exposures",
-                    )
+            self.check_exposure(exposure)
         _ = self.queries, self.files
+
+    def check_exposure(self, exposure: Exposure) -> None:
+        """Refuses an exposure for which a group has no profile.
+
+        Raises:
+            UserError: names the group.
+        """
+        for group in self.groups.members:
+            if not group.wordings(exposure):
+                raise UserError(
+                    f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
+                    f"Write one under groups.members.{group.name}.{exposure}, or choose other exposures",
+                )
 
     @property
     def runs(self) -> Path:
@@ -89,7 +97,9 @@ class Session:
     def queries(self) -> tuple[Query, ...]:
         """All questions, of every split."""
         paths = [
-            Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED) if name.startswith(EMBEDDED) else Path(name)
+            Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED)
+            if name.startswith(EMBEDDED)
+            else Path(name)
             for name in self.config.data.files
         ]
         return read_query_files(paths, self.groups.names)
@@ -97,6 +107,17 @@ class Session:
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
         return tuple(query for query in self.queries if query.split in splits)
+
+    def require_split(self, split: Split) -> tuple[Query, ...]:
+        """The questions of one split.
+
+        Raises:
+            UserError: there are none.
+        """
+        queries = self.split(split)
+        if not queries:
+            raise UserError(f"The data '{self.config.data.name}' has no {split} questions", "Give some rows that split")
+        return queries
 
     @cached_property
     def files(self) -> BaseModelFiles:
@@ -156,9 +177,7 @@ class Session:
             The summary.
         """
         step = checkpoint.step if checkpoint else 0
-        queries = self.split(split)
-        if not queries:
-            raise UserError(f"The data '{self.config.data.name}' has no {split} questions", "Give some rows that split")
+        queries = self.require_split(split)
         begin = time.monotonic()
         auditor = Auditor.of_checkpoint(
             self.policy.eval(),

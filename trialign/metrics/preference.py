@@ -26,9 +26,7 @@ class PreferenceAlignment(Metric):
         super().__init__()
         self.num_groups = num_groups
         self.add_state("queries", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state(
-            "alignment", torch.zeros(num_groups, num_groups, dtype=torch.float64), dist_reduce_fx="sum"
-        )
+        self.add_state("alignment", torch.zeros(num_groups, num_groups, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, probabilities: Tensor, targets: Tensor) -> None:
         """Add a batch of queries.

@@ -44,9 +44,7 @@ class TruthDisparity(Metric):
             ValueError: the shapes do not fit.
         """
         if answers.shape != (len(gold), self.num_groups):
-            raise ValueError(
-                f"answers have shape {tuple(answers.shape)}, expected {(len(gold), self.num_groups)}"
-            )
+            raise ValueError(f"answers have shape {tuple(answers.shape)}, expected {(len(gold), self.num_groups)}")
         correct = answers == gold[:, None]
         same = (answers[:, :, None] == answers[:, None, :]) & (answers >= 0)[:, :, None]
         unanimous = same.flatten(1).all(dim=1)

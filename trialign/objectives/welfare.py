@@ -20,16 +20,16 @@ def welfare_weights(utilities: Tensor, config: WelfareConfig) -> Tensor:
         config: the welfare.
 
     Returns:
-        [groups, 2], constants (no gradient); 0 where the utility is NaN.
+        [groups, 2], constants (no gradient); 0 where the utility is NaN or its share is 0.
     """
     shares = utilities.new_tensor([config.truth, config.preference]).expand_as(utilities)
     utilities = utilities.detach()
-    present = ~utilities.isnan()
+    present = ~utilities.isnan() & (shares > 0)
     weights = shares / (config.epsilon + utilities) if config.kind == "nash" else shares
     weights = torch.where(present, weights, torch.zeros_like(weights))
     mean = weights.sum() / present.sum().clamp(min=1)
     clipped = (weights / mean.clamp(min=1e-12)).clamp(config.smallest, config.largest)
-    return torch.where(present & (shares > 0), clipped, torch.zeros_like(clipped))
+    return torch.where(present, clipped, torch.zeros_like(clipped))
 
 
 def moving_average(utilities: Tensor, sums: Tensor, counts: Tensor, decay: float) -> Tensor:

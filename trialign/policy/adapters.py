@@ -73,9 +73,7 @@ class GroupLoraLinear(LoraLinear):
         return result + scaled.to(result.dtype)
 
 
-def attach_adapters(
-    model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig
-) -> tuple[PeftModel, Routing]:
+def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig) -> tuple[PeftModel, Routing]:
     """Puts one LoRA adapter a name into the model, all with equal initial weights, and routes rows to them.
 
     Equal initial weights mean that groups which see equal data learn equal adapters: every later difference

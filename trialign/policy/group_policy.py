@@ -140,9 +140,7 @@ class GroupPolicy(nn.Module):
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
         sampled = sampling.temperature > 0
-        options = (
-            {"do_sample": True, "temperature": sampling.temperature} if sampled else {"do_sample": False}
-        )
+        options = {"do_sample": True, "temperature": sampling.temperature} if sampled else {"do_sample": False}
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -176,8 +174,7 @@ class GroupPolicy(nn.Module):
             raise UserError(
                 f"The adapter '{adapter}' does not fit the base model: {len(differing)} tensors differ in "
                 f"name or shape, the first is {differing[0][0]}",
-                "Load it on the base model and with the rank it was trained with (see the checkpoint's "
-                "manifest.json)",
+                "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
 

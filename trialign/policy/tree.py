@@ -108,9 +108,7 @@ def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
             mask[index, 0, here, here] = torch.ones(size, size, dtype=torch.bool).tril()
             if segment.action:
                 offset = index * length
-                source.extend(
-                    [offset + ends[segment.parent], *range(offset + column, offset + column + size - 1)]
-                )
+                source.extend([offset + ends[segment.parent], *range(offset + column, offset + column + size - 1)])
                 target.extend(segment.tokens)
                 branch.extend([len(branch_lengths)] * size)
                 branch_lengths.append(size)

@@ -130,7 +130,5 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         rows = pq.read_table(path).to_pylist(maps_as_pydicts="strict")
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path} is no complete Parquet file ({error})", "Write or copy the file again"
-        ) from error
+        raise UserError(f"{path} is no complete Parquet file ({error})", "Write or copy the file again") from error
     yield from enumerate(rows, start=1)

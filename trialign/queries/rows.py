@@ -141,9 +141,7 @@ class _Cells:
         """Raise for a value that would be ignored."""
         for key in keys:
             if self.by_group(key) if key in _BY_GROUP else self.values.get(key):
-                raise self.fault(
-                    f"{what} has no '{key}'", f"Take '{key}' out, or change 'kind' or 'answer_kind'"
-                )
+                raise self.fault(f"{what} has no '{key}'", f"Take '{key}' out, or change 'kind' or 'answer_kind'")
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self.values.get(key, "")
@@ -174,9 +172,7 @@ class _Cells:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError) as error:
-                raise self.fault(
-                    f"'{key}' is no valid JSON ({error})", f"Write '{key}' as a JSON object"
-                ) from error
+                raise self.fault(f"'{key}' is no valid JSON ({error})", f"Write '{key}' as a JSON object") from error
         if not isinstance(value, Mapping | None):
             raise self.fault(f"'{key}' is {_shown(value)}, not a mapping", "Write it as {group: value}")
         given = {str(group): entry for group, entry in (value or {}).items() if entry is not None}
@@ -207,9 +203,7 @@ def _open_row(row: Any, place: str) -> _Cells:
     cells = _Cells(values, f"{place}, query '{values['id']}'" if "id" in values else place)
     for key in row:
         if key not in ROW_KEYS:
-            raise cells.fault(
-                f"the key '{key}' is unknown", f"Take it out, or use one of: {', '.join(ROW_KEYS)}"
-            )
+            raise cells.fault(f"the key '{key}' is unknown", f"Take it out, or use one of: {', '.join(ROW_KEYS)}")
     return cells
 
 
@@ -218,9 +212,7 @@ def _options(cells: _Cells, answer_kind: AnswerKind) -> tuple[str, ...]:
     if answer_kind != "choice":
         return ()
     if len(options) < 2:
-        raise cells.fault(
-            f"a choice has {len(options)} option(s)", "Give at least two, or change 'answer_kind'"
-        )
+        raise cells.fault(f"a choice has {len(options)} option(s)", "Give at least two, or change 'answer_kind'")
     seen: set[str] = set()
     for option in options:
         if not option.strip():
@@ -241,9 +233,7 @@ def _gold(cells: _Cells, answer_kind: AnswerKind, options: Sequence[str]) -> str
             f"Write it exactly as one of: {', '.join(options)}",
         )
     if answer_kind == "text" and not normal_text(gold):
-        raise cells.fault(
-            f"the gold answer '{gold}' is punctuation only", "Give a word that a reply can match"
-        )
+        raise cells.fault(f"the gold answer '{gold}' is punctuation only", "Give a word that a reply can match")
     return gold
 
 
@@ -263,9 +253,7 @@ def _tolerance(cells: _Cells) -> float:
     return tolerance
 
 
-def _targets(
-    cells: _Cells, options: Sequence[str], groups: Sequence[str] | None
-) -> dict[str, tuple[float, ...]]:
+def _targets(cells: _Cells, options: Sequence[str], groups: Sequence[str] | None) -> dict[str, tuple[float, ...]]:
     if not options:
         raise cells.fault("a preference query has no options to prefer", "Set 'answer_kind' to choice")
     given = cells.by_group("targets", groups)
@@ -296,7 +284,13 @@ def _target(cells: _Cells, group: str, target: Any, length: int) -> tuple[float,
 
 
 def _forms(cells: _Cells, groups: Sequence[str] | None) -> dict[str, Form]:
-    return {group: _form(cells, group, form) for group, form in cells.by_group("forms", groups).items()}
+    forms = {group: _form(cells, group, form) for group, form in cells.by_group("forms", groups).items()}
+    absent = [group for group in groups or () if forms and group not in forms]
+    if absent:
+        raise cells.fault(
+            f"'forms' has none for the group '{absent[0]}'", "Give every group a form, or none of them any"
+        )
+    return forms
 
 
 def _form(cells: _Cells, group: str, form: Any) -> Form:
@@ -314,9 +308,7 @@ def _form(cells: _Cells, group: str, form: Any) -> Form:
         )
     layout = form.get("layout")
     if layout is not None and layout not in _LAYOUTS:
-        raise cells.fault(
-            f"the layout of '{group}' is {_shown(layout)}", f"Write one of: {', '.join(_LAYOUTS)}"
-        )
+        raise cells.fault(f"the layout of '{group}' is {_shown(layout)}", f"Write one of: {', '.join(_LAYOUTS)}")
     return Form(max_words=longest, min_words=shortest, layout=layout)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
 
 from trialign.progress import Progress
 from trialign.storage import atomic_write
@@ -44,8 +45,12 @@ class TrainingProgress(Callback):
             self._progress.advance(trainer.global_step - self._seen, f"loss {loss:.3f}")
             self._seen = trainer.global_step
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Closes the bar; Lightning calls no ``teardown`` after an error."""
+        self.teardown(trainer, pl_module, "fit")
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Closes the bar, however training ended."""
+        """Closes the bar."""
         if self._progress:
             self._progress.__exit__(None, None, None)
             self._progress = None
@@ -81,31 +86,61 @@ class ResumeCheckpoint(Callback):
     Args:
         file: ``checkpoints/last.ckpt``.
         every: optimizer steps between two states.
+        validate_every: optimizer steps between two validations; 0 for none.
         stop_asked: tells whether a signal came.
     """
 
-    def __init__(self, file: Path, every: int, stop_asked: Callable[[], bool]) -> None:
-        self.file, self.every, self.stop_asked = file, every, stop_asked
+    def __init__(self, file: Path, every: int, validate_every: int, stop_asked: Callable[[], bool]) -> None:
+        self.file, self.every, self.validate_every, self.stop_asked = file, every, validate_every, stop_asked
         self._saved = 0
+        self._stopping = False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves at the end of an optimizer step when it is due.
+        """Saves at the end of an optimizer step when it is due."""
+        # Between the micro-batches of one step there are gradients that no checkpoint holds.
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        # A training that is resumed from here would leave out the validation that is due now: it comes first.
+        if not self.validate_every or trainer.global_step % self.validate_every:
+            self._save_when_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves after a step's validation when it is due."""
+        self._save_when_due(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Ends a step that was saved, now that the loggers have its metrics.
 
         Raises:
             Stopped: a stop was asked for on any rank; the state is saved.
         """
+        self._end_step(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends the last step.
+
+        Raises:
+            Stopped: see ``on_train_batch_start``.
+        """
+        self._end_step(trainer)
+
+    def _save_when_due(self, trainer: Trainer) -> None:
         step = trainer.global_step
-        # Between the micro-batches of one step there are gradients that no checkpoint holds.
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or step == self._saved:
+        if step == self._saved:
             return
-        stopping = bool(trainer.strategy.reduce_boolean_decision(self.stop_asked(), all=False))
-        if stopping or step % self.every == 0:
+        self._stopping = bool(trainer.strategy.reduce_boolean_decision(self.stop_asked(), all=False))
+        if self._stopping or step % self.every == 0:
             self._save(trainer)
             self._saved = step
-        if stopping:
-            raise Stopped(f"stopped after step {step}")
+
+    def _end_step(self, trainer: Trainer) -> None:
+        if trainer.global_step == self._saved:
+            for logger in trainer.loggers:
+                logger.save()
+        if self._stopping:
+            raise Stopped(f"stopped after step {self._saved}")
 
     def _save(self, trainer: Trainer) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -116,24 +151,56 @@ class ResumeCheckpoint(Callback):
             trainer.save_checkpoint(self.file)
 
 
-@contextmanager
-def noted_signals() -> Iterator[Callable[[], bool]]:
-    """Turns Ctrl-C and SIGTERM into a note that is read at the end of a step; a second one acts at once.
+class EarlierMetrics(Callback):
+    """Keeps the rows of metrics.csv that a resumed training does not make again.
 
-    Yields:
-        A function that tells whether one of them came.
+    Args:
+        file: read now, because Lightning's logger removes it when training is set up.
     """
-    asked: list[int] = []
-    before = {number: signal.getsignal(number) for number in SIGNALS}
 
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(number, before[signal.Signals(number)])
+    def __init__(self, file: Path) -> None:
+        self.rows: list[dict[str, str]] = []
+        if file.is_file():
+            with file.open(encoding="utf-8", newline="") as lines:
+                self.rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
-    for number in SIGNALS:
-        signal.signal(number, note)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number in SIGNALS:
-            signal.signal(number, before[number])
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Hands the rows of the steps before the checkpoint to the logger."""
+        logger = trainer.logger
+        if trainer.is_global_zero and isinstance(logger, CSVLogger):
+            logger.experiment.metrics.extend(row for row in self.rows if int(row["step"]) < checkpoint["global_step"])
+            logger.save()
+
+
+class StopSignals(Callback):
+    """Turns Ctrl-C and SIGTERM into a note that is read at the end of a step; the second one acts at once."""
+
+    def __init__(self) -> None:
+        self._noted: set[int] = set()
+        self._before: dict[int, Any] = {}
+        self._ranks = 1
+
+    def asked(self) -> bool:
+        """Whether one of them came."""
+        return bool(self._noted)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the place of Lightning's own handler, which breaks off between two micro-batches."""
+        self._ranks = trainer.world_size
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Puts the former handlers back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Puts the former handlers back; Lightning calls no ``teardown`` after an error."""
+        self.teardown(trainer, pl_module, "fit")
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        # A launcher hands a terminal's Ctrl-C on to ranks that had it already: there, only the launcher insists.
+        if number in self._noted and self._ranks == 1:
+            raise KeyboardInterrupt
+        self._noted.add(number)

@@ -109,9 +109,7 @@ class EpisodeBatch:
         )
 
 
-def episodes_of(
-    trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None
-) -> tuple[Episode, ...]:
+def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
     """Joins trajectories into episodes.
 
     Args:
@@ -119,9 +117,7 @@ def episodes_of(
         groups: the groups, in order; every observation has one row for each.
         turns: how many turns to keep; None keeps all.
     """
-    seats: dict[tuple[str, Exposure], dict[int, dict[str, Trajectory]]] = defaultdict(
-        lambda: defaultdict(dict)
-    )
+    seats: dict[tuple[str, Exposure], dict[int, dict[str, Trajectory]]] = defaultdict(lambda: defaultdict(dict))
     for row in trajectories:
         if turns is None or row.turn < turns:
             seats[row.query_id, row.exposure][row.turn][row.group] = row
@@ -154,8 +150,7 @@ def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], up
     units: dict[bool, list[tuple[tuple[Trajectory, ...], list[list[int]]]]] = {True: [], False: []}
     for episode in episodes:
         branches = [
-            packer.add_row(adapter, [turn[index] for turn in episode.turns])
-            for index, adapter in enumerate(adapters)
+            packer.add_row(adapter, [turn[index] for turn in episode.turns]) for index, adapter in enumerate(adapters)
         ]
         for turn, trajectories in enumerate(episode.turns):
             actions = [branches[group][turn] for group in range(len(adapters))]
@@ -187,9 +182,7 @@ class _Packer:
             here = len(segments) - 1
             prompts.append((trajectory.prompt, here))
             enumerated = enumerates(trajectory, self.update)
-            actions = (
-                trajectory.options if enumerated else [sample.token_ids for sample in trajectory.samples]
-            )
+            actions = trajectory.options if enumerated else [sample.token_ids for sample in trajectory.samples]
             numbers: dict[tuple[int, ...], int] = {}
             for action in actions:
                 # Equal samples are one branch: computed once, counted as often as they were drawn.
@@ -219,9 +212,7 @@ def _choice_units(units: Sequence[tuple[tuple[Trajectory, ...], list[list[int]]]
         return [*values, *[fill] * (width - len(values))]
 
     return ChoiceUnits(
-        branches=torch.tensor(
-            [[padded(row, -1) for row in actions] for _, actions in units], dtype=torch.long
-        ),
+        branches=torch.tensor([[padded(row, -1) for row in actions] for _, actions in units], dtype=torch.long),
         reference=torch.tensor([[padded(t.option_log_probabilities, 0.0) for t in row] for row, _ in units]),
         gold=torch.tensor([-1 if row[0].gold is None else row[0].gold for row, _ in units]),
         targets=torch.tensor([[padded(t.target or (), 0.0) for t in row] for row, _ in units]),

@@ -26,7 +26,7 @@ from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import length_batches, option_distribution, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
@@ -75,9 +75,7 @@ class Collector:
             UserError: an observation does not fit the base model's context.
         """
         episodes = [
-            _Episode(
-                query, exposure, tuple(self._open(query, exposure, group) for group in self.groups.members)
-            )
+            _Episode(query, exposure, tuple(self._open(query, exposure, group) for group in self.groups.members))
             for query in queries
             for exposure in self.config.exposures
         ]
@@ -92,23 +90,18 @@ class Collector:
         return tuple(sorted(trajectories, key=lambda t: (order[t.query_id], t.exposure, t.turn)))
 
     def _open(self, query: Query, exposure: Exposure, group: SocialGroup) -> _Seat:
-        wording = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}") % group.wordings(
-            exposure
-        )
+        wording = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}") % group.wordings(exposure)
         return _Seat(group, wording, first_turn(query, group, exposure, wording, self.prompt))
 
     def _answer(self, episodes: Sequence[_Episode], turn: int) -> list[list[Trajectory]]:
         seats = [(episode, seat) for episode in episodes for seat in episode.seats]
         observations = [
-            observe(e.query, s.group, e.exposure, s.wording, turn, s.conversation, self.renderer)
-            for e, s in seats
+            observe(e.query, s.group, e.exposure, s.wording, turn, s.conversation, self.renderer) for e, s in seats
         ]
         options = [option_actions(e.query, self.scoring, self.renderer) for e, _ in seats]
         self._check_lengths(observations, options)
         option_scores = self._score(observations, options)
-        generated = self._generate(
-            [o for o, (e, _) in zip(observations, seats, strict=True) if not e.query.options]
-        )
+        generated = self._generate([o for o, (e, _) in zip(observations, seats, strict=True) if not e.query.options])
         drafts = [
             self._draft(episode, seat, observation, actions, scores, generated.get(observation))
             for (episode, seat), observation, actions, scores in zip(
@@ -121,9 +114,7 @@ class Collector:
             for index, episode in enumerate(episodes)
         ]
 
-    def _check_lengths(
-        self, observations: Sequence[Observation], options: Sequence[Sequence[tuple[int, ...]]]
-    ) -> None:
+    def _check_lengths(self, observations: Sequence[Observation], options: Sequence[Sequence[tuple[int, ...]]]) -> None:
         for observation, actions in zip(observations, options, strict=True):
             longest = max((len(action) for action in actions), default=self.config.max_new_tokens)
             check_fits(observation, longest, self.policy.context_length)
@@ -145,27 +136,30 @@ class Collector:
         scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=self.config.batch_tokens))
         return [next(scored) if row_actions else () for row_actions in actions]
 
-    def _generate(
-        self, open_ended: Sequence[Observation]
-    ) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
+    def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
         """K replies with their log-probabilities to every observation whose answers cannot be enumerated."""
-        if not open_ended:
-            return {}
-        repeated = [observation for observation in open_ended for _ in range(self.config.samples)]
+        samples = self.config.samples
+        sizes = [samples * (len(o.prompt) + self.config.max_new_tokens) for o in open_ended]
+        replies: dict[Observation, list[tuple[int, ...]]] = {}
+        for indices in length_batches(sizes, self.config.batch_tokens):
+            asked = [open_ended[index] for index in indices]
+            drawn = self._sample([observation for observation in asked for _ in range(samples)])
+            replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
+        scores = self._score(open_ended, [replies[observation] for observation in open_ended])
+        return {o: list(zip(replies[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
+
+    def _sample(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+        """One reply of the base model to each observation, as one batch."""
+        first = observations[0]
+        key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
         sampling = Sampling(
             max_new_tokens=self.config.max_new_tokens,
             temperature=self.config.temperature,
-            seed=stable_seed(f"replies:{self.config.seed}:{repeated[0].query_id}:{repeated[0].turn}") % 2**32,
+            seed=stable_seed(key) % 2**32,
         )
-        prompts = [observation.prompt for observation in repeated]
-        groups = [observation.group for observation in repeated]
-        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling, reference=True)
-        chunks = [replies[i : i + self.config.samples] for i in range(0, len(replies), self.config.samples)]
-        scores = self._score(open_ended, chunks)
-        return {
-            observation: list(zip(chunk, values, strict=True))
-            for observation, chunk, values in zip(open_ended, chunks, scores, strict=True)
-        }
+        prompts = [observation.prompt for observation in observations]
+        groups = [observation.group for observation in observations]
+        return self.policy.generate(prompts, groups, self.renderer.end_id, sampling, reference=True)
 
     def _draft(
         self,
@@ -181,9 +175,7 @@ class Collector:
             drawn = self._draw(observation, options, scores)
             samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
         else:
-            samples = tuple(
-                _text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies
-            )
+            samples = tuple(_text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
@@ -202,9 +194,7 @@ class Collector:
             samples=samples,
         )
 
-    def _draw(
-        self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]
-    ) -> list[int]:
+    def _draw(self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]) -> list[int]:
         """K options from the distribution that an audit would report, at the behaviour temperature."""
         o = observation
         generator = np.random.default_rng(
@@ -255,14 +245,10 @@ class _Episode:
     seats: tuple[_Seat, ...]
 
 
-def _option_sample(
-    query: Query, group: str, index: int, ids: tuple[int, ...], log_probability: float
-) -> Sample:
+def _option_sample(query: Query, group: str, index: int, ids: tuple[int, ...], log_probability: float) -> Sample:
     option = query.options[index]
     preference = (
-        preference_reward_of_choice(query.targets[group], index)
-        if isinstance(query, PreferenceQuery)
-        else None
+        preference_reward_of_choice(query.targets[group], index) if isinstance(query, PreferenceQuery) else None
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
     return Sample(ids, log_probability, option, option, "scored", truth, preference, None)

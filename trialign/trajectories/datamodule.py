@@ -107,9 +107,7 @@ class TrajectoryDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """All micro-batches of the training."""
-        return StepLoader(
-            self.training, self.adapters, self.plan, self.update, self.steps, self.micro_batches
-        )
+        return StepLoader(self.training, self.adapters, self.plan, self.update, self.steps, self.micro_batches)
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:
         """This rank's share of the validation episodes, as many a batch as a training step has; turn 0 only."""

@@ -49,9 +49,7 @@ def _shuffled(kinds: tuple[str, ...], seed: int, passing: int) -> tuple[int, ...
     for kind in sorted(members):
         indices = members[kind]
         generator.shuffle(indices)
-        placed.extend(
-            ((place + generator.random()) / len(indices), index) for place, index in enumerate(indices)
-        )
+        placed.extend(((place + generator.random()) / len(indices), index) for place, index in enumerate(indices))
     return tuple(index for _, index in sorted(placed))
 
 

@@ -133,17 +133,14 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
     version = (table.schema.metadata or {}).get(b"trialign_trajectories", b"none").decode()
     if version != str(SCHEMA_VERSION) or not table.schema.equals(SCHEMA):
         raise UserError(
-            f"The trajectory file {path} has schema version {version}, and this version reads "
-            f"{SCHEMA_VERSION}",
+            f"The trajectory file {path} has schema version {version}, and this version reads {SCHEMA_VERSION}",
             "Delete the folder of this collection and collect again",
         )
     return tuple(_trajectory(row) for row in table.to_pylist())
 
 
 def _trajectory(row: dict[str, Any]) -> Trajectory:
-    samples = tuple(
-        Sample(**{**sample, "token_ids": tuple(sample["token_ids"])}) for sample in row["samples"]
-    )
+    samples = tuple(Sample(**{**sample, "token_ids": tuple(sample["token_ids"])}) for sample in row["samples"])
     return Trajectory(
         **{
             **row,

@@ -1,0 +1,242 @@
+"""Configurations: every file composes, own folders work as the installed one, and faults name their key."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trialign import config as config_module
+from trialign.config import RunConfig, compose, config_root, load
+from trialign.errors import UserError
+
+pytestmark = pytest.mark.unit
+
+ROOT = config_root()
+ENTRIES = sorted(path.name for path in ROOT.glob("*.yaml"))
+OPTIONS = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.glob("*/*.yaml"))
+
+
+def unset_keys(option: str) -> list[str]:
+    """Overrides that fill an option's ``???`` with dummies."""
+    group = option.split("/")[0]
+    values = yaml.safe_load((ROOT / f"{option}.yaml").read_text(encoding="utf-8"))
+    dummies = {"files": "[questions.jsonl]"}
+    return [f"{group}.{key}={dummies.get(key, 'dummy')}" for key, value in values.items() if value == "???"]
+
+
+def write(folder: Path, text: str, name: str = "mine.yaml") -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_the_scan_finds_the_configuration() -> None:
+    assert {"base.yaml", "quickstart.yaml", "smoke.yaml"} <= set(ENTRIES)
+    assert {"objective/trialign", "model/hub", "trainer/ddp", "groups/politics"} <= set(OPTIONS)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_entry_file_composes_and_loads(entry: str) -> None:
+    composed = compose(f"conf/{entry}", [])
+    assert isinstance(load(composed), RunConfig)
+    # Every key of a run is stated, so that config.yaml holds all that the run depends on.
+    assert set(composed) == {field.name for field in dataclasses.fields(RunConfig)}
+    for field in dataclasses.fields(RunConfig):
+        default = None if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if default is not None:
+            assert set(composed[field.name]) == {part.name for part in dataclasses.fields(default)}, field.name
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_of_every_group_composes_with_the_quickstart(option: str) -> None:
+    group, name = option.split("/")
+    assert isinstance(load(compose("conf/quickstart.yaml", [f"{group}={name}", *unset_keys(option)])), RunConfig)
+    composed = compose("conf/base.yaml", [f"{group}={name}", *unset_keys(option)])
+    stated = yaml.safe_load((ROOT / f"{option}.yaml").read_text(encoding="utf-8"))
+    for key, value in stated.items():
+        if key != "defaults" and value != "???" and not isinstance(value, dict):
+            assert composed[group][key] == value
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if unset_keys(option)])
+def test_an_option_asks_for_what_it_cannot_know(option: str) -> None:
+    group, name = option.split("/")
+    key = unset_keys(option)[0].split("=")[0]
+    with pytest.raises(UserError, match=rf"Missing mandatory value: \w+ \({key}\)"):
+        compose("conf/quickstart.yaml", [f"{group}={name}"])
+
+
+def test_the_installed_files_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = compose("conf/quickstart.yaml", [])
+    monkeypatch.chdir(tmp_path)
+    assert compose("conf/quickstart.yaml", []) == expected
+    assert compose(str(ROOT / "quickstart.yaml"), []) == expected
+
+
+def test_a_file_of_the_same_name_in_the_working_folder_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf").mkdir()
+    write(tmp_path / "conf", "defaults: [base, _self_]\nname: own\n", "quickstart.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert compose("conf/quickstart.yaml", [])["name"] == "own"
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.v2.yaml", "my own.yaml"])
+def test_a_file_outside_finds_installed_groups_and_those_of_its_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "a folder (copy), with=signs"
+    (folder / "objective").mkdir(parents=True)
+    write(
+        folder / "objective", "defaults: [trialign, _self_]\nname: gentle\ninconsistency: {weight: 0.25}\n", "mild.yaml"
+    )
+    text = "defaults:\n  - base\n  - override trainer: gpu\n  - override objective: mild\n  - _self_\nname: mine\n"
+    composed = compose(write(folder, text, name), ["policy=shared", "trainer.steps=9"])
+    assert composed["name"] == "mine"
+    assert composed["trainer"]["accelerator"] == "gpu"
+    assert composed["trainer"]["steps"] == 9
+    assert composed["policy"]["adapters"] == "shared"
+    assert (composed["objective"]["name"], composed["objective"]["inconsistency"]["weight"]) == ("gentle", 0.25)
+    assert composed["objective"]["inconsistency"]["gate"] == "anchor"
+
+
+def test_the_configuration_folder_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "site (x86), new"
+    shutil.copytree(ROOT, odd)
+    monkeypatch.setattr(config_module, "config_root", lambda: odd)
+    assert compose(write(tmp_path, "defaults: [quickstart, _self_]\nname: mine\n"), [])["trainer"]["steps"] == 120
+
+
+def test_values_refer_to_each_other(tmp_path: Path) -> None:
+    assert compose("conf/quickstart.yaml", ["seed=7"])["collect"]["seed"] == 7
+    assert compose("conf/quickstart.yaml", ["seed=7", "collect.seed=1"])["collect"]["seed"] == 1
+    own = write(tmp_path, "defaults: [base, _self_]\nname: run-${seed}-${objective.name}\n")
+    assert compose(own, ["seed=3", "objective=utilitarian"])["name"] == "run-3-utilitarian"
+
+
+def test_a_resolved_config_composes_to_itself_and_takes_values(tmp_path: Path) -> None:
+    composed = compose("conf/quickstart.yaml", ["seed=5", "trainer.steps=7"])
+    file = write(tmp_path, yaml.safe_dump(composed, allow_unicode=True), "config.yaml")
+    assert compose(file, []) == composed
+    assert load(compose(file, [])) == load(composed)
+    changed = compose(file, ["trainer.steps=8"])
+    assert changed == {**composed, "trainer": {**composed["trainer"], "steps": 8}}
+
+
+def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
+    file = write(tmp_path, yaml.safe_dump(compose("conf/quickstart.yaml", [])), "config.yaml")
+    with pytest.raises(UserError, match=r"is resolved, so the group 'objective' can no longer be chosen\. Override"):
+        compose(file, ["objective=utilitarian"])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
+        ("+trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
+        ("objctive=utilitarian", r"Unknown config key objctive\. Did you mean objective\?"),
+        (
+            "objective.inconsistency.wieght=0",
+            r"wieght\. Did you mean objective\.inconsistency\.weight\?",
+        ),
+        ("zzz=1", r"Unknown config key zzz\. Known keys here: name, runs, seed"),
+        ("objective=nonsense", r"Could not find 'objective/nonsense'; there are .*trialign"),
+        ("trainer.steps", r"cannot be composed: Error parsing override 'trainer\.steps'"),
+        ("trainer.steps=[1", r"cannot be composed: .* \(trainer\.steps=\[1\)"),
+        ("name=${nothing}", r"cannot be composed: Interpolation key 'nothing' not found"),
+    ],
+)
+def test_a_wrong_override_is_named(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(compose("conf/quickstart.yaml", [override]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("defaults: [base, _self_]\ntrainer: {stpes: 4}\n", r"trainer\.stpes\. Did you mean trainer\.steps\?"),
+        ("defaults: [base, _self_]\nnmae: x\n", r"Unknown config key nmae\. Did you mean name\?"),
+        ("defaults: [base, {override objective: nonsense}, _self_]\n", r"Could not find 'objective/nonsense'"),
+        ("defaults: [basis, _self_]\n", r"Could not load 'basis'|Could not find 'basis'"),
+        ("defaults: [base, _self_]\nname: [unclosed\n", r"mine\.yaml cannot be composed: .* in line 3"),
+        ("name: mine\n", r"The config key runs is missing\. Set it, or begin with 'defaults: \[base, _self_\]'"),
+        ("", r"The config key name is missing"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(compose(write(tmp_path, text), []))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("trainer.steps", 0, "Set it between 1 and"),
+        ("trainer.steps", "many", "Correct this value"),
+        ("trainer.micro_batches", -1, "Set it between 1 and"),
+        ("trainer.validate_every", -1, "Set it between 0 and"),
+        ("trainer.precision", "8-bit", "Correct this value"),
+        ("environment.revision_share", 1.5, "Set it between 0 and 1"),
+        ("environment.topology", "mesh", "Correct this value"),
+        ("objective.inconsistency.anchor", 1.0, "Set it between 1e-06 and"),
+        ("objective.welfare.largest", 0.05, "Set it between 0.1 and"),
+        ("objective.turns", 0, "Set it between 1 and"),
+        ("optimizer.learning_rate", float("nan"), "Set it between 0 and"),
+        ("audit.queries_per_batch", 0, "Set it between 1 and"),
+        ("audit.exposures", [], "explicit, implicit"),
+        ("collect.exposures", ["explicit", "explicit"], "explicit, implicit"),
+        ("collect.exposures", ["loud"], "Correct this value"),
+        ("seed", -1, "Set it between 0 and"),
+        ("scoring", "median", "Correct this value"),
+        ("name", "../elsewhere", "Set name=... to a plain word"),
+        ("name", "", "Set name=... to a plain word"),
+        ("data.name", "a/b", "Set data.name=... to a plain word"),
+        ("groups", "politics", "Correct this value"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: Any, remedy: str) -> None:
+    composed = compose("conf/quickstart.yaml", [])
+    place: dict[str, Any] = composed
+    *path, last = key.split(".")
+    for part in path:
+        place = place[part]
+    place[last] = value
+    with pytest.raises(UserError) as raised:
+        load(composed)
+    assert key in raised.value.problem
+    assert remedy in raised.value.remedy
+    assert len(str(raised.value)) < 300
+
+
+def test_a_step_that_cannot_be_shared_evenly_is_refused() -> None:
+    words = ["trainer.devices=2", "trainer.micro_batches=3", "trainer.queries_per_step=8"]
+    with pytest.raises(UserError, match=r"Set it to a multiple of 6"):
+        load(compose("conf/quickstart.yaml", words))
+    assert load(compose("conf/quickstart.yaml", [*words[:2], "trainer.queries_per_step=12"])).trainer.devices == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("conf/nothing.yaml", r"There is no config file conf/nothing\.yaml\. Name one of your own"),
+        ("nothing.yaml", r"There is no config file nothing\.yaml"),
+        (".", r"There is no config file \."),
+    ],
+)
+def test_a_missing_config_file_is_named(config: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        compose(config, [])
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"mine\.json does not end in \.yaml"):
+        compose(write(tmp_path, "{}", "mine.json"), [])
+
+
+def test_a_failed_composition_leaves_hydra_usable() -> None:
+    with pytest.raises(UserError):
+        compose("conf/quickstart.yaml", ["objective=nonsense"])
+    assert compose("conf/quickstart.yaml", [])["objective"]["name"] == "trialign"

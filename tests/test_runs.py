@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from trialign.errors import UserError
+from trialign.runs import RunFolder
+
+pytestmark = pytest.mark.unit
+
+CONFIG: dict[str, Any] = {"name": "mine", "runs": "runs", "trainer": {"steps": 4, "devices": 1}, "list": (1, 2)}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "runs" / "mine")
+
+
+def test_a_run_is_new_then_unfinished_then_finished(run: RunFolder) -> None:
+    assert run.status(CONFIG) == "new"
+    run.claim(CONFIG, "abc123")
+    assert run.status(CONFIG) == "unfinished"
+    run.finish({"steps": 4})
+    assert run.status(CONFIG) == "finished"
+
+
+def test_the_claim_is_resolved_yaml_that_names_the_trajectories(run: RunFolder) -> None:
+    run.claim(CONFIG, "abc123")
+    assert yaml.safe_load(run.config_file.read_text(encoding="utf-8")) == {**CONFIG, "list": [1, 2]}
+    assert run.trajectories == "abc123"
+    assert run.stored_config()["trainer"] == {"steps": 4, "devices": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"trainer": {"steps": 5, "devices": 1}}, "(it differs in trainer.steps)"),
+        ({"trainer": {"steps": 5}}, "(it differs in trainer.devices, trainer.steps)"),
+        ({"extra": None}, "(it differs in extra)"),
+        ({"list": [1, 3]}, "(it differs in list)"),
+    ],
+)
+def test_another_configuration_is_refused_and_the_difference_named(
+    run: RunFolder, changed: dict[str, Any], named: str
+) -> None:
+    run.claim(CONFIG, "abc123")
+    with pytest.raises(UserError) as raised:
+        run.status({**CONFIG, **changed})
+    assert str(run.folder) in raised.value.problem
+    assert raised.value.problem.endswith(named)
+    assert "--overwrite" in raised.value.remedy
+
+
+def test_where_a_run_lies_does_not_matter(run: RunFolder) -> None:
+    run.claim(CONFIG, "abc123")
+    assert run.status({**CONFIG, "runs": "/elsewhere/runs"}) == "unfinished"
+
+
+@pytest.mark.parametrize("text", ["name: [unclosed", "- a list", "", "just words"])
+def test_a_torn_config_is_named(run: RunFolder, text: str) -> None:
+    run.folder.mkdir(parents=True)
+    run.config_file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.yaml is torn\. Train again with --overwrite"):
+        run.stored_config()
+
+
+def test_a_folder_without_a_run_is_named(run: RunFolder) -> None:
+    with pytest.raises(UserError, match=r"There is no run in .*mine\. Run 'trialign fit' first"):
+        run.stored_config()
+
+
+def test_removing_takes_the_whole_run_and_nothing_else(run: RunFolder) -> None:
+    other = RunFolder(run.folder.with_name("other"))
+    shared = run.folder.parent / ".trajectories" / "abc123"
+    shared.mkdir(parents=True)
+    for one in (run, other):
+        one.claim(CONFIG, "abc123")
+    run.remove()
+    assert sorted(path.name for path in run.folder.parent.iterdir()) == [".trajectories", "other"]
+    run.remove()
+    assert run.status(CONFIG) == "new"
+
+
+def test_paths_are_those_of_the_design(run: RunFolder) -> None:
+    assert run.audit(200, "embedded", "test") == run.folder / "audits" / "step=000200.embedded.test"
+    assert run.resume_file == run.folder / "checkpoints" / "last.ckpt"
+    assert (run.agents, run.logs) == (run.folder / "agents", run.folder / "logs")
