@@ -117,6 +117,11 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
             2,
             "No space is left on the device for /x/y. Free some; nothing that was written is lost.",
         ),
+        (
+            OSError(28, "No space left on device", "/tmp/from", None, "/x/to"),
+            2,
+            "No space is left on the device for /x/to. Free some; nothing that was written is lost.",
+        ),
         (KeyboardInterrupt(), 1, "Stopped. What is done is kept."),
     ],
 )

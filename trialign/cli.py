@@ -66,11 +66,15 @@ def main(argv: Sequence[str]) -> int:
         VERBS[arguments.verb].call(arguments)
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
+    except SystemExit as ranks:
+        # This process only launched them; they have said what there was to say.
+        return int(ranks.code or 0)
     except KeyboardInterrupt:
         return _report(arguments, f"Stopped. What is done is kept.{_go_on(arguments)}", FAILED)
     except Exception as error:
         if _is_full_disk(error):
-            place = getattr(error, "filename", None)
+            # A copy that does not fit names its source first.
+            place = getattr(error, "filename2", None) or getattr(error, "filename", None)
             text = f"No space is left on the device{f' for {place}' if place else ''}."
             return _report(
                 arguments,

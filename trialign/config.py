@@ -18,6 +18,7 @@ from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
+from trialign.queries import Kind
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 
@@ -45,6 +46,7 @@ class TrainerConfig:
         precision: of the forward pass, as Lightning names it.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
+        visits: how often one pass through the data visits the questions of a kind; once where not named.
         micro_batches: forward and backward passes in one optimizer step on each device.
         gradient_clip: largest norm of the gradient; 0 turns clipping off.
         validate_every: optimizer steps between two validations; 0 turns validation off.
@@ -57,6 +59,7 @@ class TrainerConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     steps: int = 100
     queries_per_step: int = 4
+    visits: dict[Kind, int] = field(default_factory=dict)
     micro_batches: int = 1
     gradient_clip: float = 1.0
     validate_every: int = 50
@@ -236,6 +239,9 @@ def _check_values(config: RunConfig) -> None:
     for key, value, low, high in limits:
         if not low <= value <= high:
             raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    for kind, times in trainer.visits.items():
+        if times < 1:
+            raise UserError(f"The config key trainer.visits.{kind} is {times}", "Set it to 1 or more")
     if trainer.queries_per_step % share:
         raise UserError(
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.devices} devices with "

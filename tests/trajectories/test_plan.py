@@ -80,3 +80,10 @@ def test_ranks_and_micro_batches_share_a_step_out(ranks: int, micro_batches: int
     ]
     assert sorted(episode for part in parts for episode in part) == step
     assert {len(part) for part in parts} == {each}
+
+
+def test_visits_bring_a_kind_more_often_in_one_pass() -> None:
+    kinds = ("truth",) * 6 + ("preference",) * 2
+    plan = EpisodePlan(kinds, 12, 0, visits=(("preference", 3),))  # one pass: 6 + 3 * 2 = 12
+    counts = Counter(plan.step(0))
+    assert [counts[index] for index in range(8)] == [1, 1, 1, 1, 1, 1, 3, 3]

@@ -122,6 +122,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         micro_batches,
         steps,
         config.seed,
+        config.trainer.visits,
     )
     module = TriAlignModule(
         session.policy,

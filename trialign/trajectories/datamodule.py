@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from trialign import distributed
+from trialign.queries import Kind
 from trialign.trajectories.batches import Episode, EpisodeBatch, Update, build_episode_batch
 from trialign.trajectories.plan import EpisodePlan, micro_batch
 
@@ -86,6 +87,7 @@ class TrajectoryDataModule(LightningDataModule):
         micro_batches: forward and backward passes in one optimizer step on each rank.
         steps: optimizer steps in all.
         seed: of the order.
+        visits: how often one pass visits every episode of a kind; once where not named.
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class TrajectoryDataModule(LightningDataModule):
         micro_batches: int,
         steps: int,
         seed: int,
+        visits: Mapping[Kind, int],
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation
         self.adapters, self.update = tuple(adapters), update
         self.micro_batches, self.steps = micro_batches, steps
-        self.plan = EpisodePlan(tuple(episode.kind for episode in training), queries_per_step, seed)
+        kinds = tuple(episode.kind for episode in training)
+        self.plan = EpisodePlan(kinds, queries_per_step, seed, tuple(sorted(visits.items())))
 
     def train_dataloader(self) -> Any:
         """All micro-batches of the training."""

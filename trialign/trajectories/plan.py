@@ -23,32 +23,37 @@ class EpisodePlan:
         kinds: the kind of each episode.
         per_step: episodes in one optimizer step, over all ranks and micro-batches.
         seed: of the order.
+        visits: (kind, times) pairs: how often one pass visits every episode of a kind; once where not named.
     """
 
     kinds: tuple[str, ...]
     per_step: int
     seed: int
+    visits: tuple[tuple[str, int], ...] = ()
 
     def step(self, number: int) -> list[int]:
         """Indices of the episodes of one optimizer step."""
         first = number * self.per_step
-        size = len(self.kinds)
+        times = dict(self.visits)
+        size = sum(times.get(kind, 1) for kind in self.kinds)
         return [
-            _shuffled(self.kinds, self.seed, place // size)[place % size]
+            _shuffled(self.kinds, self.seed, self.visits, place // size)[place % size]
             for place in range(first, first + self.per_step)
         ]
 
 
 @lru_cache(maxsize=4)
-def _shuffled(kinds: tuple[str, ...], seed: int, passing: int) -> tuple[int, ...]:
+def _shuffled(kinds: tuple[str, ...], seed: int, visits: tuple[tuple[str, int], ...], passing: int) -> tuple[int, ...]:
     generator = random.Random(stable_seed(f"order:{seed}:{passing}"))
     members: dict[str, list[int]] = defaultdict(list)
     for index, kind in enumerate(kinds):
         members[kind].append(index)
     placed: list[tuple[float, int]] = []
     for kind in sorted(members):
-        indices = members[kind]
-        generator.shuffle(indices)
+        indices: list[int] = []
+        for _ in range(dict(visits).get(kind, 1)):
+            # Every episode of a kind comes before any of them comes again.
+            indices.extend(generator.sample(members[kind], len(members[kind])))
         placed.extend(((place + generator.random()) / len(indices), index) for place, index in enumerate(indices))
     return tuple(index for _, index in sorted(placed))
 

@@ -1,0 +1,170 @@
+"""The module around the objective: which weights a step uses, and how losses of its parts add up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, WelfareConfig
+from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
+from trialign.trajectories.batches import Episode, build_episode_batch
+from trialign.trajectories.datamodule import StepBatch
+from trialign.trajectories.records import Sample, Trajectory
+
+pytestmark = [
+    pytest.mark.unit,
+    # Without a trainer there is nobody to log for.
+    pytest.mark.filterwarnings("ignore:.*reference is not registered.*:UserWarning"),
+]
+
+# Scores of the options of north, then of south: S_north = (.8, .2), S_south = (.5, .5).
+SCORES = (math.log(0.8), math.log(0.2), math.log(0.5), math.log(0.5))
+
+
+class Table(nn.Module):
+    """Agents whose branches' scores stand in a table, the same for every query."""
+
+    groups = ("north", "south")
+
+    def __init__(self, scores: tuple[float, ...] = SCORES) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.tensor(scores))
+
+    def score(self, tree: Any) -> Tensor:
+        return self.scores.repeat(len(tree.branch_lengths) // len(self.scores))
+
+
+def fact(name: str, gold: int) -> Episode:
+    turn = tuple(
+        Trajectory(
+            query_id=name,
+            cluster=name,
+            split="train",
+            kind="truth",
+            group=group,
+            exposure="explicit",
+            wording=0,
+            turn=0,
+            topology="full",
+            prompt=(1, 2),
+            options=((3,), (4,)),
+            option_log_probabilities=(math.log(0.5), math.log(0.5)),
+            gold=gold,
+            target=None,
+            samples=(Sample((3,), -0.7, "a", "a", "scored", 1.0, None, 0.0),),
+        )
+        for group in Table.groups
+    )
+    return Episode(name, "explicit", "train", "truth", (turn,))
+
+
+@pytest.fixture
+def make_module() -> Callable[..., TriAlignModule]:
+    """A module over a table; epsilon and lambda are 0, so that hand and paper suffice."""
+
+    def make(policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0) -> TriAlignModule:
+        objective = ObjectiveConfig(
+            welfare=WelfareConfig(epsilon=0.0, decay=0.5),
+            inconsistency=InconsistencyConfig(weight=penalty, gate="none"),
+        )
+        utilities = torch.tensor([[0.5, math.nan], [0.25, math.nan]])
+        agents: Any = policy or Table()
+        return TriAlignModule(agents, objective, OptimizerConfig(), "sum", utilities, 10, micro_batches)
+
+    return make
+
+
+def step_batch(mine: list[Episode], step: list[Episode]) -> StepBatch:
+    return StepBatch(build_episode_batch(mine, (0, 1), "auto"), tuple(step))
+
+
+def end_step(module: TriAlignModule) -> None:
+    """One optimizer step that moves nothing."""
+    still = torch.optim.SGD(module.policy.parameters(), lr=0.0)
+    module.optimizer_step(0, 0, still, lambda: None)
+
+
+def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    batch = step_batch([fact("a", 0)], [fact("a", 0)])
+    # Step 1: A = (1/2, 1/4), so the weights are 2 and 4, over their mean 2/3 and 4/3.
+    assert module.training_step(batch, 0).item() == pytest.approx(-(2 / 3 * 0.8 + 4 / 3 * 0.5))
+    assert module.utilities[:, 0].tolist() == [0.5, 0.25]
+    end_step(module)
+    # Half the old average, half the step's accuracy: (.5 + .8) / 2 and (.25 + .5) / 2.
+    assert module.utilities[:, 0].tolist() == pytest.approx([0.65, 0.375])
+    assert module.utilities[:, 1].isnan().all()
+    # Step 2: weights 1/.65 and 1/.375, mean 2.1025641.
+    expected = -(0.8 / 0.65 + 0.5 / 0.375) / ((1 / 0.65 + 1 / 0.375) / 2)
+    assert module.training_step(batch, 1).item() == pytest.approx(expected)
+    end_step(module)
+    assert module.utilities[:, 0].tolist() == pytest.approx([0.725, 0.4375])
+
+
+def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(micro_batches=2)
+    step = [fact("a", 0), fact("b", 1)]
+    for number, mine in enumerate(step):
+        module.training_step(step_batch([mine], step), number)
+    end_step(module)
+    # Accuracy over both facts: north (.8 + .2) / 2, south (.5 + .5) / 2.
+    assert module.utilities[:, 0].tolist() == pytest.approx([0.5, (0.25 + 0.5) / 2])
+    end_step(module)
+    # A step without observations leaves the averages as they are.
+    assert module.utilities[:, 0].tolist() == pytest.approx([0.5, 0.375])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_the_mean_over_micro_batches_is_the_steps_loss(
+    make_module: Callable[..., TriAlignModule], penalty: float
+) -> None:
+    step = [fact("a", 0), fact("b", 1), fact("c", 0), fact("d", 0)]
+    whole = make_module(penalty=penalty)
+    loss = whole.training_step(step_batch(step, step), 0)
+    loss.backward()
+    parts = make_module(micro_batches=2, penalty=penalty)
+    losses = [parts.training_step(step_batch(mine, step), 0) for mine in (step[:1], step[1:])]
+    # Lightning divides each micro-batch's loss by their number.
+    sum(part / 2 for part in losses).backward()  # type: ignore[union-attr]
+    assert (sum(losses) / 2).item() == pytest.approx(loss.item(), abs=1e-6)
+    policies: list[Any] = [whole.policy, parts.policy]
+    torch.testing.assert_close(policies[1].scores.grad, policies[0].scores.grad)
+    assert policies[0].scores.grad.abs().max() > 0.01
+
+
+def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(Table((math.nan, 0.0, 0.0, 0.0)))
+    step = [fact("first", 0), fact("second", 1)]
+    with pytest.raises(TrainingDivergedError, match=r"The loss is nan at step 0, in the questions first, second"):
+        module.training_step(step_batch(step, step), 0)
+
+
+def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))
+    checkpoint = {"state_dict": dict(module.state_dict())}
+    assert "policy.frozen" in checkpoint["state_dict"]
+    module.on_save_checkpoint(checkpoint)
+    assert set(checkpoint["state_dict"]) == {"policy.scores", "utilities"}
+
+
+def test_the_learning_rate_warms_up_and_decays(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.optimizer_config = OptimizerConfig(learning_rate=0.1, warmup_steps=2, weight_decay=0.0)
+    made = module.configure_optimizers()
+    schedule = made["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(module.steps + 1):
+        rates.append(schedule.get_last_lr()[0])
+        made["optimizer"].step()
+        schedule.step()
+    # Linear over 2 steps, then half a cosine over the other 8: half-way, at step 6, half the highest rate.
+    assert rates[0] == 0
+    assert rates[2] == pytest.approx(0.1)
+    assert rates[6] == pytest.approx(0.05)
+    assert rates[10] == pytest.approx(0, abs=1e-12)

@@ -1,0 +1,180 @@
+"""What a step counts, against the tensors that the updates see, and the base model's utilities by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
+from trialign.objectives.updates import StepCounts, awr_update, earns_differently, expected_update
+from trialign.training.steps import reference_utilities, step_counts
+from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
+from trialign.trajectories.records import Sample, Trajectory
+
+pytestmark = pytest.mark.unit
+
+Rewards = tuple[float | None, float | None, float | None]
+
+
+def trajectory(
+    kind: str,
+    group: str,
+    turn: int,
+    *,
+    shares: Sequence[float] = (),
+    lengths: Sequence[int] = (),
+    gold: int | None = None,
+    target: tuple[float, ...] | None = None,
+    rewards: Sequence[Rewards] = ((1.0, None, 0.0), (0.0, None, 1.0)),
+) -> Trajectory:
+    """One observation; its k-th sample has k + 1 tokens and the k-th rewards (truth, preference, disagreement)."""
+    options = tuple(
+        tuple(range(10 * k + 10, 10 * k + 10 + size)) for k, size in enumerate(lengths or [1] * len(shares))
+    )
+    samples = tuple(
+        Sample(tuple(range(50, 51 + k)), -1.0, "text", "text", "text", *reward) for k, reward in enumerate(rewards)
+    )
+    return Trajectory(
+        query_id=kind,
+        cluster=kind,
+        split="train",
+        kind="truth" if gold is not None or not shares else "preference",
+        group=group,
+        exposure="explicit",
+        wording=0,
+        turn=turn,
+        topology="full",
+        prompt=tuple(range(1, 4 + turn)),
+        options=options,
+        option_log_probabilities=tuple(math.log(share) for share in shares),
+        gold=gold,
+        target=target,
+        samples=samples,
+    )
+
+
+def episode(name: str, *turns: tuple[Trajectory, ...]) -> Episode:
+    return Episode(name, "explicit", "train", turns[0][0].kind, turns)
+
+
+def pair(turn: int = 0, **values: Any) -> tuple[Trajectory, ...]:
+    return tuple(trajectory("q", group, turn, **values) for group in ("north", "south"))
+
+
+def differing(first: Sequence[Rewards], second: Sequence[Rewards]) -> tuple[Trajectory, ...]:
+    """Two groups whose free answers earn different rewards."""
+    return (trajectory("q", "north", 0, rewards=first), trajectory("q", "south", 0, rewards=second))
+
+
+FACT = episode(
+    "fact",
+    pair(0, shares=(0.6, 0.3, 0.1), lengths=(2, 3, 1), gold=1),
+    pair(1, shares=(0.6, 0.3, 0.1), lengths=(2, 3, 1), gold=1),
+)
+TASTE = episode(
+    "taste",
+    pair(0, shares=(0.5, 0.5), target=(0.9, 0.1), rewards=((None, 1.0, None), (None, 0.1, None))),
+)
+# North's samples differ; south's earn the same, so that they are dropped.
+NUMBER = episode("number", differing(((1.0, None, 0.0), (0.0, None, 1.0)), ((0.0, None, 1.0), (0.0, None, 1.0))))
+# Only the disagreement differs, which counts with a penalty alone.
+HEARD = episode("heard", differing(((0.0, None, 0.5), (0.0, None, 1.0)), ((0.0, None, 1.0), (0.0, None, 1.0))))
+FORM = episode("form", differing(((1.0, 0.5, 0.0), (1.0, 1.0, 0.0)), ((1.0, 0.5, 0.0), (1.0, 0.5, 0.0))))
+EPISODES = (FACT, TASTE, NUMBER, HEARD, FORM)
+
+
+def counted(batch: EpisodeBatch, penalty: float) -> StepCounts:
+    """The same counts from the tensors that the updates are given."""
+    truth = preference = choice = tokens = 0
+    if batch.choice:
+        units = batch.choice
+        truth += int((units.gold >= 0).sum())
+        preference += int(units.has_target.sum())
+        choice += len(units.gold)
+    if batch.samples:
+        s = batch.samples
+        truth += int((~s.truth[:, 0, 0].isnan()).sum())
+        preference += int((~s.preference[:, 0, 0].isnan()).sum())
+        kept = earns_differently(s.truth, s.preference, s.disagreement, penalty)
+        lengths = torch.as_tensor(batch.tree.branch_lengths)[s.branches]
+        tokens += int((lengths * kept.unsqueeze(2)).sum())
+    return StepCounts(truth, preference, choice, tokens)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("update", ["auto", "expected", "awr"])
+def test_the_counts_are_those_of_the_tensors(update: Any, penalty: float) -> None:
+    batch = build_episode_batch(EPISODES, (0, 1), update)
+    assert step_counts(EPISODES, update, penalty) == counted(batch, penalty)
+
+
+def test_the_counts_by_hand() -> None:
+    # Truth: 2 turns of the fact, number, heard, form. Preference: taste, form. Choices: 2 turns and the taste.
+    # A set of two samples has 1 + 2 tokens; kept are north's of number, of heard (with a penalty) and of form.
+    assert step_counts(EPISODES, "auto", 1.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=9)
+    assert step_counts(EPISODES, "auto", 0.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=6)
+    # Sampled: 2 turns x 2 groups of the fact and 2 groups of the taste are kept as well.
+    assert step_counts(EPISODES, "awr", 0.0) == StepCounts(truth=5, preference=2, choice=0, action_tokens=24)
+
+
+def test_the_updates_observe_what_is_counted() -> None:
+    batch = build_episode_batch(EPISODES, (0, 1), "auto")
+    counts = step_counts(EPISODES, "auto", 1.0)
+    config = ObjectiveConfig(inconsistency=InconsistencyConfig(weight=1.0))
+    weights = torch.ones(2, 2)
+    assert batch.choice is not None
+    assert batch.samples is not None
+    present = batch.choice.branches >= 0
+    uniform = torch.zeros(batch.choice.branches.shape).masked_fill(~present, -torch.inf).log_softmax(2)
+    expected = expected_update(
+        uniform, uniform, batch.choice.gold, batch.choice.targets, batch.choice.has_target, weights, counts, config
+    )
+    s = batch.samples
+    sampled = awr_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
+    assert (expected.counts + sampled.counts).tolist() == [counts.truth, counts.preference]
+
+
+def test_a_part_of_the_step_is_counted_as_the_whole() -> None:
+    parts = [step_counts(EPISODES[:2], "auto", 1.0), step_counts(EPISODES[2:], "auto", 1.0)]
+    whole = step_counts(EPISODES, "auto", 1.0)
+    for field in ("truth", "preference", "choice", "action_tokens"):
+        assert sum(getattr(part, field) for part in parts) == getattr(whole, field)
+
+
+def test_the_base_models_utilities_by_hand() -> None:
+    # Truth: gold's share 0.3 at both turns of the fact (its scores are sums: the shares as they are), and the
+    # samples' mean of number (north 1/2, south 0), of heard (0) and of form (1), two samples each.
+    north = (0.3 + 0.3 + 1 + 0 + 0 + 0 + 1 + 1) / 8
+    south = (0.3 + 0.3 + 0 + 0 + 0 + 0 + 1 + 1) / 8
+    # Preference: the taste's 1 - TV((.5, .5), (.9, .1)) = 0.6, and form's samples.
+    tastes = ((0.6 + 0.5 + 1.0) / 3, (0.6 + 0.5 + 0.5) / 3)
+    utilities = reference_utilities(EPISODES, "sum", "auto")
+    torch.testing.assert_close(utilities, torch.tensor([[north, tastes[0]], [south, tastes[1]]]))
+
+
+def test_utilities_under_the_mean_score() -> None:
+    # Scores per token log(.6)/2, log(.3)/3, log(.1): weights .6**(1/2), .3**(1/3), .1.
+    weights = [0.6**0.5, 0.3 ** (1 / 3), 0.1]
+    expected = weights[1] / sum(weights)
+    utilities = reference_utilities([FACT], "mean", "auto")
+    torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
+    assert utilities[:, 1].isnan().all()
+
+
+def test_utilities_of_sampled_choices_are_their_samples() -> None:
+    utilities = reference_utilities([FACT, TASTE], "sum", "awr")
+    # The fact's samples earn 1 and 0 at either turn; the taste's 1 and 0.1.
+    torch.testing.assert_close(utilities, torch.tensor([[0.5, 0.55], [0.5, 0.55]]))
+
+
+def test_what_the_data_does_not_ask_is_not_a_number() -> None:
+    utilities = reference_utilities([TASTE], "sum", "auto")
+    assert utilities[:, 0].isnan().all()
+    torch.testing.assert_close(utilities[:, 1], torch.tensor([0.6, 0.6]))
+    one_group = [replace(TASTE, turns=tuple(turn[:1] for turn in TASTE.turns))]
+    assert reference_utilities(one_group, "sum", "auto").shape == (1, 2)
