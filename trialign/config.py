@@ -30,10 +30,12 @@ class DataConfig:
     Attributes:
         name: under which audits are filed.
         files: question files (JSONL or Parquet); ``embedded:NAME`` is a file of the package.
+        limit: clusters of each kind and split that are kept, the first ones; None: all. For trying things out.
     """
 
     name: str
     files: tuple[str, ...]
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,8 @@ def _check_values(config: RunConfig) -> None:
     for key, value, low, high in limits:
         if not low <= value <= high:
             raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    if config.data.limit is not None and config.data.limit < 1:
+        raise UserError(f"The config key data.limit is {config.data.limit}", "Set it to 1 or more, or to null")
     for kind, times in trainer.visits.items():
         if times < 1:
             raise UserError(f"The config key trainer.visits.{kind} is {times}", "Set it to 1 or more")

@@ -213,9 +213,7 @@ def test_what_is_undefined_is_none_and_never_nan(tmp_path: Path) -> None:
         (lambda items: [i for i in items if i.role == "control"], "no test answers of a, b, c"),
     ],
 )
-def test_an_incomplete_audit_is_refused(
-    spoil: Callable[[list[AuditItem]], list[AuditItem]], said: str
-) -> None:
+def test_an_incomplete_audit_is_refused(spoil: Callable[[list[AuditItem]], list[AuditItem]], said: str) -> None:
     with pytest.raises(UserError) as caught:
         summary_of(spoil([*fact_items(), *taste_items()]))
     assert said in caught.value.problem

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -102,7 +103,9 @@ class Session:
             else Path(name)
             for name in self.config.data.files
         ]
-        return read_query_files(paths, self.groups.names)
+        queries = read_query_files(paths, self.groups.names)
+        limit = self.config.data.limit
+        return queries if limit is None else first_clusters(queries, limit)
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -235,6 +238,16 @@ class Session:
         checkpoint = read_agents(step_folder(self.run.agents, chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
+
+
+def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:
+    """The questions of the first ``limit`` clusters of each kind and split."""
+    seen: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for query in queries:
+        clusters = seen[query.kind, query.split]
+        if query.cluster not in clusters:
+            clusters.append(query.cluster)
+    return tuple(query for query in queries if query.cluster in seen[query.kind, query.split][:limit])
 
 
 def open_run(folder: Path) -> Session:

@@ -1,0 +1,78 @@
+"""The whole path on the embedded model, through the real command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def trialign(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trialign.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    trialign("fit", "--config", "conf/smoke.yaml", folder=folder)
+    return folder / "runs" / "smoke"
+
+
+def test_fit_leaves_agents_and_two_audits_of_the_same_questions(run: Path) -> None:
+    before = json.loads((run / "audits/step=000000.embedded.test/summary.json").read_text())
+    after = json.loads((run / "audits/step=000004.embedded.test/summary.json").read_text())
+    assert before["n_queries"] == after["n_queries"] == 4 * 2 + 4
+    assert before["groups"] == ["liberal", "moderate", "conservative"]
+    # Four steps move the answers, little as it is.
+    assert before["truth"]["jsd"] != after["truth"]["jsd"]
+    # The control answers with the base weights: training cannot have changed it.
+    assert before["control"]["accuracy"] == after["control"]["accuracy"]
+    assert (run / "agents/step=000004/liberal/adapter_model.safetensors").is_file()
+
+
+def test_ask_shows_every_group_side_by_side(run: Path) -> None:
+    question = "Is the Earth older than ten thousand years?"
+    shown = trialign(
+        "ask", question, "--run", str(run), "--option", "Yes", "--option", "No", folder=run.parent.parent
+    ).stdout
+    assert question in shown
+    for label in ("Liberal", "Moderate", "Conservative", "No profile"):
+        assert label in shown
+    free = json.loads(trialign("ask", question, "--run", str(run), "--json", folder=run.parent.parent).stdout)
+    assert [answer["group"] for answer in free] == ["liberal", "moderate", "conservative", "control"]
+    assert all(answer["answer"] for answer in free)
+
+
+def test_adapters_load_in_plain_peft_with_the_same_option_probabilities(run: Path) -> None:
+    import torch
+    from peft import PeftModel
+
+    from trialign.audit.items import read_items
+    from trialign.commands.session import open_run
+    from trialign.environment import first_turn, option_actions
+    from trialign.models import load_model
+
+    session = open_run(run)
+    query = next(q for q in session.split("test") if q.kind == "truth")
+    group = session.groups.members[0]
+    base = load_model(session.files, session.config.model)
+    plain = PeftModel.from_pretrained(base, str(run / "agents/step=000004" / group.name)).eval()
+    prompt = session.renderer.render(first_turn(query, group, "explicit", 0, session.config.prompt))
+    scores = []
+    for option in option_actions(query, "sum", session.renderer):
+        ids = torch.tensor([[*prompt, *option]])
+        with torch.no_grad():
+            tokens = plain(input_ids=ids).logits[0].log_softmax(dim=-1)
+        scores.append(sum(tokens[len(prompt) - 1 + place, token] for place, token in enumerate(option)))
+    expected = torch.stack(scores).softmax(dim=0)
+    items = read_items(run / "audits/step=000004.embedded.test/items.parquet")
+    row = items[(items["query_id"] == query.query_id) & (items["group"] == group.name)].iloc[0]
+    assert torch.allclose(torch.tensor(row["option_probabilities"]), expected.double(), atol=1e-5)
