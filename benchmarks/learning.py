@@ -37,12 +37,13 @@ RESAMPLES = 4000
 
 
 def fit(config: str, method: str, seed: int, overrides: list[str]) -> tuple[Path, float]:
-    """Runs one fit as a user would; returns its folder and seconds."""
-    name = f"{Path(config).stem}-{method}-seed{seed}"
+    """Runs one fit as a user would; returns its folder and seconds. The run of ``make fit`` is seed 0."""
+    stem = Path(config).stem
+    name = stem if (method, seed) == ("trialign", 0) else f"{stem}-{method}-seed{seed}"
     command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"objective={method}"]
     command += [f"seed={seed}", f"name={name}", *overrides]
     if (Path("runs") / name / "config.yaml").exists():
-        command.append("--resume")
+        command.append("--resume")  # a finished run prints its table
     begin = time.monotonic()
     subprocess.run(command, check=True)
     return Path("runs") / name, time.monotonic() - begin
