@@ -9,7 +9,7 @@ WORKDIR /app
 
 # The dependencies are a layer of their own: a change of code does not install them again.
 ARG TORCH_SPEC=
-COPY --chown=trialign pyproject.toml setup.py LICENSE ./
+COPY --chown=trialign pyproject.toml setup.py LICENSE README.md ./
 COPY --chown=trialign scripts/install.sh scripts/
 COPY --chown=trialign trialign/__init__.py trialign/
 COPY --chown=trialign conf/__init__.py conf/

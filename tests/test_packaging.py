@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[1]
 # Folder in the repository -> folder in site-packages.
 INSTALLED_AS = {"trialign": "trialign", "conf": "trialign/conf", "dashboard": "trialign/dashboard"}
-BUILD_FILES = ("pyproject.toml", "setup.py", "LICENSE")
+BUILD_FILES = ("pyproject.toml", "setup.py", "LICENSE", "README.md")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 

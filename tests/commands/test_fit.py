@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -187,11 +188,6 @@ def test_two_micro_batches_equal_one(whole: Any) -> None:
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-6
     utilities = [resumable(whole, run)["state_dict"]["utilities"] for run in ("whole", "halves")]
     torch.testing.assert_close(*utilities, atol=1e-6, rtol=0)
-    losses = [
-        torch.tensor([float(row["train/loss"]) for row in metrics(whole, run) if row["train/loss"]])
-        for run in ("whole", "halves")
-    ]
-    assert losses[0].shape == (STEPS,)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +258,6 @@ def test_a_killed_run_goes_on_from_its_last_state(
 
 
 def test_the_second_interrupt_acts_at_once(whole: Any, shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     from trialign.training.module import TriAlignModule
 
     original = TriAlignModule.training_step

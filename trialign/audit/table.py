@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from trialign.audit.comparison import Change
+
 TRUTH_ROWS = (
     ("mean", "accuracy, mean over groups", "up"),
     ("worst", "accuracy, worst group", "up"),
@@ -20,53 +22,65 @@ TRUTH_ROWS = (
 )
 
 
-def before_after_table(run: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
+    """One audit.
+
+    Args:
+        run: the run's name.
+        summary: as ``read_summary`` gives it.
+    """
+    table = Table(title=_title(run, summary), title_justify="left")
+    table.add_column("")
+    table.add_column(f"step {summary['step']}", justify="right")
+    for label, value, _, _ in _measures(summary):
+        table.add_row(label, _number(value))
+    return table
+
+
+def before_after_table(
+    run: str, before: Mapping[str, Any], after: Mapping[str, Any], intervals: Mapping[str, Change]
+) -> Table:
     """Two audits of the same questions side by side.
 
     Args:
         run: the run's name.
         before: summary of the base model.
         after: summary of the trained agents.
+        intervals: see ``trialign.audit.comparison.changes``.
     """
-    size = f"{before['n_queries']} questions of {before['n_clusters']} facts and tastes"
-    title = f"{run}: {before['data']} {before['split']}, {size}"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=_title(run, after), title_justify="left")
     table.add_column("")
-    table.add_column("before", justify="right")
-    table.add_column(f"step {after['step']}", justify="right")
-    table.add_column("change", justify="right")
-    table.add_column("better", justify="right")
-    for key, label, better in TRUTH_ROWS:
-        _row(table, label, before["truth"].get(key), after["truth"].get(key), better)
-    for group in after["groups"]:
-        _row(
-            table,
-            f"accuracy, {group}",
-            before["truth"]["accuracy"].get(group),
-            after["truth"]["accuracy"].get(group),
-            "up",
-        )
-    _row(table, "preference score, mean", before["preference"]["mean"], after["preference"]["mean"], "up")
-    _row(
-        table,
-        "preference score, worst group",
-        before["preference"]["worst"],
-        after["preference"]["worst"],
-        "up",
-    )
-    _row(table, "  scored on the other groups' targets", _mean_swapped(before), _mean_swapped(after), "")
-    _row(table, "Nash welfare", before["welfare"]["nash"], after["welfare"]["nash"], "up")
+    for column in ("before", f"step {after['step']}", "change", "95 % interval", "better"):
+        table.add_column(column, justify="right")
+    for (label, old, key, better), (_, new, _, _) in zip(_measures(before), _measures(after), strict=True):
+        difference = "" if old is None or new is None else f"{new - old:+.3f}"
+        change = intervals.get(key)
+        interval = "" if change is None else f"{change[1]:+.3f} to {change[2]:+.3f}"
+        table.add_row(label, _number(old), _number(new), difference, interval, better)
     return table
 
 
-def _mean_swapped(summary: Mapping[str, Any]) -> float | None:
-    values = [value for value in (summary["preference"].get("swapped") or {}).values() if value is not None]
+def _title(run: str, summary: Mapping[str, Any]) -> str:
+    size = f"{summary['n_queries']} questions of {summary['n_clusters']} facts and tastes"
+    return f"{run}: {summary['data']} {summary['split']}, {size}"
+
+
+def _measures(summary: Mapping[str, Any]) -> list[tuple[str, float | None, str, str]]:
+    """(label, value, key of its interval, which way is better)."""
+    truth, taste = summary["truth"], summary["preference"]
+    return [
+        *((label, truth.get(key), key, better) for key, label, better in TRUTH_ROWS),
+        *((f"accuracy, {group}", truth["accuracy"].get(group), "", "up") for group in summary["groups"]),
+        ("preference score, mean", taste["mean"], "preference", "up"),
+        ("preference score, worst group", taste["worst"], "", "up"),
+        ("  scored on the other groups' targets", _mean_swapped(taste), "", ""),
+        ("Nash welfare", summary["welfare"]["nash"], "", "up"),
+    ]
+
+
+def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
+    values = [value for value in (taste.get("swapped") or {}).values() if value is not None]
     return sum(values) / len(values) if values else None
-
-
-def _row(table: Table, label: str, before: float | None, after: float | None, better: str) -> None:
-    change = "" if before is None or after is None else f"{after - before:+.3f}"
-    table.add_row(label, _number(before), _number(after), change, better)
 
 
 def _number(value: float | None) -> str:

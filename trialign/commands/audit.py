@@ -7,8 +7,10 @@ from typing import Literal
 from rich.console import Console
 
 from trialign import distributed
+from trialign.audit.comparison import changes
+from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
-from trialign.audit.table import before_after_table
+from trialign.audit.table import audit_table, before_after_table
 from trialign.commands.session import Session
 
 
@@ -33,8 +35,12 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     after = session.audit(split, checkpoint)
     if distributed.rank() != 0:
         return
-    base = session.run.audit(0, session.config.data.name, split) / "summary.json"
-    before = read_summary(base) if checkpoint and base.is_file() else after
-    Console().print(before_after_table(session.config.name, before, after))
-    folder = session.run.audit(after["step"], session.config.data.name, split)
+    folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
+    if checkpoint and (base / "summary.json").is_file():
+        items = [read_items(at / "items.parquet") for at in (base, folder)]
+        intervals = changes(items[0], items[1], session.groups.names)
+        before = read_summary(base / "summary.json")
+        Console().print(before_after_table(session.config.name, before, after, intervals))
+    else:
+        Console().print(audit_table(session.config.name, after))
     Console().print(f"Audit: {folder}", markup=False, highlight=False, soft_wrap=True)

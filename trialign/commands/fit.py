@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from trialign import distributed
+from trialign.audit.comparison import changes
+from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
@@ -226,8 +227,10 @@ def print_table(session: Session) -> None:
         return
     run, config = session.run, session.config
     audits = [run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps)]
-    summaries: list[dict[str, Any]] = [read_summary(audit / "summary.json") for audit in audits]
-    Console().print(before_after_table(run.folder.name, *summaries))
+    before, after = (read_summary(audit / "summary.json") for audit in audits)
+    items = [read_items(audit / "items.parquet") for audit in audits]
+    intervals = changes(items[0], items[1], session.groups.names)
+    Console().print(before_after_table(run.folder.name, before, after, intervals))
     Console().print(
         f"Agents: {step_folder(run.agents, config.trainer.steps)}\n"
         f'Ask them: trialign ask "Is the Earth older than ten thousand years?" --run {run.folder}',
