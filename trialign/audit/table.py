@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from trialign.audit.comparison import Change
 
@@ -60,9 +61,10 @@ def before_after_table(
     return table
 
 
-def _title(run: str, summary: Mapping[str, Any]) -> str:
+def _title(run: str, summary: Mapping[str, Any]) -> Text:
+    """As text, not as markup: names come from the user."""
     size = f"{summary['n_queries']} questions of {summary['n_clusters']} facts and tastes"
-    return f"{run}: {summary['data']} {summary['split']}, {size}"
+    return Text(f"{run}: {summary['data']} {summary['split']}, {size}")
 
 
 def _measures(summary: Mapping[str, Any]) -> list[tuple[str, float | None, str, str]]:
