@@ -11,6 +11,7 @@ the network. Its weights are large enough that the answers' probabilities differ
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "2"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell that starts the tests in the background has interrupts ignored, here and in every process begun here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines are shared and noisy: no test fails for its time.
 settings.register_profile("untimed", deadline=None)
