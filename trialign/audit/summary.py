@@ -100,13 +100,6 @@ def summarize(
             f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
             "Audit this split and exposure first",
         )
-    facts = own[own["kind"].isin(["truth", "mixed"])]
-    truth = _truth(facts, groups)
-    preference = _preference(rows[rows["kind"] == "preference"], groups)
-    form = _scores(_with_form(members), groups)
-    personal = preference if preference["mean"] is not None else form
-    utilities = [*truth["accuracy"].values(), *personal["score"].values()]
-    defined = [utility for utility in utilities if utility is not None]
     summary = {
         "schema_version": SUMMARY_SCHEMA_VERSION,
         "step": step,
@@ -120,15 +113,31 @@ def summarize(
         "n_preference": _count(members, "preference"),
         "n_mixed": _count(members, "mixed"),
         "groups": list(groups),
+        **_measures(rows, own, members, groups, eps),
+        "seconds": seconds,
+    }
+    plain: dict[str, Any] = _without_nan(summary)
+    return plain
+
+
+def _measures(
+    rows: pd.DataFrame, own: pd.DataFrame, members: pd.DataFrame, groups: Sequence[str], eps: float
+) -> dict[str, Any]:
+    """Truth, preference, form, control and welfare; ``own`` leaves out the swapped rows, ``members`` the control."""
+    facts = own[own["kind"].isin(["truth", "mixed"])]
+    truth = _truth(facts, groups)
+    preference = _preference(rows[rows["kind"] == "preference"], groups)
+    form = _scores(_with_form(members), groups)
+    personal = preference if preference["mean"] is not None else form
+    utilities = [*truth["accuracy"].values(), *personal["score"].values()]
+    defined = [utility for utility in utilities if utility is not None]
+    return {
         "truth": truth,
         "preference": preference,
         "form": form,
         "control": _control(facts, groups),
         "welfare": {"nash": statistics.nash(defined, eps) if defined else None, "eps": eps},
-        "seconds": seconds,
     }
-    plain: dict[str, Any] = _without_nan(summary)
-    return plain
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
