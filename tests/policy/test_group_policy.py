@@ -212,17 +212,26 @@ def test_scores_come_in_the_order_of_the_rows(make_policy: MakePolicy) -> None:
         row(policy, agent, prompt, (17, 200, 2), *[(3, 2)] * index)
         for index, (agent, prompt) in enumerate(zip(AGENTS, PROMPTS, strict=True))
     ]
-    seen: list[int] = []
     # 20 positions: the rows of 12, 16, 9 and 14 tokens need several forward passes, longest first.
-    scores = score_rows(policy, rows, batch_tokens=20, on_batch=seen.append)
-    assert sum(seen) == 4
-    assert len(seen) > 1
+    scores = score_rows(policy, rows, batch_tokens=20)
     assert [len(values) for values in scores] == [1, 2, 3, 4]
     for one, values in zip(rows, scores, strict=True):
         assert values == pytest.approx(policy.score(build_tree_batch([one])).tolist(), abs=1e-5)
     reference = score_rows(policy, rows, reference=True)
     assert reference[3] == pytest.approx(scores[3], abs=1e-5)
     assert reference[0] != pytest.approx(scores[0], abs=1e-2)
+
+
+def test_rows_that_begin_alike_score_as_if_apart(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    profile = tuple(range(40, 60))
+    rows = [
+        row(policy, agent, (*profile, *end), (17, 200, 2), (3, 2)) for agent in AGENTS[:2] for end in ((), (7, 9), (8,))
+    ]
+    scores = score_rows(policy, rows)
+    for one, values in zip(rows, scores, strict=True):
+        assert values == pytest.approx(policy.score(build_tree_batch([one])).tolist(), abs=1e-5)
+    assert len({round(value, 3) for values in scores for value in values}) == 12
 
 
 def test_no_rows_have_no_scores(make_policy: MakePolicy) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
+from trialign.policy.tree import LEAST_SAVED, share_prefixes
 
 pytestmark = pytest.mark.unit
 
@@ -167,3 +168,58 @@ def test_every_token_sees_the_path_from_its_root(rows: list[TreeRow]) -> None:
     actions = [segment.tokens for row in rows for segment in row.segments if segment.action]
     assert batch.target.tolist() == [token for tokens in actions for token in tokens]
     assert batch.branch_lengths.tolist() == [len(tokens) for tokens in actions]
+
+
+def paths(row: TreeRow) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Of every action: all tokens before it, and its own."""
+    before: list[tuple[int, ...]] = []
+    found = []
+    for segment in row.segments:
+        context = () if segment.parent == ROOT else before[segment.parent]
+        before.append(context + segment.tokens)
+        if segment.action:
+            found.append((context, segment.tokens))
+    return found
+
+
+PROMPTS = st.builds(
+    lambda profile, question: (*range(10, 10 + profile), *question),
+    st.integers(0, 30),
+    st.lists(st.integers(1, 3), min_size=1, max_size=6),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), PROMPTS, st.booleans()), max_size=12), st.integers(1, 120))
+def test_shared_prefixes_keep_every_path(asked: list[tuple[int, tuple[int, ...], bool]], longest: int) -> None:
+    rows = []
+    for adapter, prompt, later in asked:
+        turns = (Segment((4, 5), 0), Segment((6,), 2, action=True)) if later else ()
+        rows.append(TreeRow(adapter, (Segment(prompt, ROOT), Segment((7, 8), 0, action=True), *turns)))
+    shared = share_prefixes(rows, longest)
+    assert sorted(index for one in shared for index in one.members) == list(range(len(rows)))
+    for one in shared:
+        assert paths(one.row) == [path for index in one.members for path in paths(rows[index])]
+        assert {rows[index].adapter for index in one.members} == {one.row.adapter}
+        if len(one.members) > 1:
+            apart = sum(rows[index].tokens for index in one.members)
+            assert one.row.tokens <= min(longest, apart - LEAST_SAVED * (len(one.members) - 1))
+
+
+def test_shared_prefixes_by_hand() -> None:
+    profile = tuple(range(20, 40))
+    rows = [
+        TreeRow(0, (Segment((*profile, 1), ROOT), Segment((9,), 0, action=True))),
+        TreeRow(1, (Segment((*profile, 1), ROOT), Segment((9,), 0, action=True))),
+        TreeRow(0, (Segment(profile, ROOT), Segment((8,), 0, action=True))),
+        TreeRow(0, (Segment((50, 51), ROOT), Segment((9,), 0, action=True))),
+        TreeRow(0, (Segment(profile, ROOT), Segment(profile, ROOT), Segment((8,), 1, action=True))),
+    ]
+    joined = {one.members: one.row for one in share_prefixes(rows, 100)}
+    # Another adapter, another beginning and a row with two beginnings stay apart.
+    assert set(joined) == {(2, 0), (1,), (3,), (4,)}
+    assert joined[2, 0].segments == (
+        Segment(profile, ROOT),
+        Segment((8,), 0, action=True),
+        Segment((1,), 0),
+        Segment((9,), 2, action=True),
+    )

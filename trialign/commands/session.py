@@ -33,6 +33,7 @@ from trialign.models import (
     tokenizer_sha256,
 )
 from trialign.policy import GroupPolicy
+from trialign.policy.cpu import use_fast_exact_products
 from trialign.queries import Query, Split
 from trialign.queries.readers import queries_hash, read_query_files
 from trialign.runs import RunFolder
@@ -135,6 +136,7 @@ class Session:
     @cached_property
     def policy(self) -> GroupPolicy:
         """The agents, untrained; their adapters' initial weights follow from the seed alone."""
+        use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
         return GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
 

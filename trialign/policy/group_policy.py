@@ -13,6 +13,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
+from trialign.policy.cpu import attention_kernel
 from trialign.policy.tree import TreeBatch
 
 ACTIONS_PER_CHUNK = 1024
@@ -92,12 +93,13 @@ class GroupPolicy(nn.Module):
             [B] sums over the branch's tokens, in nats, float32.
         """
         self.routing.rows = None if reference else batch.adapters
-        hidden = self.base.get_decoder()(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids.clamp(min=0),
-            use_cache=False,
-        ).last_hidden_state
+        with attention_kernel(batch.input_ids.device, batch.input_ids.shape[1]):
+            hidden = self.base.get_decoder()(
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                position_ids=batch.position_ids.clamp(min=0),
+                use_cache=False,
+            ).last_hidden_state
         selected = hidden.flatten(0, 1).index_select(0, batch.source)
         head = self.base.get_output_embeddings()
         parts = [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
+from trialign.policy.cpu import SHORT_ROW
 from trialign.policy.group_policy import GroupPolicy
-from trialign.policy.tree import TreeRow, build_tree_batch
+from trialign.policy.tree import TreeRow, build_tree_batch, share_prefixes
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -30,7 +31,6 @@ def score_rows(
     *,
     reference: bool = False,
     batch_tokens: int = 4096,
-    on_batch: Callable[[int], object] | None = None,
 ) -> list[tuple[float, ...]]:
     """Log-probabilities of every row's actions.
 
@@ -39,20 +39,19 @@ def score_rows(
         rows: prefix trees with at least one action each.
         reference: use the base weights for all rows.
         batch_tokens: most positions (padding included) in one forward pass.
-        on_batch: called with the number of rows done after each forward pass.
 
     Returns:
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
-    for indices in length_batches([row.tokens for row in rows], batch_tokens):
-        batch = build_tree_batch([rows[i] for i in indices]).to(policy.device)
+    shared = share_prefixes(rows, min(SHORT_ROW, batch_tokens))
+    for indices in length_batches([one.row.tokens for one in shared], batch_tokens):
+        batch = build_tree_batch([shared[i].row for i in indices]).to(policy.device)
         values = policy.score(batch, reference=reference).tolist()
-        for index in indices:
+        members = [member for i in indices for member in shared[i].members]
+        for index in members:
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
-        if on_batch:
-            on_batch(len(indices))
     return scores
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import takewhile
 
 import torch
 from torch import Tensor
 
 ROOT = -1
+LEAST_SAVED = 8  # tokens; joining rows for less costs more attention than it saves
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,19 @@ class TreeRow:
     def tokens(self) -> int:
         """Number of tokens in the row, without padding."""
         return sum(len(segment.tokens) for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class SharedRow:
+    """Rows of one agent that begin alike, as one row.
+
+    Attributes:
+        row: the rows' segments behind their common beginning.
+        members: indices of the rows inside; their branches follow each other in this order.
+    """
+
+    row: TreeRow
+    members: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,68 @@ def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
         branch=torch.tensor(branch),
         branch_lengths=torch.tensor(branch_lengths),
     )
+
+
+def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[SharedRow]:
+    """Joins rows of the same adapter whose prompts begin alike, so that the beginning is computed once.
+
+    An instruction and a profile stand before every question: asked many questions, an agent reads them once.
+
+    Args:
+        rows: any rows; those that do not begin with one prompt for all their branches stay as they are.
+        longest: most tokens in a joined row; a longer row stays alone.
+
+    Returns:
+        Every row in exactly one `SharedRow`.
+    """
+    joined: list[SharedRow] = []
+    pending: list[int] = []
+    shared = size = 0
+    # Sorted by their tokens, rows that begin alike stand together, and what they share can only grow shorter.
+    for index in sorted(range(len(rows)), key=lambda i: _order(rows[i])):
+        common = _common_prefix(rows[pending[0]], rows[index]) if pending else 0
+        members = [*pending, index]
+        together = sum(rows[i].tokens for i in members) - common * len(pending)
+        if together <= min(longest, size + rows[index].tokens - LEAST_SAVED):
+            pending, shared, size = members, common, together
+            continue
+        if pending:
+            joined.append(_joined(rows, pending, shared))
+        pending, shared, size = [index], 0, rows[index].tokens
+    return [*joined, _joined(rows, pending, shared)] if pending else []
+
+
+def _order(row: TreeRow) -> tuple[int, int, tuple[int, ...]]:
+    return row.adapter, _beginnings(row), row.segments[0].tokens
+
+
+def _beginnings(row: TreeRow) -> int:
+    return sum(segment.parent == ROOT for segment in row.segments)
+
+
+def _common_prefix(first: TreeRow, second: TreeRow) -> int:
+    """How many tokens two rows have in common at their beginning; 0 where they cannot be joined."""
+    if first.adapter != second.adapter or _beginnings(first) > 1 or _beginnings(second) > 1:
+        return 0
+    pairs = zip(first.segments[0].tokens, second.segments[0].tokens, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _joined(rows: Sequence[TreeRow], members: Sequence[int], shared: int) -> SharedRow:
+    if len(members) == 1:
+        return SharedRow(rows[members[0]], tuple(members))
+    segments = [Segment(rows[members[0]].segments[0].tokens[:shared], ROOT)]
+    for index in members:
+        places = []  # of this row's segments in the joined row
+        for segment in rows[index].segments:
+            begins = segment.parent == ROOT
+            tokens = segment.tokens[shared:] if begins else segment.tokens
+            if begins and not tokens:
+                places.append(0)  # the prompt is the common beginning
+                continue
+            segments.append(Segment(tokens, 0 if begins else places[segment.parent], segment.action))
+            places.append(len(segments) - 1)
+    return SharedRow(TreeRow(rows[members[0]].adapter, tuple(segments)), tuple(members))
 
 
 def _check(segment: Segment, index: int) -> None:
