@@ -191,6 +191,29 @@ def test_is_correct_numeric(gold: str, tolerance: float, canonical: str | None, 
     assert is_correct(numeric(gold, tolerance), canonical) is right
 
 
+@pytest.mark.parametrize(
+    ("reply", "canonical", "status"),
+    [
+        ("The Moon's pull.", "the moon", "text"),
+        ("It is the Moon that raises the tides, twice a day.", "the moon", "contained"),
+        ("- the sea\n- lunar gravity", "the moon", "contained"),
+        ("The moonlight does.", "the moonlight does", "text"),
+        ("The wind.", "the wind", "text"),
+    ],
+)
+def test_a_text_answer_may_stand_inside_a_longer_reply(reply: str, canonical: str, status: str) -> None:
+    query = text_query("the Moon", aliases=("the Moon's pull", "lunar gravity"))
+    parsed = parse_answer(query, reply)
+    assert (parsed.canonical, parsed.status) == (canonical, status)
+    assert is_correct(query, parsed.canonical) == (canonical == "the moon")
+
+
+def test_the_numbers_of_a_list_are_no_answer() -> None:
+    query = text_query("eight", aliases=("8",))
+    assert not is_correct(query, parse_answer(query, "7. two\n8. three").canonical)
+    assert is_correct(query, parse_answer(query, "1. It has 8 legs.\n2. It spins.").canonical)
+
+
 def test_is_correct_text_knows_aliases() -> None:
     query = text_query(aliases=("M. Curie", "Skłodowska"))
     assert is_correct(query, "marie curie")

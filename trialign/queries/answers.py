@@ -32,6 +32,8 @@ _LABEL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
+_LIST_NUMBER = re.compile(r"^[ \t]*\d{1,2}[.)](?=\s)", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class ParsedAnswer:
@@ -72,15 +74,15 @@ def parse_answer(query: Query, text: str) -> ParsedAnswer:
       it names exactly one option. A label and a differing named option are ``ambiguous``. Labels are not
       read where the options themselves look like labels.
     - ``numeric``: the last number of the reply; units, currency and per cent signs are dropped.
-    - ``text``: the whole reply, by `normal_text`.
+    - ``text``: the gold answer where the reply is or names it or an alias, as whole words outside a list's numbers;
+      else the whole reply, by `normal_text`. A reply that names it only to deny it counts as naming it.
     """
     if query.answer_kind == "choice":
         return _parse_choice(query.options, text)
     if query.answer_kind == "numeric":
         number = _last_number(text)
         return ParsedAnswer(number, "none" if number is None else "number")
-    canonical = normal_text(text)
-    return ParsedAnswer(canonical, "text") if canonical else ParsedAnswer(None, "none")
+    return _parse_text(query, text)
 
 
 def is_correct(query: TruthQuery, canonical: str | None) -> bool:
@@ -125,6 +127,19 @@ def _numbers_match(answer: str, gold: str, tolerance: float) -> bool:
         return False
     # Exact arithmetic: 1.1 is within 0.1 of 1.0, which it is not in binary floating point.
     return abs(Fraction(left) - Fraction(right)) <= Fraction(str(tolerance))
+
+
+def _parse_text(query: Query, text: str) -> ParsedAnswer:
+    canonical = normal_text(text)
+    if not canonical:
+        return ParsedAnswer(None, "none")
+    if isinstance(query, TruthQuery):
+        right = (query.gold, *query.aliases)
+        if canonical in {normal_text(one) for one in right}:
+            return ParsedAnswer(normal_text(query.gold), "text")
+        if _named_options(right, _LIST_NUMBER.sub("", text)):
+            return ParsedAnswer(normal_text(query.gold), "contained")
+    return ParsedAnswer(canonical, "text")
 
 
 def _parse_choice(options: Sequence[str], text: str) -> ParsedAnswer:
