@@ -57,9 +57,10 @@ def test_every_option_of_every_group_composes_with_the_quickstart(option: str) -
     assert isinstance(load(compose("conf/quickstart.yaml", [f"{group}={name}", *unset_keys(option)])), RunConfig)
     composed = compose("conf/base.yaml", [f"{group}={name}", *unset_keys(option)])
     stated = yaml.safe_load((ROOT / f"{option}.yaml").read_text(encoding="utf-8"))
+    section = composed[group][name] if group == "groups" else composed[group]
     for key, value in stated.items():
         if key != "defaults" and value != "???" and not isinstance(value, dict):
-            assert composed[group][key] == value
+            assert section[key] == value
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if unset_keys(option)])

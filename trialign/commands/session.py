@@ -22,7 +22,7 @@ from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read
 from trialign.config import RunConfig
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
-from trialign.group_config import build_groups
+from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet
 from trialign.models import (
     BaseModelFiles,
@@ -72,12 +72,14 @@ class Session:
         Raises:
             UserError: names the group.
         """
-        for group in self.groups.members:
-            if not group.wordings(exposure):
-                raise UserError(
-                    f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
-                    f"Write one under groups.members.{group.name}.{exposure}, or choose other exposures",
-                )
+        for one in self.groups.single_sets:
+            for group in one.members:
+                if not group.wordings(exposure):
+                    raise UserError(
+                        f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
+                        f"Write one under {section_of(self.config.groups, one.name)}.members.{group.name}.{exposure}, "
+                        "or choose other exposures",
+                    )
 
     @property
     def runs(self) -> Path:
