@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from trialign.group_config import build_groups
+from trialign.groups import GroupSet
 from trialign.queries import SPLITS, PreferenceQuery, Query, TruthQuery
 from trialign.queries.readers import queries_hash, read_query_files
 
@@ -22,13 +23,17 @@ FROZEN = {
     "validation": "8b051598bbef3a6ab23451a7f6fb161a088489c2fe654fb69d35c24cd82765d4",
     "test": "c1d9a71019afe55e3451edd410bba88d43f8426acb1f2f7c2fa45f27cdc58696",
 }
-GROUPS = ("liberal", "moderate", "conservative")
+SETS = Path(str(files("trialign.conf")), "groups")
+
+
+def shipped_set(name: str) -> GroupSet:
+    return build_groups(yaml.safe_load((SETS / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
 def embedded() -> tuple[Query, ...]:
     folder = Path(str(files("trialign"))) / "data"
-    return read_query_files([folder / "facts.jsonl", folder / "preferences.jsonl"], GROUPS)
+    return read_query_files([folder / "facts.jsonl", folder / "preferences.jsonl"], shipped_set("politics"))
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -64,14 +69,14 @@ def test_groups_differ_in_what_they_prefer(embedded: tuple[Query, ...]) -> None:
     distances = [
         sum(abs(p - q) for p, q in zip(query.targets[a], query.targets[b], strict=True)) / 2
         for query in tastes
-        for a, b in combinations(GROUPS, 2)
+        for a, b in combinations(query.targets, 2)
     ]
     assert sum(distances) / len(distances) >= 0.25
 
 
 def test_profiles_name_no_answer_and_implicit_ones_no_group() -> None:
-    groups = build_groups(yaml.safe_load(Path(str(files("trialign.conf")), "groups", "politics.yaml").read_text()))
-    assert groups.names == GROUPS
+    groups = shipped_set("politics")
+    assert groups.names == ("liberal", "moderate", "conservative")
     assert groups.control is not None
     for group in groups.members:
         assert len(group.explicit) >= 3

@@ -33,7 +33,7 @@ from trialign.models import (
     tokenizer_sha256,
 )
 from trialign.policy import GroupPolicy
-from trialign.queries import Query, Split
+from trialign.queries import PreferenceQuery, Query, Split
 from trialign.queries.readers import queries_hash, read_query_files
 from trialign.runs import RunFolder
 from trialign.trajectories.collection import Collector
@@ -98,16 +98,28 @@ class Session:
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
-        """All questions, of every split."""
+        """All questions of the run, of every split."""
+        queries = tuple(query for query in self._read if not lacks_targets(query))
+        if self.left_out and distributed.rank() == 0:
+            log.info("Left out: %d preference questions that have targets for other groups only", len(self.left_out))
+        limit = self.config.data.limit
+        return queries if limit is None else first_clusters(queries, limit)
+
+    @cached_property
+    def left_out(self) -> tuple[Query, ...]:
+        """Preference questions whose targets are all for other sets of groups; the run does without them."""
+        return tuple(query for query in self._read if lacks_targets(query))
+
+    @cached_property
+    def _read(self) -> tuple[Query, ...]:
+        """What the question files hold."""
         paths = [
             Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED)
             if name.startswith(EMBEDDED)
             else Path(name)
             for name in self.config.data.files
         ]
-        queries = read_query_files(paths, self.groups.names)
-        limit = self.config.data.limit
-        return queries if limit is None else first_clusters(queries, limit)
+        return read_query_files(paths, self.groups)
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -240,6 +252,11 @@ class Session:
         checkpoint = read_agents(step_folder(self.run.agents, chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
+
+
+def lacks_targets(query: Query) -> bool:
+    """Whether a question of taste has no target for the groups in use."""
+    return isinstance(query, PreferenceQuery) and not query.targets
 
 
 def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:
