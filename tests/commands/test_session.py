@@ -29,7 +29,7 @@ def test_preferences_of_other_groups_are_left_out_and_counted(project: Any, capl
     with caplog.at_level(logging.INFO, logger="trialign"):
         assert [query.query_id for query in session.queries] == [row["id"] for row in rows if row["id"] != "drink"]
     assert [query.query_id for query in session.left_out] == ["drink"]
-    assert "Left out: 1 preference questions" in caplog.text
+    assert "Left out 1 of the preference questions" in caplog.text
 
 
 def test_the_files_of_a_run_without_other_groups_are_taken_whole(project: Any) -> None:

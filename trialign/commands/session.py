@@ -101,7 +101,9 @@ class Session:
         """All questions of the run, of every split."""
         queries = tuple(query for query in self._read if not lacks_targets(query))
         if self.left_out and distributed.rank() == 0:
-            log.info("Left out: %d preference questions that have targets for other groups only", len(self.left_out))
+            log.info(
+                "Left out %d of the preference questions: they have targets for other groups only", len(self.left_out)
+            )
         limit = self.config.data.limit
         return queries if limit is None else first_clusters(queries, limit)
 
