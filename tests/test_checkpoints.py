@@ -20,7 +20,9 @@ from trialign.checkpoints import (
     step_folder,
     write_agents,
 )
+from trialign.config import compose
 from trialign.errors import UserError
+from trialign.group_config import build_groups
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
@@ -92,6 +94,18 @@ def test_the_manifest_says_what_the_agents_are(
     on_disk = {path.relative_to(written.folder).as_posix() for path in written.folder.rglob("*") if path.is_file()}
     assert on_disk == {*manifest["files"], "manifest.json"}
     assert len({written.adapter_sha256(group) for group in groups.names}) == 3
+
+
+def test_combined_groups_name_adapters_and_folders(
+    tmp_path: Path, make_policy: MakePolicy, base_files: BaseModelFiles, tiny_config: ModelConfig
+) -> None:
+    names = build_groups(compose("conf/quickstart.yaml", ["groups=[education,english,country]"])["groups"]).names
+    assert len(names) == 27
+    write_agents(tmp_path / "step=000001", make_policy(groups=names, rank=1), 1, base_files, {})
+    read = read_agents(tmp_path / "step=000001")
+    assert {path.name for path in read.folder.iterdir() if path.is_dir()} == set(names)
+    assert all(read.adapter_sha256(name) for name in names)
+    PeftModel.from_pretrained(load_model(base_files, tiny_config), str(read.folder / "no_high_school-beginner-iran"))
 
 
 @pytest.mark.parametrize("mode", ["per_group", "shared"])

@@ -13,6 +13,7 @@ import yaml
 from trialign import config as config_module
 from trialign.config import RunConfig, compose, config_root, load
 from trialign.errors import UserError
+from trialign.group_config import build_groups
 
 pytestmark = pytest.mark.unit
 
@@ -57,9 +58,43 @@ def test_every_option_of_every_group_composes_with_the_quickstart(option: str) -
     assert isinstance(load(compose("conf/quickstart.yaml", [f"{group}={name}", *unset_keys(option)])), RunConfig)
     composed = compose("conf/base.yaml", [f"{group}={name}", *unset_keys(option)])
     stated = yaml.safe_load((ROOT / f"{option}.yaml").read_text(encoding="utf-8"))
+    section = composed[group][name] if group == "groups" else composed[group]
     for key, value in stated.items():
         if key != "defaults" and value != "???" and not isinstance(value, dict):
-            assert composed[group][key] == value
+            assert section[key] == value
+
+
+def test_sets_of_groups_are_chosen_alone_or_together(tmp_path: Path) -> None:
+    alone = compose("conf/quickstart.yaml", ["groups=country"])["groups"]
+    assert build_groups(alone).names == ("usa", "iran", "china")
+    together = compose("conf/quickstart.yaml", ["groups=[education,country]"])["groups"]
+    assert list(together) == ["education", "country"]
+    assert together["country"] == alone["country"]
+    assert build_groups(together).names[-1] == "university-china"
+    listed = "defaults:\n  - base\n  - override groups: [country, education]\n  - _self_\n"
+    assert list(compose(write(tmp_path, listed), [])["groups"]) == ["country", "education"]
+    changed = compose("conf/quickstart.yaml", ["groups=country", "groups.country.members.usa.label=Americans"])
+    assert build_groups(changed["groups"]).members[0].label == "Americans"
+
+
+def test_a_file_of_ones_own_needs_a_package_line_only_to_be_combined(tmp_path: Path) -> None:
+    (tmp_path / "groups").mkdir()
+    text = "name: town\nattribute: home\nmembers: {oslo: {explicit: [The user lives in Oslo.]}}\n"
+    write(tmp_path / "groups", text, "plain.yaml")
+    write(tmp_path / "groups", f"# @package groups.town\n{text}", "packaged.yaml")
+    own = write(tmp_path, "defaults: [base, {override groups: plain}, _self_]\n")
+    assert build_groups(compose(own, [])["groups"]) == build_groups(compose(own, ["groups=packaged"])["groups"])
+    assert build_groups(compose(own, ["groups=[packaged,age]"])["groups"]).names[0] == "oslo-young"
+    with pytest.raises(UserError, match=r"begin it with '# @package groups\.'"):
+        build_groups(compose(own, ["groups=[plain,age]"])["groups"])
+
+
+def test_a_resolved_config_keeps_several_sets(tmp_path: Path) -> None:
+    composed = compose("conf/quickstart.yaml", ["groups=[education,country]"])
+    file = write(tmp_path, yaml.safe_dump(composed, sort_keys=False, allow_unicode=True), "config.yaml")
+    assert compose(file, []) == composed
+    # The order of the sets is that of the groups' names.
+    assert build_groups(compose(file, [])["groups"]) == build_groups(composed["groups"])
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if unset_keys(option)])

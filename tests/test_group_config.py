@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from trialign.errors import UserError
-from trialign.group_config import build_groups
-from trialign.groups import GroupSet, Message, SocialGroup
+from trialign.group_config import build_groups, configured_sets, section_of
+from trialign.groups import GroupSet, Message, SocialGroup, cross
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +55,118 @@ def test_control_may_be_null_or_absent() -> None:
 def test_one_exposure_is_enough_and_label_defaults_to_name() -> None:
     member = build_groups(changed("members.left", {"explicit": ["I am on the left."]})).members[0]
     assert (member.label, member.wordings("explicit"), member.wordings("implicit")) == ("left", 1, 0)
+
+
+def small_set(name: str, *groups: str, wordings: int = 2, **values: Any) -> dict[str, Any]:
+    """A set whose texts say which set, group and wording they belong to."""
+    return {
+        "attribute": f"{name} of the user",
+        "members": {
+            group: {
+                "label": group.title(),
+                "explicit": [f"{name} {group} {number}." for number in range(wordings)],
+                "implicit": [
+                    [
+                        {"role": "user", "content": f"{name} {group} {number}?"},
+                        {"role": "assistant", "content": f"Well, {number}."},
+                    ]
+                    for number in range(wordings)
+                ],
+            }
+            for group in groups
+        },
+        **values,
+    }
+
+
+SECTION = {
+    "diet": small_set("diet", "vegan", "omnivore", wordings=3),
+    "home": small_set("home", "town", "farm", "island", control={"label": "Nobody"}),
+}
+
+
+def test_a_set_under_its_name_is_the_set_alone() -> None:
+    named = build_groups({"politics": CONFIG})
+    assert named == build_groups(CONFIG)
+    assert build_groups({"politics": {key: value for key, value in CONFIG.items() if key != "name"}}) == named
+    assert named.parts == {"left": (("politics", "left"),), "right": (("politics", "right"),)}
+    assert named.single_sets == (named,)
+
+
+def test_several_sets_give_their_product() -> None:
+    groups = build_groups(SECTION)
+    assert (groups.name, groups.attribute) == ("diet-home", "diet of the user, home of the user")
+    assert groups.names == (
+        "vegan-town",
+        "vegan-farm",
+        "vegan-island",
+        "omnivore-town",
+        "omnivore-farm",
+        "omnivore-island",
+    )
+    assert [one.name for one in groups.single_sets] == ["diet", "home"]
+    assert groups.parts["omnivore-farm"] == (("diet", "omnivore"), ("home", "farm"))
+    # The first control there is: "diet" has none.
+    assert groups.control == SocialGroup("control", "Nobody", role="control")
+
+
+def test_a_combined_profile_joins_the_wordings_of_its_parts() -> None:
+    member = build_groups(SECTION).members[1]
+    assert (member.name, member.label) == ("vegan-farm", "Vegan, Farm")
+    # As many as the part with the fewest has: 3 and 2.
+    assert member.explicit == ("diet vegan 0. home farm 0.", "diet vegan 1. home farm 1.")
+    assert member.implicit[1] == (
+        Message("user", "diet vegan 1?"),
+        Message("assistant", "Well, 1."),
+        Message("user", "home farm 1?"),
+        Message("assistant", "Well, 1."),
+    )
+    assert len(member.implicit) == 2
+
+
+def test_the_order_of_the_sets_is_that_of_the_section() -> None:
+    turned = build_groups(dict(reversed(SECTION.items())))
+    assert turned.name == "home-diet"
+    assert turned.names[:2] == ("town-vegan", "town-omnivore")
+
+
+def test_a_product_with_one_set_more_has_a_part_more() -> None:
+    three = build_groups({**SECTION, "age": small_set("age", "young", "old")})
+    assert len(three.members) == 2 * 3 * 2
+    assert three.parts["vegan-town-old"] == (("diet", "vegan"), ("home", "town"), ("age", "old"))
+    assert three.members[0].explicit[0] == "diet vegan 0. home town 0. age young 0."
+    assert three == cross(three.single_sets)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({}, r"'groups' holds no set of groups\. Choose one, such as groups=politics"),
+        ({"diet": None}, "'groups.diet' is None, not a mapping"),
+        ({"diet": []}, r"'groups.diet' is \[\], not a mapping"),
+        ({"Diet": SECTION["diet"]}, "'groups.Diet.name': the name 'Diet' is not allowed"),
+        ({**SECTION, "home": {"attribute": "home"}}, "'groups.home.members' holds no group"),
+        ({**SECTION, "home": {**SECTION["home"], "colour": 1}}, "'groups.home' has the unknown key 'colour'"),
+        ({"diet": {**SECTION["diet"], "name": "food"}}, "'groups.diet.name' is 'food'. Write 'diet'"),
+        ({**CONFIG, "home": SECTION["home"]}, r"'groups' is a set .* 'home' too\. .* '# @package groups\.' and"),
+        ({**CONFIG, "name": ["politics"]}, r"'groups.name': the name \['politics'\] is not allowed"),
+        (
+            {"diet": small_set("diet", "a", "a-b"), "home": small_set("home", "b-c", "c")},
+            "Two of the combined groups are named 'a-b-c'",
+        ),
+    ],
+)
+def test_refuses_sections_that_make_no_groups(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        build_groups(section)
+    assert caught.value.remedy
+
+
+def test_a_set_is_found_where_the_section_has_it() -> None:
+    assert configured_sets(CONFIG) == [("politics", CONFIG)]
+    assert configured_sets(SECTION) == list(SECTION.items())
+    assert section_of(CONFIG, "politics") == "groups"
+    assert section_of(SECTION, "home") == "groups.home"
 
 
 USER, ASSISTANT = DIALOGUE

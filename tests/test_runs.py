@@ -54,6 +54,15 @@ def test_another_configuration_is_refused_and_the_difference_named(
     assert "--overwrite" in raised.value.remedy
 
 
+def test_a_set_of_groups_is_the_same_alone_and_under_its_name(run: RunFolder) -> None:
+    alone = {"name": "age", "attribute": "age", "members": {"old": {"explicit": ["Old."]}}}
+    run.claim({**CONFIG, "groups": alone}, "abc123")
+    assert run.status({**CONFIG, "groups": {"age": alone}}) == "unfinished"
+    other = {**alone, "attribute": "years"}
+    with pytest.raises(UserError, match=r"it differs in groups\.age\.attribute\)"):
+        run.status({**CONFIG, "groups": {"age": other}})
+
+
 def test_where_a_run_lies_does_not_matter(run: RunFolder) -> None:
     run.claim(CONFIG, "abc123")
     assert run.status({**CONFIG, "runs": "/elsewhere/runs"}) == "unfinished"

@@ -7,35 +7,73 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialign.errors import UserError
-from trialign.groups import GroupSet, Message, SocialGroup
+from trialign.groups import GroupSet, Message, SocialGroup, cross
 
 CONTROL = "control"
 _NAME = re.compile(r"[a-z0-9_-]+")
+_SET_KEYS = ("name", "attribute", "members", "control")
 _TURNS = ("user", "assistant")
 
 
 def build_groups(config: Mapping[str, Any]) -> GroupSet:
-    """Build the groups of one attribute.
+    """Build the groups that are trained and compared: one set, or the product of several.
 
     Args:
-        config: the resolved ``groups`` section: ``name``, ``attribute``, ``members`` (group name ->
-            ``label``, ``explicit`` wordings, ``implicit`` dialogues of ``{role, content}``), and
-            ``control`` (``label``), which may be null.
+        config: the resolved ``groups`` section: one set, or set name -> set. A set holds ``name`` (in a
+            mapping: its key, or absent), ``attribute``, ``members`` (group name -> ``label``, ``explicit``
+            wordings, ``implicit`` dialogues of ``{role, content}``), and ``control`` (``label``), which may
+            be null.
 
     Raises:
         UserError: the section breaks these rules; names the key.
     """
-    where = "groups"
-    _check_keys(config, where, ("name", "attribute", "members", "control"))
-    members = config.get("members")
+    sets = tuple(_single_set(name, values, section_of(config, name)) for name, values in configured_sets(config))
+    if not sets:
+        raise UserError("'groups' holds no set of groups", "Choose one, such as groups=politics")
+    groups = sets[0] if len(sets) == 1 else cross(sets)
+    if len(set(groups.names)) < len(groups.names):
+        twice = next(name for name in groups.names if groups.names.count(name) > 1)
+        raise UserError(f"Two of the combined groups are named '{twice}'", "Rename a group of one of the sets")
+    return groups
+
+
+def configured_sets(config: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """(name, set) pairs, unchecked, also where the ``groups`` section is one set alone."""
+    return [(config.get("name"), config)] if _is_one_set(config) else list(config.items())
+
+
+def section_of(config: Mapping[str, Any], name: str) -> str:
+    """The config key under which a set of the ``groups`` section stands."""
+    return "groups" if _is_one_set(config) else f"groups.{name}"
+
+
+def _is_one_set(config: Mapping[str, Any]) -> bool:
+    return any(key in config for key in _SET_KEYS)
+
+
+def _single_set(name: Any, values: Any, where: str) -> GroupSet:
+    _check_mapping(values, where)
+    for key, value in values.items():
+        if key not in _SET_KEYS and isinstance(value, Mapping) and _is_one_set(value):
+            raise UserError(
+                f"'{where}' is a set of its own and holds the set '{key}' too",
+                "To combine a file of your own with others, begin it with '# @package groups.' and its name",
+            )
+    _check_keys(values, where, _SET_KEYS)
+    _name(name, f"{where}.name")
+    if values.get("name", name) != name:
+        raise UserError(
+            f"'{where}.name' is {values['name']!r}", f"Write '{name}', as in the set's key, or leave it out"
+        )
+    members = values.get("members")
     if not members:
         raise UserError(f"'{where}.members' holds no group", "Add at least one group under it")
     _check_mapping(members, f"{where}.members")
     return GroupSet(
-        name=_name(config.get("name"), f"{where}.name"),
-        attribute=_text(config.get("attribute"), f"{where}.attribute"),
+        name=name,
+        attribute=_text(values.get("attribute"), f"{where}.attribute"),
         members=tuple(_member(name, member, f"{where}.members.{name}") for name, member in members.items()),
-        control=_control(config.get("control"), f"{where}.control"),
+        control=_control(values.get("control"), f"{where}.control"),
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
+
+# The sets that conf/groups states; question files may hold targets for all of them.
+SHIPPED_SETS = ("politics", "education", "english", "country", "age", "religion")
 
 Exposure = Literal["explicit", "implicit"]
 EXPOSURES: tuple[Exposure, ...] = ("explicit", "implicit")
@@ -44,19 +48,21 @@ class SocialGroup:
 
 @dataclass(frozen=True)
 class GroupSet:
-    """The groups of one attribute, in the order in which tables and tensors hold them.
+    """The groups of one attribute, or of several at once, in the order in which tables and tensors hold them.
 
     Attributes:
         name: identifier of the set.
         attribute: what tells the groups apart, in words.
         members: the groups that are trained and compared.
         control: the group without a profile, or None.
+        factors: the sets whose product this one is; empty for a set of one attribute.
     """
 
     name: str
     attribute: str
     members: tuple[SocialGroup, ...]
     control: SocialGroup | None = None
+    factors: tuple[GroupSet, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,3 +73,41 @@ class GroupSet:
     def everyone(self) -> tuple[SocialGroup, ...]:
         """Members, then the control."""
         return self.members + ((self.control,) if self.control else ())
+
+    @property
+    def single_sets(self) -> tuple[GroupSet, ...]:
+        """The sets of one attribute that this one is made of; the set itself where it is no product."""
+        return self.factors or (self,)
+
+    @property
+    def parts(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Member name -> (set, group) in each of the single sets, in their order."""
+        pairs = ([(one.name, group) for group in one.names] for one in self.single_sets)
+        return dict(zip(self.names, product(*pairs), strict=True))
+
+
+def cross(sets: tuple[GroupSet, ...]) -> GroupSet:
+    """The product of several sets of one attribute: one group for each combination of theirs.
+
+    Names are joined with ``-``, labels with commas. Wording i of a profile holds wording i of each part, so
+    there are as many as the part with the fewest has. The control is the first one that a set has.
+    """
+    return GroupSet(
+        name="-".join(one.name for one in sets),
+        attribute=", ".join(one.attribute for one in sets),
+        members=tuple(_combined(parts) for parts in product(*(one.members for one in sets))),
+        control=next((one.control for one in sets if one.control), None),
+        factors=sets,
+    )
+
+
+def _combined(parts: tuple[SocialGroup, ...]) -> SocialGroup:
+    return SocialGroup(
+        name="-".join(part.name for part in parts),
+        label=", ".join(part.label for part in parts),
+        explicit=tuple(" ".join(wordings) for wordings in zip(*(part.explicit for part in parts), strict=False)),
+        implicit=tuple(
+            tuple(message for dialogue in dialogues for message in dialogue)
+            for dialogues in zip(*(part.implicit for part in parts), strict=False)
+        ),
+    )

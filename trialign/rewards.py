@@ -5,7 +5,6 @@ Truth and preference rewards share the range 0 to 1 but not the scale: never com
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +12,7 @@ from numpy.typing import ArrayLike
 
 from trialign.queries.answers import is_correct
 from trialign.queries.types import Form, TruthQuery
-
-_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
+from trialign.style import met_checks, word_count
 
 
 def truth_reward(query: TruthQuery, canonical: str | None) -> float:
@@ -56,23 +54,16 @@ def preference_reward_of_distribution(target: ArrayLike, probabilities: ArrayLik
 
 
 def form_reward(form: Form, text: str) -> float:
-    """Share of the form's set constraints that the reply meets, in [0, 1]; 1 when none is set.
+    """Share of the form's checks that the reply holds to, in [0, 1]; 1 when none is set.
 
-    Words are counted without list markers. A reply with an item line (``- x``, ``1. x``) is a list,
-    any other is prose. An empty reply meets no constraint, or silence would earn the brief form.
+    Words are counted without list markers. A reply with an item line (``- x``, ``1. x``) is a list, any other is
+    prose. A spelling holds when no word is spelled the other way; units hold when a measure is given in the wanted
+    system and none in the other. An empty reply holds to nothing, or silence would earn the brief form.
     """
-    words = len(_LIST_ITEM.sub("", text).split())
-    layout = "list" if _LIST_ITEM.search(text) else "prose"
-    met = []
-    if form.max_words is not None:
-        met.append(words <= form.max_words)
-    if form.min_words is not None:
-        met.append(words >= form.min_words)
-    if form.layout is not None:
-        met.append(layout == form.layout)
+    met = met_checks(form, text)
     if not met:
         return 1.0
-    return sum(met) / len(met) if words else 0.0
+    return sum(met) / len(met) if word_count(text) else 0.0
 
 
 def disagreement(answers: Sequence[str | None], own: str | None) -> float:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from trialign.errors import UserError
+from trialign.group_config import configured_sets
 from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
@@ -63,7 +64,7 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             return "new"
-        stored, asked = _leaves(self.stored_config()), _leaves(_plain(config))
+        stored, asked = _leaves(_with_named_sets(self.stored_config())), _leaves(_with_named_sets(_plain(config)))
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
@@ -113,6 +114,14 @@ class RunFolder:
             shutil.rmtree(doomed, ignore_errors=True)
             self.folder.rename(doomed)
             shutil.rmtree(doomed)
+
+
+def _with_named_sets(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration with its groups as a mapping of sets: one set alone is the same set under its name."""
+    groups = config.get("groups")
+    if not isinstance(groups, Mapping):
+        return config
+    return {**config, "groups": {str(name): values for name, values in configured_sets(groups)}}
 
 
 def _leaves(value: Any, key: str = "") -> dict[str, Any]:

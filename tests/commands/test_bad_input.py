@@ -114,6 +114,10 @@ def unknown_group(rows: list[dict[str, Any]]) -> None:
     rows[12]["targets"]["west"] = rows[12]["targets"].pop("north")
 
 
+def unknown_set(rows: list[dict[str, Any]]) -> None:
+    rows[12]["targets"] = {f"region:{group}": target for group, target in rows[12]["targets"].items()}
+
+
 def too_much(rows: list[dict[str, Any]]) -> None:
     rows[12]["targets"]["north"] = [0.7, 0.2, 0.2]
 
@@ -132,6 +136,7 @@ def gold_elsewhere(rows: list[dict[str, Any]]) -> None:
         (in_two_splits, 2, ("cluster 'metal' is in split 'test'", "'train'", "into one split")),
         (same_question_in_two_splits, 11, ("the same question is in split", "row 1", "one split only")),
         (unknown_group, 13, ("the group 'west'", "north, south, island")),
+        (unknown_set, 13, ("set of groups 'region'", "Did you mean 'regions'?")),
         (too_much, 13, ("target of 'north' sums to 1.1", "sum to 1")),
     ],
 )

@@ -386,6 +386,28 @@ def test_a_validation_metric_is_the_audits_statistic(trained_copy: Any) -> None:
         assert logged[f"validation/{key}"] == pytest.approx(value, abs=1e-6), key
 
 
+def test_combined_groups_are_trained_on_the_questions_that_they_have(project: Any) -> None:
+    rows = project.rows
+    for row in rows:
+        if row["kind"] == "preference":
+            row["targets"] = {f"regions:{group}": target for group, target in row["targets"].items()}
+    taste = next(row for row in rows if row["id"] == "drink")
+    taste["targets"].update({"age:young": [1, 0, 0], "age:middle": [0, 1, 0], "age:old": [0, 0, 1]})
+    project.write_rows(rows)
+    project.set(defaults=["base", {"override data": "files"}, {"override model": "folder"}, "_self_"])
+    words = ("groups=[age,country]", "policy.adapters=shared", "trainer.steps=2", "environment.revision_share=0")
+    assert project.fit(*words).code == 0
+    names = [f"{age}-{country}" for age in ("young", "middle", "old") for country in ("usa", "iran", "china")]
+    audit = project.runs / "mine" / "audits" / "step=000002.house.test"
+    assert read_summary(audit / "summary.json")["groups"] == names
+    assert set(read_items(audit / "items.parquet")["kind"]) == {"truth"}
+    folder = project.runs / "mine" / "agents" / "step=000002"
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(names)
+    # The resolved configuration opens the same groups again.
+    outcome = project.call("ask", "Why?", "--run", project.runs / "mine", "--json")
+    assert [answer["group"] for answer in json.loads(outcome.out)] == [*names, "control"]
+
+
 def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -> None:
     """``test --config`` files its audit under the run's name before the run exists."""
     assert project.call("test", "--config", "mine.yaml", "scoring=mean").code == 0

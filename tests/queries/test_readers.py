@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialign.errors import UserError
+from trialign.groups import SHIPPED_SETS, GroupSet, SocialGroup, cross
 from trialign.queries import Form, MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.readers import (
     ROW_KEYS,
@@ -27,7 +28,7 @@ from trialign.queries.readers import (
 
 pytestmark = pytest.mark.unit
 
-GROUPS = ("left", "right")
+GROUPS = GroupSet("sides", "side", (SocialGroup("left", "Left"), SocialGroup("right", "Right")))
 TRUTH: dict[str, Any] = {
     "id": "t1",
     "split": "train",
@@ -71,6 +72,19 @@ MIXED: dict[str, Any] = {
     "topic": "geography",
     "source": "atlas",
     "forms": {"left": {"max_words": 5}, "right": {"layout": "list", "min_words": 2}},
+}
+# Every key that is younger than the others.
+FOLK: dict[str, Any] = {
+    **TRUTH,
+    "id": "f1",
+    "kind": "mixed",
+    "question": "Which city is older?",
+    "options": ["Paris", "Lyon", "Nice"],
+    "folk": "Nice",
+    "forms": {
+        "left": {"max_grade": 6, "spelling": "american", "units": "us"},
+        "right": {"min_grade": 9.5, "spelling": "british", "units": "metric"},
+    },
 }
 ROWS = [TRUTH, NUMERIC, TEXT, PREFERENCE, MIXED]
 QUERIES = (
@@ -277,6 +291,43 @@ BAD_ROWS: dict[str, tuple[Any, str]] = {
     "form key": ({**MIXED, "forms": {"left": {"words": 3}}}, "the form of 'left' is {'words': 3}"),
     "form zero words": ({**MIXED, "forms": {"left": {"max_words": 0}}}, "'max_words' of 'left' is 0"),
     "form half words": ({**MIXED, "forms": {"left": {"min_words": 1.5}}}, "'min_words' of 'left' is 1.5"),
+    "foreign folk": ({**FOLK, "folk": "nice"}, "the folk answer 'nice' is not among the options"),
+    "folk gold": ({**FOLK, "folk": "Paris"}, "the folk answer 'Paris' is the gold answer"),
+    "folk no text": ({**FOLK, "folk": 3}, "'folk' holds 3, not a text"),
+    "folk of a number": ({**NUMERIC, "folk": "41"}, "a numeric answer has no 'folk'"),
+    "folk of a text": ({**TEXT, "folk": "Pierre Curie"}, "a text answer has no 'folk'"),
+    "folk of a taste": ({**PREFERENCE, "folk": "Tea"}, "a preference query has no 'folk'"),
+    "misspelt shipped set": (
+        {**PREFERENCE, "targets": {"politic:liberal": [1, 0]}},
+        r"'targets' names the set of groups 'politic', which is not known\. Did you mean 'politics'\?",
+    ),
+    "misspelt set in use": (
+        {**MIXED, "forms": {**MIXED["forms"], "side:left": {}}},
+        r"'forms' names the set of groups 'side', which is not known\. Did you mean 'sides'\?",
+    ),
+    "no set before the colon": ({**PREFERENCE, "targets": {":left": [1, 0]}}, "set of groups '', .* before the colon"),
+    "foreign group of the set": (
+        {**PREFERENCE, "targets": {"sides:up": [1, 0]}},
+        r"names the group 'sides:up', which is not among the groups\. Use the names of the groups: left, right",
+    ),
+    "no group after the colon": ({**PREFERENCE, "targets": {"sides:": [1, 0]}}, "names the group 'sides:'"),
+    "two entries of a group": (
+        {**PREFERENCE, "targets": {**PREFERENCE["targets"], "sides:left": [1, 0]}},
+        "'targets' has two entries for the group 'left'",
+    ),
+    "missing group of the set": (
+        {**PREFERENCE, "targets": {"sides:left": [1, 0], "politics:liberal": [0, 1]}},
+        "the group 'right' has no target",
+    ),
+    "missing form": ({**MIXED, "forms": {"left": {"max_words": 5}}}, "the group 'right' has no form. Give every group"),
+    "form crossed grades": (
+        {**MIXED, "forms": {"left": {"min_grade": 8, "max_grade": 7.5}}},
+        r"asks for grade of at least 8 and at most 7\.5",
+    ),
+    "form endless grade": ({**MIXED, "forms": {"left": {"max_grade": float("inf")}}}, "'max_grade' of 'left' is inf"),
+    "form grade in words": ({**MIXED, "forms": {"left": {"min_grade": "eighth"}}}, "'min_grade' of 'left' is 'eighth'"),
+    "form spelling": ({**MIXED, "forms": {"left": {"spelling": "oxford"}}}, "the spelling of 'left' is 'oxford'"),
+    "form units": ({**MIXED, "forms": {"left": {"units": ["us"]}}}, r"the units of 'left' is \['us'\]"),
     "form crossed": (
         {**MIXED, "forms": {"left": {"min_words": 3, "max_words": 2}}},
         "at least 3 and at most 2",
@@ -361,6 +412,138 @@ def test_other_endings_are_refused(tmp_path: Path) -> None:
         read_queries(tmp_path / "a.csv")
 
 
+EDUCATION = GroupSet("education", "schooling", (SocialGroup("school", "School"), SocialGroup("university", "Uni")))
+COUNTRY = GroupSet("country", "country", (SocialGroup("iran", "Iran"), SocialGroup("china", "China")))
+BOTH = cross((EDUCATION, COUNTRY))
+# Sums of eighths and halves are exact, so means can be compared with ==.
+OF_SCHOOLS = {"education:school": [1, 0], "education:university": [0.5, 0.5]}
+OF_COUNTRIES = {"country:iran": [0.25, 0.75], "country:china": [0, 1]}
+
+
+def targets_of(targets: dict[str, list[float]], groups: GroupSet) -> dict[str, tuple[float, ...]]:
+    query = row_to_query({**PREFERENCE, "targets": targets}, groups)
+    assert isinstance(query, PreferenceQuery)
+    return dict(query.targets)
+
+
+def test_a_row_serves_several_sets_of_groups() -> None:
+    targets = {**OF_SCHOOLS, **OF_COUNTRIES, "mine:north": [0, 1]}
+    assert targets_of(targets, EDUCATION) == {"school": (1, 0), "university": (0.5, 0.5)}
+    assert targets_of(targets, COUNTRY) == {"iran": (0.25, 0.75), "china": (0, 1)}
+    query = row_to_query({**PREFERENCE, "targets": targets})
+    assert isinstance(query, PreferenceQuery)
+    assert set(query.targets) == set(targets)
+
+
+def test_only_the_entries_of_the_set_in_use_are_checked() -> None:
+    assert targets_of({**OF_SCHOOLS, "country:iran": [3]}, EDUCATION) == targets_of(OF_SCHOOLS, EDUCATION)
+    with pytest.raises(UserError, match=r"the target of 'country:iran' is \[3\]"):
+        targets_of({**OF_SCHOOLS, **OF_COUNTRIES, "country:iran": [3]}, BOTH)
+
+
+@pytest.mark.parametrize("name", ["mine", "regions", "political", *SHIPPED_SETS])
+def test_any_other_set_may_be_named(name: str) -> None:
+    assert targets_of({f"{name}:north": [1, 0], "left": [0, 1], "right": [1, 0]}, GROUPS)["left"] == (0, 1)
+
+
+def test_a_row_of_other_sets_only_has_no_targets() -> None:
+    assert targets_of(OF_SCHOOLS, COUNTRY) == {}
+    forms = {"education:school": {"max_words": 5}, "education:university": {}}
+    query = row_to_query({**MIXED, "forms": forms}, COUNTRY)
+    assert isinstance(query, MixedQuery)
+    assert query.forms == {}
+
+
+def test_a_combined_group_has_the_mean_of_its_parts_targets() -> None:
+    assert targets_of({**OF_SCHOOLS, **OF_COUNTRIES}, BOTH) == {
+        "school-iran": (0.625, 0.375),  # ((1 + 1/4) / 2, (0 + 3/4) / 2)
+        "school-china": (0.5, 0.5),
+        "university-iran": (0.375, 0.625),
+        "university-china": (0.25, 0.75),
+    }
+
+
+def test_a_part_without_targets_adds_nothing() -> None:
+    assert targets_of(OF_SCHOOLS, BOTH) == {
+        "school-iran": (1, 0),
+        "school-china": (1, 0),
+        "university-iran": (0.5, 0.5),
+        "university-china": (0.5, 0.5),
+    }
+
+
+def test_a_combined_groups_own_target_comes_first() -> None:
+    own = {"school-china": [0.125, 0.875], "education-country:university-iran": [0.875, 0.125]}
+    found = targets_of({**OF_SCHOOLS, **OF_COUNTRIES, **own}, BOTH)
+    assert found["school-china"] == (0.125, 0.875)
+    assert found["university-iran"] == (0.875, 0.125)
+    assert found["university-china"] == (0.25, 0.75)
+    with pytest.raises(UserError, match="the group 'school-iran' has no target"):
+        targets_of(own, BOTH)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"education:school": [1, 0], **OF_COUNTRIES}, "the group 'education:university' has no target"),
+        (
+            {"education:colledge": [1, 0]},
+            r"'education:colledge', .* groups: education:school, education:university, country:iran, country:china",
+        ),
+        ({"school": [1, 0]}, "names the group 'school', which is not among the groups"),
+        ({"educaton:school": [1, 0]}, r"Did you mean 'education'\?"),
+        ({**OF_COUNTRIES, "country:iran": [1, 1]}, "the target of 'country:iran' sums to 2"),
+    ],
+)
+def test_wrong_targets_of_combined_groups(targets: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        targets_of(targets, BOTH)
+
+
+def test_a_combined_group_has_the_form_of_its_first_part_that_has_one() -> None:
+    schools = {"education:school": {"max_grade": 5}, "education:university": {"min_grade": 9}}
+    countries = {"country:iran": {"units": "metric"}, "country:china": {"layout": "list"}}
+
+    def forms_of(forms: dict[str, Any], groups: GroupSet) -> dict[str, Form]:
+        query = row_to_query({**MIXED, "forms": forms}, groups)
+        assert isinstance(query, MixedQuery)
+        return dict(query.forms)
+
+    both = forms_of({**countries, **schools}, BOTH)
+    assert both["school-china"] == Form(max_grade=5)
+    assert both["university-china"] == Form(min_grade=9)
+    assert forms_of(countries, BOTH)["school-china"] == Form(layout="list")
+    assert forms_of({**countries, **schools}, cross((COUNTRY, EDUCATION)))["china-school"] == Form(layout="list")
+    with pytest.raises(UserError, match="the group 'education:university' has no form"):
+        forms_of({**countries, "education:school": {}}, BOTH)
+
+
+def test_qualified_rows_hash_as_plain_ones() -> None:
+    qualified = {f"sides:{group}": target for group, target in PREFERENCE["targets"].items()}
+    row = {**PREFERENCE, "targets": {**qualified, **OF_SCHOOLS}}
+    assert queries_hash([row_to_query(row, GROUPS)]) == queries_hash([QUERIES[3]])
+
+
+def test_reads_the_younger_keys() -> None:
+    query = row_to_query(FOLK, GROUPS)
+    assert isinstance(query, MixedQuery)
+    assert query.folk == "Nice"
+    assert query.forms == {
+        "left": Form(max_grade=6.0, spelling="american", units="us"),
+        "right": Form(min_grade=9.5, spelling="british", units="metric"),
+    }
+    assert row_to_query({**FOLK, "folk": None}) == row_to_query(without(FOLK, "folk"))
+
+
+def test_the_hash_sees_the_younger_keys_only_where_they_are_set() -> None:
+    # Of the three rows as they hashed before there were younger keys.
+    older = "d1ff98b862611d511b493b9aca2416efaf7109f5827d2ee3e74541f17abe8585"
+    assert queries_hash([QUERIES[0], QUERIES[3], QUERIES[4]]) == older
+    for change in ({"folk": "Nice"}, {"folk": None, "forms": {"left": {"units": "us"}}}):
+        row = {**FOLK, "folk": None, "forms": {"left": {}}}
+        assert queries_hash([row_to_query({**row, **change})]) != queries_hash([row_to_query(row)])
+
+
 def test_without_groups_any_group_may_be_named() -> None:
     query = row_to_query({**PREFERENCE, "targets": {"north": [0.5, 0.5]}})
     assert isinstance(query, PreferenceQuery)
@@ -426,6 +609,10 @@ forms = st.builds(
     max_words=st.none() | st.integers(50, 99),
     min_words=st.none() | st.integers(1, 49),
     layout=st.sampled_from([None, "list", "prose"]),
+    max_grade=st.none() | st.floats(9, 20),
+    min_grade=st.none() | st.floats(-3, 8),
+    spelling=st.sampled_from([None, "american", "british"]),
+    units=st.sampled_from([None, "metric", "us"]),
 )
 
 
@@ -453,6 +640,8 @@ def query_strategy(draw: st.DrawFn) -> Query:
     if common["answer_kind"] == "choice":
         common["options"] = draw(option_lists)
         common["gold"] = draw(st.sampled_from(common["options"]))
+        wrong = [option for option in common["options"] if option != common["gold"]]
+        common["folk"] = draw(st.none() | st.sampled_from(wrong))
     elif common["answer_kind"] == "numeric":
         common["gold"] = str(draw(st.integers()))
         common["tolerance"] = draw(st.floats(0, 1e300))

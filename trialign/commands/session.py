@@ -22,7 +22,7 @@ from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read
 from trialign.config import RunConfig
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
-from trialign.group_config import build_groups
+from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet
 from trialign.models import (
     BaseModelFiles,
@@ -34,7 +34,7 @@ from trialign.models import (
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
-from trialign.queries import Query, Split
+from trialign.queries import PreferenceQuery, Query, Split
 from trialign.queries.readers import queries_hash, read_query_files
 from trialign.runs import RunFolder
 from trialign.trajectories.collection import Collector
@@ -73,12 +73,14 @@ class Session:
         Raises:
             UserError: names the group.
         """
-        for group in self.groups.members:
-            if not group.wordings(exposure):
-                raise UserError(
-                    f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
-                    f"Write one under groups.members.{group.name}.{exposure}, or choose other exposures",
-                )
+        for one in self.groups.single_sets:
+            for group in one.members:
+                if not group.wordings(exposure):
+                    raise UserError(
+                        f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
+                        f"Write one under {section_of(self.config.groups, one.name)}.members.{group.name}.{exposure}, "
+                        "or choose other exposures",
+                    )
 
     @property
     def runs(self) -> Path:
@@ -97,16 +99,30 @@ class Session:
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
-        """All questions, of every split."""
+        """All questions of the run, of every split."""
+        queries = tuple(query for query in self._read if not lacks_targets(query))
+        if self.left_out and distributed.rank() == 0:
+            log.info(
+                "Left out %d of the preference questions: they have targets for other groups only", len(self.left_out)
+            )
+        limit = self.config.data.limit
+        return queries if limit is None else first_clusters(queries, limit)
+
+    @cached_property
+    def left_out(self) -> tuple[Query, ...]:
+        """Preference questions whose targets are all for other sets of groups; the run does without them."""
+        return tuple(query for query in self._read if lacks_targets(query))
+
+    @cached_property
+    def _read(self) -> tuple[Query, ...]:
+        """What the question files hold."""
         paths = [
             Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED)
             if name.startswith(EMBEDDED)
             else Path(name)
             for name in self.config.data.files
         ]
-        queries = read_query_files(paths, self.groups.names)
-        limit = self.config.data.limit
-        return queries if limit is None else first_clusters(queries, limit)
+        return read_query_files(paths, self.groups)
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -240,6 +256,11 @@ class Session:
         checkpoint = read_agents(step_folder(self.run.agents, chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
+
+
+def lacks_targets(query: Query) -> bool:
+    """Whether a question of taste has no target for the groups in use."""
+    return isinstance(query, PreferenceQuery) and not query.targets
 
 
 def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trialign.errors import UserError
+from trialign.groups import GroupSet
 from trialign.queries.answers import normal_text
 from trialign.queries.rows import ROW_KEYS, query_to_row, row_to_query
 from trialign.queries.types import Query
@@ -27,13 +28,13 @@ __all__ = [
 ]
 
 
-def read_queries(path: Path, groups: Sequence[str] | None = None) -> tuple[Query, ...]:
+def read_queries(path: Path, groups: GroupSet | None = None) -> tuple[Query, ...]:
     """Read and check one question file.
 
     Args:
         path: a ``.jsonl`` or ``.parquet`` file.
-        groups: names of the member groups; when given, every preference query must have a target for
-            each of them and for no other, and forms may name no other.
+        groups: the groups in use. When given, a preference query has targets for each of them, or none at all
+            where its row names groups of other sets only (``set:group``); names without a set are theirs.
 
     Raises:
         UserError: the file cannot be read, or a row is wrong; names the file, row and query.
@@ -41,7 +42,7 @@ def read_queries(path: Path, groups: Sequence[str] | None = None) -> tuple[Query
     return read_query_files((path,), groups)
 
 
-def read_query_files(paths: Iterable[Path], groups: Sequence[str] | None = None) -> tuple[Query, ...]:
+def read_query_files(paths: Iterable[Path], groups: GroupSet | None = None) -> tuple[Query, ...]:
     """Read several question files, in the order given, and check them together; see `read_queries`."""
     rows = [(f"{path}, row {number}", row) for path in paths for number, row in _read_rows(Path(path))]
     queries = tuple(row_to_query(row, groups, place) for place, row in rows)
@@ -89,6 +90,10 @@ def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None)
 def queries_hash(queries: Iterable[Query]) -> str:
     """SHA-256, as 64 hex digits, of all rows in the order of their ids; the order of files is no matter."""
     rows = [query_to_row(query) for query in sorted(queries, key=lambda query: query.query_id)]
+    for row in rows:
+        # Later than the first hashes: where it is absent, they hold.
+        if row["folk"] is None:
+            del row["folk"]
     canonical = json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -9,10 +9,16 @@ from typing import ClassVar, Literal
 Kind = Literal["truth", "preference", "mixed"]
 Split = Literal["train", "validation", "test"]
 AnswerKind = Literal["choice", "numeric", "text"]
+Layout = Literal["list", "prose"]
+Spelling = Literal["american", "british"]
+Units = Literal["metric", "us"]
 
 KINDS: tuple[Kind, ...] = ("truth", "preference", "mixed")
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 ANSWER_KINDS: tuple[AnswerKind, ...] = ("choice", "numeric", "text")
+LAYOUTS: tuple[Layout, ...] = ("list", "prose")
+SPELLINGS: tuple[Spelling, ...] = ("american", "british")
+UNITS: tuple[Units, ...] = ("metric", "us")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,8 @@ class TruthQuery(Query):
         gold: the right option's text, the number, or the text.
         aliases: further texts that count as right (``text`` answers).
         tolerance: largest absolute difference that still counts as right (``numeric`` answers).
+        folk: the wrong option toward which folk belief, identity or local custom pulls, where one does
+            (``choice`` answers).
     """
 
     kind: ClassVar[Kind] = "truth"
@@ -54,6 +62,7 @@ class TruthQuery(Query):
     gold: str
     aliases: tuple[str, ...] = ()
     tolerance: float = 0.0
+    folk: str | None = None
 
     @property
     def gold_index(self) -> int:
@@ -66,7 +75,8 @@ class PreferenceQuery(Query):
     """A question of taste: each group has its own target distribution over the options.
 
     Attributes:
-        targets: group name -> probabilities aligned with ``options``, each summing to one.
+        targets: group name -> probabilities aligned with ``options``, each summing to one; empty where the
+            question was asked without, or has targets for other sets of groups only.
     """
 
     kind: ClassVar[Kind] = "preference"
@@ -76,11 +86,25 @@ class PreferenceQuery(Query):
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """A form of answer that can be checked without a judge; unset fields ask for nothing."""
+    """A form of answer that can be checked without a judge; unset fields ask for nothing.
+
+    Attributes:
+        max_words: most words.
+        min_words: fewest words.
+        layout: a list of items, or running text.
+        max_grade: hardest reading level, as a US school grade (Flesch-Kincaid).
+        min_grade: easiest reading level.
+        spelling: whose words are spelled.
+        units: in which measures are given.
+    """
 
     max_words: int | None = None
     min_words: int | None = None
-    layout: Literal["list", "prose"] | None = None
+    layout: Layout | None = None
+    max_grade: float | None = None
+    min_grade: float | None = None
+    spelling: Spelling | None = None
+    units: Units | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
