@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
-from trialign.audit.rows import FACTS, aligned, clusters, codes, own_answers
+from trialign.audit.rows import FACTS, aligned, clusters, codes, own_answers, shared
 from trialign.audit.statistics import Floats, Integers
 from trialign.errors import UserError
 from trialign.groups import Exposure
@@ -96,7 +96,7 @@ def excess_flips(
             f"The audit has no {exposure} answers of {', '.join(groups)} to {' or '.join(kinds)} questions",
             "Audit these groups, questions and this exposure first",
         )
-    wordings, repeats = (int((rows.groupby("group")[part].max() + 1).min()) for part in ("wording", "repeat"))
+    wordings, repeats = shared(rows, "wording"), shared(rows, "repeat")
     width = len(groups) * wordings * repeats
     table = aligned(rows, groups, wordings=wordings, repeats=repeats)
     answers = codes(table, width).reshape(-1, len(groups), wordings, repeats)

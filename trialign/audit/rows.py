@@ -111,6 +111,28 @@ def clusters(table: pd.DataFrame, width: int) -> statistics.Integers:
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
+def shared(rows: pd.DataFrame, part: str) -> int:
+    """How many wordings or repeats (``part``) every group has, counted from 0."""
+    return int((rows.groupby("group")[part].max() + 1).min())
+
+
+def option_distributions(table: pd.DataFrame, groups: int) -> tuple[statistics.Floats, statistics.Integers]:
+    """The groups' answer distributions S_g of a table from `aligned`.
+
+    Returns:
+        [questions, groups, options], zero beyond a question's own options, and K ([questions]); both are zero
+        where a group's distribution is not known.
+    """
+    given = table["option_probabilities"].to_list()
+    sizes = np.array([0 if part is None else len(part) for part in given]).reshape(-1, groups)
+    counts = np.where((sizes == sizes[:, :1]).all(axis=1), sizes[:, 0], 0)
+    padded = np.zeros((sizes.size, max(int(counts.max()), 1)))
+    for count in np.unique(counts[counts > 0]):
+        rows = np.flatnonzero((counts == count).repeat(groups))
+        padded[rows, :count] = np.concatenate([given[row] for row in rows]).reshape(-1, count)
+    return padded.reshape(len(sizes), groups, -1), counts
+
+
 def _refuse(counts: NDArray[np.int64], names: NDArray[np.object_], groups: Sequence[str]) -> None:
     repeated, missing = np.argwhere(counts > 1), np.argwhere(counts == 0)
     query, group, wording, repeat = (repeated if len(repeated) else missing)[0]

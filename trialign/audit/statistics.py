@@ -169,7 +169,7 @@ def unanimity(answers: Integers) -> float:
     """
     if answers.shape[1] < 2:
         return float("nan")
-    return float(_agreed(answers).mean())
+    return float(agreed(answers).mean())
 
 
 def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
@@ -184,7 +184,7 @@ def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
     """
     if answers.shape[1] < 2:
         return float("nan")
-    return float((_agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
+    return float((agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
 
 
 def flip_rate(answers: Integers) -> float:
@@ -196,11 +196,33 @@ def flip_rate(answers: Integers) -> float:
     Returns:
         A share; NaN with fewer than two groups.
     """
+    return float(1 - pair_agreement(answers).mean())
+
+
+def pair_agreement(answers: Integers) -> Floats:
+    """Per query ([queries]) the share of pairs of groups that give the same answer; NaN with fewer than two groups.
+
+    Args:
+        answers: [queries, groups], codes.
+    """
     first, second = np.triu_indices(answers.shape[1], k=1)
     if len(first) == 0:
-        return float("nan")
-    same = (answers[:, first] == answers[:, second]) & (answers[:, first] >= 0)
-    return float(1 - same.mean())
+        return np.full(len(answers), np.nan)
+    same = np.zeros(len(answers))
+    for i, j in zip(first, second, strict=True):
+        same += (answers[:, i] == answers[:, j]) & (answers[:, i] >= 0)
+    return same / len(first)
+
+
+def agreed(answers: Integers) -> NDArray[np.bool_]:
+    """Per query ([queries]) whether all groups give the same answer.
+
+    Args:
+        answers: [queries, groups], codes.
+    """
+    first = answers[:, :1]
+    together: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
+    return together
 
 
 def no_answer_rate(answers: Integers) -> float:
@@ -209,7 +231,12 @@ def no_answer_rate(answers: Integers) -> float:
 
 
 def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:
-    """Mean generalised Jensen-Shannon divergence between the groups' answer distributions, in [0, 1].
+    """Mean over queries of `divergences`; NaN with fewer than two groups."""
+    return float(np.mean(divergences(probabilities, option_counts)))
+
+
+def divergences(probabilities: Floats, option_counts: Integers) -> Floats:
+    """Generalised Jensen-Shannon divergence between the groups' answer distributions, in [0, 1].
 
     Per query H(mean_g S_g) - mean_g H(S_g) in nats, divided by its largest value log min(G, K) (Lin, 1991).
 
@@ -218,14 +245,15 @@ def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:
         option_counts: [queries], K of each query, at least 2.
 
     Returns:
-        The mean over queries; NaN with fewer than two groups.
+        [queries]; NaN with fewer than two groups.
     """
     groups = probabilities.shape[1]
     if groups < 2:
-        return float("nan")
+        return np.full(len(probabilities), np.nan)
     mixture = entropy(probabilities.mean(axis=1), axis=-1)
     divergence = mixture - entropy(probabilities, axis=-1).mean(axis=-1)
-    return float(np.mean(np.maximum(divergence, 0) / np.log(np.minimum(groups, option_counts))))
+    scaled: Floats = np.maximum(divergence, 0) / np.log(np.minimum(groups, option_counts))
+    return scaled
 
 
 def nash(utilities: ArrayLike, eps: float) -> float:
@@ -317,12 +345,6 @@ def mean_intervals(
     if len(counts) < 2:
         return np.full((values.shape[1], 2), np.nan)
     return _percentiles(_bootstrap_means(sums, counts, resamples, seed), confidence)
-
-
-def _agreed(answers: Integers) -> NDArray[np.bool_]:
-    first = answers[:, :1]
-    agreed: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
-    return agreed
 
 
 def cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
-from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers
+from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.types import Split
@@ -258,17 +258,9 @@ def _control(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any] | Non
 
 def _divergence(table: pd.DataFrame, groups: int) -> float | None:
     """Over the queries for which every group's option probabilities are known; None if there are none."""
-    given = [None if part is None else np.asarray(part) for part in table["option_probabilities"]]
-    queries = [given[start : start + groups] for start in range(0, len(given), groups)]
-    known = [[part for part in query if part is not None] for query in queries]
-    known = [query for query in known if len(query) == groups]
-    if not known:
-        return None
-    counts = np.array([len(query[0]) for query in known])
-    padded = np.zeros((len(known), groups, counts.max()))
-    for query, parts in enumerate(known):
-        padded[query, :, : counts[query]] = parts
-    return statistics.mean_divergence(padded, counts)
+    probabilities, counts = option_distributions(table, groups)
+    known = counts > 0
+    return statistics.mean_divergence(probabilities[known], counts[known]) if known.any() else None
 
 
 def _by_group(groups: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:

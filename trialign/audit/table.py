@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import Change
 
 TRUTH_ROWS = (
@@ -59,6 +60,26 @@ def before_after_table(
         interval = "" if change is None else f"{change[1]:+.3f} to {change[2]:+.3f}"
         table.add_row(label, _number(old), _number(new), difference, interval, better)
     return table
+
+
+def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
+    """The verdict on the facts, and what the groups make of it beyond the wording, in plain words.
+
+    Args:
+        title: what stands before it.
+        analysis: as ``read_analysis`` gives it.
+    """
+    facts = analysis.facts
+    if facts is None or facts.verdict is None:
+        return Text(f"{title}: nothing to compare; the audit has no facts, or a single group.")
+    flips = facts.excess_flips
+    excess = ""
+    if flips and flips.wordings is not None and flips.excess is not None:
+        excess = (
+            f" Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
+            f"on {100 * flips.wordings:.1f} %: the groups themselves make {100 * flips.excess:+.1f} points."
+        )
+    return Text(f"{title}: {facts.verdict.sentence}{excess}")
 
 
 def _title(run: str, summary: Mapping[str, Any]) -> Text:
