@@ -37,7 +37,8 @@ class ExcessFlips:
         wordings: share of flips between two wordings of one group; None with one wording.
         repeats: share of flips between two askings of the same agent in the same words; None if asked once.
         excess: see above; None with one wording, asked once.
-        low: lower end of its interval, by bootstrap over clusters, for the wordings as they are.
+        low: lower end of its interval, by bootstrap over clusters, for the wordings as they are; None with one cluster,
+            or where all clusters are alike: then no spread can be told.
         high: upper end.
         p_value: share of the ways to deal the wordings to the groups anew that give as large an excess (one text
             of each wording number to each group); None with one wording.
@@ -135,7 +136,7 @@ def flips_of(answers: Integers, cluster: Integers, *, confidence: float = 0.95, 
         n_clusters=len(np.unique(cluster)),
         n_wordings=wordings,
         n_repeats=repeats,
-        note=_note(wordings, repeats, smallest),
+        note=_note(wordings, repeats, smallest, 1 - confidence),
     )
 
 
@@ -227,7 +228,7 @@ def _some_deals(wordings: int, groups: int, seed: int) -> NDArray[np.int64]:
     return drawn
 
 
-def _note(wordings: int, repeats: int, smallest: float | None) -> str:
+def _note(wordings: int, repeats: int, smallest: float | None, alpha: float) -> str:
     if wordings == 1 and repeats == 1:
         return (
             "Every profile was asked in one wording, once: whether flips come from the group or from the wording "
@@ -235,6 +236,6 @@ def _note(wordings: int, repeats: int, smallest: float | None) -> str:
         )
     if wordings == 1:
         return "Every profile was asked in one wording: the excess is over asking the same agent again."
-    if smallest is not None and smallest > 0.05:
+    if smallest is not None and smallest > alpha:
         return f"With {wordings} wordings no p-value can be below {smallest:.2g}: audit with more wordings."
     return ""
