@@ -75,9 +75,13 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
     flips = facts.excess_flips
     excess = ""
     if flips and flips.wordings is not None and flips.excess is not None:
+        interval = (
+            "" if flips.low is None or flips.high is None else f" ({_points(flips.low)} to {_points(flips.high)})"
+        )
         excess = (
             f" Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
-            f"on {100 * flips.wordings:.1f} %: the groups themselves make {100 * flips.excess:+.1f} points."
+            f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
+            f"points{interval}."
         )
     return Text(f"{title}: {facts.verdict.sentence}{excess}")
 
@@ -108,3 +112,7 @@ def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
