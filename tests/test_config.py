@@ -171,6 +171,8 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
+        ("audit.delta=0", r"audit\.delta is 0\.0"),
+        ("audit.alpha=0.7", r"audit\.alpha is 0\.7"),
         ("+trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
         ("objctive=utilitarian", r"Unknown config key objctive\. Did you mean objective\?"),
         (

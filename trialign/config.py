@@ -220,6 +220,8 @@ def _check_values(config: RunConfig) -> None:
         ("audit.wordings", config.audit.wordings, 1, 1000),
         ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
+        ("audit.delta", config.audit.delta, 0.001, 1),
+        ("audit.alpha", config.audit.alpha, 1e-6, 0.5),
         ("environment.turns", config.environment.turns, 0, 100),
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),

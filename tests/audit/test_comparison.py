@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from trialign.audit.analysis import analyze
 from trialign.audit.comparison import changes
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
-from trialign.audit.table import audit_table, before_after_table
+from trialign.audit.table import audit_table, before_after_table, verdict_text
 from trialign.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -99,3 +101,29 @@ def test_tables_show_values_changes_and_intervals() -> None:
     assert all(part in flips for part in ("0.500", "0.250", "-0.250", " to "))
     assert any("step 7" in line for line in lines)
     assert any("accuracy, south" in line and "0.500" in line for line in lines)
+
+
+def reworded(answers: str, wording: int) -> list[AuditItem]:
+    """What north and south answered to two questions, in one wording of their profiles."""
+    return [
+        replace(fact(f"q{number // 2}", GROUPS[number % 2], {"r": "right", "w": "wrong"}[letter]), wording=wording)
+        for number, letter in enumerate(answers)
+    ]
+
+
+def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
+    once = analyze(BEFORE, GROUPS)
+    assert once.facts is not None
+    assert once.facts.verdict is not None
+    assert verdict_text("Before", once).plain == f"Before: {once.facts.verdict.sentence}"
+    # q0: north right and south wrong in both wordings; q1: all right, but for south's second wording.
+    twice = analyze(items_frame([*reworded("rwrr", 0), *reworded("rwrw", 1)]), GROUPS)
+    # Across in different wordings: q0 2 of 2, q1 1 of 2; wordings of one group: q0 none, q1 south's.
+    assert verdict_text("After", twice).plain.endswith(
+        "Two groups answer differently on 75.0 % of the questions, two wordings of one group on 25.0 %: what the "
+        "groups add to the wording is +50.0 points (+0.0 to +100.0)."
+    )
+
+
+def test_without_facts_or_groups_there_is_no_verdict() -> None:
+    assert "nothing to compare" in verdict_text("Verdict", analyze(BEFORE, GROUPS[:1])).plain

@@ -161,3 +161,49 @@ def test_chunks_do_not_change_a_permutation_test(monkeypatch: pytest.MonkeyPatch
     at_once = statistics.permutation_gap(correct, np.arange(20), permutations=100)
     monkeypatch.setattr(statistics, "_CHUNK", 700)
     assert statistics.permutation_gap(correct, np.arange(20), permutations=100) == pytest.approx(at_once)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 16])
+def test_many_clusters_give_what_drawing_would(monkeypatch: pytest.MonkeyPatch, groups: int) -> None:
+    generator = np.random.default_rng(groups)
+    easy = generator.random((600, 1)) < 0.6
+    correct = np.where(generator.random((600, groups)) < 0.5, easy, generator.random((600, groups)) < 0.6)
+    correct[:, 0] |= generator.random(600) < 0.04
+    monkeypatch.setattr(statistics, "_LIMIT", 10_000)
+    drawn = statistics.permutation_gap(correct, np.arange(600), permutations=4000)
+    monkeypatch.setattr(statistics, "_LIMIT", 100)
+    limit = statistics.permutation_gap(correct, np.arange(600))
+    # Four standard deviations of the drawing: of a share, and of the mean of gaps that vary by half their mean.
+    assert limit[1] == pytest.approx(drawn[1], abs=4 * 0.5 / math.sqrt(4000))
+    assert limit[0] == pytest.approx(drawn[0], rel=4 * 0.75 / math.sqrt(4000))
+
+
+def test_groups_that_never_differ_have_no_gap() -> None:
+    correct = np.ones((700, 3))
+    assert statistics.permutation_gap(correct, np.arange(700)) == (0.0, 1.0)
+
+
+def test_several_shares_get_the_intervals_of_each() -> None:
+    generator = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(20), 2)
+    values = np.stack([generator.random(40), generator.random(40) < 0.5, np.ones(40)], axis=1)
+    together = statistics.share_intervals(values, clusters)
+    for column in range(3):
+        assert tuple(together[column]) == pytest.approx(statistics.accuracy_interval(values[:, column], clusters))
+
+
+def test_a_bootstrap_of_blocks_is_as_wide_as_one_of_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=(3000, 1))
+    clusters = np.arange(3000)
+    low, high = statistics.mean_intervals(values, clusters)[0]
+    monkeypatch.setattr(statistics, "_BLOCKS", 1000)
+    blocked = statistics.mean_intervals(values, clusters)[0]
+    # A standard deviation from 1000 blocks varies by 1 / sqrt(2000), a quantile from 2000 draws about as much.
+    assert blocked[1] - blocked[0] == pytest.approx(high - low, rel=4 * math.sqrt(2 / 2000))
+    assert sum(blocked) == pytest.approx(low + high, abs=0.01)
+
+
+def test_cluster_sums_by_hand() -> None:
+    sums, counts = statistics.cluster_sums(np.array([[1.0, 2], [3, 4], [5, 6]]), ["b", "a", "b"])
+    assert sums.tolist() == [[3, 4], [6, 8]]
+    assert counts.tolist() == [1, 2]

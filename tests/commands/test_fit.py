@@ -17,6 +17,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from trialign.audit.analysis import read_analysis
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.checkpoints import read_agents
@@ -89,6 +90,7 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
         *(f"mine/agents/step=000004/{group}/adapter_config.json" for group in MEMBERS),
         *(f"mine/audits/step={step:06d}.house.test/items.parquet" for step in (0, 4)),
         *(f"mine/audits/step={step:06d}.house.test/summary.json" for step in (0, 4)),
+        *(f"mine/audits/step={step:06d}.house.test/analysis.json" for step in (0, 4)),
     }
     text = (run / "config.yaml").read_text(encoding="utf-8")
     assert collection in text.splitlines()[0]
@@ -110,6 +112,20 @@ def test_the_audits_hold_every_group_and_know_their_adapters(trained: Any) -> No
     summaries = [read_summary(run / "audits" / f"step={step:06d}.house.test" / "summary.json") for step in (0, 4)]
     assert [summary["step"] for summary in summaries] == [0, 4]
     assert all(summary["groups"] == list(MEMBERS) and summary["n_queries"] == 5 for summary in summaries)
+
+
+def test_the_audits_are_analysed_with_the_bounds_of_the_configuration(trained: Any) -> None:
+    stored = yaml.safe_load((trained.runs / "mine" / "config.yaml").read_text(encoding="utf-8"))["audit"]
+    for step in (0, 4):
+        folder = trained.runs / "mine" / "audits" / f"step={step:06d}.house.test"
+        analysis, summary = read_analysis(folder / "analysis.json"), read_summary(folder / "summary.json")
+        assert (analysis.delta, analysis.alpha) == (stored["delta"], stored["alpha"]) == (0.05, 0.05)
+        assert analysis.facts is not None
+        assert analysis.facts.verdict is not None
+        assert analysis.facts.verdict.kind == "not_enough"  # two facts show nothing
+        assert {group: entry.value for group, entry in analysis.facts.accuracy.items()} == summary["truth"]["accuracy"]
+        assert analysis.opinions is not None
+        assert analysis.opinions.mean.own.value == pytest.approx(summary["preference"]["mean"])
 
 
 def test_training_changes_the_groups_answers(trained: Any) -> None:
@@ -142,6 +158,9 @@ def test_a_finished_run_prints_its_table_and_trains_no_more(trained: Any) -> Non
     assert outcome.code == 0
     assert "accuracy, worst group" in outcome.out
     assert "step 4" in outcome.out
+    words = " ".join(outcome.out.split())
+    assert "Before: Not enough evidence: 2 facts" in words
+    assert "After: Not enough evidence: 2 facts" in words
     assert trained.files() == before
 
 

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.nominal import FleissKappa
 
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
-from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
+from trialign.metrics import (
+    AgreementKappa,
+    AnswerDivergence,
+    ExcessFlips,
+    PreferenceAlignment,
+    TruthDisparity,
+    TurnFlips,
+    nash,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +44,7 @@ def test_truth_disparity_by_hand() -> None:
         "gap": 0.0,
         "unanimous": 2 / 4,
         "flip_rate": (0 + 0 + 2 + 3) / 12,
+        "right_for_all": 1 / 4,
         "consistent_wrong": 1 / 4,
         "no_answer": 2 / 12,
     }
@@ -55,8 +66,54 @@ def test_preference_alignment_by_hand() -> None:
     # Total variations: own 0.2 and 0.4; agent 0 on target 1 0.9, agent 1 on target 0 0.3.
     assert result["score"].tolist() == pytest.approx([0.8, 0.6])
     assert result["swapped"].tolist() == pytest.approx([0.1, 0.7])
+    assert result["kept"].tolist() == pytest.approx([0.7, -0.1])
     assert result["mean"].item() == pytest.approx(0.7)
     assert result["worst"].item() == pytest.approx(0.6)
+
+
+def test_excess_flips_by_hand() -> None:
+    # Two groups, two wordings: the group decides; the wording decides; one answer is absent and differs from all.
+    answers = torch.tensor([[[0, 0], [1, 1]], [[0, 1], [0, 1]], [[-1, 0], [0, 0]]])[..., None]
+    result = result_of(ExcessFlips(2, 2), answers)
+    assert result["across"].item() == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert result["wordings"].item() == pytest.approx((0 + 1 + 1 / 2) / 3)
+    assert result["excess"].item() == pytest.approx(1 / 3)
+    assert result["repeats"].isnan()
+
+
+def test_turn_flips_by_hand() -> None:
+    before = torch.tensor([[True, False], [True, True], [False, False], [True, False]])
+    after = torch.tensor([[True, True], [False, True], [False, False], [False, True]])
+    result = result_of(TurnFlips(2), before, after)
+    assert result["right_before"].tolist() == [0.75, 0.25]
+    assert result["right_to_wrong"].tolist() == [0.5, 0]
+    assert result["wrong_to_right"].tolist() == [0, 0.5]
+
+
+def test_kappas_by_hand_and_of_torchmetrics() -> None:
+    # Agreement 1 on two of four questions; positions .5, .25, .25 (chance 3/8); the last one does not count.
+    positions = torch.tensor([[0, 0], [1, 1], [0, 2], [0, 2], [-1, 0]])
+    result = result_of(AgreementKappa(2, 3), positions)
+    assert result["fleiss"].item() == pytest.approx((1 / 2 - 3 / 8) / (5 / 8))
+    assert result["randolph"].item() == pytest.approx((1 / 2 - 1 / 3) / (2 / 3))
+    other = FleissKappa(mode="counts")
+    other.update(torch.nn.functional.one_hot(positions[:4], 3).sum(dim=1))
+    assert result["fleiss"].item() == pytest.approx(other.compute().item(), abs=1e-4)
+
+
+def test_undefined_kappas_are_not_numbers() -> None:
+    same = result_of(AgreementKappa(3, 2), torch.ones(4, 3, dtype=torch.long))
+    assert same["fleiss"].isnan()
+    assert same["randolph"].item() == 1
+    silent = result_of(AgreementKappa(2, 2), torch.tensor([[0, -1]]))
+    assert silent["fleiss"].isnan()
+    assert silent["randolph"].isnan()
+
+
+@pytest.mark.parametrize("make", [lambda: ExcessFlips(1), lambda: AgreementKappa(1, 2), lambda: AgreementKappa(2, 1)])
+def test_metrics_that_compare_need_what_they_compare(make: Callable[[], Metric]) -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        make()
 
 
 def test_nash_is_the_geometric_mean_of_the_shifted_utilities() -> None:
@@ -81,6 +138,10 @@ def test_comparisons_of_one_group_are_undefined() -> None:
         (TruthDisparity(3), (torch.zeros(2, 2), torch.zeros(2))),
         (AnswerDivergence(2), (torch.zeros(2, 1, 3), torch.ones(2, 3, dtype=torch.bool))),
         (PreferenceAlignment(2), (torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))),
+        (ExcessFlips(2, 2), (torch.zeros(2, 2, 3, 1, dtype=torch.long),)),
+        (TurnFlips(2), (torch.ones(2, 3, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool))),
+        (AgreementKappa(2, 3), (torch.zeros(2, 3, dtype=torch.long),)),
+        (AgreementKappa(2, 3), (torch.full((2, 2), 3),)),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(metric: Metric, batch: tuple[Tensor, ...]) -> None:
@@ -155,6 +216,9 @@ class Sample:
             (TruthDisparity(count), (self.answers, self.gold)),
             (AnswerDivergence(count), (self.probabilities, self.mask)),
             (PreferenceAlignment(count), (self.probabilities, self.targets)),
+            (ExcessFlips(count), (self.answers[:, :, None, None],)),
+            (TurnFlips(count), (self.answers == 0, self.answers == 1)),
+            (AgreementKappa(count, OPTIONS), (self.answers,)),
         ]
 
 
@@ -175,7 +239,7 @@ def test_metrics_equal_the_audits_summary(sample: Sample) -> None:
         seconds=0.0,
         groups=GROUPS,
     )
-    truth, divergence, preference = [result_of(metric, *batch) for metric, batch in sample.batches()]
+    truth, divergence, preference = [result_of(metric, *batch) for metric, batch in sample.batches()[:3]]
     assert divergence.item() == pytest.approx(summary["truth"]["jsd"])
     assert truth["accuracy"].tolist() == pytest.approx(list(summary["truth"]["accuracy"].values()))
     for name in ("mean", "worst", "gap", "unanimous", "flip_rate", "consistent_wrong", "no_answer"):
@@ -189,7 +253,7 @@ def test_metrics_equal_the_audits_summary(sample: Sample) -> None:
     assert nash(utilities, eps=0.05).item() == pytest.approx(summary["welfare"]["nash"])
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(6))
 def test_shards_merge_to_the_whole(sample: Sample, which: int) -> None:
     whole, batch = sample.batches()[which]
     first, _ = sample.batches()[which]
@@ -198,7 +262,7 @@ def test_shards_merge_to_the_whole(sample: Sample, which: int) -> None:
     second.update(*(part[7:15] for part in batch))
     second.update(*(part[15:] for part in batch))
     first.merge_state(second)
-    torch.testing.assert_close(first.compute(), result_of(whole, *batch))
+    torch.testing.assert_close(first.compute(), result_of(whole, *batch), equal_nan=True)
 
 
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")

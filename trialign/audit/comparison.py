@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialign.audit.statistics import answer_codes, paired_interval
+from trialign.audit.agreement import question_measures
+from trialign.audit.rows import FACTS, OPINIONS, codes
+from trialign.audit.statistics import paired_interval
 from trialign.errors import UserError
 
 Change = tuple[float, float, float]
@@ -31,7 +32,7 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, groups: Sequence[str]) ->
         UserError: the audits asked different questions.
     """
     result: dict[str, Change] = {}
-    for kinds, measure in ((("truth", "mixed"), _fact_values), (("preference",), _taste_values)):
+    for kinds, measure in ((FACTS, _fact_values), (OPINIONS, _taste_values)):
         tables = [_answers(items, kinds, groups) for items in (before, after)]
         if not tables[0].index.equals(tables[1].index):
             raise UserError(
@@ -60,15 +61,11 @@ def _fact_values(table: pd.DataFrame, groups: int) -> dict[str, NDArray[np.float
     correct = table["correct"].to_numpy(dtype=float).reshape(-1, groups)
     values = {"mean": correct.mean(axis=1)}
     if groups > 1:
-        codes = answer_codes(table["canonical"].to_numpy(dtype=object).reshape(-1, groups))
-        pairs = list(combinations(range(groups), 2))
-        # An answer that could not be read (-1) agrees with nothing.
-        differ = np.stack([(codes[:, i] != codes[:, j]) | (codes[:, i] < 0) for i, j in pairs], axis=1)
-        unanimous = ~differ.any(axis=1)
+        measures = question_measures(codes(table, groups), correct)
         values |= {
-            "unanimous": unanimous.astype(float),
-            "flip_rate": differ.mean(axis=1),
-            "consistent_wrong": (unanimous & (correct[:, 0] == 0)).astype(float),
+            "unanimous": measures["unanimous"],
+            "flip_rate": 1 - measures["pair_agreement"],
+            "consistent_wrong": measures["consistent_wrong"],
         }
     return values
 

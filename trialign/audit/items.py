@@ -92,7 +92,7 @@ _NULLABLE = {
     "adapter_sha256",
 }
 _NAMES = tuple(field.name for field in fields(AuditItem))
-_SCHEMA = pa.schema(
+ITEMS_SCHEMA = pa.schema(
     [pa.field(name, _TYPES.get(name, pa.string()), nullable=name in _NULLABLE) for name in _NAMES],
     metadata={_VERSION_KEY: str(ITEMS_SCHEMA_VERSION).encode()},
 )
@@ -151,16 +151,16 @@ def _verify_schema(path: Path, schema: pa.Schema) -> None:
     version = (schema.metadata or {}).get(_VERSION_KEY)
     if version is None:
         raise _fault(path, "was not written by a TriAlign audit: it carries no schema version")
-    if version != _SCHEMA.metadata[_VERSION_KEY]:
+    if version != ITEMS_SCHEMA.metadata[_VERSION_KEY]:
         found = version.decode(errors="replace")
         raise _fault(path, f"has schema version {found}, and this program reads {ITEMS_SCHEMA_VERSION}")
-    for field in _SCHEMA:
+    for field in ITEMS_SCHEMA:
         if field.name not in schema.names:
             raise _fault(path, f"lacks the column {field.name!r}")
         if not schema.field(field.name).equals(field):
             found = schema.field(field.name).type
             raise _fault(path, f"has the column {field.name!r} as {found} instead of {field.type}")
-    if len(schema) != len(_SCHEMA):
+    if len(schema) != len(ITEMS_SCHEMA):
         raise _fault(path, f"has unknown columns: {sorted(set(schema.names) - set(_NAMES))}")
 
 
@@ -171,7 +171,7 @@ def _fault(path: Path, what: str) -> UserError:
 def _to_table(items: Iterable[AuditItem]) -> pa.Table:
     rows = list(items)
     columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
-    return pa.Table.from_pydict(columns, schema=_SCHEMA)
+    return pa.Table.from_pydict(columns, schema=ITEMS_SCHEMA)
 
 
 def _to_frame(table: pa.Table) -> pd.DataFrame:

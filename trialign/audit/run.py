@@ -32,6 +32,8 @@ class AuditConfig:
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
+        delta: the largest difference in accuracy between two groups that does not matter.
+        alpha: level of every test; intervals have the confidence 1 - alpha.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -39,6 +41,8 @@ class AuditConfig:
     max_new_tokens: int = 48
     batch_tokens: int = 4096
     queries_per_batch: int = 8
+    delta: float = 0.05
+    alpha: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import entropy
+from scipy.integrate import quad
+from scipy.stats import entropy, norm, studentized_range
 from statsmodels.stats.proportion import proportion_confint
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _CHUNK = 2_000_000  # numbers held at once by a resampling: 16 MB
+_BLOCKS = 4096  # most units that a bootstrap draws from
+_LIMIT = 500  # clusters from which on the permutation test takes its limit law
 
 
 def answer_codes(canonical: NDArray[np.object_]) -> Integers:
@@ -43,11 +46,7 @@ def accuracy_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Interval of one group's accuracy.
-
-    Wilson's where every cluster has one question, else the percentile bootstrap over clusters. Where all
-    clusters have the same accuracy the bootstrap has no spread; then it is Wilson's with the clusters as the
-    trials.
+    """Interval of one group's accuracy: `share_intervals` of one column.
 
     Args:
         correct: [queries], 0 or 1.
@@ -59,13 +58,45 @@ def accuracy_interval(
     Returns:
         Lower and upper end, both in [0, 1].
     """
-    hits = np.asarray(correct, dtype=np.float64)
-    sums, counts = _cluster_sums(hits, clusters)
-    rates = sums / counts
-    if (counts == 1).all() or np.ptp(rates) == 0:
-        low, high = proportion_confint(rates.sum(), len(rates), alpha=1 - confidence, method="wilson")
-        return float(low), float(high)
-    return _percentile_interval(_bootstrap_means(sums, counts, resamples, seed), confidence)
+    column = np.asarray(correct, dtype=np.float64)[:, None]
+    low, high = share_intervals(column, clusters, confidence=confidence, resamples=resamples, seed=seed)[0]
+    return float(low), float(high)
+
+
+def share_intervals(
+    values: Floats,
+    clusters: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Floats:
+    """Intervals of means of values in [0, 1], all from the same resamples.
+
+    Wilson's for a column of zeros and ones where every cluster has one question, else the percentile bootstrap
+    over clusters. Where all clusters have the same mean the bootstrap has no spread; then it is Wilson's with
+    the clusters as the trials.
+
+    Args:
+        values: [queries, columns].
+        clusters: [queries], labels.
+        confidence: the coverage that is aimed at.
+        resamples: bootstrap resamples.
+        seed: of the resampling.
+
+    Returns:
+        [columns, 2], lower and upper ends.
+    """
+    sums, counts = cluster_sums(values, clusters)
+    rates = sums / counts[:, None]
+    binary = (counts == 1).all() & np.isin(sums, (0, 1)).all(axis=0)
+    wilson = binary | (np.ptp(rates, axis=0) == 0)
+    intervals = np.empty((values.shape[1], 2))
+    low, high = proportion_confint(rates[:, wilson].sum(axis=0), len(rates), alpha=1 - confidence, method="wilson")
+    intervals[wilson] = np.stack([low, high], axis=1)
+    if not wilson.all():
+        intervals[~wilson] = _percentiles(_bootstrap_means(sums[:, ~wilson], counts, resamples, seed), confidence)
+    return intervals
 
 
 def gap(accuracies: ArrayLike) -> float:
@@ -80,7 +111,8 @@ def permutation_gap(
 
     All queries of a cluster get the same permutation, so that paraphrases which are answered alike count as
     the one observation they are. The p-value is (1 + #{null gap >= observed}) / (1 + permutations) (Phipson
-    and Smyth, 2010), never zero.
+    and Smyth, 2010), never zero. Where the groups differ on more than 500 clusters, nothing is drawn: the sums
+    are then normal, and the gap follows the law of the range of independent normals.
 
     Args:
         correct: [queries, groups], 0 or 1.
@@ -92,7 +124,13 @@ def permutation_gap(
         The null's mean gap (what noise alone gives) and the p-value.
     """
     hits = np.asarray(correct, dtype=np.float64)
-    sums, _ = _cluster_sums(hits, clusters)
+    sums, _ = cluster_sums(hits, clusters)
+    observed = float(np.ptp(sums.sum(axis=0)))
+    if len(sums) > _LIMIT:
+        sums = sums[np.ptp(sums, axis=1) > 0]  # clusters that all groups answer alike add to no gap
+    if len(sums) > _LIMIT:
+        noise, p_value = _limit_gap(sums, observed)
+        return noise / len(hits), p_value
     generator = np.random.default_rng(seed)
 
     def null_gaps(count: int) -> Floats:
@@ -100,10 +138,24 @@ def permutation_gap(
         gaps: Floats = np.ptp(shuffled.sum(axis=1), axis=1)
         return gaps
 
-    null = _in_chunks(null_gaps, permutations, sums.size)
-    observed = np.ptp(sums.sum(axis=0)) - 1e-9  # an equal gap counts, whatever the rounding
-    extreme = int((null >= observed).sum())
+    null = _in_chunks(null_gaps, permutations, max(sums.size, 1))
+    extreme = int((null >= observed - 1e-9).sum())  # an equal gap counts, whatever the rounding
     return float(null.mean() / len(hits)), (1 + extreme) / (1 + permutations)
+
+
+def _limit_gap(sums: Floats, observed: float) -> tuple[float, float]:
+    """Mean and p-value of the gap of ``sums`` ([clusters, groups]) under permutation, for many clusters.
+
+    A permuted row of population variance v has the covariance v G / (G - 1) (I - 1/G). The range of the summed
+    rows is that of G independent normals with the summed variances. It moves in steps of one right answer, or
+    of two where what one group wins the other loses; half a step is taken off.
+    """
+    groups = sums.shape[1]
+    half_step = 1.0 if groups == 2 else 0.5
+    scale = float(np.sqrt(sums.var(axis=1).sum() * groups / (groups - 1)))
+    mean_range, _ = quad(lambda x: 1 - norm.cdf(x) ** groups - norm.sf(x) ** groups, -np.inf, np.inf)
+    p_value = studentized_range.sf(max(observed - half_step, 0) / scale, groups, np.inf)
+    return mean_range * scale, float(np.clip(p_value, 0, 1))
 
 
 def unanimity(answers: Integers) -> float:
@@ -117,7 +169,7 @@ def unanimity(answers: Integers) -> float:
     """
     if answers.shape[1] < 2:
         return float("nan")
-    return float(_agreed(answers).mean())
+    return float(agreed(answers).mean())
 
 
 def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
@@ -132,7 +184,7 @@ def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
     """
     if answers.shape[1] < 2:
         return float("nan")
-    return float((_agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
+    return float((agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
 
 
 def flip_rate(answers: Integers) -> float:
@@ -144,11 +196,33 @@ def flip_rate(answers: Integers) -> float:
     Returns:
         A share; NaN with fewer than two groups.
     """
+    return float(1 - pair_agreement(answers).mean())
+
+
+def pair_agreement(answers: Integers) -> Floats:
+    """Per query ([queries]) the share of pairs of groups that give the same answer; NaN with fewer than two groups.
+
+    Args:
+        answers: [queries, groups], codes.
+    """
     first, second = np.triu_indices(answers.shape[1], k=1)
     if len(first) == 0:
-        return float("nan")
-    same = (answers[:, first] == answers[:, second]) & (answers[:, first] >= 0)
-    return float(1 - same.mean())
+        return np.full(len(answers), np.nan)
+    same = np.zeros(len(answers))
+    for i, j in zip(first, second, strict=True):
+        same += (answers[:, i] == answers[:, j]) & (answers[:, i] >= 0)
+    return same / len(first)
+
+
+def agreed(answers: Integers) -> NDArray[np.bool_]:
+    """Per query ([queries]) whether all groups give the same answer.
+
+    Args:
+        answers: [queries, groups], codes.
+    """
+    first = answers[:, :1]
+    together: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
+    return together
 
 
 def no_answer_rate(answers: Integers) -> float:
@@ -157,7 +231,12 @@ def no_answer_rate(answers: Integers) -> float:
 
 
 def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:
-    """Mean generalised Jensen-Shannon divergence between the groups' answer distributions, in [0, 1].
+    """Mean over queries of `divergences`; NaN with fewer than two groups."""
+    return float(np.mean(divergences(probabilities, option_counts)))
+
+
+def divergences(probabilities: Floats, option_counts: Integers) -> Floats:
+    """Generalised Jensen-Shannon divergence between the groups' answer distributions, in [0, 1].
 
     Per query H(mean_g S_g) - mean_g H(S_g) in nats, divided by its largest value log min(G, K) (Lin, 1991).
 
@@ -166,14 +245,15 @@ def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:
         option_counts: [queries], K of each query, at least 2.
 
     Returns:
-        The mean over queries; NaN with fewer than two groups.
+        [queries]; NaN with fewer than two groups.
     """
     groups = probabilities.shape[1]
     if groups < 2:
-        return float("nan")
+        return np.full(len(probabilities), np.nan)
     mixture = entropy(probabilities.mean(axis=1), axis=-1)
     divergence = mixture - entropy(probabilities, axis=-1).mean(axis=-1)
-    return float(np.mean(np.maximum(divergence, 0) / np.log(np.minimum(groups, option_counts))))
+    scaled: Floats = np.maximum(divergence, 0) / np.log(np.minimum(groups, option_counts))
+    return scaled
 
 
 def nash(utilities: ArrayLike, eps: float) -> float:
@@ -237,38 +317,71 @@ def pooled_paired_interval(
     """
     changes = [np.asarray(after, dtype=np.float64) - np.asarray(before, np.float64) for before, after in runs]
     change = np.mean(changes, axis=0)
-    sums, counts = _cluster_sums(change, clusters)
+    low, high = mean_intervals(change[:, None], clusters, confidence=confidence, resamples=resamples, seed=seed)[0]
+    return float(change.mean()), float(low), float(high)
+
+
+def mean_intervals(
+    values: Floats,
+    clusters: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Floats:
+    """Percentile intervals of means by bootstrap over clusters, all columns from the same resamples.
+
+    Args:
+        values: [queries, columns].
+        clusters: [queries], labels.
+        confidence: the coverage that is aimed at.
+        resamples: bootstrap resamples.
+        seed: of the resampling.
+
+    Returns:
+        [columns, 2], lower and upper ends; NaN with fewer than two clusters, from which no spread can be told.
+    """
+    sums, counts = cluster_sums(values, clusters)
     if len(counts) < 2:
-        return float(change.mean()), float("nan"), float("nan")
-    means = _bootstrap_means(sums, counts, resamples, seed)
-    return float(change.mean()), *_percentile_interval(means, confidence)
+        return np.full((values.shape[1], 2), np.nan)
+    return _percentiles(_bootstrap_means(sums, counts, resamples, seed), confidence)
 
 
-def _agreed(answers: Integers) -> NDArray[np.bool_]:
-    first = answers[:, :1]
-    agreed: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
-    return agreed
+def cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
+    """Sums of ``values`` ([queries, ...]) per cluster ([clusters, ...]), and the clusters' sizes.
 
-
-def _cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
-    """Sums of ``values`` ([queries, ...]) per cluster ([clusters, ...]), and the clusters' sizes."""
+    Clusters come in the order of their labels.
+    """
     labels: NDArray[Any] = np.asarray(clusters)
     _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(counts), *values.shape[1:]))
-    np.add.at(sums, index, values)
-    return sums, counts.astype(np.float64)
+    order = np.argsort(index, kind="stable")
+    starts = np.cumsum(counts) - counts
+    return np.add.reduceat(values[order], starts, axis=0), counts.astype(np.float64)
 
 
 def _bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
-    """Means over queries ([resamples]) after drawing clusters with replacement."""
+    """Means over queries ([resamples, columns]) after drawing clusters with replacement.
+
+    Args:
+        sums: [clusters, columns].
+        counts: [clusters].
+        resamples: how many.
+        seed: of the drawing.
+    """
     generator = np.random.default_rng(seed)
+    if len(counts) > _BLOCKS:
+        # Sums over blocks of independent clusters vary as the clusters do, and are much fewer.
+        block = generator.permutation(len(counts)) % _BLOCKS
+        (sums, _), (counts, _) = cluster_sums(sums, block), cluster_sums(counts, block)
+    units = len(counts)
 
     def means(count: int) -> Floats:
-        drawn = generator.integers(len(counts), size=(count, len(counts)))
-        result: Floats = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        drawn = generator.integers(units, size=(count, units)) + units * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.float64)
+        result: Floats = (times @ sums) / (times @ counts)[:, None]
         return result
 
-    return _in_chunks(means, resamples, len(counts))
+    return _in_chunks(means, resamples, units)
 
 
 def _in_chunks(draw: Callable[[int], Floats], total: int, size: int) -> Floats:
@@ -277,7 +390,7 @@ def _in_chunks(draw: Callable[[int], Floats], total: int, size: int) -> Floats:
     return np.concatenate([draw(min(step, total - start)) for start in range(0, total, step)])
 
 
-def _percentile_interval(draws: Floats, confidence: float) -> tuple[float, float]:
+def _percentiles(draws: Floats, confidence: float) -> Floats:
+    """[columns, 2] from [resamples, columns]."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(low), float(high)
+    return np.quantile(draws, [tail, 1 - tail], axis=0).T

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
+from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.types import Split
@@ -124,7 +125,7 @@ def _measures(
     rows: pd.DataFrame, own: pd.DataFrame, members: pd.DataFrame, groups: Sequence[str], eps: float
 ) -> dict[str, Any]:
     """Truth, preference, form, control and welfare; ``own`` leaves out the swapped rows, ``members`` the control."""
-    facts = own[own["kind"].isin(["truth", "mixed"])]
+    facts = own[own["kind"].isin(FACTS)]
     truth = _truth(facts, groups)
     preference = _preference(rows[rows["kind"] == "preference"], groups)
     form = _scores(_with_form(members), groups)
@@ -180,17 +181,17 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
     if facts.empty:
         nothing = dict.fromkeys(groups)
         return {**dict.fromkeys(_TRUTH_KEYS), "accuracy": nothing, "intervals": nothing}
-    table = _aligned(facts, groups)
-    correct = _numbers(table, "correct", groups)
-    answers = _codes(table, groups)
-    clusters = table["cluster"].to_numpy()[:: len(groups)]
+    table = aligned(facts, groups)
+    correct = numbers(table, "correct", len(groups))
+    answers = codes(table, len(groups))
+    cluster = clusters(table, len(groups))
     accuracy = correct.mean(axis=0)
     comparable = len(groups) > 1
-    noise, p_value = statistics.permutation_gap(correct, clusters) if comparable else (None, None)
+    noise, p_value = statistics.permutation_gap(correct, cluster) if comparable else (None, None)
     return {
         "accuracy": _by_group(groups, accuracy),
         "intervals": {
-            group: list(statistics.accuracy_interval(correct[:, column], clusters))
+            group: list(statistics.accuracy_interval(correct[:, column], cluster))
             for column, group in enumerate(groups)
         },
         "mean": float(accuracy.mean()),
@@ -222,7 +223,7 @@ def _with_form(members: pd.DataFrame) -> pd.DataFrame:
 def _scores(rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
     if rows.empty:
         return {"score": dict.fromkeys(groups), "mean": None, "worst": None}
-    score = _numbers(_aligned(rows, groups), "reward_preference", groups).mean(axis=0)
+    score = numbers(aligned(rows, groups), "reward_preference", len(groups)).mean(axis=0)
     return {"score": _by_group(groups, score), "mean": float(score.mean()), "worst": float(score.min())}
 
 
@@ -234,8 +235,8 @@ def _swapped(swapped: pd.DataFrame, rows: pd.DataFrame, groups: Sequence[str]) -
     for agent in groups:
         others = [group for group in groups if group != agent]
         given = swapped[swapped["profile_group"] == agent]
-        table = _aligned(given, others, queries=rows["query_id"])
-        result[agent] = float(_numbers(table, "reward_preference", others).mean())
+        table = aligned(given, others, queries=rows["query_id"])
+        result[agent] = float(numbers(table, "reward_preference", len(others)).mean())
     return result
 
 
@@ -245,10 +246,10 @@ def _control(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any] | Non
     if len(names) == 0:
         return None
     everyone = [*groups, str(names[0])]
-    table = _aligned(facts, everyone)
-    answers = _codes(table, everyone)
+    table = aligned(facts, everyone)
+    answers = codes(table, len(everyone))
     return {
-        "accuracy": float(_numbers(table, "correct", everyone)[:, -1].mean()),
+        "accuracy": float(numbers(table, "correct", len(everyone))[:, -1].mean()),
         "flip_rate_from_control": {
             group: statistics.flip_rate(answers[:, [column, -1]]) for column, group in enumerate(groups)
         },
@@ -257,61 +258,9 @@ def _control(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any] | Non
 
 def _divergence(table: pd.DataFrame, groups: int) -> float | None:
     """Over the queries for which every group's option probabilities are known; None if there are none."""
-    given = [None if part is None else np.asarray(part) for part in table["option_probabilities"]]
-    queries = [given[start : start + groups] for start in range(0, len(given), groups)]
-    known = [[part for part in query if part is not None] for query in queries]
-    known = [query for query in known if len(query) == groups]
-    if not known:
-        return None
-    counts = np.array([len(query[0]) for query in known])
-    padded = np.zeros((len(known), groups, counts.max()))
-    for query, parts in enumerate(known):
-        padded[query, :, : counts[query]] = parts
-    return statistics.mean_divergence(padded, counts)
-
-
-def _aligned(rows: pd.DataFrame, groups: Sequence[str], queries: pd.Series | None = None) -> pd.DataFrame:
-    """The rows ordered by query, then as ``groups``: every (query, group) exactly once.
-
-    Args:
-        rows: rows that differ in query and group only; those of other groups are left out.
-        groups: the groups, in the order that is wanted.
-        queries: ids of the queries that every group must have; default those of ``rows``.
-    """
-    expected = np.unique((rows["query_id"] if queries is None else queries).to_numpy(dtype=object))
-    index = pd.MultiIndex.from_product([expected, groups], names=["query_id", "group"])
-    table = rows[rows["group"].isin(groups)].set_index(["query_id", "group"])
-    repeated = table.index[table.index.duplicated()]
-    if len(repeated):
-        query, group = repeated[0]
-        raise UserError(
-            f"The audit holds query {query!r} more than once for group {group!r}",
-            "Give every query its own query_id and run the audit again",
-        )
-    missing = index[~index.isin(table.index)]
-    if len(missing):
-        query, group = missing[0]
-        raise UserError(
-            f"The audit has no answer of group {group!r} to query {query!r} ({len(missing)} are missing)",
-            "Run the audit again, for all groups on the same questions",
-        )
-    return table.loc[index]
-
-
-def _numbers(table: pd.DataFrame, column: str, groups: Sequence[str]) -> NDArray[np.float64]:
-    """A column of an aligned table as [queries, groups]."""
-    absent = table.index[table[column].isna()]
-    if len(absent):
-        query, group = absent[0]
-        raise UserError(
-            f"The audit holds no {column!r} for query {query!r} and group {group!r}",
-            "Check that the question has a gold answer or a target for this group, and run the audit again",
-        )
-    return table[column].to_numpy(dtype=np.float64).reshape(-1, len(groups))
-
-
-def _codes(table: pd.DataFrame, groups: Sequence[str]) -> statistics.Integers:
-    return statistics.answer_codes(table["canonical"].to_numpy(dtype=object)).reshape(-1, len(groups))
+    probabilities, counts = option_distributions(table, groups)
+    known = counts > 0
+    return statistics.mean_divergence(probabilities[known], counts[known]) if known.any() else None
 
 
 def _by_group(groups: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:

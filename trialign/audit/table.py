@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import Change
 
 TRUTH_ROWS = (
@@ -61,6 +62,30 @@ def before_after_table(
     return table
 
 
+def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
+    """The verdict on the facts, and what the groups make of it beyond the wording, in plain words.
+
+    Args:
+        title: what stands before it.
+        analysis: as ``read_analysis`` gives it.
+    """
+    facts = analysis.facts
+    if facts is None or facts.verdict is None:
+        return Text(f"{title}: nothing to compare; the audit has no facts, or a single group.")
+    flips = facts.excess_flips
+    excess = ""
+    if flips and flips.wordings is not None and flips.excess is not None:
+        interval = (
+            "" if flips.low is None or flips.high is None else f" ({_points(flips.low)} to {_points(flips.high)})"
+        )
+        excess = (
+            f" Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
+            f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
+            f"points{interval}."
+        )
+    return Text(f"{title}: {facts.verdict.sentence}{excess}")
+
+
 def _title(run: str, summary: Mapping[str, Any]) -> Text:
     """As text, not as markup: names come from the user."""
     size = f"{summary['n_queries']} questions of {summary['n_clusters']} facts and tastes"
@@ -87,3 +112,7 @@ def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"

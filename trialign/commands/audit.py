@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
 from trialign import distributed
+from trialign.audit.analysis import read_analysis
 from trialign.audit.comparison import changes
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
-from trialign.audit.table import audit_table, before_after_table
+from trialign.audit.table import audit_table, before_after_table, verdict_text
 from trialign.commands.session import Session
 
 
@@ -41,6 +44,19 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
         intervals = changes(items[0], items[1], session.groups.names)
         before = read_summary(base / "summary.json")
         Console().print(before_after_table(session.config.name, before, after, intervals))
+        print_verdicts({"Before": base, "After": folder})
     else:
         Console().print(audit_table(session.config.name, after))
+        print_verdicts({"Verdict": folder})
     Console().print(f"Audit: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_verdicts(audits: Mapping[str, Path]) -> None:
+    """Prints what audits say of the groups in plain words.
+
+    Args:
+        audits: what stands before a verdict -> folder of the audit; one made before there were analyses has none.
+    """
+    for title, folder in audits.items():
+        if (folder / "analysis.json").is_file():
+            Console().print(verdict_text(title, read_analysis(folder / "analysis.json")))

@@ -16,6 +16,7 @@ from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
+from trialign.commands.audit import print_verdicts
 from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.queries import Query, Split
@@ -231,6 +232,7 @@ def print_table(session: Session) -> None:
     items = [read_items(audit / "items.parquet") for audit in audits]
     intervals = changes(items[0], items[1], session.groups.names)
     Console().print(before_after_table(run.folder.name, before, after, intervals))
+    print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
     Console().print(
         f"Agents: {step_folder(run.agents, config.trainer.steps)}\n"
         f'Ask them: trialign ask "Is the Earth older than ten thousand years?" --run {run.folder}',

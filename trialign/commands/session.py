@@ -15,6 +15,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from trialign import distributed
+from trialign.audit.analysis import analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
@@ -188,7 +189,7 @@ class Session:
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
     def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes items and summary.
+        """Audits the agents that are loaded now, and writes items, summary and analysis.
 
         Args:
             split: which questions.
@@ -210,22 +211,34 @@ class Session:
             checkpoint,
         )
         items = auditor.run(queries, f"Auditing step {step} on {split}")
+        frame = items_frame(items)
+        exposure = self.config.audit.exposures[0]
         summary = summarize(
-            items_frame(items),
+            frame,
             step=step,
             data=self.config.data.name,
-            exposure=self.config.audit.exposures[0],
+            exposure=exposure,
             split=split,
             scoring=self.config.scoring,
             eps=self.config.objective.welfare.epsilon,
             seconds=round(time.monotonic() - begin, 1),
             groups=self.groups.names,
         )
-        folder = self.run.audit(step, self.config.data.name, split)
         if distributed.rank() == 0:
+            folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
-            write_summary(folder / "summary.json", summary)
+            analysis = analyze(
+                frame,
+                self.groups.names,
+                exposure=exposure,
+                split=split,
+                attributes=self.groups.name.split("-"),
+                delta=self.config.audit.delta,
+                alpha=self.config.audit.alpha,
+            )
+            write_analysis(folder / "analysis.json", analysis)
+            write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary
 

@@ -49,11 +49,17 @@ class PreferenceAlignment(Metric):
         """The scores over all queries seen.
 
         Returns:
-            ``score`` [groups], its ``mean`` and ``worst``, and ``swapped`` [groups]: agent g's answers on the
-            other groups' targets, averaged. NaN without a query; ``swapped`` also with a single group (whose
-            [groups] torchmetrics makes a scalar).
+            ``score`` [groups], its ``mean`` and ``worst``, ``swapped`` [groups]: agent g's answers on the
+            other groups' targets, averaged, and ``kept`` [groups]: score minus swapped. NaN without a query;
+            ``swapped`` and ``kept`` also with a single group (whose [groups] torchmetrics makes a scalar).
         """
         alignment = self.alignment / self.queries
         score = alignment.diagonal()
         swapped = (alignment.sum(dim=1) - score) / (self.num_groups - 1 or torch.nan)
-        return {"score": score, "mean": score.mean(), "worst": score.min(), "swapped": swapped}
+        return {
+            "score": score,
+            "mean": score.mean(),
+            "worst": score.min(),
+            "swapped": swapped,
+            "kept": score - swapped,
+        }

@@ -23,6 +23,7 @@ class TruthDisparity(Metric):
     correct: Tensor
     unanimous: Tensor
     flips: Tensor
+    right_together: Tensor
     wrong_together: Tensor
     unanswered: Tensor
 
@@ -30,7 +31,7 @@ class TruthDisparity(Metric):
         super().__init__()
         self.num_groups = num_groups
         self.add_state("correct", torch.zeros(num_groups, dtype=torch.long), dist_reduce_fx="sum")
-        for name in ("queries", "unanimous", "flips", "wrong_together", "unanswered"):
+        for name in ("queries", "unanimous", "flips", "right_together", "wrong_together", "unanswered"):
             self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, answers: Tensor, gold: Tensor) -> None:
@@ -52,6 +53,7 @@ class TruthDisparity(Metric):
         self.correct += correct.sum(dim=0)
         self.unanimous += unanimous.sum()
         self.flips += (~same).triu(diagonal=1).sum()
+        self.right_together += correct.all(dim=1).sum()
         self.wrong_together += (unanimous & ~correct.any(dim=1)).sum()
         self.unanswered += (answers < 0).sum()
 
@@ -61,8 +63,9 @@ class TruthDisparity(Metric):
         Returns:
             ``accuracy`` [groups], and scalars ``mean``, ``worst``, ``gap`` (largest minus smallest accuracy),
             ``unanimous``, ``flip_rate`` (share of (query, pair of groups) whose answers differ),
-            ``consistent_wrong`` and ``no_answer``. What is undefined is NaN: all without a query, and the
-            comparisons between groups with a single group (whose [groups] torchmetrics makes a scalar).
+            ``right_for_all``, ``consistent_wrong`` and ``no_answer``. What is undefined is NaN: all without a
+            query, and the comparisons between groups with a single group (whose [groups] torchmetrics makes a
+            scalar).
         """
         accuracy = self.correct / self.queries
         compared = self.queries if self.num_groups > 1 else torch.zeros_like(self.queries)
@@ -75,6 +78,7 @@ class TruthDisparity(Metric):
             "gap": gap if self.num_groups > 1 else torch.full_like(gap, torch.nan),
             "unanimous": _share(self.unanimous, compared),
             "flip_rate": self.flips / (compared * pairs),
+            "right_for_all": _share(self.right_together, self.queries),
             "consistent_wrong": _share(self.wrong_together, compared),
             "no_answer": self.unanswered / (self.queries * self.num_groups),
         }

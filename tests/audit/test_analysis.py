@@ -1,0 +1,431 @@
+"""The whole analysis: from items to figures, slices and a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import jensenshannon
+
+from trialign.audit.analysis import AuditAnalysis, Slice, analyze, read_analysis, write_analysis
+from trialign.audit.facts import FactAnalysis
+from trialign.audit.flips import excess_flips
+from trialign.audit.items import AuditItem, items_frame
+from trialign.audit.statistics import Floats, Integers
+from trialign.audit.summary import summarize
+from trialign.errors import UserError
+
+pytestmark = pytest.mark.unit
+
+Simulated = Callable[..., tuple[Floats, Integers]]
+GROUPS = ("a", "b", "c")
+
+
+def item(query: str, group: str, canonical: str | None, **changes: Any) -> AuditItem:
+    """An answer to a question whose right answer is "yes"."""
+    values: dict[str, Any] = {
+        "query_id": query,
+        "cluster": query.split(".")[0],
+        "kind": "truth",
+        "split": "test",
+        "topic": "",
+        "group": group,
+        "profile_group": group,
+        "role": "member",
+        "exposure": "explicit",
+        "answer": "",
+        "canonical": canonical,
+        "parse_status": "",
+        "correct": canonical == "yes",
+        "reward_truth": float(canonical == "yes"),
+    }
+    return AuditItem(**values | changes)
+
+
+def answers(table: dict[str, Sequence[str | None]], groups: Sequence[str] = GROUPS, **changes: Any) -> list[AuditItem]:
+    return [
+        item(query, group, canonical, **changes)
+        for query, row in table.items()
+        for group, canonical in zip(groups, row, strict=True)
+    ]
+
+
+def taste(query: str, agent: str, target_of: str, score: float, **changes: Any) -> AuditItem:
+    return item(
+        query,
+        target_of,
+        "tea",
+        kind="preference",
+        profile_group=agent,
+        correct=None,
+        reward_truth=None,
+        reward_preference=score,
+        **changes,
+    )
+
+
+FACTS: dict[str, Sequence[str | None]] = {
+    "f1.1": ("yes", "yes", "yes"),  # right for all
+    "f1.2": ("yes", "yes", "yes"),
+    "f2": ("no", "no", "no"),  # consistent, but wrong
+    "f3": ("yes", "no", "maybe"),  # all pairs differ
+    "f4": ("yes", None, None),  # all pairs differ: no answer agrees with nothing
+}
+TASTES = {("a", "a"): 0.9, ("a", "b"): 0.1, ("b", "a"): 0.4, ("b", "b"): 0.6}
+
+
+def facts_of(analysis: AuditAnalysis | Slice) -> FactAnalysis:
+    assert analysis.facts is not None
+    return analysis.facts
+
+
+def values(analysis: FactAnalysis) -> dict[str, float | None]:
+    names = ("unanimous", "pair_agreement", "right_for_all", "consistent_wrong", "no_answer", "mean")
+    return {name: None if (e := getattr(analysis, name)) is None else e.value for name in names}
+
+
+def test_every_figure_of_facts_by_hand() -> None:
+    facts = facts_of(analyze(items_frame(answers(FACTS)), GROUPS))
+    assert (facts.n_questions, facts.n_clusters) == (5, 4)
+    assert {group: entry.value for group, entry in facts.accuracy.items()} == {"a": 0.8, "b": 0.4, "c": 0.4}
+    assert values(facts) == pytest.approx(
+        {
+            "unanimous": 3 / 5,
+            "pair_agreement": 3 / 5,
+            "right_for_all": 2 / 5,
+            "consistent_wrong": 1 / 5,
+            "no_answer": 2 / 15,
+            "mean": 8 / 15,
+        }
+    )
+    assert facts.gap is not None
+    assert facts.gap.value == pytest.approx(0.4)
+    # f1 and f2 never differ; on each of f3 and f4 one group of three is right, so chance gives 2 right answers to one
+    # group (1/3) or 1 each to two (2/3): (2/3 + 2/3) / 5. Nine ways, three as far apart.
+    assert facts.gap.noise == pytest.approx(4 / 15, abs=0.01)
+    assert facts.gap.p_value == pytest.approx(1 / 3, abs=0.05)
+    assert [(pair.first, pair.second, round(pair.difference, 9)) for pair in facts.pairs] == [
+        ("a", "b", 0.4),
+        ("a", "c", 0.4),
+        ("b", "c", 0),
+    ]
+    # Two facts on which a alone is right: 2 of the 4 ways to sign them are as far from zero.
+    assert [pair.p_value for pair in facts.pairs] == pytest.approx([0.5, 0.5, 1])
+    assert [pair.p_holm for pair in facts.pairs] == pytest.approx([1, 1, 1])
+    assert facts.verdict is not None
+    assert facts.verdict.kind == "not_enough"
+    assert facts.verdict.clusters_needed is not None
+    assert facts.verdict.clusters_needed > 72
+    assert facts.divergence is None
+    assert [kappa.options for kappa in facts.kappas] == [None]
+    assert facts.excess_flips is not None
+    assert facts.excess_flips.across == pytest.approx(2 / 5)
+    for entry in (*facts.accuracy.values(), facts.unanimous, facts.right_for_all):
+        assert entry is not None
+        assert entry.low is not None
+        assert entry.high is not None
+        assert entry.value is not None
+        assert 0 <= entry.low <= entry.value <= entry.high <= 1
+
+
+def test_the_analysis_and_the_summary_say_the_same() -> None:
+    frame = items_frame([*answers(FACTS), *(taste("t1", *key, score) for key, score in TASTES.items())])
+    groups = ("a", "b")
+    summary = summarize(
+        frame,
+        step=0,
+        data="",
+        exposure="explicit",
+        split="test",
+        scoring="sum",
+        eps=0.01,
+        seconds=0,
+        groups=groups,
+    )
+    analysis = analyze(frame, groups)
+    facts, truth = facts_of(analysis), summary["truth"]
+    assert facts.gap is not None
+    assert (facts.gap.value, facts.gap.noise, facts.gap.p_value) == (truth["gap"], truth["gap_noise"], truth["p_gap"])
+    for group in groups:
+        entry = facts.accuracy[group]
+        assert [entry.value, entry.low, entry.high] == [truth["accuracy"][group], *truth["intervals"][group]]
+    found = values(facts)
+    for name in ("mean", "unanimous", "consistent_wrong", "no_answer"):
+        assert found[name] == pytest.approx(truth[name])
+    assert found["pair_agreement"] == pytest.approx(1 - truth["flip_rate"])
+    assert analysis.opinions is not None
+    for group in groups:
+        assert analysis.opinions.groups[group].own.value == summary["preference"]["score"][group]
+        swapped = analysis.opinions.groups[group].swapped
+        assert swapped is not None
+        assert swapped.value == summary["preference"]["swapped"][group]
+
+
+def test_divergences_and_kappas_come_from_the_options() -> None:
+    def chosen(query: str, group: str, *shares: float) -> AuditItem:
+        return item(query, group, "yes" if shares[0] == max(shares) else "no", option_probabilities=shares)
+
+    frame = items_frame(
+        [
+            chosen("q1", "a", 0.9, 0.1),
+            chosen("q1", "b", 0.2, 0.8),
+            chosen("q2", "a", 0.6, 0.3, 0.1),
+            chosen("q2", "b", 0.6, 0.3, 0.1),
+            item("q3", "a", "yes"),
+            item("q3", "b", "yes"),
+        ]
+    )
+    facts = facts_of(analyze(frame, ("a", "b")))
+    # scipy's is the root; both divided by log min(2, K) = log 2. q3 has no distributions.
+    expected = (jensenshannon([0.9, 0.1], [0.2, 0.8], base=2) ** 2 + 0) / 2
+    assert facts.divergence is not None
+    assert facts.divergence.value == pytest.approx(expected)
+    two, three, free = facts.kappas
+    assert (two.options, two.n_questions, two.fleiss, two.randolph) == (2, 1, pytest.approx(-1), pytest.approx(-1))
+    assert (three.options, three.n_questions, three.fleiss, three.randolph) == (3, 1, None, pytest.approx(1))
+    assert (free.options, free.n_questions, free.fleiss) == (None, 1, None)
+
+
+def test_opinions_stand_apart_from_facts() -> None:
+    tastes = [taste(f"t{q}", *key, score + 0.01 * q) for q in range(6) for key, score in TASTES.items()]
+    facts = answers({name: row[:2] for name, row in FACTS.items()}, ("a", "b"))
+    alone, both = analyze(items_frame(tastes), ("a", "b")), analyze(items_frame([*facts, *tastes]), ("a", "b"))
+    assert alone.facts is None
+    assert both.facts == analyze(items_frame(facts), ("a", "b")).facts
+    assert analyze(items_frame(facts), ("a", "b")).opinions is None
+    assert both.opinions == alone.opinions
+    opinions = alone.opinions
+    assert opinions is not None
+    assert (opinions.n_questions, opinions.n_clusters) == (6, 6)
+    for group, own, swapped in (("a", 0.925, 0.125), ("b", 0.625, 0.425)):
+        agent = opinions.groups[group]
+        assert agent.swapped is not None
+        assert agent.kept is not None
+        assert (agent.own.value, agent.swapped.value) == pytest.approx((own, swapped))
+        assert (agent.kept.value, agent.kept.low, agent.kept.high) == pytest.approx((own - swapped,) * 3)
+        assert agent.own.low is not None
+        assert agent.own.low < own
+    assert opinions.mean.kept is not None
+    assert opinions.mean.kept.value == pytest.approx((0.8 + 0.2) / 2)
+
+
+def test_answers_that_were_not_swapped_have_no_swapped_score() -> None:
+    own = [taste("t", group, group, 0.5) for group in ("a", "b")]
+    opinions = analyze(items_frame(own), ("a", "b")).opinions
+    assert opinions is not None
+    assert (opinions.mean.own.value, opinions.mean.swapped, opinions.mean.kept) == (0.5, None, None)
+    assert opinions.mean.own.low is None  # one taste tells no spread
+
+
+def test_topics_and_exposures_are_slices_with_their_counts() -> None:
+    items = [
+        *answers({"f1.1": ("yes", "no"), "f1.2": ("yes", "no"), "f2": ("yes", "yes")}, ("a", "b"), topic="health"),
+        *answers({"f3": ("no", "no")}, ("a", "b"), topic="law"),
+        taste("t1", "a", "a", 0.5, topic="law"),
+        taste("t1", "b", "b", 0.7, topic="law"),
+        *answers({"f2": ("no", "yes")}, ("a", "b"), topic="health", exposure="implicit"),
+    ]
+    analysis = analyze(items_frame(items), ("a", "b"))
+    found = {(part.dimension, part.name): part for part in analysis.slices}
+    assert list(found) == [
+        ("exposure", "explicit"),
+        ("exposure", "implicit"),
+        ("topic", "health"),
+        ("topic", "law"),
+    ]
+    health, law = facts_of(found["topic", "health"]), facts_of(found["topic", "law"])
+    assert (health.n_questions, health.n_clusters, law.n_questions, law.n_clusters) == (3, 2, 1, 1)
+    assert {group: entry.value for group, entry in health.accuracy.items()} == pytest.approx({"a": 1, "b": 1 / 3})
+    assert found["topic", "health"].opinions is None
+    opinions = found["topic", "law"].opinions
+    assert opinions is not None
+    assert opinions.mean.own.value == pytest.approx(0.6)
+    assert facts_of(found["exposure", "explicit"]) == replace(
+        facts_of(analysis), verdict=facts_of(found["exposure", "explicit"]).verdict
+    )
+    implicit = facts_of(found["exposure", "implicit"])
+    assert (implicit.n_questions, implicit.accuracy["a"].value, implicit.accuracy["b"].value) == (1, 0, 1)
+
+
+def test_a_slices_verdict_goes_by_the_corrected_p_value() -> None:
+    # 12 facts that a alone gets right: p is about 2 / 2^12; the other topics are silent.
+    items = [
+        row
+        for topic in range(4)
+        for fact in range(12)
+        for row in answers(
+            {f"f{topic}-{fact}": ("yes", "no" if topic == 0 else "yes")}, ("a", "b"), topic=f"topic {topic}"
+        )
+    ]
+    slices = analyze(items_frame(items), ("a", "b")).slices
+    first = facts_of(slices[0])
+    assert first.gap is not None
+    assert first.verdict is not None
+    assert slices[0].p_holm == pytest.approx(4 * first.gap.p_value)
+    assert (first.verdict.kind, first.verdict.detected) == ("difference", True)
+    assert [facts_of(part).verdict.kind for part in slices[1:]] == ["not_enough"] * 3  # type: ignore[union-attr]
+    strict = analyze(items_frame(items), ("a", "b"), alpha=2 * first.gap.p_value)
+    assert facts_of(strict).gap is not None
+    verdict = facts_of(strict.slices[0]).verdict
+    assert verdict is not None
+    assert verdict.kind == "not_enough"  # alone it would be a difference; among four topics it is none
+
+
+def test_the_parts_of_composed_groups_are_compared_all_else_equal() -> None:
+    groups = tuple("-".join(parts) for parts in product(("low", "high"), ("iran", "usa")))
+    #        low-iran low-usa high-iran high-usa
+    table: dict[str, Sequence[str | None]] = {
+        "f1": ("yes", "yes", "yes", "yes"),
+        "f2": ("no", "no", "yes", "yes"),  # education decides
+        "f3": ("no", "no", "yes", "no"),  # only together
+    }
+    frame = items_frame(answers(table, groups))
+    slices = analyze(frame, groups, attributes=("education", "country")).slices
+    assert [(part.dimension, part.name) for part in slices] == [("attribute", "education"), ("attribute", "country")]
+    education, country = (facts_of(part) for part in slices)
+    assert (education.n_questions, education.n_clusters) == (3, 3)
+    assert {group: entry.value for group, entry in education.accuracy.items()} == {
+        "low": pytest.approx(2 / 6),
+        "high": pytest.approx(5 / 6),
+    }
+    # In Iran f2 and f3 change with education, in the USA f2; with country only f3, of the highly educated.
+    assert education.pair_agreement is not None
+    assert country.pair_agreement is not None
+    assert education.pair_agreement.value == pytest.approx(1 - 3 / 6)
+    assert country.pair_agreement.value == pytest.approx(1 - 1 / 6)
+    assert [part.name for part in analyze(frame, groups).slices] == ["part 1", "part 2"]
+    turned = analyze(frame, groups[::-1], attributes=("education", "country")).slices
+    assert facts_of(turned[0]).accuracy == {name: education.accuracy[name] for name in ("high", "low")}
+
+
+def test_intersections_are_slices_too() -> None:
+    groups = tuple("-".join(parts) for parts in product("ab", "cd", "ef"))
+    frame = items_frame(answers({"q": ["yes"] * 7 + ["no"], "r": ["no"] * 8}, groups))
+    slices = analyze(frame, groups, attributes=("x", "y", "z")).slices
+    assert [(part.dimension, part.name) for part in slices] == [
+        ("attribute", "x"),
+        ("attribute", "y"),
+        ("attribute", "z"),
+        ("intersection", "x x y"),
+        ("intersection", "x x z"),
+        ("intersection", "y x z"),
+    ]
+    assert {group: entry.value for group, entry in facts_of(slices[3]).accuracy.items()} == {
+        "a-c": 0.5,
+        "a-d": 0.5,
+        "b-c": 0.5,
+        "b-d": 0.25,
+    }
+
+
+@pytest.mark.parametrize("groups", [("us-north", "us-south"), ("new-york", "los-angeles", "rome-italy"), ("a", "b-c")])
+def test_groups_that_are_no_product_have_no_attributes(groups: tuple[str, ...]) -> None:
+    assert analyze(items_frame(answers({"q": ["yes"] * len(groups)}, groups)), groups).slices == ()
+
+
+def random_items() -> list[AuditItem]:
+    generator = np.random.default_rng(0)
+    groups = ("low-x", "low-y", "high-x", "high-y")
+    items = []
+    for query in range(30):
+        for group in groups:
+            for wording, turn in ((0, 0), (1, 0), (0, 1)):
+                shares = generator.dirichlet(np.ones(3))
+                where = {"cluster": f"c{query // 2}", "topic": f"t{query % 3}", "wording": wording, "turn": turn}
+                canonical = ("yes", "no", "maybe")[shares.argmax()]
+                items.append(item(f"q{query}", group, canonical, option_probabilities=tuple(shares), **where))
+        for agent, target in product(groups, repeat=2):
+            items.append(taste(f"p{query}", agent, target, generator.random(), topic=f"t{query % 2}"))
+    return items
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    groups = ("low-x", "low-y", "high-x", "high-y")
+    frame = items_frame(random_items())
+    expected = analyze(frame, groups)
+    assert len(expected.slices) == 5
+    assert len(expected.turns) == 4
+    assert analyze(frame.sample(frac=1, random_state=1), groups) == expected
+    assert analyze(frame.iloc[::-1], groups) == expected
+    assert facts_of(expected).excess_flips == excess_flips(frame, groups)
+
+
+def test_a_single_group_has_figures_and_no_comparison() -> None:
+    facts = facts_of(analyze(items_frame(answers({"q": ["yes"], "r": ["no"]}, ["a"])), ("a",)))
+    assert facts.accuracy["a"].value == facts.right_for_all.value == 0.5
+    assert (facts.gap, facts.verdict, facts.unanimous, facts.pair_agreement, facts.divergence) == (None,) * 5
+    assert (facts.pairs, facts.kappas, facts.excess_flips) == ((), (), None)
+
+
+def test_other_splits_and_unknown_exposures_are_refused() -> None:
+    frame = items_frame(answers(FACTS))
+    with pytest.raises(UserError, match="no validation answers of a, b, c with explicit profiles"):
+        analyze(frame, GROUPS, split="validation")
+    with pytest.raises(UserError, match="no test answers of a, b, c with implicit profiles"):
+        analyze(frame, GROUPS, exposure="implicit")
+    with pytest.raises(UserError, match="no answer of group 'b' to query 'f3'"):
+        analyze(frame[~((frame["query_id"] == "f3") & (frame["group"] == "b"))], GROUPS)
+
+
+def test_simulated_groups_get_the_verdict_that_is_true(simulated: Simulated) -> None:
+    def audited(*accuracies: float, shared: float) -> pd.DataFrame:
+        correct, clusters = simulated(
+            np.random.default_rng(5), accuracies, clusters=400, correlation=0.5, shared=shared
+        )
+        names = np.where(correct == 1, "yes", "no")
+        table = {f"{cluster}.{row}": names[row].tolist() for row, cluster in enumerate(clusters)}
+        return items_frame(answers(table))
+
+    def verdict(frame: pd.DataFrame) -> Any:
+        return facts_of(analyze(frame, GROUPS)).verdict
+
+    assert verdict(audited(0.7, 0.7, 0.7, shared=0.95)).kind == "consistent"
+    assert verdict(audited(0.7, 0.7, 0.5, shared=0.8)).kind == "difference"
+    assert verdict(audited(0.7, 0.7, 0.7, shared=0.3)).kind == "not_enough"
+    smaller = verdict(audited(0.7, 0.7, 0.68, shared=1.0))
+    assert (smaller.kind, smaller.detected) == ("consistent", True)
+    assert "smaller than that is there" in smaller.sentence
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "analysis.json"
+
+
+def test_an_analysis_comes_back_as_it_was_written(path: Path) -> None:
+    analysis = analyze(items_frame(random_items()), ("low-x", "low-y", "high-x", "high-y"), delta=0.1, alpha=0.01)
+    write_analysis(path, analysis)
+    assert read_analysis(path) == analysis
+    assert [entry.name for entry in path.parent.iterdir()] == ["analysis.json"]
+    stored = json.loads(path.read_text())
+    assert (stored["delta"], stored["alpha"], stored["schema_version"]) == (0.1, 0.01, 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda stored: None, "cannot be read"),
+        (lambda stored: json.dumps(stored)[:-9], "is damaged or no JSON"),
+        (lambda stored: "[]", "no schema version"),
+        (lambda stored: json.dumps({**stored, "schema_version": 7}), "schema version 7"),
+        (lambda stored: json.dumps({key: stored[key] for key in stored if key != "facts"}), "facts: Field required"),
+        (lambda stored: json.dumps({**stored, "delta": "much"}), "delta"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_fault(path: Path, damage: Callable[[Any], str | None], said: str) -> None:
+    write_analysis(path, analyze(items_frame(answers(FACTS)), GROUPS))
+    text = damage(json.loads(path.read_text()))
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_analysis(path)
+    assert str(path) in caught.value.problem
+    assert said in caught.value.problem
