@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from trialign.groups import Exposure, GroupSet
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
+    context_length,
     load_model,
     load_tokenizer,
     locate_base_model,
@@ -71,10 +72,15 @@ class Session:
         Raises:
             UserError: names the group.
         """
+        for fault in self.exposure_faults(exposure):
+            raise fault
+
+    def exposure_faults(self, exposure: Exposure) -> Iterator[UserError]:
+        """A fault for each group that has no profile for an exposure."""
         for one in self.groups.single_sets:
             for group in one.members:
                 if not group.wordings(exposure):
-                    raise UserError(
+                    yield UserError(
                         f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
                         f"Write one under {section_of(self.config.groups, one.name)}.members.{group.name}.{exposure}, "
                         "or choose other exposures",
@@ -102,9 +108,6 @@ class Session:
         if distributed.rank() == 0:
             for sentence in self._reading.left_out:
                 log.info("Left out %s", sentence)
-            if self.left_out:
-                few = len(self.left_out)
-                log.info("Left out %d of the preference questions: they have targets for other groups only", few)
         return self.limited(self._reading.usable)
 
     @property
@@ -154,6 +157,11 @@ class Session:
     def renderer(self) -> ChatRenderer:
         """Chat rendering with the base model's tokenizer."""
         return ChatRenderer(load_tokenizer(self.files))
+
+    @cached_property
+    def context_length(self) -> int:
+        """Longest sequence in tokens that the base model was made for."""
+        return context_length(self.files)
 
     @cached_property
     def policy(self) -> GroupPolicy:

@@ -76,7 +76,10 @@ def hub_rows(name: str, subset: str | None, part: str, revision: str | None) -> 
     """
     # Imported here: it takes seconds, and few sources need it.
     from datasets import load_dataset
+    from datasets.utils.logging import CRITICAL, set_verbosity
 
+    # What it says of an error is in the fault.
+    set_verbosity(CRITICAL)
     place = f"{name}{f', {subset}' if subset else ''}, {part}"
     try:
         stream = iter(load_dataset(name, subset, split=part, revision=revision, streaming=True))

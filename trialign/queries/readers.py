@@ -45,7 +45,7 @@ class Reading:
     Attributes:
         queries: in the order of the files and rows.
         faults: everything that is wrong, as far as it was looked for.
-        left_out: rows that were not taken up though this is no fault, a sentence each.
+        left_out: what a run does without though it is no fault, a sentence each.
     """
 
     queries: tuple[Query, ...]
@@ -110,7 +110,11 @@ def read_data(files: Sequence[Path | SourceConfig], groups: GroupSet | None = No
         _drop_contradictions(stocks)
     faults = tuple(fault for stock in stocks for fault in stock.counted_faults)[:most_faults]
     queries = tuple(query for stock in stocks for query, _ in stock.placed)
-    return Reading(queries, faults, tuple(sentence for stock in stocks for sentence in stock.left_out))
+    left_out = [sentence for stock in stocks for sentence in stock.left_out]
+    elsewhere = sum(map(_lacks_targets, queries))
+    if elsewhere:
+        left_out.append(f"{elsewhere} of the preference questions: they have targets for other groups only")
+    return Reading(queries, faults, tuple(left_out))
 
 
 def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None) -> None:
