@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,6 +196,22 @@ def test_questions_of_other_groups_are_counted(project: Any) -> None:
     assert "Sample: preference question 'walk'" in outcome.out
 
 
+def test_a_run_knows_the_foreign_rows_that_it_was_begun_with(project: Any, quiz: Callable[..., None]) -> None:
+    lines = [f"Is {thing} cold?,yes,no,A" for thing in ("ice", "fire", "snow", "tea", "hail")]
+    shares = {"train": 0.5, "validation": 0.0, "test": 0.5}
+    quiz(lines, split_shares=shares, seed=1)
+    project.set(objective__kinds=["truth"], trainer__steps=1, trainer__queries_per_step=1)
+    assert project.fit().code == 0
+    stored = project.folder / "runs" / "mine" / "config.yaml"
+    again = project.call("fit", "--config", stored)
+    assert again.code == 0
+    assert "house test, 4 questions of 4 facts" in again.out
+    quiz([line.replace("cold", "warm") for line in lines], split_shares=shares, seed=1)
+    other = project.call("fit", "--config", stored)
+    assert other.code == 2
+    assert "was begun with other data" in other.err
+
+
 def test_text_of_the_data_steers_no_terminal(project: Any, quiz: Callable[..., None]) -> None:
     quiz(["\x1b[2JIs [red]ice[/red] cold?,yes,no,A"], split="test")
     outcome = show(project)
@@ -206,9 +220,9 @@ def test_text_of_the_data_steers_no_terminal(project: Any, quiz: Callable[..., N
     assert "\\x1b[2JIs [red]ice[/red] cold?" in outcome.out
 
 
-def test_nothing_can_be_read(project: Any, tmp_path: Path) -> None:
+def test_nothing_can_be_read(project: Any) -> None:
     (project.folder / "questions.jsonl").unlink()
     outcome = show(project)
     assert outcome.code == 2
     assert "questions.jsonl does not exist" in outcome.out
-    assert json.dumps("Traceback") not in outcome.err
+    assert "Traceback" not in outcome.err

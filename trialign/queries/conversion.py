@@ -120,22 +120,23 @@ def _completed(rows: Iterator[Row], file: Path, partner: Path, source: SourceCon
 def _finished(row: Row, source: SourceConfig) -> dict[str, Any]:
     """The native row with id, cluster, split, topic, source and the options in their order."""
     native = dict(row.values)
-    native["id"] = f"{source.name}/{_name(row, native.get('id'), f'{row.part}/{row.number}')}"
-    native["cluster"] = f"{source.name}/{_name(row, native.get('cluster'), _content(native))}"
+    native["id"] = f"{source.name}/{_text(row, native, 'id', f'{row.part}/{row.number}')}"
+    native["cluster"] = f"{source.name}/{_text(row, native, 'cluster', _content(native))}"
     native["split"] = _split(row, source, native)
     if source.topic_pattern is not None:
         found = re.search(source.topic_pattern, row.part)
         native["topic"] = found[1] if found else None
     shuffled = source.shuffle and _shuffle(native, source.seed)
-    native["source"] = _origin(row, source, native.get("source"), shuffled)
+    native["source"] = _origin(row, source, _text(row, native, "source", ""), shuffled)
     return {key: value for key, value in native.items() if value not in (None, "")}
 
 
-def _name(row: Row, given: Any, own: str) -> str:
+def _text(row: Row, native: Mapping[str, Any], key: str, default: str) -> str:
+    given = native.get(key)
     if given in (None, ""):
-        return own
+        return default
     if not isinstance(given, str):
-        raise fault(row, f"the id or cluster is {shown(given)}", "Name the row by a text or a number")
+        raise fault(row, f"'{key}' is {shown(given)}", "Let it be a text or a number")
     return given
 
 
@@ -185,7 +186,7 @@ def _shuffle(native: dict[str, Any], seed: int) -> bool:
     return True
 
 
-def _origin(row: Row, source: SourceConfig, stated: Any, shuffled: bool) -> str:
+def _origin(row: Row, source: SourceConfig, stated: str, shuffled: bool) -> str:
     """Where a question comes from, and what orders its options, so that an audit can be repeated."""
     data = Path(source.hub).name if source.hub and Path(source.hub).is_dir() else source.hub
     words = [word for word in (data, source.subset, row.part) if word]
