@@ -224,5 +224,6 @@ def test_nothing_can_be_read(project: Any) -> None:
     (project.folder / "questions.jsonl").unlink()
     outcome = show(project)
     assert outcome.code == 2
+    assert "No questions." in outcome.out
     assert "questions.jsonl does not exist" in outcome.out
     assert "Traceback" not in outcome.err

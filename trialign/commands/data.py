@@ -48,7 +48,7 @@ def data(session: Session, split: Split | None) -> None:
     console = Console()
     if groups is not None:
         _print(console, f"Groups: {groups.name} ({groups.attribute}): {', '.join(groups.names)}")
-    console.print(summary_table(session.config.data.name, shown))
+    console.print(summary_table(session.config.data.name, shown) if shown else "No questions.")
     if groups is not None and shown and _tried(lambda: session.renderer, faults) is not None:
         # Without a profile for an exposure there is nothing to measure; that it is missing is a fault already.
         told = [e for e in exposures if not any(session.exposure_faults(e))]

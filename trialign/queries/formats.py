@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from trialign.errors import UserError
 
+log = logging.getLogger("trialign")
 SUFFIXES = (".jsonl", ".parquet", ".csv", ".json")
 NATIVE_SUFFIXES = (".jsonl", ".parquet")
 _ROWS_AT_ONCE = 1024
@@ -76,11 +78,12 @@ def hub_rows(name: str, subset: str | None, part: str, revision: str | None) -> 
     """
     # Imported here: it takes seconds, and few sources need it.
     from datasets import load_dataset
-    from datasets.utils.logging import CRITICAL, set_verbosity
 
-    # What it says of an error is in the fault.
-    set_verbosity(CRITICAL)
+    # What these say of an error is in the fault.
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     place = f"{name}{f', {subset}' if subset else ''}, {part}"
+    log.info("Reading %s", place)
     try:
         stream = iter(load_dataset(name, subset, split=part, revision=revision, streaming=True))
     except Exception as error:
