@@ -1,8 +1,8 @@
 """Whether the base model tells the shipped groups different facts: one audit a set of groups, on one split.
 
-For every set: the largest difference between two groups' accuracies beside the one that noise alone gives, and the flips
-between groups beyond those between two wordings of one group's own profile, with its interval over facts. Prints a
-Markdown table; docs/audit.md explains each figure. Audits that are there already are taken as they are.
+For every set: the largest difference between two groups' accuracies beside the one that noise alone gives, and the
+flips between groups beyond those between two wordings of one group's own profile, with its interval over facts. Prints
+a Markdown table; docs/audit.md explains each figure. Audits that are there already are taken as they are.
 
     python benchmarks/groups.py --sets politics education english country age religion --split test
 """

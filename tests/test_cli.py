@@ -14,7 +14,7 @@ from trialign.errors import UserError
 
 pytestmark = pytest.mark.unit
 
-VERB_NAMES = ("collect", "fit", "validate", "test", "predict", "ask", "export")
+VERB_NAMES = ("data", "collect", "fit", "validate", "test", "predict", "ask", "export")
 
 
 @pytest.mark.parametrize("verb", VERB_NAMES)
@@ -89,7 +89,7 @@ def test_cfg_prints_yaml_that_composes_to_the_same(tmp_path: Path, capsys: pytes
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("verb", ["collect", "fit", "validate", "test"])
+@pytest.mark.parametrize("verb", ["data", "collect", "fit", "validate", "test"])
 def test_every_composing_verb_has_cfg(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--config", "conf/smoke.yaml", "--cfg", "trainer.steps=5"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["trainer"]["steps"] == 5

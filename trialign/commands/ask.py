@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from trialign.audit.run import Auditor
 from trialign.checkpoints import AgentCheckpoint
 from trialign.commands.session import Session
+from trialign.commands.terminal import literal
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
@@ -112,22 +112,17 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
 
 def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:
     """Answers in columns; with options, a row of probabilities for each."""
-    table = Table(title=_literal(question), title_justify="left", show_lines=True)
+    table = Table(title=literal(question), title_justify="left", show_lines=True)
     table.add_column("")
     for answer in answers:
-        table.add_column(_literal(answer.label), overflow="fold")
-    table.add_row("answer", *[_literal(answer.answer or "(empty)") for answer in answers])
+        table.add_column(literal(answer.label), overflow="fold")
+    table.add_row("answer", *[literal(answer.answer or "(empty)") for answer in answers])
     for index, option in enumerate(options):
         shares = [(answer.option_probabilities or ())[index] for answer in answers]
-        table.add_row(_literal(option), *[f"{share:.3f}" for share in shares])
+        table.add_row(literal(option), *[f"{share:.3f}" for share in shares])
     hashes = [answer.adapter_sha256[:12] if answer.adapter_sha256 else "base weights" for answer in answers]
     table.add_row("adapter", *hashes)
     return table
-
-
-def _literal(text: str) -> Text:
-    """The text as it is: no markup, and no character that would steer the terminal."""
-    return Text("".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text))
 
 
 def _line(query: Query, answers: Sequence[GroupAnswer]) -> dict[str, Any]:

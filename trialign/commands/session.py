@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from trialign.groups import Exposure, GroupSet
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
+    context_length,
     load_model,
     load_tokenizer,
     locate_base_model,
@@ -35,14 +35,13 @@ from trialign.models import (
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
-from trialign.queries import PreferenceQuery, Query, Split
-from trialign.queries.readers import queries_hash, read_query_files
+from trialign.queries import Query, Split
+from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.runs import RunFolder
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
 log = logging.getLogger("trialign")
-EMBEDDED = "embedded:"
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,15 @@ class Session:
         Raises:
             UserError: names the group.
         """
+        for fault in self.exposure_faults(exposure):
+            raise fault
+
+    def exposure_faults(self, exposure: Exposure) -> Iterator[UserError]:
+        """A fault for each group that has no profile for an exposure."""
         for one in self.groups.single_sets:
             for group in one.members:
                 if not group.wordings(exposure):
-                    raise UserError(
+                    yield UserError(
                         f"The group '{group.name}' has no {exposure} profile, and the exposure is asked for",
                         f"Write one under {section_of(self.config.groups, one.name)}.members.{group.name}.{exposure}, "
                         "or choose other exposures",
@@ -101,29 +105,34 @@ class Session:
     @cached_property
     def queries(self) -> tuple[Query, ...]:
         """All questions of the run, of every split."""
-        queries = tuple(query for query in self._read if not lacks_targets(query))
-        if self.left_out and distributed.rank() == 0:
-            log.info(
-                "Left out %d of the preference questions: they have targets for other groups only", len(self.left_out)
-            )
-        limit = self.config.data.limit
-        return queries if limit is None else first_clusters(queries, limit)
+        required(self._reading)
+        if distributed.rank() == 0:
+            for sentence in self._reading.left_out:
+                log.info("Left out %s", sentence)
+        return self.limited(self._reading.usable)
 
-    @cached_property
+    @property
     def left_out(self) -> tuple[Query, ...]:
         """Preference questions whose targets are all for other sets of groups; the run does without them."""
-        return tuple(query for query in self._read if lacks_targets(query))
+        return self._reading.elsewhere
 
     @cached_property
-    def _read(self) -> tuple[Query, ...]:
-        """What the question files hold."""
-        paths = [
-            Path(str(files("trialign"))) / "data" / name.removeprefix(EMBEDDED)
-            if name.startswith(EMBEDDED)
-            else Path(name)
-            for name in self.config.data.files
-        ]
-        return read_query_files(paths, self.groups)
+    def _reading(self) -> Reading:
+        return self.read(self.groups)
+
+    def read(self, groups: GroupSet | None, most_faults: int = 1) -> Reading:
+        """Reads the files and sources; what is wrong is collected, not raised.
+
+        Args:
+            groups: the groups in use; None: targets are not held against them.
+            most_faults: reading ends when so many are found.
+        """
+        return read_data(self.config.data.located, groups, most_faults)
+
+    def limited(self, queries: Sequence[Query]) -> tuple[Query, ...]:
+        """As many of the questions as ``data.limit`` lets through."""
+        limit = self.config.data.limit
+        return tuple(queries) if limit is None else first_clusters(queries, limit)
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -149,6 +158,11 @@ class Session:
     def renderer(self) -> ChatRenderer:
         """Chat rendering with the base model's tokenizer."""
         return ChatRenderer(load_tokenizer(self.files))
+
+    @cached_property
+    def context_length(self) -> int:
+        """Longest sequence in tokens that the base model was made for."""
+        return context_length(self.files)
 
     @cached_property
     def policy(self) -> GroupPolicy:
@@ -271,19 +285,13 @@ class Session:
         return checkpoint
 
 
-def lacks_targets(query: Query) -> bool:
-    """Whether a question of taste has no target for the groups in use."""
-    return isinstance(query, PreferenceQuery) and not query.targets
-
-
 def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:
     """The questions of the first ``limit`` clusters of each kind and split."""
-    seen: dict[tuple[str, str], list[str]] = defaultdict(list)
+    seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for query in queries:
         clusters = seen[query.kind, query.split]
-        if query.cluster not in clusters:
-            clusters.append(query.cluster)
-    return tuple(query for query in queries if query.cluster in seen[query.kind, query.split][:limit])
+        clusters.setdefault(query.cluster, len(clusters))
+    return tuple(query for query in queries if seen[query.kind, query.split][query.cluster] < limit)
 
 
 def open_run(folder: Path) -> Session:

@@ -95,5 +95,8 @@ def finite(value: Any) -> float | None:
 
 def shown(value: Any) -> str:
     """The value as a message shows it: in Python's notation, cut to 80 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "nested too deeply"
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,31 +1,66 @@
-"""Question files: JSONL and Parquet in the native schema (see `trialign.queries.rows`), read and checked."""
+"""Question files and foreign sources, read and checked: each row alone (see `trialign.queries.rows`), then together."""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.queries.answers import normal_text
+from trialign.queries.conversion import native_rows, seeded
+from trialign.queries.fields import LeftOut
+from trialign.queries.formats import NATIVE_SUFFIXES, Row, file_rows
 from trialign.queries.rows import ROW_KEYS, query_to_row, row_to_query
-from trialign.queries.types import Query
+from trialign.queries.sources import SourceConfig, check_source
+from trialign.queries.types import PreferenceQuery, Query, Split
 
 __all__ = [
     "ROW_KEYS",
+    "Reading",
     "check_queries",
     "queries_hash",
     "query_to_row",
+    "read_data",
     "read_queries",
     "read_query_files",
     "row_to_query",
 ]
+
+# A query, and where it comes from.
+Placed = tuple[Query, str]
+# Stands for all groups where nobody says which there are.
+_EVERYONE = ("everyone",)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        queries: in the order of the files and rows.
+        faults: everything that is wrong, as far as it was looked for.
+        left_out: what a run does without though it is no fault, a sentence each.
+    """
+
+    queries: tuple[Query, ...]
+    faults: tuple[UserError, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def usable(self) -> tuple[Query, ...]:
+        """The queries but for those ``elsewhere``."""
+        return tuple(query for query in self.queries if not _lacks_targets(query))
+
+    @property
+    def elsewhere(self) -> tuple[Query, ...]:
+        """Preference queries whose targets are all for other sets of groups; a run does without them."""
+        return tuple(query for query in self.queries if _lacks_targets(query))
 
 
 def read_queries(path: Path, groups: GroupSet | None = None) -> tuple[Query, ...]:
@@ -44,10 +79,42 @@ def read_queries(path: Path, groups: GroupSet | None = None) -> tuple[Query, ...
 
 def read_query_files(paths: Iterable[Path], groups: GroupSet | None = None) -> tuple[Query, ...]:
     """Read several question files, in the order given, and check them together; see `read_queries`."""
-    rows = [(f"{path}, row {number}", row) for path in paths for number, row in _read_rows(Path(path))]
-    queries = tuple(row_to_query(row, groups, place) for place, row in rows)
-    check_queries(queries, [place for place, _ in rows])
-    return queries
+    return required(read_data([Path(path) for path in paths], groups))
+
+
+def required(reading: Reading) -> tuple[Query, ...]:
+    """The queries of a reading without faults.
+
+    Raises:
+        UserError: the first fault.
+    """
+    if reading.faults:
+        raise reading.faults[0]
+    return reading.queries
+
+
+def read_data(files: Sequence[Path | SourceConfig], groups: GroupSet | None = None, most_faults: int = 1) -> Reading:
+    """Read question files and foreign sources, in the order given, and check them together.
+
+    Args:
+        files: native question files, and sources of foreign rows.
+        groups: the groups in use, see `read_queries`.
+        most_faults: reading ends when so many are found.
+    """
+    stocks: list[_Stock] = []
+    for file in files:
+        wanted = most_faults - sum(len(stock.counted_faults) for stock in stocks)
+        if wanted > 0:
+            stocks.append(_read(file, groups, wanted))
+    if sum(len(stock.counted_faults) for stock in stocks) < most_faults:
+        _drop_contradictions(stocks)
+    faults = tuple(fault for stock in stocks for fault in stock.counted_faults)[:most_faults]
+    queries = tuple(query for stock in stocks for query, _ in stock.placed)
+    left_out = [sentence for stock in stocks for sentence in stock.left_out]
+    elsewhere = sum(map(_lacks_targets, queries))
+    if elsewhere:
+        left_out.append(f"{elsewhere} of the preference questions: they have targets for other groups only")
+    return Reading(queries, faults, tuple(left_out))
 
 
 def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None) -> None:
@@ -60,31 +127,42 @@ def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None)
     Raises:
         UserError: two rows contradict each other; names both places.
     """
+    for fault in contradictions(zip(queries, places or _counted(len(queries)), strict=True)):
+        if fault is not None:
+            raise fault
+
+
+def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
+    """For each query, what it contradicts among those before it that contradict nothing; see `check_queries`."""
     by_id: dict[str, str] = {}
-    by_cluster: dict[str, tuple[str, str]] = {}
-    by_question: dict[tuple[str, frozenset[str]], tuple[str, str]] = {}
-    for query, place in zip(queries, places or [f"query {n + 1}" for n in range(len(queries))], strict=True):
+    by_cluster: dict[str, tuple[Split, str]] = {}
+    by_question: dict[tuple[str, frozenset[str]], tuple[Split, str]] = {}
+    for query, place in placed:
+        question = normal_text(query.question), frozenset(query.options)
+        asked, first_asked = by_question.get(question, (query.split, place))
+        shared, first_shared = by_cluster.get(query.cluster, (query.split, place))
         if query.query_id in by_id:
-            raise UserError(
+            yield UserError(
                 f"{place}: the id '{query.query_id}' is taken already, at {by_id[query.query_id]}",
                 "Give every query its own id, and name each file once",
             )
-        by_id[query.query_id] = place
-        split, first = by_cluster.setdefault(query.cluster, (query.split, place))
-        if split != query.split:
-            raise UserError(
+        elif shared != query.split:
+            yield UserError(
                 f"{place}, query '{query.query_id}': cluster '{query.cluster}' is in split "
-                f"'{query.split}' here and in '{split}' at {first}",
+                f"'{query.split}' here and in '{shared}' at {first_shared}",
                 "Put all queries of a cluster into one split",
             )
-        question = normal_text(query.question), frozenset(query.options)
-        split, first = by_question.setdefault(question, (query.split, place))
-        if split != query.split:
-            raise UserError(
+        elif asked != query.split:
+            yield UserError(
                 f"{place}, query '{query.query_id}': the same question is in split '{query.split}' here "
-                f"and in '{split}' at {first}",
+                f"and in '{asked}' at {first_asked}",
                 "Keep it in one split only",
             )
+        else:
+            by_id[query.query_id] = place
+            by_cluster.setdefault(query.cluster, (query.split, place))
+            by_question.setdefault(question, (query.split, place))
+            yield None
 
 
 def queries_hash(queries: Iterable[Query]) -> str:
@@ -98,42 +176,133 @@ def queries_hash(queries: Iterable[Query]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Numbered rows of a file, from 1; blank lines of JSONL are skipped but counted."""
-    readers = {".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    if path.suffix not in readers:
-        raise UserError(f"{path} is no question file", f"Use a file that ends in {' or '.join(readers)}")
-    if not path.is_file():
-        raise UserError(f"The question file {path} does not exist", "Check the path")
-    found = False
-    for number, row in readers[path.suffix](path):
-        found = True
-        yield number, row
-    if not found:
-        raise UserError(f"The question file {path} is empty", "Write at least one row into it")
+@dataclass
+class _Stock:
+    """What one file or source gave.
+
+    Attributes:
+        name: for messages.
+        allowed: rows that may be left out because they cannot be read.
+        placed: the queries.
+        row_faults: what is wrong with single rows.
+        broken: why nothing, or nothing further, could be read.
+        unanswered: sound rows that do not tell what every group answered.
+    """
+
+    name: str
+    allowed: int
+    placed: list[Placed] = field(default_factory=list)
+    row_faults: list[UserError] = field(default_factory=list)
+    broken: list[UserError] = field(default_factory=list)
+    unanswered: int = 0
+
+    @property
+    def counted_faults(self) -> list[UserError]:
+        """All faults, without those of rows that may be left out."""
+        return [*(self.row_faults if len(self.row_faults) > self.allowed else ()), *self.broken]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Sentences about what was left out."""
+        rows = [fault.problem for fault in self.row_faults] if len(self.row_faults) <= self.allowed else []
+        few = f"{self.unanswered} question(s) of {self.name}: not every group was asked"
+        return [*rows, few] if self.unanswered else rows
 
 
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any]]:
+def _read(file: Path | SourceConfig, groups: GroupSet | None, most_faults: int) -> _Stock:
+    stock = _Stock(file.name, file.allowed_faults) if isinstance(file, SourceConfig) else _Stock(str(file), 0)
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error})", "Check the file and its permissions") from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield number, json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                raise UserError(
-                    f"{path}, row {number}: no valid JSON ({error})",
-                    "Write one complete JSON object a line, in UTF-8",
-                ) from error
+        if isinstance(file, SourceConfig):
+            check_source(file, groups.names if groups else None)
+            rows = native_rows(file, groups.names if groups else _EVERYONE)
+            placed = _selected(_queries(rows, groups, stock, most_faults), file)
+        else:
+            placed = _queries(file_rows(file, NATIVE_SUFFIXES), groups, stock, most_faults)
+        for one in placed:
+            stock.placed.append(one)
+        if not stock.placed and not stock.counted_faults:
+            raise UserError(
+                f"No question of {stock.name} can be used: {'; '.join(stock.left_out)}",
+                "Check the groups, and what is named as theirs in the data",
+            )
+    except UserError as error:
+        stock.broken.append(error)
+    return stock
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    if path.stat().st_size == 0:
-        return
-    try:
-        rows = pq.read_table(path).to_pylist(maps_as_pydicts="strict")
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is no complete Parquet file ({error})", "Write or copy the file again") from error
-    yield from enumerate(rows, start=1)
+def _queries(rows: Iterator[Row], groups: GroupSet | None, stock: _Stock, most_faults: int) -> Iterator[Placed]:
+    """The queries of native rows; ends early when ``most_faults`` more than allowed are found."""
+    for row in rows:
+        if isinstance(row.values, LeftOut):
+            stock.unanswered += 1
+            continue
+        try:
+            if isinstance(row.values, UserError):
+                raise row.values
+            yield row_to_query(row.values, groups, row.place), row.place
+        except UserError as error:
+            stock.row_faults.append(error)
+            if len(stock.row_faults) >= stock.allowed + most_faults:
+                return
+
+
+def _selected(placed: Iterator[Placed], source: SourceConfig) -> Iterator[Placed]:
+    if source.limit is not None:
+        # Where one row is one cluster and all are of one split, what follows need not be read.
+        alone = source.split is not None and source.map is not None and source.map.cluster is None
+        return _first_clusters(placed, source.limit, alone)
+    return placed if source.sample is None else _sampled_clusters(placed, source.sample, source.seed)
+
+
+def _first_clusters(placed: Iterator[Placed], limit: int, ends: bool) -> Iterator[Placed]:
+    clusters: dict[Split, set[str]] = defaultdict(set)
+    for query, place in placed:
+        known = clusters[query.split]
+        if query.cluster not in known and len(known) == limit:
+            if ends:
+                return
+            continue
+        known.add(query.cluster)
+        yield query, place
+
+
+def _sampled_clusters(placed: Iterator[Placed], count: int, seed: int) -> Iterator[Placed]:
+    """The clusters of lowest seeded hash in each split; holds no more than these in memory."""
+    kept: dict[Split, dict[str, list[tuple[int, Placed]]]] = defaultdict(dict)
+    heaps: dict[Split, list[tuple[int, str]]] = defaultdict(list)  # the highest hash first, as negative numbers
+    for number, one in enumerate(placed):
+        query = one[0]
+        clusters, heap = kept[query.split], heaps[query.split]
+        if query.cluster not in clusters:
+            entry = -seeded(seed, "sample", query.cluster), query.cluster
+            if len(heap) < count:
+                heapq.heappush(heap, entry)
+            elif entry > heap[0]:
+                del clusters[heapq.heapreplace(heap, entry)[1]]
+            else:
+                continue
+            clusters[query.cluster] = []
+        clusters[query.cluster].append((number, one))
+    chosen = [entry for clusters in kept.values() for rows in clusters.values() for entry in rows]
+    yield from (one for _, one in sorted(chosen, key=lambda entry: entry[0]))
+
+
+def _drop_contradictions(stocks: Sequence[_Stock]) -> None:
+    found = contradictions([one for stock in stocks for one in stock.placed])
+    for stock in stocks:
+        kept = []
+        for one in stock.placed:
+            fault = next(found)
+            if fault is None:
+                kept.append(one)
+            else:
+                stock.row_faults.append(fault)
+        stock.placed[:] = kept
+
+
+def _lacks_targets(query: Query) -> bool:
+    return isinstance(query, PreferenceQuery) and not query.targets
+
+
+def _counted(length: int) -> list[str]:
+    return [f"query {number + 1}" for number in range(length)]
