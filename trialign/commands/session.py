@@ -247,7 +247,7 @@ class Session:
                 self.groups.names,
                 exposure=exposure,
                 split=split,
-                attributes=self.groups.name.split("-"),
+                attributes=[one.name for one in self.groups.single_sets],
                 delta=self.config.audit.delta,
                 alpha=self.config.audit.alpha,
             )
