@@ -63,7 +63,8 @@ def _single_set(name: Any, values: Any, where: str) -> GroupSet:
     _name(name, f"{where}.name")
     if values.get("name", name) != name:
         raise UserError(
-            f"'{where}.name' is {values['name']!r}", f"Write '{name}', as in the set's key, or leave it out"
+            f"'{where}.name' is {values['name']!r}",
+            f"Write '{name}', as in the set's key (in a file: in its '# @package' line), or leave it out",
         )
     members = values.get("members")
     if not members:
