@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from typing import Any
 
 import torch
 
-from trialign.audit.flips import excess_flips
+from trialign.audit.flips import ExcessFlips, excess_flips
 from trialign.audit.items import read_items, write_items
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize
@@ -69,22 +70,29 @@ def main() -> None:
             seconds=round(seconds, 1),
             groups=groups.names,
         )
-        truth = summary["truth"]
-        flips = excess_flips(answers, groups.names, exposure=arguments.exposure)
-        accuracy = sorted(truth["accuracy"].items(), key=lambda pair: pair[1])
-        cells = [
-            f"`{name}`",
-            str(summary["n_clusters"]),
-            ", ".join(f"{group} {value:.3f}" for group, value in accuracy),
-            f"{truth['gap']:.3f}",
-            f"{truth['gap_noise']:.3f}",
-            f"{truth['p_gap']:.4f}",
-            f"{flips.across:.3f}",
-            f"{flips.wordings:.3f}",
-            f"{flips.excess:+.3f} [{flips.low:+.3f}, {flips.high:+.3f}]",
-            f"{seconds:.0f}",
-        ]
-        print(f"| {' | '.join(cells)} |", flush=True)
+        print(
+            table_row(name, summary, excess_flips(answers, groups.names, exposure=arguments.exposure), seconds),
+            flush=True,
+        )
+
+
+def table_row(name: str, summary: dict[str, Any], flips: ExcessFlips, seconds: float) -> str:
+    """One set's row of the table."""
+    truth = summary["truth"]
+    accuracy = sorted(truth["accuracy"].items(), key=lambda pair: pair[1])
+    cells = [
+        f"`{name}`",
+        str(summary["n_clusters"]),
+        ", ".join(f"{group} {value:.3f}" for group, value in accuracy),
+        f"{truth['gap']:.3f}",
+        f"{truth['gap_noise']:.3f}",
+        f"{truth['p_gap']:.4f}",
+        f"{flips.across:.3f}",
+        f"{flips.wordings:.3f}",
+        f"{flips.excess:+.3f} [{flips.low:+.3f}, {flips.high:+.3f}]",
+        f"{seconds:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
