@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         VERBS[arguments.verb].call(arguments)
+        _leave_ranks()
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
     except SystemExit as ranks:
@@ -184,6 +185,13 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="the folder to make")
     parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
+
+
+def _leave_ranks() -> None:
+    if "torch.distributed" in sys.modules:
+        from trialign.commands.launch import leave_ranks
+
+        leave_ranks()
 
 
 def _fit(arguments: argparse.Namespace) -> None:

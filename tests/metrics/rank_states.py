@@ -53,6 +53,8 @@ def main(rank: int, ranks: int, rendezvous: str, result: str) -> None:
         metric.update(*(part[5:] for part in mine))
         computed.append((type(metric).__name__, metric.compute()))
     torch.save(computed, result)
+    if ranks > 1:
+        dist.destroy_process_group()  # its threads must not outlive the interpreter
 
 
 if __name__ == "__main__":

@@ -30,6 +30,13 @@ def launch_ranks(devices: int) -> None:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
+def leave_ranks() -> None:
+    """Ends this process's part in the ranks; the threads of a process group that outlive the interpreter abort it."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def launched(environment: Mapping[str, str]) -> bool:
     """Whether a launcher started this process as one of several ranks."""
     return any(name in environment for name in LAUNCHER_VARIABLES)
