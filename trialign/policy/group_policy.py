@@ -67,6 +67,11 @@ class GroupPolicy(nn.Module):
         return self.base.device
 
     @property
+    def score_dtype(self) -> torch.dtype:
+        """Number format of scores and of what is computed from them: float32, or wider where the base model is."""
+        return torch.promote_types(self.base.dtype, torch.float32)
+
+    @property
     def context_length(self) -> int:
         """Longest sequence in tokens that the base model was made for."""
         return int(self.base.config.max_position_embeddings)
@@ -90,7 +95,7 @@ class GroupPolicy(nn.Module):
             reference: score with the base weights, whatever the rows' adapters.
 
         Returns:
-            [B] sums over the branch's tokens, in nats, float32.
+            [B] sums over the branch's tokens, in nats, of ``score_dtype``.
         """
         self.routing.rows = None if reference else batch.adapters
         with attention_kernel(batch.input_ids.device, batch.input_ids.shape[1]):
@@ -182,7 +187,7 @@ class GroupPolicy(nn.Module):
 
 
 def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
-    logits = logits.float()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)
 
 
