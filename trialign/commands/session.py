@@ -7,15 +7,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 
-from trialign import distributed
+from trialign import __version__, distributed
 from trialign.audit.analysis import analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
+from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
@@ -37,11 +39,15 @@ from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
 log = logging.getLogger("trialign")
+# What an audit leaves beside its summary, which holds their hashes.
+AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,7 @@ class Session:
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
     def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes items, summary and analysis.
+        """Audits the agents that are loaded now, and writes its files.
 
         Args:
             split: which questions.
@@ -242,6 +248,7 @@ class Session:
             folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
+            write_queries(folder / "questions.jsonl", queries)
             analysis = analyze(
                 frame,
                 self.groups.names,
@@ -252,6 +259,8 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
+            write_about(folder, self.about_audit(checkpoint))
+            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary
@@ -267,6 +276,22 @@ class Session:
             "objective": self.config.objective.name,
             "seed": self.config.seed,
         }
+
+    def about_audit(self, checkpoint: AgentCheckpoint | None) -> AuditAbout:
+        """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
+        return AuditAbout(
+            schema_version=ABOUT_SCHEMA_VERSION,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            trialign=__version__,
+            run=self.config.name,
+            base_model=BaseModel(self.files.name, self.files.revision, self.files.sha256),
+            adapters=checkpoint.manifest["adapters"] if checkpoint else None,
+            objective=self.config.objective.name if checkpoint else None,
+            seed=self.config.seed,
+            attribute=self.groups.attribute,
+            groups=self.groups.everyone,
+            prompt=asdict(self.config.prompt),
+        )
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.
