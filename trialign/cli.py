@@ -187,6 +187,18 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
+    parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="runs' folders, or single audits")
+    parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
+
+
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -274,6 +286,18 @@ def _export(arguments: argparse.Namespace) -> None:
     export(session, arguments.output, step=arguments.step, merged=arguments.merged)
 
 
+def _report_of(arguments: argparse.Namespace) -> None:
+    from trialign.commands.report import report
+
+    report(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from trialign.commands.compare import compare
+
+    compare(arguments.runs, arguments.output)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.config import compose, load
@@ -343,6 +367,8 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "predict": _predict_arguments,
     "ask": _ask_arguments,
     "export": _export_arguments,
+    "compare": _compare_arguments,
+    "report": _report_arguments,
 }
 VERBS = {
     "data": Verb(
@@ -376,6 +402,16 @@ VERBS = {
         "Copy the adapters as PEFT folders or merged models, with a model card.",
         "trialign export --run runs/quickstart --output agents",
         _export,
+    ),
+    "compare": Verb(
+        "Several runs on the same questions in one table, with paired intervals.",
+        "trialign compare runs/baseline runs/quickstart --output comparison",
+        _compare,
+    ),
+    "report": Verb(
+        "The audit report for signing: HTML, JSON, CSV and a model card.",
+        "trialign report runs/quickstart --against runs/baseline",
+        _report_of,
     ),
 }
 
