@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trialign import __version__
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
@@ -66,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
         _leave_ranks()
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
+    except UnfinishedError as error:
+        return _report(arguments, str(error), FAILED)
     except SystemExit as ranks:
         # This process only launched them; they have said what there was to say.
         return int(ranks.code or 0)
@@ -363,7 +365,7 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
-    for name in ("httpx", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
+    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # What one library tells another about its next version is not for the user.
     warnings.filterwarnings("ignore", category=FutureWarning)
