@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
@@ -120,6 +120,7 @@ class GroupPolicy(nn.Module):
         sampling: Sampling,
         *,
         reference: bool = False,
+        watch: Callable[[Sequence[Sequence[int]]], bool] | None = None,
     ) -> list[tuple[int, ...]]:
         """Replies of all groups as one batch.
 
@@ -129,6 +130,7 @@ class GroupPolicy(nn.Module):
             end_id: the token that ends a reply; it is part of the returned ids where it was reached.
             sampling: length, temperature and seed.
             reference: answer with the base weights, whatever the groups.
+            watch: is shown the replies so far, one a prompt, after every token; if it returns True they end there.
 
         Returns:
             One reply a prompt, as token ids.
@@ -142,7 +144,11 @@ class GroupPolicy(nn.Module):
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
         sampled = sampling.temperature > 0
-        options = {"do_sample": True, "temperature": sampling.temperature} if sampled else {"do_sample": False}
+        options: dict[str, Any] = {"do_sample": sampled}
+        if sampled:
+            options["temperature"] = sampling.temperature
+        if watch is not None:
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(length, end_id, watch)])
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -179,6 +185,17 @@ class GroupPolicy(nn.Module):
                 "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
+
+
+class _Watched(StoppingCriteria):
+    """Shows the replies to a watcher after every token."""
+
+    def __init__(self, begin: int, end_id: int, watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
+        self.begin, self.end_id, self.watch = begin, end_id, watch
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+        stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
+        return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
 
 
 def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
