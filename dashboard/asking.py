@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +53,7 @@ class Answers:
     Attributes:
         run: id of the run.
         step: of the checkpoint; 0 for the base model with the groups' profiles.
-        checkpoint_sha256: hash over the hashes of its files; None for step 0.
+        checkpoint_sha256: of its manifest, which holds the hash of every file; None for step 0.
         likelihood: [i][j] in [0, 1]: how likely agent i finds the reply of agent j: its probability for the
             option, or for a text the geometric mean of its probabilities for the tokens.
     """
@@ -71,12 +71,12 @@ class Asked:
 
     Attributes:
         query: a typed question (`typed_query`) or one of an audit.
-        groups: the groups that answer, in this order; one of role ``control`` answers with the base weights.
+        groups: names of the groups that answer, in this order; ``control`` is the base model without a profile.
     """
 
     query: Query
     exposure: Exposure
-    groups: tuple[SocialGroup, ...]
+    groups: tuple[str, ...]
 
 
 def typed_query(question: str, options: Sequence[str]) -> Query:
@@ -118,6 +118,7 @@ class Agents:
     """The agents that are loaded, and how they are asked.
 
     Attributes:
+        groups: who they are, by name, the control included.
         adapter_sha256: group -> hash of the adapter that answers for it; empty for the base model.
         trained: False sends every question through the base weights.
     """
@@ -126,7 +127,8 @@ class Agents:
     renderer: ChatRenderer
     prompt: PromptConfig
     scoring: Scoring
-    adapter_sha256: dict[str, str | None]
+    groups: Mapping[str, SocialGroup]
+    adapter_sha256: Mapping[str, str | None]
     trained: bool
 
     @torch.inference_mode()
@@ -138,12 +140,22 @@ class Agents:
             watch: is shown the replies so far, in the groups' order; if it returns True they end there.
 
         Raises:
-            UserError: a profile with the question does not fit the base model's context.
+            UserError: there is no such group, it has no such profile, or profile and question do not fit the
+                base model's context.
         """
-        prompts = [self._prompt(asked, group) for group in asked.groups]
+        prompts = [self._prompt(asked, self._group(name, asked.exposure)) for name in asked.groups]
         if asked.query.options:
             return self._choose(asked, prompts)
         return self._reply(asked, prompts, watch)
+
+    def _group(self, name: str, exposure: Exposure) -> SocialGroup:
+        group = self.groups.get(name)
+        if group is None or not group.wordings(exposure):
+            raise UserError(
+                f"The agents have no group '{name}'" if group is None else f"'{group.label}' has no {exposure} profile",
+                "Choose other groups, other agents or the other kind of profile",
+            )
+        return group
 
     def _prompt(self, asked: Asked, group: SocialGroup) -> tuple[int, ...]:
         conversation = first_turn(asked.query, group, asked.exposure, 0, self.prompt)
@@ -161,8 +173,8 @@ class Agents:
         shares = [option_distribution(scores, lengths, self.scoring) for scores in self._score(asked, prompts, actions)]
         chosen = [max(range(len(options)), key=share.__getitem__) for share in shares]
         replies = tuple(
-            self._made(group, options[choice], options[choice], True, share)
-            for group, choice, share in zip(asked.groups, chosen, shares, strict=True)
+            self._made(name, options[choice], options[choice], True, share)
+            for name, choice, share in zip(asked.groups, chosen, shares, strict=True)
         )
         return replies, tuple(tuple(share[choice] for choice in chosen) for share in shares)
 
@@ -171,7 +183,7 @@ class Agents:
     ) -> tuple[tuple[Reply, ...], tuple[tuple[float, ...], ...]]:
         ids = self.policy.generate(
             prompts,
-            [group.name for group in asked.groups],
+            asked.groups,
             self.renderer.end_id,
             Sampling(max_new_tokens=LONGEST_REPLY),
             reference=not self.trained,
@@ -179,8 +191,8 @@ class Agents:
         )
         texts = [self.renderer.decode(row) for row in ids]
         replies = tuple(
-            self._made(group, text, parse_answer(asked.query, text).canonical, row[-1] == self.renderer.end_id, None)
-            for group, text, row in zip(asked.groups, texts, ids, strict=True)
+            self._made(name, text, parse_answer(asked.query, text).canonical, row[-1] == self.renderer.end_id, None)
+            for name, text, row in zip(asked.groups, texts, ids, strict=True)
         )
         scores = self._score(asked, prompts, ids)
         return replies, tuple(
@@ -192,13 +204,12 @@ class Agents:
     ) -> list[tuple[float, ...]]:
         branches = tuple(Segment(action, 0, action=True) for action in actions)
         rows = [
-            TreeRow(self.policy.adapter_index(group.name), (Segment(prompt, ROOT), *branches))
-            for group, prompt in zip(asked.groups, prompts, strict=True)
+            TreeRow(self.policy.adapter_index(name), (Segment(prompt, ROOT), *branches))
+            for name, prompt in zip(asked.groups, prompts, strict=True)
         ]
         return score_rows(self.policy, rows, reference=not self.trained)
 
     def _made(
-        self, group: SocialGroup, text: str, canonical: str | None, finished: bool, shares: tuple[float, ...] | None
+        self, name: str, text: str, canonical: str | None, finished: bool, shares: tuple[float, ...] | None
     ) -> Reply:
-        digest = self.adapter_sha256.get(group.name)
-        return Reply(group.name, group.label, text, canonical, finished, shares, digest)
+        return Reply(name, self.groups[name].label, text, canonical, finished, shares, self.adapter_sha256.get(name))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,8 @@ from transformers import AutoConfig
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.environment import PromptConfig, Scoring
 from trialign.errors import UserError
-from trialign.group_config import build_groups
-from trialign.groups import GroupSet
+from trialign.group_config import CONTROL, build_groups
+from trialign.groups import GroupSet, SocialGroup
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
@@ -32,6 +30,7 @@ from trialign.models import (
 )
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.storage import sha256_of_file
 
 from .asking import Agents, Answers, Asked, Watch
 
@@ -62,6 +61,12 @@ class Setting:
     prompt: PromptConfig
     scoring: Scoring
     policy: AdapterConfig
+
+    @property
+    def everyone(self) -> dict[str, SocialGroup]:
+        """All groups by name; the base model without a profile is one of them, whether or not it was audited."""
+        control = self.groups.control or SocialGroup(CONTROL, "No profile", role="control")
+        return {group.name: group for group in (*self.groups.members, control)}
 
 
 def read_setting(config_file: Path) -> Setting:
@@ -120,10 +125,19 @@ class Engine:
         """
         setting = read_setting(source.config_file)
         checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
+        digest = sha256_of_file(checkpoint.folder / "manifest.json") if checkpoint else None
         try:
             held = self._hold(setting, checkpoint)
             digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}
-            agents = Agents(held.policy, held.renderer, setting.prompt, setting.scoring, digests, bool(checkpoint))
+            agents = Agents(
+                held.policy,
+                held.renderer,
+                setting.prompt,
+                setting.scoring,
+                setting.everyone,
+                digests,
+                trained=bool(checkpoint),
+            )
             replies, likelihood = agents.answer(asked, watch)
         except (RuntimeError, MemoryError) as error:
             # On a CPU torch reports lack of memory as a plain RuntimeError.
@@ -131,7 +145,7 @@ class Engine:
                 self.free()
                 raise MemoryError from error
             raise
-        return Answers(source.run, source.step, _digest(checkpoint), replies, likelihood)
+        return Answers(source.run, source.step, digest, replies, likelihood)
 
     def free(self) -> None:
         """Gives the memory back."""
@@ -181,9 +195,3 @@ def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:
     needed = stored * getattr(torch, config.dtype).itemsize / kept_as.itemsize
     if needed > psutil.virtual_memory().available:
         raise MemoryError
-
-
-def _digest(checkpoint: AgentCheckpoint | None) -> str | None:
-    if checkpoint is None:
-        return None
-    return hashlib.sha256(json.dumps(checkpoint.manifest["files"], sort_keys=True).encode()).hexdigest()

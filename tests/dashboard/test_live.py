@@ -18,6 +18,7 @@ from trialign.errors import UserError
 from trialign.groups import GroupSet
 
 pytestmark = pytest.mark.integration
+EVERYONE = ("north", "south", "island", "control")
 LONG = 60  # seconds after which a test gives up; none is expected to take so long
 
 
@@ -55,7 +56,7 @@ class Clock:
 
 
 def asked(groups: GroupSet, text: str) -> Asked:
-    return Asked(typed_query(text, ()), "explicit", groups.members)
+    return Asked(typed_query(text, ()), "explicit", groups.names)
 
 
 SOURCE = Source("run", Path("config.yaml"), 0, None)
@@ -183,7 +184,7 @@ def test_twenty_people_at_once_each_get_their_own_agents_answer(
 ) -> None:
     """Three checkpoints of two runs, in any order, from twenty threads: each answer is that of its own adapters."""
     texts = ("Which metal is liquid?", "Which drink is best?")
-    questions = [Asked(typed_query(text, ("Tea", "Mercury", "Iron")), "explicit", groups.everyone) for text in texts]
+    questions = [Asked(typed_query(text, ("Tea", "Mercury", "Iron")), "explicit", EVERYONE) for text in texts]
     expected = {
         (source, number): Engine().answer(source, question, lambda _: False)
         for source in stored_runs
@@ -210,7 +211,7 @@ def test_two_checkpoints_side_by_side_are_one_question(
     stored_runs: list[Source], groups: GroupSet, tmp_path: Path
 ) -> None:
     queue = LiveQueue(Engine(), tmp_path)
-    question = Asked(typed_query("Which?", ("Tea", "Iron")), "explicit", groups.members)
+    question = Asked(typed_query("Which?", ("Tea", "Iron")), "explicit", groups.names)
     look = queue.wait(queue.ask(stored_runs[:2], question), LONG)
     assert [answers.step for answers in look.answers] == [1, 2]
     assert look.answers[0].replies != look.answers[1].replies
@@ -221,4 +222,4 @@ def _hashes(source: Source, groups: GroupSet) -> list[str | None]:
 
     assert source.checkpoint
     checkpoint = read_agents(source.checkpoint)
-    return [checkpoint.adapter_sha256(group.name) for group in groups.everyone]
+    return [checkpoint.adapter_sha256(group) for group in EVERYONE]
