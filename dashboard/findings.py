@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class FindingStore:
             raise UserError(f"{FILE_NAME} is a link, and links are not followed", "Put the file itself there")
         try:
             with closing(sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                _use_log(connection)
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA secure_delete = ON").fetchone()
                 yield connection
@@ -280,6 +281,18 @@ class FindingStore:
                 f"The file {FILE_NAME} of the findings is damaged or refused the change ({error})",
                 "Restore it from a copy, or move it away",
             ) from error
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Lets readers and a writer work at once. Where the first users of a new file meet, SQLite lets none wait."""
+    deadline = time.monotonic() + _PATIENCE
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _finding(row: Sequence[object], remarks: tuple[Remark, ...]) -> SavedFinding:

@@ -37,7 +37,6 @@ class Verb:
     help: str
     example: str
     call: Callable[[argparse.Namespace], None]
-    of_run: bool = False
 
 
 def entry() -> NoReturn:
@@ -187,6 +186,14 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
 
 
+def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
+    parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
+    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
+
+
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -274,6 +281,18 @@ def _export(arguments: argparse.Namespace) -> None:
     export(session, arguments.output, step=arguments.step, merged=arguments.merged)
 
 
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from trialign.commands.dashboard import dashboard
+
+    dashboard(
+        arguments.runs,
+        host=arguments.host,
+        port=arguments.port,
+        roles=arguments.roles,
+        insecure=arguments.insecure,
+    )
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.config import compose, load
@@ -343,6 +362,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "predict": _predict_arguments,
     "ask": _ask_arguments,
     "export": _export_arguments,
+    "dashboard": _dashboard_arguments,
 }
 VERBS = {
     "data": Verb(
@@ -376,6 +396,9 @@ VERBS = {
         "Copy the adapters as PEFT folders or merged models, with a model card.",
         "trialign export --run runs/quickstart --output agents",
         _export,
+    ),
+    "dashboard": Verb(
+        "Show the runs of a folder in the browser, and ask their agents.", "trialign dashboard runs", _dashboard
     ),
 }
 

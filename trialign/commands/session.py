@@ -37,11 +37,15 @@ from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
 log = logging.getLogger("trialign")
+# What an audit leaves beside its summary, which holds their hashes.
+AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json")
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ class Session:
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
     def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes items, summary and analysis.
+        """Audits the agents that are loaded now, and writes items, questions, analysis and summary.
 
         Args:
             split: which questions.
@@ -242,6 +246,7 @@ class Session:
             folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
+            write_queries(folder / "questions.jsonl", queries)
             analysis = analyze(
                 frame,
                 self.groups.names,
@@ -252,6 +257,7 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
+            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary

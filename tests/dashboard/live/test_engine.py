@@ -15,8 +15,8 @@ import yaml
 
 from trialign.audit.run import AuditConfig, Auditor
 from trialign.checkpoints import WEIGHTS, load_agents, read_agents
-from trialign.dashboard.asking import LONGEST_QUESTION, LONGEST_REPLY, Asked, typed_query
-from trialign.dashboard.engine import Engine, Source, check_memory, read_setting
+from trialign.dashboard.live.asking import LONGEST_QUESTION, LONGEST_REPLY, Asked, typed_query
+from trialign.dashboard.live.engine import Engine, Source, check_memory, read_setting
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig, load_model
@@ -143,7 +143,7 @@ def test_one_base_model_is_in_memory(
         loads.append(config)
         return load_model(files, config)
 
-    monkeypatch.setattr("trialign.dashboard.engine.load_model", counted)
+    monkeypatch.setattr("trialign.dashboard.live.engine.load_model", counted)
     engine, asked = Engine(), Asked(queries[2], "explicit", groups.names)
     tensors = []
     for source in (*stored_runs, *stored_runs):
@@ -259,7 +259,7 @@ def test_memory_is_given_back_where_it_did_not_suffice(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("trialign.dashboard.asking.score_rows", failing)
+        patch.setattr("trialign.dashboard.live.asking.score_rows", failing)
         with pytest.raises(MemoryError):
             engine.answer(stored_runs[0], asked, keep)
     assert engine._held is None

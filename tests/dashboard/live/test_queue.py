@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from trialign.dashboard.asking import Answers, Asked, Watch, typed_query
-from trialign.dashboard.engine import Engine, Source
-from trialign.dashboard.live import FAILED, NO_MEMORY, LiveQueue, Look
+from trialign.dashboard.live.asking import Answers, Asked, Watch, typed_query
+from trialign.dashboard.live.engine import Engine, Source
+from trialign.dashboard.live.queue import FAILED, NO_MEMORY, LiveQueue, Look
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 
