@@ -373,7 +373,7 @@ class Session:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             trialign=__version__,
             run=self.config.name,
-            base_model=BaseModel(self.files.name, self.files.revision, self.files.sha256),
+            base_model=self._base_model(),
             adapters=checkpoint.manifest["adapters"] if checkpoint else None,
             objective=self.config.objective.name if checkpoint else None,
             seed=self.config.seed,
@@ -381,6 +381,11 @@ class Session:
             groups=self.groups.everyone,
             prompt=asdict(self.config.prompt),
         )
+
+    def _base_model(self) -> BaseModel:
+        if self.config.model.source == "endpoint":
+            return BaseModel(self.config.model.name, None, None)  # its weights are somewhere else
+        return BaseModel(self.files.name, self.files.revision, self.files.sha256)
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.
