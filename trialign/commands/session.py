@@ -225,7 +225,7 @@ class Session:
         if model.adapters is not None:
             raise UserError(
                 "model.adapters are laid over weights on this machine, and model.source is endpoint",
-                "Let the server serve them under names of their own, or choose another model=...",
+                "Choose another model=..., or let the server serve them under names of their own",
             )
         if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
             raise UserError(
