@@ -40,7 +40,7 @@ class ModelConfig:
         revision: commit or tag of a hub model.
         path: the folder or the GGUF file, for these two sources.
         package: import name of the installed package, for ``package``.
-        dtype: number format of the frozen weights.
+        dtype: number format of the frozen weights; the adapters have it too, but float32 at least.
         base_url: address of the server before ``/chat/completions``, for ``endpoint``.
         endpoint: how the server is asked.
         adapters: PEFT folders to audit over the base model, as they are: group -> folder, or one folder for all.
@@ -51,7 +51,7 @@ class ModelConfig:
     revision: str | None = None
     path: str | None = None
     package: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
     base_url: str | None = None
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     adapters: dict[str, str] | str | None = None

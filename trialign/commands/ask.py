@@ -14,12 +14,12 @@ from rich.table import Table
 from trialign.audit.run import Auditor
 from trialign.checkpoints import AgentCheckpoint
 from trialign.commands.session import Session
-from trialign.commands.terminal import literal
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
 from trialign.queries import PreferenceQuery, Query
 from trialign.queries.readers import read_query_files
+from trialign.safe_output import literal
 from trialign.storage import write_text_atomic
 
 

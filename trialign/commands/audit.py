@@ -44,7 +44,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
     if checkpoint and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
-        intervals = changes(items[0], items[1], session.groups.names)
+        intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")
         Console().print(before_after_table(session.config.name, before, after, intervals))
         print_verdicts({"Before": base, "After": folder})
