@@ -37,7 +37,6 @@ class Verb:
     help: str
     example: str
     call: Callable[[argparse.Namespace], None]
-    of_run: bool = False
 
 
 def entry() -> NoReturn:
@@ -199,6 +198,13 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
 
 
+def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
+    parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--insecure", action="store_true", help="serve others without authentication")
+
+
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -298,6 +304,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     compare(arguments.runs, arguments.output)
 
 
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from trialign.commands.dashboard import dashboard
+
+    dashboard(arguments.runs, host=arguments.host, port=arguments.port, insecure=arguments.insecure)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.config import compose, load
@@ -369,6 +381,7 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export_arguments,
     "compare": _compare_arguments,
     "report": _report_arguments,
+    "dashboard": _dashboard_arguments,
 }
 VERBS = {
     "data": Verb(
@@ -412,6 +425,9 @@ VERBS = {
         "The audit report for signing: HTML, JSON, CSV and a model card.",
         "trialign report runs/quickstart --against runs/baseline",
         _report_of,
+    ),
+    "dashboard": Verb(
+        "Show the runs of a folder in the browser, and ask their agents.", "trialign dashboard runs", _dashboard
     ),
 }
 

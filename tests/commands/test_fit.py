@@ -81,6 +81,7 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
     assert found == {
         f".trajectories/{collection}/manifest.json",
         f".trajectories/{collection}/part-00000.parquet",
+        f".trajectories/{collection}/questions.jsonl",
         "mine/config.yaml",
         "mine/finished.json",
         "mine/checkpoints/last.ckpt",

@@ -41,10 +41,13 @@ from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
 log = logging.getLogger("trialign")
+# What an audit leaves beside its summary, which holds their hashes.
+AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,7 @@ class Session:
             folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
+            write_queries(folder / "questions.jsonl", queries)
             analysis = analyze(
                 frame,
                 self.groups.names,
@@ -255,8 +259,8 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
-            write_queries(folder / "questions.jsonl", queries)
             write_about(folder, self.about_audit(checkpoint))
+            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary
