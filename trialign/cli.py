@@ -193,6 +193,18 @@ def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--insecure", action="store_true", help="serve others without authentication")
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
+    parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="runs' folders, or single audits")
+    parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
+
+
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -286,6 +298,18 @@ def _dashboard(arguments: argparse.Namespace) -> None:
     dashboard(arguments.runs, host=arguments.host, port=arguments.port, insecure=arguments.insecure)
 
 
+def _report_of(arguments: argparse.Namespace) -> None:
+    from trialign.commands.report import report
+
+    report(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from trialign.commands.compare import compare
+
+    compare(arguments.runs, arguments.output)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.config import compose, load
@@ -356,6 +380,8 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ask": _ask_arguments,
     "export": _export_arguments,
     "dashboard": _dashboard_arguments,
+    "compare": _compare_arguments,
+    "report": _report_arguments,
 }
 VERBS = {
     "data": Verb(
@@ -389,6 +415,16 @@ VERBS = {
         "Copy the adapters as PEFT folders or merged models, with a model card.",
         "trialign export --run runs/quickstart --output agents",
         _export,
+    ),
+    "compare": Verb(
+        "Several runs on the same questions in one table, with paired intervals.",
+        "trialign compare runs/baseline runs/quickstart --output comparison",
+        _compare,
+    ),
+    "report": Verb(
+        "The audit report for signing: HTML, JSON, CSV and a model card.",
+        "trialign report runs/quickstart --against runs/baseline",
+        _report_of,
     ),
     "dashboard": Verb(
         "Show the runs of a folder in the browser, and ask their agents.", "trialign dashboard runs", _dashboard

@@ -38,7 +38,7 @@ class ModelConfig:
         revision: commit or tag of a hub model.
         path: the folder or the GGUF file, for these two sources.
         package: import name of the installed package, for ``package``.
-        dtype: number format of the frozen weights.
+        dtype: number format of the frozen weights; the adapters have it too, but float32 at least.
     """
 
     source: Literal["hub", "folder", "gguf", "package"]
@@ -46,7 +46,7 @@ class ModelConfig:
     revision: str | None = None
     path: str | None = None
     package: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
 
 
 @dataclass(frozen=True)

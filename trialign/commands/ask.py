@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -148,8 +147,7 @@ def _answers(
         session.config.audit,
         checkpoint,
     )
-    with torch.inference_mode():
-        items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
+    items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
     labels = {group.name: group.label for group in session.groups.everyone}
     by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
     for item in items:

@@ -131,7 +131,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         config.objective,
         config.optimizer,
         config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update),
+        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
         steps,
         micro_batches,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialign import __version__
 from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import differences, measure_audit
+from trialign.audit.comparison import Difference, differences, measure_audit
 from trialign.audit.folders import AuditFolder, audit_folder
 from trialign.audit.items import read_items
 from trialign.audit.record import ABOUT, QUESTIONS, read_about, read_asked
@@ -57,7 +57,8 @@ def build_report(
     earlier = audit_folder(against) if against else _base_audit(folder)
     summary, items = read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
     part = _part(folder, summary, items)
-    before, changes = None, ()
+    before: AuditPart | None = None
+    changes: tuple[Difference, ...] = ()
     if earlier is not None:
         old_items = read_items(earlier.path / "items.parquet")
         before = _part(earlier, read_summary(earlier.path / "summary.json"), old_items)

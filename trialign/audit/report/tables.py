@@ -14,8 +14,9 @@ from trialign.audit.opinions import Personalization
 from trialign.audit.report.types import Report
 from trialign.safe_output import Cell
 
-# share: of 1, shown in per cent; points: a difference of shares; code: a hash or an identifier.
-Kind = Literal["text", "code", "share", "points", "number", "p_value", "count", "seconds"]
+# share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash
+# or an identifier.
+Kind = Literal["text", "code", "share", "points", "distance", "number", "p_value", "count", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    def without_empty_columns(self) -> Table:
+        """The columns in which there is something, for a page."""
+        kept = [n for n in range(len(self.columns)) if any(row[n] not in (None, "") for row in self.rows)]
+        rows = (tuple(row[n] for n in kept) for row in self.rows)
+        return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))
 
 
 _INTERVAL = (Column("low", "from", "share"), Column("high", "to", "share"))
@@ -132,8 +139,8 @@ def _groups(report: Report) -> Table:
 def _gap(report: Report) -> Table:
     columns = (
         Column("audit", ""),
-        Column("gap", "gap, points", "points"),
-        Column("noise", "noise alone gives", "points"),
+        Column("gap", "gap, points", "distance"),
+        Column("noise", "noise alone gives", "distance"),
         Column("p_value", "p", "p_value"),
     )
     sides = (("this audit", report.audit.analysis.facts), ("before", _facts_before(report)))
@@ -286,8 +293,8 @@ def _slices(report: Report) -> Table:
         Column("n_questions", "questions", "count"),
         Column("n_clusters", "facts", "count"),
         Column("mean", "right answers", "share"),
-        Column("gap", "gap, points", "points"),
-        Column("noise", "noise alone gives", "points"),
+        Column("gap", "gap, points", "distance"),
+        Column("noise", "noise alone gives", "distance"),
         Column("p_holm", "p, Holm", "p_value"),
         Column("verdict", "verdict"),
     )

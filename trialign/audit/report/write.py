@@ -1,4 +1,4 @@
-"""Writing a report: ``report.json`` with its schema, and a CSV per table."""
+"""Writing a report: HTML, JSON with its schema, a CSV per table, and a model card."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from trialign.audit.report.card import model_card
+from trialign.audit.report.html import report_html
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
 from trialign.safe_output import csv_text
@@ -30,6 +32,8 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         OSError: a file cannot be written.
     """
     texts = {
+        "report.html": report_html(report),
+        "README.md": model_card(report),
         "report.json": report_json(report),
         SCHEMA: files("trialign.audit.report").joinpath(SCHEMA).read_text(encoding="utf-8"),
     }
