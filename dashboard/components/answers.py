@@ -39,9 +39,9 @@ class Card:
 def marked(reference: str, text: str) -> Markup:
     """The text: words that the reference does not have underlined, with a +; those it lacks struck, with a −."""
     before, after = _WORD.findall(reference), _WORD.findall(text)
-    keys = [[word.strip().casefold() for word in words] for words in (before, after)]
+    old, new = ([word.strip().casefold() for word in words] for words in (before, after))
     pieces: list[Markup] = []
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             pieces.append(Markup("{}").format("".join(after[c:d])))
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from trialign.groups import Exposure
@@ -23,15 +25,15 @@ def stored_answers(chosen: Selection, setting: Setting, query: Query, exposure: 
         & (frame.turn == 0)
         & (frame.repeat == 0)
         & (frame.group == frame.profile_group)
-    ].set_index("group")
-    names = [name for name in setting.everyone if name in rows.index]
-    if not names:
+    ]
+    by_group = {str(row.group): row for _, row in rows.iterrows()}
+    replies = tuple(_reply(name, setting, by_group[name]) for name in setting.everyone if name in by_group)
+    if not replies:
         return None
-    replies = tuple(_reply(name, setting, rows.loc[name]) for name in names)
     return Answers(chosen.run.id, chosen.audit.step, None, replies, _likelihood(query, replies))
 
 
-def _reply(name: str, setting: Setting, row: pd.Series) -> Reply:
+def _reply(name: str, setting: Setting, row: pd.Series[Any]) -> Reply:
     shares = row.option_probabilities
     return Reply(
         group=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,7 @@ from ..components.markup import show as draw
 from ..components.save import save_form
 from ..live.asking import Answers, Asked, typed_query
 from ..live.engine import Setting, Source, read_setting
-from ..live.queue import LiveQueue, Ticket
+from ..live.queue import LiveQueue, Look, Ticket
 from ..live.shared import live_queue
 from ..live.stored import stored_answers
 from ..selection import Selection
@@ -111,7 +112,7 @@ def _typed() -> tuple[str, list[str]]:
     return text or "", [line for line in (options or "").splitlines() if line.strip()]
 
 
-def _picked(questions: dict[str, Query]) -> tuple[Query | None, str]:
+def _picked(questions: Mapping[str, Query]) -> tuple[Query | None, str]:
     if st.query_params.get("item") in questions:
         _start("item", st.query_params["item"])
     item = st.selectbox(
@@ -200,8 +201,7 @@ def _result(
         st.error(plain(look.reason), icon=":material/error:")
     elif look is not None and look.state == "cancelled":
         states.nothing("The question was taken back.")
-    live = look is not None and look.state == "answered" and (not request.item or request.query == ticket.asked.query)
-    if live and look is not None and ticket is not None:
+    if ticket is not None and look is not None and _is_answer(look, ticket, request):
         _show_answers(ticket.asked.query, look.answers, "answered now")
         item = request.item if ticket.asked.query == request.query else ""
         save_form(chosen, person, ticket.asked.query, item, look.answers)
@@ -212,6 +212,11 @@ def _result(
             _show_answers(request.query, (stored,), "recorded")
             save_form(chosen, person, request.query, request.item, (stored,))
     _link(request)
+
+
+def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:
+    """Whether there is a live answer, and not to another question than the one that was picked since."""
+    return look.state == "answered" and (not request.item or request.query == ticket.asked.query)
 
 
 def _show_answers(query: Query, sources: tuple[Answers, ...], when: Literal["answered now", "recorded"]) -> None:
