@@ -14,10 +14,11 @@ import streamlit as st
 
 from trialign.audit.analysis import AuditAnalysis, read_analysis
 from trialign.audit.items import read_items
+from trialign.audit.record import read_about
 from trialign.audit.summary import read_summary
 from trialign.errors import UserError
 from trialign.group_config import build_groups
-from trialign.groups import GroupSet
+from trialign.groups import SocialGroup
 from trialign.queries import Query
 from trialign.queries.readers import read_queries
 from trialign.runs import RunFolder
@@ -68,22 +69,21 @@ def questions(catalog: Catalog, audit: AuditEntry) -> Mapping[str, Query]:
     return _once(catalog, path, _queries_by_id, digest)
 
 
-def groups(catalog: Catalog, run: RunEntry) -> GroupSet | None:
-    """The run's groups with their labels; None for a folder of audits without a configuration.
+def labels(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> dict[str, str]:
+    """How groups, members and control, are shown to people: name -> label; empty where no labels are known.
+
+    A label that several groups have is replaced by their names.
 
     Raises:
-        UserError: the configuration is torn, or a link out of the root.
+        UserError: the record or configuration that names them is damaged, or a link out of the root.
     """
-    path = run.folder / "config.yaml"
-    return _once(catalog, path, _configured_groups) if path.exists() else None
-
-
-def labels(catalog: Catalog, run: RunEntry, names: tuple[str, ...]) -> dict[str, str]:
-    """How groups are shown to people: name -> label, the name itself where no label is known or two are alike."""
-    known = groups(catalog, run)
-    found = {group.name: group.label for group in known.everyone} if known else {}
-    shown = [found.get(name, name) for name in names]
-    return {name: label if shown.count(label) == 1 else name for name, label in zip(names, shown, strict=True)}
+    about, config = audit.folder / "about.json", run.folder / "config.yaml"
+    if about.exists():
+        everyone = _once(catalog, about, _audited_groups, _digest(catalog, audit, "about.json"))
+    else:
+        everyone = _once(catalog, config, _configured_groups) if config.exists() else ()
+    shown = [group.label for group in everyone]
+    return {group.name: group.label if shown.count(group.label) == 1 else group.name for group in everyone}
 
 
 def _once(catalog: Catalog, path: Path, read: Callable[[Path], Read], digest: str | None = None) -> Read:
@@ -112,5 +112,10 @@ def _queries_by_id(path: Path) -> dict[str, Query]:
     return {query.query_id: query for query in read_queries(path)}
 
 
-def _configured_groups(path: Path) -> GroupSet:
-    return build_groups(RunFolder(path.parent).stored_config().get("groups", {}))
+def _audited_groups(path: Path) -> tuple[SocialGroup, ...]:
+    about = read_about(path.parent)
+    return about.groups if about else ()
+
+
+def _configured_groups(path: Path) -> tuple[SocialGroup, ...]:
+    return build_groups(RunFolder(path.parent).stored_config().get("groups", {})).everyone

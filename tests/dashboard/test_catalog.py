@@ -112,5 +112,5 @@ def test_labels_come_from_the_configuration_and_stay_distinct(runs: Path) -> Non
     groups = {"north": "People", "south": "People", "island": "Islanders"}
     SyntheticRun(runs / "house", groups=groups).write().audit(0)
     catalog = scan(runs)
-    shown = records.labels(catalog, catalog.runs[0], ("north", "south", "island"))
-    assert shown == {"north": "north", "south": "south", "island": "Islanders"}
+    shown = records.labels(catalog, catalog.runs[0], catalog.runs[0].audits[0])
+    assert shown == {"north": "north", "south": "south", "island": "Islanders", "control": "No profile"}
