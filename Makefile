@@ -20,11 +20,12 @@ test: setup ## Unit and integration tests
 unit: setup ## Unit tests only
 	$(BIN)/pytest -m "unit and not slow" $(ARGS)
 
-lint: setup ## Style, format, types, import contracts
+lint: setup ## Style, format, types, import contracts, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 clean: ## Remove caches (keeps .venv and runs)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

@@ -17,6 +17,19 @@ from trialign.audit.table import audit_table, before_after_table, verdict_text
 from trialign.commands.session import Session
 
 
+def check_audit(session: Session, split: Literal["validation", "test"], *, trained: bool) -> None:
+    """Everything that can be wrong with an audit before weights are loaded.
+
+    Raises:
+        UserError: the configuration is at fault, or a run of this name exists with another one.
+    """
+    session.check()
+    session.require_split(split)
+    if not trained:
+        # An audit of the base model is filed under the run's name: not under that of another configuration.
+        session.run.status(session.composed)
+
+
 def audit(session: Session, split: Literal["validation", "test"], *, trained: bool, step: int | None) -> None:
     """Audits one split and prints it, beside the base model's audit where there is one.
 
@@ -29,11 +42,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     Raises:
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
-    session.check()
-    session.require_split(split)
-    if not trained:
-        # An audit of the base model is filed under the run's name: not under that of another configuration.
-        session.run.status(session.composed)
+    check_audit(session, split, trained=trained)
     checkpoint = session.load_agents(step) if trained else None
     after = session.audit(split, checkpoint)
     if distributed.rank() != 0:

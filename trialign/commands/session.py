@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
 from trialign import distributed
 from trialign.audit.analysis import analyze, write_analysis
@@ -169,7 +170,18 @@ class Session:
         """The agents, untrained; their adapters' initial weights follow from the seed alone."""
         use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
-        return GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
+        policy = GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
+        return policy.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank's agents answer."""
+        on_gpu = self.config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+    def renew_policy(self) -> None:
+        """Forgets the agents; they are made again when they are next needed."""
+        self.__dict__.pop("policy", None)
 
     @cached_property
     def store(self) -> TrajectoryStore:
