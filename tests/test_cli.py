@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from trialign.cli import VERBS, main, parse
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 
 pytestmark = pytest.mark.unit
 
@@ -123,6 +123,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
     ("error", "code", "text"),
     [
         (UserError("The file x has no rows.", "Write one"), 2, "The file x has no rows. Write one."),
+        (UnfinishedError("The server is gone.", "Start it"), 1, "The server is gone. Start it."),
         (RuntimeError("it broke"), 1, "RuntimeError: it broke"),
         (OSError(13, "Permission denied", "/x/y"), 1, "PermissionError: [Errno 13] Permission denied: '/x/y'"),
         (

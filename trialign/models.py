@@ -76,7 +76,7 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     if config.source == "endpoint":
         raise UserError(
             f"The model {config.name} is behind an address (model.source=endpoint), and this needs its weights",
-            "Audit it with 'trialign test' or 'trialign validate', or choose another model=...",
+            "Choose another model=..., or audit this one with 'trialign test' or 'trialign validate'",
         )
     if config.source == "hub":
         folder = _hub_folder(config)
@@ -122,7 +122,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
     transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
     )
     model.eval().requires_grad_(False)
     return model
