@@ -75,7 +75,7 @@ class Difference:
     low: float | None
     high: float | None
     p_value: float | None
-    p_holm: float | None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,7 @@ def differences(
     p_values = np.where(np.isnan(low), np.nan, (1 + as_large) / (1 + swaps))
     table = np.stack([*observed, change, low, high, p_values], axis=1)
     found = (
-        Difference(measure.key, *(_known(value) for value in row), None)
-        for measure, row in zip(MEASURES, table, strict=True)
+        Difference(measure.key, *(_known(value) for value in row)) for measure, row in zip(MEASURES, table, strict=True)
     )
     return corrected(tuple(found))
 
