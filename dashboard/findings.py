@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from trialign.errors import UserError
 
@@ -295,15 +295,21 @@ def _use_log(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _finding(row: Sequence[object], remarks: tuple[Remark, ...]) -> SavedFinding:
-    *fixed, question, options, answers, deleter, deleted = row
+def _finding(row: Sequence[Any], remarks: tuple[Remark, ...]) -> SavedFinding:
+    number, when, user, run, step, query_id, digest, question, options, answers, deleter, deleted = row
     return SavedFinding(
-        *fixed,  # type: ignore[arg-type]
-        question=str(question or ""),
-        options=tuple(json.loads(str(options or "[]"))),
-        answers=tuple(Said(*one) for one in json.loads(str(answers or "[]"))),
+        id=number,
+        time=when,
+        user=user,
+        run=run,
+        step=step,
+        query_id=query_id,
+        checkpoint_sha256=digest,
+        question=question or "",
+        options=tuple(json.loads(options or "[]")),
+        answers=tuple(Said(*one) for one in json.loads(answers or "[]")),
         remarks=remarks,
-        deleted=None if deleter is None else (str(deleter), str(deleted)),
+        deleted=None if deleter is None else (deleter, deleted),
     )
 
 

@@ -22,7 +22,7 @@ from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
 from trialign.storage import sha256_of_file
 
-APP = Path(trialign.dashboard.__file__).with_name("app.py")
+APP = Path(trialign.dashboard.__file__).parent / "start" / "app.py"
 
 
 @dataclass(frozen=True)

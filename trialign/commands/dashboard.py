@@ -54,5 +54,5 @@ def streamlit_command(host: str, port: int) -> list[str]:
     if is_loopback(host):
         # A name that somebody else's server resolves to this machine is not answered.
         flags += [f"--server.allowedHosts={name}" for name in LOOPBACK]
-    app = Path(theme.__file__).with_name("app.py")
+    app = Path(theme.__file__).parent / "start" / "app.py"
     return [sys.executable, "-m", "streamlit", "run", str(app), *flags]

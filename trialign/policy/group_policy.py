@@ -137,8 +137,7 @@ class GroupPolicy(nn.Module):
             sampling: length, temperature and seed.
             reference: answer with the base weights, whatever the groups.
             samples: replies to each prompt, whose keys and values are computed once for all of them.
-            watch: is shown the replies so far, in the order of the result, after every token; if it returns True,
-                they end there.
+            watch: is shown all replies so far after every token; if it returns True they end there.
 
         Returns:
             ``samples`` replies to the first prompt, then to the second, and so on, as token ids.
@@ -204,17 +203,6 @@ class GroupPolicy(nn.Module):
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
 
 
-def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, [prompts, length] each; every prompt ends in the last column."""
-    length = max(len(prompt) for prompt in prompts)
-    ids = torch.zeros(len(prompts), length, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, length - len(prompt) :] = torch.tensor(prompt)
-        mask[row, length - len(prompt) :] = 1
-    return ids, mask
-
-
 class _Watched(StoppingCriteria):
     """Shows the replies to a watcher after every token."""
 
@@ -224,6 +212,17 @@ class _Watched(StoppingCriteria):
     def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
         stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
         return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
+
+
+def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, [prompts, length] each; every prompt ends in the last column."""
+    length = max(len(prompt) for prompt in prompts)
+    ids = torch.zeros(len(prompts), length, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = torch.tensor(prompt)
+        mask[row, length - len(prompt) :] = 1
+    return ids, mask
 
 
 def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
