@@ -40,9 +40,14 @@ class AuditEntry:
 
     @property
     def label(self) -> str:
-        """How the audit is shown to people; unique within a run."""
-        agents = f"after training, step {self.step}" if self.step else "before training"
-        return f"{self.data}, {self.split} questions, {agents}"
+        """How the audit is named in a list and in the URL; unique within a run."""
+        return f"{self.split}, {f'step {self.step}' if self.step else 'before training'} ({self.data})"
+
+    @property
+    def sentence(self) -> str:
+        """What was audited, in words."""
+        agents = f"agents after step {self.step}" if self.step else "agents before training"
+        return f"{self.split} questions of {self.data}, {agents}"
 
 
 @dataclass(frozen=True)

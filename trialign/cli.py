@@ -192,7 +192,8 @@ def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
     parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--insecure", action="store_true", help="serve others without authentication")
+    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
+    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -297,7 +298,13 @@ def _export(arguments: argparse.Namespace) -> None:
 def _dashboard(arguments: argparse.Namespace) -> None:
     from trialign.commands.dashboard import dashboard
 
-    dashboard(arguments.runs, host=arguments.host, port=arguments.port, insecure=arguments.insecure)
+    dashboard(
+        arguments.runs,
+        host=arguments.host,
+        port=arguments.port,
+        roles=arguments.roles,
+        insecure=arguments.insecure,
+    )
 
 
 def _report_of(arguments: argparse.Namespace) -> None:

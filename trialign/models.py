@@ -122,7 +122,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
     transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
     )
     model.eval().requires_grad_(False)
     return model

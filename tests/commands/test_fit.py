@@ -324,6 +324,7 @@ def test_an_interrupt_while_collecting_keeps_what_is_collected(project: Any, mon
     assert sorted(path.name for path in folder.iterdir()) == [
         "manifest.json",
         *(f"part-0000{number}.parquet" for number in range(4)),
+        "questions.jsonl",
     ]
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
 

@@ -35,7 +35,7 @@ def test_without_runs_every_page_names_the_command_that_makes_one(runs: Path, op
 def test_every_page_opens_on_the_last_audit_and_says_which(one_run: SyntheticRun, open_page: Open, name: str) -> None:
     app = open_page(name)
     assert app.selectbox(key="run").value == "house"
-    assert app.selectbox(key="audit").value == "house, test questions, after training, step 4"
+    assert app.selectbox(key="audit").value == "test, step 4 (house)"
     assert app.query_params["run"] == "house"
     assert not app.error
 
@@ -45,10 +45,10 @@ def test_the_run_and_the_audit_come_from_the_url(runs: Path, open_page: Open) ->
         run = SyntheticRun(runs / name).write()
         run.audit(0)
         run.audit(8)
-    app = open_page(run="one", audit="house, test questions, before training")
+    app = open_page(run="one", audit="test, before training (house)")
     assert app.selectbox(key="run").value == "one"
-    assert app.selectbox(key="audit").value == "house, test questions, before training"
-    assert "one · house, test questions, before training" in text_of(app)
+    assert app.selectbox(key="audit").value == "test, before training (house)"
+    assert "one · test questions of house, agents before training" in text_of(app)
 
 
 @pytest.mark.parametrize("run", ["../secret", "/etc", "..", ".trajectories", "house/../house", "missing", "<b>x</b>"])

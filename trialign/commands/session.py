@@ -369,7 +369,7 @@ class Session:
 
     def _base_model(self) -> BaseModel:
         if self.config.model.source == "endpoint":
-            return BaseModel(f"{self.config.model.name} at {self.endpoint.client.base_url}", None, None)
+            return BaseModel(self.config.model.name, None, None, self.endpoint.client.base_url)
         return BaseModel(self.files.name, self.files.revision, self.files.sha256)
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
