@@ -6,7 +6,7 @@ import streamlit as st
 
 from trialign.errors import UserError
 
-from . import navigation, selection, theme
+from . import access, navigation, selection, theme
 from .components import states
 from .settings import Settings
 
@@ -15,6 +15,11 @@ def run() -> None:
     """Draws the app once, as Streamlit does for every person and every click."""
     st.set_page_config(page_title="TriAlign", page_icon=str(theme.ICON), layout="wide")
     st.html(theme.STYLE_SHEET)
+    try:
+        access.enter()
+    except UserError as error:
+        states.fault(error, Settings.from_environment().runs)
+        st.stop()
     opened = st.navigation([navigation.page(entry.name) for entry in navigation.PAGES])
     selection.sidebar()
     try:

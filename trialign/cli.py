@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trialign import __version__
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
@@ -66,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
         _leave_ranks()
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
+    except UnfinishedError as error:
+        return _report(arguments, str(error), FAILED)
     except SystemExit as ranks:
         # This process only launched them; they have said what there was to say.
         return int(ranks.code or 0)
@@ -190,7 +192,8 @@ def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
     parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--insecure", action="store_true", help="serve others without authentication")
+    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
+    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -295,7 +298,13 @@ def _export(arguments: argparse.Namespace) -> None:
 def _dashboard(arguments: argparse.Namespace) -> None:
     from trialign.commands.dashboard import dashboard
 
-    dashboard(arguments.runs, host=arguments.host, port=arguments.port, insecure=arguments.insecure)
+    dashboard(
+        arguments.runs,
+        host=arguments.host,
+        port=arguments.port,
+        roles=arguments.roles,
+        insecure=arguments.insecure,
+    )
 
 
 def _report_of(arguments: argparse.Namespace) -> None:
@@ -363,7 +372,7 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
-    for name in ("httpx", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
+    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # What one library tells another about its next version is not for the user.
     warnings.filterwarnings("ignore", category=FutureWarning)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 import yaml
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -156,6 +157,14 @@ class SyntheticRun:
             option_probabilities=tuple(0.8 if place == chosen else rest for place in range(len(query.options))),
             adapter_sha256=None if agent == "control" else "0" * 64,
         )
+
+
+@pytest.fixture(autouse=True)
+def _this_machine_alone() -> Iterator[None]:
+    """The address that ``trialign dashboard`` listens on; without one the app takes itself to be open to all."""
+    config.set_option("server.address", "127.0.0.1")
+    yield
+    config.set_option("server.address", None)
 
 
 @pytest.fixture

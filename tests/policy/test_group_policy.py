@@ -271,3 +271,17 @@ def test_option_distributions_sum_to_one_however_improbable(scores: list[float])
     shares = option_distribution(scores, [1] * len(scores), "sum")
     assert sum(shares) == pytest.approx(1.0)
     assert max(shares) == shares[scores.index(max(scores))]
+
+
+def test_a_watcher_sees_every_token_of_all_replies_and_may_end_them(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    whole = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    seen: list[list[tuple[int, ...]]] = []
+
+    def watch(replies: Any) -> bool:
+        seen.append([tuple(reply) for reply in replies])
+        return len(seen) == 4
+
+    ended = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6), watch=watch)
+    assert seen == [[reply[:length] for reply in whole] for length in (1, 2, 3, 4)]
+    assert ended == seen[-1]

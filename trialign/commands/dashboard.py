@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from pathlib import Path
 
 from trialign.dashboard import theme
+from trialign.dashboard.access import LOOPBACK, check_door, is_loopback
 from trialign.dashboard.settings import Settings
 from trialign.errors import UserError
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-
-def dashboard(runs: Path, *, host: str, port: int, insecure: bool) -> None:
+def dashboard(runs: Path, *, host: str, port: int, roles: Path | None, insecure: bool) -> None:
     """Starts the app in place of this process.
 
     Args:
         runs: folder of all runs; an empty one is welcome.
         host: address to listen on.
         port: of the server.
+        roles: file of the people who may log in.
         insecure: whether an address that others can reach is served without authentication.
 
     Raises:
-        UserError: there is no such folder, or others could reach the app without authentication.
+        UserError: there is no such folder, or others could come in without being known.
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}", "Name the folder of your runs, such as runs")
-    if not is_loopback(host) and not insecure and not authentication_configured():
-        raise UserError(
-            f"Everybody who reaches {host} could read the runs: no authentication is configured",
-            "Configure [auth] in .streamlit/secrets.toml, listen on 127.0.0.1, or say --insecure",
-        )
-    os.environ.update(Settings(runs=runs).as_environment())
+    check_door(host, roles=roles, insecure=insecure)
+    os.environ.update(Settings(runs, roles, insecure).as_environment())
     command = streamlit_command(host, port)
     os.execv(command[0], command)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def authentication_configured() -> bool:
-    """Whether Streamlit finds an ``[auth]`` section, for ``st.login``, among its secrets."""
-    import streamlit
-
-    return bool(streamlit.secrets.load_if_toml_exists() and streamlit.secrets.get("auth"))
 
 
 def streamlit_command(host: str, port: int) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import Cache, GenerationConfig, PreTrainedModel
+from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
@@ -126,6 +126,7 @@ class GroupPolicy(nn.Module):
         *,
         reference: bool = False,
         samples: int = 1,
+        watch: Callable[[Sequence[Sequence[int]]], bool] | None = None,
     ) -> list[tuple[int, ...]]:
         """Replies of all groups as one batch.
 
@@ -136,6 +137,7 @@ class GroupPolicy(nn.Module):
             sampling: length, temperature and seed.
             reference: answer with the base weights, whatever the groups.
             samples: replies to each prompt, whose keys and values are computed once for all of them.
+            watch: is shown all replies so far after every token; if it returns True they end there.
 
         Returns:
             ``samples`` replies to the first prompt, then to the second, and so on, as token ids.
@@ -146,7 +148,11 @@ class GroupPolicy(nn.Module):
         cache = self._prompt_cache(ids, mask, samples) if samples > 1 and ids.shape[1] > 1 else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
         sampled = sampling.temperature > 0
-        options = {"do_sample": True, "temperature": sampling.temperature} if sampled else {"do_sample": False}
+        options: dict[str, Any] = {"do_sample": sampled}
+        if sampled:
+            options["temperature"] = sampling.temperature
+        if watch is not None:
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -195,6 +201,17 @@ class GroupPolicy(nn.Module):
                 "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
+
+
+class _Watched(StoppingCriteria):
+    """Shows the replies to a watcher after every token."""
+
+    def __init__(self, begin: int, end_id: int, watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
+        self.begin, self.end_id, self.watch = begin, end_id, watch
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+        stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
+        return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
 
 
 def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
