@@ -61,9 +61,14 @@ install_missing_tools() {
     if [[ ! -x .venv/bin/python && -z "${PYTHON:-}" ]] && ! find_python >/dev/null; then
         missing+=(python3 python3-venv)
     fi
-    if [[ ",$EXTRAS," == *,dev,* ]]; then # the program itself needs neither
+    if [[ ",$EXTRAS," == *,dev,* ]]; then # the program itself needs none of these
         command -v make >/dev/null || missing+=(make)
         command -v git >/dev/null || missing+=(git)
+        # Tests of the pages in a browser are left out where there is none.
+        if [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then
+            command -v chromium >/dev/null || missing+=(chromium fonts-liberation)
+            command -v npm >/dev/null || missing+=(npm)
+        fi
     fi
     if ((${#missing[@]})); then
         install_debian_packages "${missing[@]}"

@@ -46,7 +46,7 @@ def answers_of(rows: pd.DataFrame, query: Query | None, labels: Mapping[str, str
     """
     table(
         "Answers given alone",
-        ("Group", "Answer", "", "How likely each answer was"),
+        ("Group", "Answer", "Right or wrong", "How likely each answer was"),
         [
             (
                 labels.get(row["group"], row["group"]),

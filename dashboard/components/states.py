@@ -16,7 +16,7 @@ FIRST_RUN = "trialign fit --config conf/quickstart.yaml"
 def no_runs(root: Path) -> None:
     """There is no run under the root."""
     with st.container(border=True):
-        st.subheader("No runs yet", anchor=False)
+        st.header("No runs yet", anchor=False)
         st.markdown(
             "This page shows audits: every group's agent answers the same questions, and the answers are compared. "
             f"There is none under the folder {plain(root.name)} yet. This command makes one, in some twenty minutes:"

@@ -42,7 +42,7 @@ def show() -> None:
 
 
 def _matrix(answers: AnswerTable, labels: Mapping[str, str]) -> None:
-    st.subheader("Do they give the same answers?", anchor=False)
+    st.header("Do they give the same answers?", anchor=False)
     st.markdown(
         "Share of the facts on which two groups give the same answer, right or wrong. A cell leads to the questions on "
         "which they do not."
@@ -84,7 +84,7 @@ def _cell(share: float, lowest: float, one: str, other: str) -> Markup:
 
 
 def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str, str]) -> None:
-    st.subheader("Are they right equally often?", anchor=False)
+    st.header("Are they right equally often?", anchor=False)
     st.markdown(
         f"Each row is a pair: how many points more the first one gets right. An interval that lies between the dashed "
         f"lines (±{points(delta)}, set before the audit) says *alike*; one that stays clear of "

@@ -100,7 +100,7 @@ def _one(
     ids = table.ids.tolist()
     asked_for = st.query_params.get("question", "")
     place = ids.index(asked_for) if asked_for in ids else int(places[0])
-    st.subheader("One question in detail", anchor=False)
+    st.header("One question in detail", anchor=False)
     here = int(np.searchsorted(places, place))
     previous = places[here - 1] if here > 0 else None
     following = next((other for other in places[here : here + 2] if other > place), None)

@@ -111,7 +111,7 @@ def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
     ]
     if not rows:
         return
-    st.subheader("Right answers, group by group", anchor=False)
+    st.header("Right answers, group by group", anchor=False)
     frame = pd.DataFrame(rows)
     known = [group for group in summaries[1]["groups"] if None not in (values.get(group) for values in accuracy)]
     better = sum(accuracy[1][group] > accuracy[0][group] for group in known)
@@ -136,7 +136,7 @@ def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
 
 
 def _changes(changed: Sequence[Difference]) -> None:
-    st.subheader("What changed, and is it more than chance?", anchor=False)
+    st.header("What changed, and is it more than chance?", anchor=False)
     wanted = {measure.key: measure for measure in MEASURES}
     table(
         "Changes from before to after, with 95 % intervals paired by question",

@@ -125,7 +125,7 @@ def point(low: float | None, high: float | None) -> str:
 
 
 def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
-    st.subheader("How often each group gets the right answer", anchor=False)
+    st.header("How often each group gets the right answer", anchor=False)
     names = {group: labels.get(group, group) for group in facts.accuracy}
     frame = pd.DataFrame(
         [
@@ -149,7 +149,7 @@ def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
 
 
 def _gap(gap: Gap) -> None:
-    st.subheader("Is the gap more than chance?", anchor=False)
+    st.header("Is the gap more than chance?", anchor=False)
     scale = max(gap.value, gap.noise) or 1.0
     bars = Markup("").join(
         Markup(
@@ -166,7 +166,7 @@ def _gap(gap: Gap) -> None:
 
 
 def _wording(flips: ExcessFlips) -> None:
-    st.subheader("Is it the group, or the wording?", anchor=False)
+    st.header("Is it the group, or the wording?", anchor=False)
     if flips.excess is None:
         st.markdown(f"Two groups answer differently on {percent(flips.across)} of the questions. {flips.note}")
         return
@@ -182,7 +182,7 @@ def _wording(flips: ExcessFlips) -> None:
 
 
 def _opinions(opinions: OpinionAnalysis, labels: Mapping[str, str]) -> None:
-    st.subheader("Where groups should differ: questions of taste", anchor=False)
+    st.header("Where groups should differ: questions of taste", anchor=False)
     st.markdown(
         "Taste is not fact: here different answers are wanted. The score says how well an agent meets its group's "
         "taste; beside it stands the score of the same answers for the other groups. The rest is what is personal."
@@ -210,7 +210,7 @@ def _slices(analysis: AuditAnalysis) -> None:
     parts = [part for part in analysis.slices if part.facts is not None]
     if not parts:
         return
-    st.subheader("The same question, part by part", anchor=False)
+    st.header("The same question, part by part", anchor=False)
     st.markdown(
         "Small parts are judged on few questions: most of them cannot tell. P-values are corrected for their number."
     )

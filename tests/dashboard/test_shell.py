@@ -20,7 +20,7 @@ NAMES = [page.name for page in PAGES]
 
 def text_of(app: AppTest) -> str:
     """Everything that a page says."""
-    parts = [*app.get("html"), *app.markdown, *app.info, *app.error, *app.warning, *app.caption, *app.subheader]
+    parts = [*app.get("html"), *app.markdown, *app.info, *app.error, *app.warning, *app.caption, *app.header]
     return "\n".join(str(getattr(part, "value", None) or part.proto.body) for part in parts)
 
 

@@ -1,0 +1,164 @@
+"""How long the dashboard's pages take to open over a large audit, in a real browser.
+
+Writes a synthetic run of 10,000 questions (5,000 facts in two wordings) to 8 groups, twice audited, starts
+``trialign dashboard`` over it and opens every page in headless Chromium: once with nothing read yet, then again in new
+sessions. Prints seconds from the request until the page is drawn and the server is done with it.
+
+    python benchmarks/dashboard.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, sync_playwright
+
+from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.items import AuditItem, items_frame, write_items
+from trialign.audit.summary import summarize, write_summary
+from trialign.queries import TruthQuery
+from trialign.queries.writer import write_queries
+from trialign.storage import sha256_of_file
+
+GROUPS = tuple(f"group{number}" for number in range(8))
+FILES = ("items.parquet", "questions.jsonl", "analysis.json")
+OPTIONS = ("first answer", "second answer", "third answer", "fourth answer")
+PAGES = {
+    "verdict": "",
+    "items": "items",
+    "items, one pair": "items?first=group0&second=group5",
+    "groups": "groups",
+    "training": "training",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", type=int, default=10_000)
+    parser.add_argument("--port", type=int, default=8597)
+    parser.add_argument("--repeats", type=int, default=5, help="times each page is opened after the first")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "runs"
+        for step, accuracy in ((0, 0.55), (100, 0.65)):
+            write_audit(root / "large" / "audits" / f"step={step:06d}.large.test", step, accuracy, arguments.questions)
+        with served(root, arguments.port) as address, sync_playwright() as playwright:
+            chromium = shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            print(f"{arguments.questions:,} questions, {len(GROUPS)} groups; seconds")
+            print(f"{'page':<18}{'first':>8}{'median':>8}{'slowest':>9}")
+            for name, path in PAGES.items():
+                first, *again = [seconds(browser, f"{address}/{path}") for _ in range(1 + arguments.repeats)]
+                print(f"{name:<18}{first:>8.2f}{np.median(again):>8.2f}{max(again):>9.2f}", flush=True)
+            browser.close()
+
+
+def seconds(browser: Browser, url: str) -> float:
+    """From the request to the whole page, in a session of its own."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    begin = time.perf_counter()
+    page.goto(url)
+    page.wait_for_selector("h1.ta-title", timeout=120_000)
+    page.wait_for_selector('[data-test-script-state="notRunning"]', state="attached", timeout=120_000)
+    taken = time.perf_counter() - begin
+    context.close()
+    return taken
+
+
+@contextmanager
+def served(root: Path, port: int) -> Iterator[str]:
+    """The app over a folder of runs."""
+    command = [sys.executable, "-m", "trialign.cli", "dashboard", str(root), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            while True:
+                try:
+                    urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).close()
+                    break
+                except OSError:
+                    if server.poll() is not None:
+                        raise SystemExit("The server has stopped.") from None
+                    time.sleep(0.2)
+            yield address
+        finally:
+            server.terminate()
+
+
+def write_audit(folder: Path, step: int, accuracy: float, questions: int) -> None:
+    """An audit whose groups share most of their answers."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(step)
+    common = generator.random((questions, 1)) < 0.8
+    drawn = np.where(common, generator.random((questions, 1)), generator.random((questions, len(GROUPS))))
+    chosen = np.where(drawn < accuracy, 0, 1 + (4 * drawn).astype(int) % 3)
+    queries = [
+        TruthQuery(
+            query_id=f"question-{number:05d}",
+            cluster=f"fact-{number // 2:05d}",
+            split="test",
+            topic=f"topic {number // 2 % 40}",
+            question=f"Which of these is true of subject number {number // 2}, asked in wording {number % 2}?",
+            options=OPTIONS,
+            gold=OPTIONS[0],
+        )
+        for number in range(questions)
+    ]
+    items = [
+        item(query, group, int(chosen[row, column]))
+        for row, query in enumerate(queries)
+        for column, group in enumerate(GROUPS)
+    ]
+    frame = items_frame(items)
+    write_items(folder / "items.parquet", items)
+    write_queries(folder / "questions.jsonl", queries)
+    write_analysis(folder / "analysis.json", analyze(frame, GROUPS))
+    summary = summarize(
+        frame,
+        step=step,
+        data="large",
+        exposure="explicit",
+        split="test",
+        scoring="sum",
+        eps=0.01,
+        seconds=0.0,
+        groups=GROUPS,
+    )
+    summary["files"] = {name: sha256_of_file(folder / name) for name in FILES}
+    write_summary(folder / "summary.json", summary)
+
+
+def item(query: TruthQuery, group: str, option: int) -> AuditItem:
+    """One group's answer."""
+    return AuditItem(
+        query_id=query.query_id,
+        cluster=query.cluster,
+        kind="truth",
+        split="test",
+        topic=query.topic,
+        group=group,
+        role="member",
+        exposure="explicit",
+        profile_group=group,
+        answer=OPTIONS[option],
+        canonical=OPTIONS[option],
+        parse_status="scored",
+        correct=option == 0,
+        reward_truth=float(option == 0),
+        option_probabilities=tuple(0.7 if place == option else 0.1 for place in range(len(OPTIONS))),
+    )
+
+
+if __name__ == "__main__":
+    main()
