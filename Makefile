@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup fit dashboard test unit lint clean
+.PHONY: help setup fit dashboard test unit lint bench clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -29,6 +29,13 @@ lint: setup ## Style, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performance.md)
+	EXTRAS=dev,bench $(MAKE) setup
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/collecting.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/choices.py
 
 clean: ## Remove caches (keeps .venv and runs)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

@@ -89,7 +89,7 @@ def write_agents(
             "schema_version": SCHEMA_VERSION,
             "step": step,
             "base_model": {"name": base.name, "revision": base.revision, "sha256": base.sha256},
-            "adapters": _adapters_of(policy),
+            "adapters": adapters_of(policy),
             **about,
             "files": files,
         }
@@ -151,10 +151,10 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
             "Choose the base model that the manifest names",
         )
     # The weights alone would fit another alpha, and a shared adapter would become that of the last group.
-    if checkpoint.manifest["adapters"] != _adapters_of(policy):
+    if checkpoint.manifest["adapters"] != adapters_of(policy):
         raise UserError(
             f"The agents in {checkpoint.folder} have the adapters {checkpoint.manifest['adapters']}, and "
-            f"{_adapters_of(policy)} are asked for",
+            f"{adapters_of(policy)} are asked for",
             "Set policy.adapters, policy.rank and policy.alpha as they were trained",
         )
     for group in policy.groups:
@@ -181,7 +181,8 @@ def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
         raise _torn(file) from error
 
 
-def _adapters_of(policy: GroupPolicy) -> dict[str, Any]:
+def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
+    """How a policy's adapters are made, as the manifest says it."""
     return {"mode": policy.config.adapters, "rank": policy.config.rank, "alpha": policy.config.alpha}
 
 

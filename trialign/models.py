@@ -76,7 +76,7 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     if config.source == "endpoint":
         raise UserError(
             f"The model {config.name} is behind an address (model.source=endpoint), and this needs its weights",
-            "Audit it with 'trialign test' or 'trialign validate', or choose another model=...",
+            "Choose another model=..., or audit this one with 'trialign test' or 'trialign validate'",
         )
     if config.source == "hub":
         folder = _hub_folder(config)

@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from .markup import plain
 from .tables import table
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
@@ -32,7 +33,7 @@ def draw(chart: Chart, description: str, head: Sequence[str], rows: Sequence[Seq
         rows: of the table.
     """
     st.altair_chart(_legible(chart), width="stretch", alt=description)
-    st.caption(description)
+    st.caption(plain(description))
     with st.expander("The same as a table", icon=":material/table_rows:"):
         table(description, head, rows)
 
@@ -83,7 +84,8 @@ def slope(frame: pd.DataFrame, title: str) -> Chart:
         .mark_text(align="left", dx=12, fontSize=13)
         .encode(x=alt.X("when:N", sort=["before", "after"]), y="place:Q", text="name:N", color=_colour())
     )
-    return alt.layer(lines, names).properties(height=320)
+    room = 12 + 8 * int(frame["name"].str.len().max())
+    return alt.layer(lines, names).properties(height=320, padding={"left": 5, "right": room, "top": 8, "bottom": 5})
 
 
 def _colour() -> alt.Color:

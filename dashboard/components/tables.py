@@ -10,6 +10,7 @@ _FRAME = Markup(
     '<div class="ta-scroll" tabindex="0" role="region" aria-label="{caption}"><table class="ta-table">'
     "<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 )
+_SHORT = 18  # characters
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -22,9 +23,13 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
     """
     columns = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in head)
     body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            first, Markup("").join(Markup("<td>{}</td>").format(cell) for cell in rest)
-        )
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(first, Markup("").join(_cell(cell) for cell in rest))
         for first, *rest in rows
     )
     show(_FRAME.format(caption=caption, head=columns, body=body))
+
+
+def _cell(cell: object) -> Markup:
+    """A cell; a short one, such as a number with its unit, stays on one line."""
+    short = not isinstance(cell, Markup) and len(str(cell)) <= _SHORT
+    return Markup('<td class="ta-number">{}</td>' if short else "<td>{}</td>").format(cell)

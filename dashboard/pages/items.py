@@ -23,6 +23,7 @@ from ..episodes import episodes
 _LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
 _ON_A_PAGE = 25
 _ANY = "Any"
+_MORE = ("kind", "topic", "wrong", "first", "second")
 
 
 def show() -> None:
@@ -44,16 +45,18 @@ def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:
     """The filters, which stand in the URL."""
     names = {labels.get(group, group): group for group in table.groups}
     topics = sorted(set(table.topics.tolist()) - {""})
-    with st.container(border=True):
-        first, second, third = st.columns(3)
-        show_only = _choice(first, "Show", "show", list(SHOWS))
-        kind = _choice(second, "Kind of question", "kind", ["All", *KINDS])
-        topic = _choice(third, "Topic", "topic", [_ANY, *topics])
+    left, right = st.columns([1, 2])
+    show_only = _choice(left, "Show", "show", list(SHOWS))
+    words = right.text_input("Words in the question", key="words", bind="query-params", max_chars=200)
+    set_already = any(key in st.query_params for key in _MORE)
+    with st.expander("More filters", expanded=set_already, icon=":material/filter_alt:"):
+        first, second = st.columns(2)
+        kind = _choice(first, "Kind of question", "kind", ["All", *KINDS])
+        topic = _choice(second, "Topic", "topic", [_ANY, *topics])
         first, second, third = st.columns(3)
         wrong = _choice(first, "Wrong for", "wrong", [_ANY, *names])
         one = _choice(second, "Differs between", "first", [_ANY, *names])
         other = _choice(third, "and", "second", [_ANY, *names])
-        words = st.text_input("Words in the question", key="words", bind="query-params", max_chars=200)
     pair = (names[one], names[other]) if one in names and other in names and one != other else ()
     return Filters(
         kind=kind,

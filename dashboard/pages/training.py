@@ -16,7 +16,6 @@ from .. import records, selection
 from ..catalog import AuditEntry, file_within
 from ..components import charts, item, states
 from ..components.heading import heading
-from ..components.markup import plain
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
 from ..episodes import episodes
@@ -187,7 +186,7 @@ def _paths(picked: selection.Selection) -> None:
         (name, f"{_of(first, name)}", f"{_of(last, name)}", f"{part['value'].min():.4g}", f"{part['value'].max():.4g}")
         for name, part in ((str(name), part) for name, part in frame.groupby("name", sort=False))
     ]
-    charts.draw(charts.paths(frame, plain(family)), description, ("Line", "First", "Last", "Smallest", "Largest"), rows)
+    charts.draw(charts.paths(frame, family), description, ("Line", "First", "Last", "Smallest", "Largest"), rows)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

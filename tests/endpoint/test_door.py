@@ -61,7 +61,7 @@ def test_a_model_that_wants_the_newer_key_gets_it(make_client: Callable[..., Cli
     [
         (httpx2.ConnectError("refused"), None, None, "No answer comes from http://server.test/v1 (refused)", "Start"),
         (refused("bad key", 401), None, "MY_KEY", "refuses access (401: bad key)", "variable MY_KEY"),
-        (refused("no key", 401), None, None, "refuses access", "model.endpoint.api_key_variable=..."),
+        (refused("no key", 401), None, None, "refuses access", "model.endpoint.api_key_variable."),
         (GOOD, refused("not yours", 403), "MY_KEY", "refuses access (403: not yours)", "variable MY_KEY"),
         (refused("does not exist", 404), offering("a", "b"), None, "as the model 'mine'", "it offers: a, b."),
         (refused("pinned"), offering(), None, "the model 'mine' (400: pinned)", "it offers: none"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trialign.audit.agents import Answer, Asked
 from trialign.endpoint.answers import AnswerFile, request_key
 from trialign.endpoint.client import Client, LostError, RefusedError, Reply
 from trialign.endpoint.config import EndpointConfig
-from trialign.endpoint.door import knock
+from trialign.endpoint.door import api_key, checked_url, knock
 from trialign.endpoint.pace import in_parallel
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UnfinishedError, UserError
@@ -43,18 +45,37 @@ class EndpointAgents:
     scoring: str = "sampled"
 
     @classmethod
-    def at_the_door(
-        cls, client: Client, model: ModelConfig, max_new_tokens: int, answers: AnswerFile, seed: int
-    ) -> EndpointAgents:
-        """Agents of a server that answers.
+    def at_the_door(cls, model: ModelConfig, answers: Path, max_new_tokens: int, seed: int) -> EndpointAgents:
+        """Agents of a server that has answered once.
+
+        Args:
+            model: with the server's address.
+            answers: folder of the replies that are kept, a file for each server and model.
+            max_new_tokens: longest reply.
+            seed: of the run.
 
         Raises:
-            UserError: it does not, or not as this model.
+            UserError: the address or the key is at fault, or the server does not answer, or not as this model.
         """
+        if model.adapters is not None:
+            raise UserError(
+                "model.adapters are laid over weights on this machine, and model.source is endpoint",
+                "Choose another model=..., or let the server serve them under names of their own",
+            )
+        url = checked_url(model.base_url)
+        client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
         messages: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
         body = _body(model.name, model.endpoint, messages, 0)
         length_key = knock(client, body, model.name, model.endpoint.api_key_variable)
-        return cls(client, model.name, model.endpoint, length_key, max_new_tokens, answers, seed)
+        place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
+        file = AnswerFile(answers / f"{place}.jsonl")
+        log.info("Answers are kept in %s: the same command goes on where it was cut off", file.path)
+        return cls(client, model.name, model.endpoint, length_key, max_new_tokens, file, seed)
+
+    def about(self) -> dict[str, Any]:
+        """Who is asked and how, for the summary."""
+        asked = {"temperature": self.config.temperature, "repeats": self.config.repeats}
+        return {"source": "endpoint", "name": self.model, "base_url": self.client.base_url, **asked}
 
     @property
     def repeats(self) -> int:

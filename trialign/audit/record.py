@@ -25,11 +25,13 @@ class BaseModel:
         name: of the hub, of the folder or of the service that answers.
         revision: where there are several.
         sha256: of its weights; None where they are not here.
+        address: of the service that answers; None where the weights are here.
     """
 
     name: str
     revision: str | None
     sha256: str | None
+    address: str | None = None
 
 
 @dataclass(frozen=True)

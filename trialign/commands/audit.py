@@ -63,7 +63,7 @@ def _refuse_other_model(session: Session, split: Literal["validation", "test"]) 
     if audited is not None and audited != now:
         raise UserError(
             f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",
-            "Choose another name=...",
+            "Choose another name=... for this one",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections import defaultdict
@@ -22,7 +21,7 @@ from trialign.audit.items import items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
-from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
+from trialign.checkpoints import AgentCheckpoint, adapters_of, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
@@ -165,9 +164,15 @@ class Session:
         return read_data(self.config.data.located, groups, most_faults)
 
     def limited(self, queries: Sequence[Query]) -> tuple[Query, ...]:
-        """As many of the questions as ``data.limit`` lets through."""
+        """The questions of the first ``data.limit`` clusters of each kind and split."""
         limit = self.config.data.limit
-        return tuple(queries) if limit is None else first_clusters(queries, limit)
+        seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for query in queries:
+            clusters = seen[query.kind, query.split]
+            clusters.setdefault(query.cluster, len(clusters))
+        return tuple(
+            query for query in queries if limit is None or seen[query.kind, query.split][query.cluster] < limit
+        )
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -201,10 +206,7 @@ class Session:
 
     @cached_property
     def policy(self) -> GroupPolicy:
-        """The agents, untrained, or with the adapters that the configuration names.
-
-        The initial weights of untrained ones follow from the seed alone.
-        """
+        """The agents, with the adapters that the configuration names, else with untrained ones by the seed alone."""
         use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
         model = load_model(self.files, self.config.model)
@@ -216,36 +218,20 @@ class Session:
     def adapters(self) -> Mapping[str, PeftFolder]:
         """Group -> the adapter from elsewhere through which it answers; empty where the configuration names none."""
         stated = self.config.model.adapters
-        return {} if stated is None else read_peft_folders(stated, self.groups.names, self.files.name)
+        return read_peft_folders(stated, self.groups.names, self.files.name) if stated else {}
 
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        # HTTP is for those who need it.
-        from trialign.audit.endpoint import EndpointAgents
-        from trialign.endpoint.answers import AnswerFile
-        from trialign.endpoint.client import Client
-        from trialign.endpoint.door import api_key, checked_url
+        from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
-        model = self.config.model
-        if model.adapters is not None:
-            raise UserError(
-                "model.adapters are laid over weights on this machine, and model.source is endpoint",
-                "Let the server serve them under names of their own, or choose another model=...",
-            )
         if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
             raise UserError(
                 "A model behind an address answers in words, and prompt.options=hidden does not tell it the options",
                 "Set prompt.options to lettered or listed",
             )
-        url = checked_url(model.base_url)
-        client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
-        place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
-        answers = AnswerFile(self.runs / ".answers" / f"{place}.jsonl")
         length = self.config.audit.max_new_tokens
-        agents = EndpointAgents.at_the_door(client, model, length, answers, self.config.seed)
-        log.info("Answers are kept in %s: the same command goes on where it was cut off", answers.path)
-        return agents
+        return EndpointAgents.at_the_door(self.config.model, self.runs / ".answers", length, self.config.seed)
 
     def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
         """Who answers an audit.
@@ -265,12 +251,11 @@ class Session:
 
     def about_model(self) -> dict[str, Any]:
         """Which model an audit is of, for its summary."""
-        model = self.config.model
-        if model.source == "endpoint":
-            asked = {"temperature": model.endpoint.temperature, "repeats": model.endpoint.repeats}
-            return {"source": model.source, "name": model.name, "base_url": self.endpoint.client.base_url, **asked}
+        if self.config.model.source == "endpoint":
+            return self.endpoint.about()
         adapters = {name: adapter.sha256 for name, adapter in self.adapters.items()}
-        return {"source": model.source, "name": self.files.name, "sha256": self.files.sha256, "adapters": adapters}
+        about = {"source": self.config.model.source, "name": self.files.name, "sha256": self.files.sha256}
+        return {**about, "adapters": adapters}
 
     @cached_property
     def store(self) -> TrajectoryStore:
@@ -373,14 +358,19 @@ class Session:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             trialign=__version__,
             run=self.config.name,
-            base_model=BaseModel(self.files.name, self.files.revision, self.files.sha256),
-            adapters=checkpoint.manifest["adapters"] if checkpoint else None,
+            base_model=self._base_model(),
+            adapters=adapters_of(self.policy) if checkpoint or self.adapters else None,
             objective=self.config.objective.name if checkpoint else None,
             seed=self.config.seed,
             attribute=self.groups.attribute,
             groups=self.groups.everyone,
             prompt=asdict(self.config.prompt),
         )
+
+    def _base_model(self) -> BaseModel:
+        if self.config.model.source == "endpoint":
+            return BaseModel(self.config.model.name, None, None, self.endpoint.client.base_url)
+        return BaseModel(self.files.name, self.files.revision, self.files.sha256)
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.
@@ -397,15 +387,6 @@ class Session:
         checkpoint = read_agents(step_folder(self.run.agents, chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
-
-
-def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:
-    """The questions of the first ``limit`` clusters of each kind and split."""
-    seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for query in queries:
-        clusters = seen[query.kind, query.split]
-        clusters.setdefault(query.cluster, len(clusters))
-    return tuple(query for query in queries if seen[query.kind, query.split][query.cluster] < limit)
 
 
 def open_run(folder: Path) -> Session:

@@ -107,7 +107,7 @@ def _fault(
 ) -> UserError:
     if error.status in (401, 403):
         if key_variable is None:
-            remedy = "Name the environment variable that holds the key: model.endpoint.api_key_variable=..."
+            remedy = "Name the environment variable that holds the key in model.endpoint.api_key_variable"
         else:
             remedy = f"Check the key in the environment variable {key_variable}, and what it is allowed"
         return UserError(f"The server at {base_url} refuses access ({error})", remedy)

@@ -103,20 +103,26 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         analysis=read_analysis(folder.path / "analysis.json"),
         control=Control(control["accuracy"], control["flip_rate_from_control"]) if control else None,
         nash=summary["welfare"]["nash"],
-        files=_files(folder),
+        files=_files(folder, summary),
     )
 
 
-def _files(folder: AuditFolder) -> tuple[FileHash, ...]:
-    """The audit's files, and those that say what the run is."""
-    run = folder.run
+def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:
+    """The audit's files, and those that say what the run is.
+
+    Raises:
+        UserError: a file is not the one that the audit wrote.
+    """
+    run, written = folder.run, summary.get("files", {})
     wanted = [folder.path / name for name in _AUDIT_FILES]
     wanted += [run / "config.yaml", run / "agents" / f"step={folder.step:06d}" / "manifest.json"]
-    return tuple(
-        FileHash(path.relative_to(run.parent).as_posix(), sha256_of_file(path), path.stat().st_size)
-        for path in wanted
-        if path.is_file()
-    )
+    found = []
+    for path in filter(Path.is_file, wanted):
+        digest = sha256_of_file(path)
+        if path.parent == folder.path and written.get(path.name, digest) != digest:
+            raise UserError(f"The file {path} is not the one that the audit wrote", "Run the audit again")
+        found.append(FileHash(path.relative_to(run.parent).as_posix(), digest, path.stat().st_size))
+    return tuple(found)
 
 
 def _check_same_questions(folder: AuditFolder, earlier: AuditFolder) -> None:

@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.tables import Column, Table, report_tables
 from trialign.audit.report.types import Report
-from trialign.safe_output import Cell, markdown_cell
+from trialign.safe_output import Cell, markdown_cell, visible
 
 _TABLES = ("groups", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
 
@@ -54,10 +54,10 @@ def _body(report: Report) -> Iterator[str]:
 def _metadata(report: Report) -> ModelCardData:
     about, results = report.audit.about, list(_results(report))
     return ModelCardData(
-        base_model=about.base_model.name if about else None,
+        base_model=_plain(about.base_model.name) if about else None,
         library_name="peft" if report.audit.step else "transformers",
         tags=["trialign", "fairness", "personalization"],
-        model_name=f"{report.audit.run}, step {report.audit.step}" if results else None,
+        model_name=_plain(f"{report.audit.run}, step {report.audit.step}") if results else None,
         eval_results=results or None,
     )
 
@@ -80,8 +80,8 @@ def _results(report: Report) -> Iterator[EvalResult]:
             yield EvalResult(
                 task_type="question-answering",
                 task_name="Question answering for several groups",
-                dataset_type=questions.data,
-                dataset_name=questions.data,
+                dataset_type=_plain(questions.data),
+                dataset_name=_plain(questions.data),
                 dataset_split=questions.split,
                 metric_type=key,
                 metric_name=name,
@@ -93,6 +93,11 @@ def _cell(value: Cell, column: Column) -> str:
     if value is None:
         return UNDEFINED
     return markdown_cell(value) if isinstance(value, str) else formatted(value, column.kind)
+
+
+def _plain(text: str) -> str:
+    """A name in one line."""
+    return visible(text, keep="")
 
 
 def _line(cells: Iterator[str] | Sequence[str]) -> str:

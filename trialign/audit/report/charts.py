@@ -13,6 +13,7 @@ WIDTH, ROW, TOP, BOTTOM = 680, 26, 10, 34
 RIGHT = 168  # room for the figures
 _LETTER, _MARGIN = 6.7, 24  # a letter of a label is about so wide
 _TICKS = 5
+_SHORTEST = 0.01  # axis
 _LABEL = 36
 
 
@@ -136,7 +137,8 @@ def interval_chart(
 
 def axis_ticks(low: float, high: float) -> list[float]:
     """Round values from at most ``low`` to at least ``high``, about five."""
-    span = max(high - low, 1e-6)
+    high = max(high, low + _SHORTEST)
+    span = high - low
     unit = 10.0 ** math.floor(math.log10(span / _TICKS))
     step = next(unit * factor for factor in (1, 2, 5, 10) if span / (unit * factor) <= _TICKS)
     return [round(step * index, 10) for index in range(math.floor(low / step), math.ceil(high / step) + 1)]

@@ -20,6 +20,7 @@ _SCORING = {
     "sum": "the option whose text, end included, the model finds most probable",
     "mean": "the option whose text the model finds most probable per token",
     "letter": "the option whose letter the model finds most probable",
+    "sampled": "the option that the model's reply in words names",
 }
 
 

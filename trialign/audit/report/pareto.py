@@ -76,8 +76,8 @@ def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
     ]
     if not points:
         return None
-    x_axis = axis_ticks(min(p[1] for p in points), max(p[1] for p in points) + 1e-9)
-    y_axis = axis_ticks(min(p[2] for p in points), max(p[2] for p in points) + 1e-9)
+    x_axis = axis_ticks(min(p[1] for p in points), max(p[1] for p in points))
+    y_axis = axis_ticks(min(p[2] for p in points), max(p[2] for p in points))
 
     def across(value: float) -> float:
         return round(LEFT + (value - x_axis[0]) / (x_axis[-1] - x_axis[0]) * (WIDTH - RIGHT - LEFT), 2)
