@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test unit lint bench clean
+.PHONY: help setup fit dashboard test unit lint bench clean
 
 BIN := .venv/bin
 ARGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'ARGS="..." is handed on to the program: make fit ARGS="seed=1", make unit ARGS="-k tree"'
 
 setup: ## Make .venv: torch, TriAlign, the embedded model (PYTHON=, EXTRAS=, TORCH_SPEC= to choose)
@@ -13,6 +13,10 @@ setup: ## Make .venv: torch, TriAlign, the embedded model (PYTHON=, EXTRAS=, TOR
 
 fit: setup ## Quick start: collect, audit, train, audit again
 	$(BIN)/trialign fit --config conf/quickstart.yaml $(ARGS)
+
+dashboard: setup ## Look at the runs under runs/ in the browser (http://localhost:8501)
+	@mkdir -p runs
+	$(BIN)/trialign dashboard runs $(ARGS)
 
 test: setup ## Unit and integration tests
 	$(BIN)/pytest $(ARGS)

@@ -14,7 +14,7 @@ from trialign.errors import UserError
 
 pytestmark = pytest.mark.unit
 
-VERB_NAMES = ("data", "collect", "fit", "validate", "test", "predict", "ask", "export")
+VERB_NAMES = ("data", "collect", "fit", "validate", "test", "predict", "ask", "export", "compare", "report")
 
 
 @pytest.mark.parametrize("verb", VERB_NAMES)

@@ -243,7 +243,7 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
 
 
 def _check_values(config: RunConfig) -> None:
-    trainer, welfare = config.trainer, config.objective.welfare
+    trainer, welfare, endpoint = config.trainer, config.objective.welfare, config.model.endpoint
     share = trainer.devices * trainer.micro_batches
     limits: list[tuple[str, float, float, float]] = [
         ("seed", config.seed, 0, 2**32 - 1),
@@ -280,6 +280,12 @@ def _check_values(config: RunConfig) -> None:
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
         ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
         ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),
+        ("model.endpoint.repeats", endpoint.repeats, 1, 1000),
+        ("model.endpoint.temperature", endpoint.temperature or 0, 0, 2),
+        ("model.endpoint.concurrent_requests", endpoint.concurrent_requests, 1, 1000),
+        ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
+        ("model.endpoint.attempts", endpoint.attempts, 1, 100),
+        ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
     ]
     for key, value, low, high in limits:
         if not low <= value <= high:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 
-from trialign import distributed
+from trialign import __version__, distributed
+from trialign.audit.agents import Agents, LocalAgents
 from trialign.audit.analysis import analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
+from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
@@ -35,13 +39,21 @@ from trialign.models import (
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
+if TYPE_CHECKING:
+    from trialign.audit.endpoint import EndpointAgents
+
 log = logging.getLogger("trialign")
+# What an audit leaves beside its summary, which holds their hashes.
+AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
 @dataclass(frozen=True)
@@ -57,15 +69,38 @@ class Session:
     composed: Mapping[str, Any]
 
     def check(self) -> None:
-        """Everything that can be wrong before work starts, without loading weights.
+        """Everything that can be wrong before training, without loading weights.
 
         Raises:
             UserError: groups, questions, prompt or model are at fault.
         """
+        self.check_questions()
+        if self.config.model.adapters is not None:
+            raise UserError(
+                "model.adapters names adapters to audit as they are, and training begins with new ones",
+                "Audit them with 'trialign test', or leave model.adapters out",
+            )
+        _ = self.files
+
+    def check_audit(self) -> None:
+        """Everything that can be wrong before an audit, without loading weights.
+
+        Raises:
+            UserError: groups, questions, prompt or model are at fault, or the model's server does not answer.
+        """
+        self.check_questions()
+        _ = self.endpoint if self.config.model.source == "endpoint" else (self.files, self.adapters)
+
+    def check_questions(self) -> None:
+        """Everything that can be wrong with what is asked.
+
+        Raises:
+            UserError: groups, questions or prompt are at fault.
+        """
         check_prompt_and_scoring(self.config.prompt, self.config.scoring)
         for exposure in {*self.config.collect.exposures, *self.config.audit.exposures}:
             self.check_exposure(exposure)
-        _ = self.queries, self.files
+        _ = self.queries
 
     def check_exposure(self, exposure: Exposure) -> None:
         """Refuses an exposure for which a group has no profile.
@@ -166,10 +201,76 @@ class Session:
 
     @cached_property
     def policy(self) -> GroupPolicy:
-        """The agents, untrained; their adapters' initial weights follow from the seed alone."""
+        """The agents, untrained, or with the adapters that the configuration names.
+
+        The initial weights of untrained ones follow from the seed alone.
+        """
         use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
-        return GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
+        model = load_model(self.files, self.config.model)
+        if self.adapters:
+            return policy_of_folders(model, self.groups.names, self.adapters)
+        return GroupPolicy(model, self.groups.names, self.config.policy)
+
+    @cached_property
+    def adapters(self) -> Mapping[str, PeftFolder]:
+        """Group -> the adapter from elsewhere through which it answers; empty where the configuration names none."""
+        stated = self.config.model.adapters
+        return {} if stated is None else read_peft_folders(stated, self.groups.names, self.files.name)
+
+    @cached_property
+    def endpoint(self) -> EndpointAgents:
+        """The agents behind an address; the server has answered once."""
+        # HTTP is for those who need it.
+        from trialign.audit.endpoint import EndpointAgents
+        from trialign.endpoint.answers import AnswerFile
+        from trialign.endpoint.client import Client
+        from trialign.endpoint.door import api_key, checked_url
+
+        model = self.config.model
+        if model.adapters is not None:
+            raise UserError(
+                "model.adapters are laid over weights on this machine, and model.source is endpoint",
+                "Let the server serve them under names of their own, or choose another model=...",
+            )
+        if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
+            raise UserError(
+                "A model behind an address answers in words, and prompt.options=hidden does not tell it the options",
+                "Set prompt.options to lettered or listed",
+            )
+        url = checked_url(model.base_url)
+        client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
+        place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
+        answers = AnswerFile(self.runs / ".answers" / f"{place}.jsonl")
+        length = self.config.audit.max_new_tokens
+        agents = EndpointAgents.at_the_door(client, model, length, answers, self.config.seed)
+        log.info("Answers are kept in %s: the same command goes on where it was cut off", answers.path)
+        return agents
+
+    def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
+        """Who answers an audit.
+
+        Args:
+            checkpoint: where the adapters that are loaded come from; None: none of a run's are.
+        """
+        if self.config.model.source == "endpoint":
+            return self.endpoint
+        hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
+        if checkpoint:
+            hashes = {name: checkpoint.adapter_sha256(name) for name in self.groups.names}
+        audit = self.config.audit
+        return LocalAgents(
+            self.policy.eval(), self.renderer, self.config.scoring, audit.max_new_tokens, audit.batch_tokens, hashes
+        )
+
+    def about_model(self) -> dict[str, Any]:
+        """Which model an audit is of, for its summary."""
+        model = self.config.model
+        if model.source == "endpoint":
+            asked = {"temperature": model.endpoint.temperature, "repeats": model.endpoint.repeats}
+            return {"source": model.source, "name": model.name, "base_url": self.endpoint.client.base_url, **asked}
+        adapters = {name: adapter.sha256 for name, adapter in self.adapters.items()}
+        return {"source": model.source, "name": self.files.name, "sha256": self.files.sha256, "adapters": adapters}
 
     @cached_property
     def store(self) -> TrajectoryStore:
@@ -203,7 +304,7 @@ class Session:
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
     def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes items, summary and analysis.
+        """Audits the agents that are loaded now, and writes its files.
 
         Args:
             split: which questions.
@@ -215,15 +316,8 @@ class Session:
         step = checkpoint.step if checkpoint else 0
         queries = self.require_split(split)
         begin = time.monotonic()
-        auditor = Auditor.of_checkpoint(
-            self.policy.eval(),
-            self.renderer,
-            self.groups,
-            self.config.prompt,
-            self.config.scoring,
-            self.config.audit,
-            checkpoint,
-        )
+        agents = self.agents(checkpoint)
+        auditor = Auditor(agents, self.groups, self.config.prompt, self.config.audit)
         items = auditor.run(queries, f"Auditing step {step} on {split}")
         frame = items_frame(items)
         exposure = self.config.audit.exposures[0]
@@ -233,15 +327,17 @@ class Session:
             data=self.config.data.name,
             exposure=exposure,
             split=split,
-            scoring=self.config.scoring,
+            scoring=agents.scoring,
             eps=self.config.objective.welfare.epsilon,
             seconds=round(time.monotonic() - begin, 1),
             groups=self.groups.names,
         )
+        summary["model"] = self.about_model()
         if distributed.rank() == 0:
             folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
+            write_queries(folder / "questions.jsonl", queries)
             analysis = analyze(
                 frame,
                 self.groups.names,
@@ -252,6 +348,8 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
+            write_about(folder, self.about_audit(checkpoint))
+            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary
@@ -267,6 +365,22 @@ class Session:
             "objective": self.config.objective.name,
             "seed": self.config.seed,
         }
+
+    def about_audit(self, checkpoint: AgentCheckpoint | None) -> AuditAbout:
+        """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
+        return AuditAbout(
+            schema_version=ABOUT_SCHEMA_VERSION,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            trialign=__version__,
+            run=self.config.name,
+            base_model=BaseModel(self.files.name, self.files.revision, self.files.sha256),
+            adapters=checkpoint.manifest["adapters"] if checkpoint else None,
+            objective=self.config.objective.name if checkpoint else None,
+            seed=self.config.seed,
+            attribute=self.groups.attribute,
+            groups=self.groups.everyone,
+            prompt=asdict(self.config.prompt),
+        )
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.
