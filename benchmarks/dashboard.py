@@ -2,7 +2,8 @@
 
 Writes a synthetic run of 10,000 questions (5,000 facts in two wordings) to 8 groups, twice audited, starts
 ``trialign dashboard`` over it and opens every page in headless Chromium: once with nothing read yet, then again in new
-sessions. Prints seconds from the request until the page is drawn and the server is done with it.
+sessions; the last row is a run of 20 questions. Prints seconds from the request until the page is drawn and the server
+is done with it.
 
     python benchmarks/dashboard.py
 """
@@ -34,11 +35,13 @@ GROUPS = tuple(f"group{number}" for number in range(8))
 FILES = ("items.parquet", "questions.jsonl", "analysis.json")
 OPTIONS = ("first answer", "second answer", "third answer", "fourth answer")
 PAGES = {
-    "verdict": "",
-    "items": "items",
-    "items, one pair": "items?first=group0&second=group5",
-    "groups": "groups",
-    "training": "training",
+    "verdict": "?run=large",
+    "items": "items?run=large",
+    "items, one pair": "items?run=large&first=group0&second=group5",
+    "groups": "groups?run=large",
+    "training": "training?run=large",
+    # What the browser and Streamlit take of it, whatever is shown.
+    "verdict, 20 questions": "?run=small",
 }
 
 
@@ -51,15 +54,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "runs"
         for step, accuracy in ((0, 0.55), (100, 0.65)):
-            write_audit(root / "large" / "audits" / f"step={step:06d}.large.test", step, accuracy, arguments.questions)
+            for run, questions in (("large", arguments.questions), ("small", 20)):
+                write_audit(root / run / "audits" / f"step={step:06d}.large.test", step, accuracy, questions)
         with served(root, arguments.port) as address, sync_playwright() as playwright:
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             print(f"{arguments.questions:,} questions, {len(GROUPS)} groups; seconds")
-            print(f"{'page':<18}{'first':>8}{'median':>8}{'slowest':>9}")
+            print(f"{'page':<24}{'first':>8}{'median':>8}{'slowest':>9}")
             for name, path in PAGES.items():
                 first, *again = [seconds(browser, f"{address}/{path}") for _ in range(1 + arguments.repeats)]
-                print(f"{name:<18}{first:>8.2f}{np.median(again):>8.2f}{max(again):>9.2f}", flush=True)
+                print(f"{name:<24}{first:>8.2f}{np.median(again):>8.2f}{max(again):>9.2f}", flush=True)
             browser.close()
 
 

@@ -37,7 +37,8 @@ def test_every_page_opens_on_the_last_audit_and_says_which(one_run: SyntheticRun
     assert app.selectbox(key="run").value == "house"
     assert app.selectbox(key="audit").value == "test, step 4 (house)"
     assert app.query_params["run"] == "house"
-    assert not app.error
+    if name != "compare":  # this run has no model to ask, which that page must say
+        assert not app.error
 
 
 def test_the_run_and_the_audit_come_from_the_url(runs: Path, open_page: Open) -> None:
