@@ -27,7 +27,7 @@ from ..conftest import SyntheticRun
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
-PATIENCE = 90_000  # milliseconds; nothing is expected to take so long
+PATIENCE = 300_000  # milliseconds; nothing is expected to take so long
 
 
 @pytest.fixture
