@@ -63,12 +63,14 @@ def address(root: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(address: str) -> Iterator[Any]:
+def page(address: str, tmp_path: Path) -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         context = browser.new_context(base_url=address)
         context.set_default_timeout(PATIENCE)
-        yield context.new_page()
+        opened = context.new_page()
+        yield opened
+        opened.screenshot(path=tmp_path / "last.png", full_page=True)  # for whoever looks into a failure
         browser.close()
 
 
@@ -76,6 +78,8 @@ def check_accessible(page: Any) -> None:
     """No serious fault, by axe-core."""
     if "AXE_CORE" not in os.environ:
         return
+    page.wait_for_function("!document.querySelector('[data-stale=true]')")
+    page.wait_for_timeout(2000)  # Streamlit fades in what it draws; half-faded text has no contrast
     page.add_script_tag(path=os.environ["AXE_CORE"])
     found = page.evaluate("async () => (await axe.run()).violations")
     serious = [
@@ -91,11 +95,11 @@ def test_ask_see_every_group_note_sign_and_take_away(page: Any, root: Path, tmp_
     page.get_by_role("textbox", name="Your question").fill("<script>alert(1)</script> Which metal is liquid?")
     page.get_by_role("textbox", name="Answers to choose from").fill("Mercury\nIron")
     page.get_by_role("button", name="Ask all agents").click()
+    page.get_by_text("Keep this as a finding").wait_for()
     for label in ("Northerners", "Southerners", "Islanders", "No profile"):
         page.get_by_role("heading", name=label, exact=True).wait_for()
     assert page.locator(".ta-heat tbody tr").count() == 4
     assert page.locator("script", has_text="alert(1)").count() == 0
-    page.get_by_text("Keep this as a finding").wait_for()
     check_accessible(page)
     page.get_by_role("textbox", name="What did you see?").fill("Some say iron.")
     page.get_by_role("button", name="Save finding").click()
