@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup fit test unit lint clean
+.PHONY: help setup fit dashboard test unit lint bench clean
 
 BIN := .venv/bin
 ARGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'ARGS="..." is handed on to the program: make fit ARGS="seed=1", make unit ARGS="-k tree"'
 
 setup: ## Make .venv: torch, TriAlign, the embedded model (PYTHON=, EXTRAS=, TORCH_SPEC= to choose)
@@ -13,6 +13,10 @@ setup: ## Make .venv: torch, TriAlign, the embedded model (PYTHON=, EXTRAS=, TOR
 
 fit: setup ## Quick start: collect, audit, train, audit again
 	$(BIN)/trialign fit --config conf/quickstart.yaml $(ARGS)
+
+dashboard: setup ## Look at the runs under runs/ in the browser (http://localhost:8501)
+	@mkdir -p runs
+	$(BIN)/trialign dashboard runs $(ARGS)
 
 test: setup ## Unit and integration tests
 	$(BIN)/pytest $(ARGS)
@@ -26,6 +30,13 @@ lint: setup ## Style, format, types, import contracts, Dockerfile
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+
+bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performance.md)
+	EXTRAS=dev,bench $(MAKE) setup
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/collecting.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/choices.py
 
 clean: ## Remove caches (keeps .venv and runs)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

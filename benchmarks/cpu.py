@@ -26,15 +26,15 @@ from trialign.environment import first_turn, observe, option_actions
 from trialign.policy import ROOT, Segment, TreeRow, build_tree_batch
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.scoring import score_rows
-from trialign.policy.tree import SharedRow
+from trialign.policy.tree import JoinedRow
 from trialign.queries import Query
 
 VARIANTS = ("plain", "+ oneDNN products", "+ attention by products", "+ shared profiles")
 
 
-def apart(rows: Sequence[TreeRow], longest: int) -> list[SharedRow]:
+def apart(rows: Sequence[TreeRow], longest: int) -> list[JoinedRow]:
     """Every row for itself."""
-    return [SharedRow(row, (index,)) for index, row in enumerate(rows)]
+    return [JoinedRow(row, (index,)) for index, row in enumerate(rows)]
 
 
 @contextmanager

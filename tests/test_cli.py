@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,23 @@ import pytest
 import yaml
 
 from trialign.cli import VERBS, main, parse
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 
 pytestmark = pytest.mark.unit
 
-VERB_NAMES = ("data", "collect", "fit", "validate", "test", "predict", "ask", "export")
+VERB_NAMES = (
+    "data",
+    "collect",
+    "fit",
+    "validate",
+    "test",
+    "predict",
+    "ask",
+    "export",
+    "compare",
+    "report",
+    "dashboard",
+)
 
 
 @pytest.mark.parametrize("verb", VERB_NAMES)
@@ -32,7 +45,7 @@ def test_help_shows_an_example_that_parses(verb: str, capsys: pytest.CaptureFixt
 def test_the_programs_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"\n    {verb} " in shown for verb in VERB_NAMES)
+    assert all(re.search(rf"\n    {verb}\s", shown) for verb in VERB_NAMES)
     assert set(VERBS) == set(VERB_NAMES)
     assert "example: trialign fit" in shown
 
@@ -110,6 +123,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> list[str]:
     ("error", "code", "text"),
     [
         (UserError("The file x has no rows.", "Write one"), 2, "The file x has no rows. Write one."),
+        (UnfinishedError("The server is gone.", "Start it"), 1, "The server is gone. Start it."),
         (RuntimeError("it broke"), 1, "RuntimeError: it broke"),
         (OSError(13, "Permission denied", "/x/y"), 1, "PermissionError: [Errno 13] Permission denied: '/x/y'"),
         (

@@ -19,8 +19,21 @@ from trialign.queries.sources import SourceConfig
 pytestmark = pytest.mark.unit
 
 ROOT = config_root()
-ENTRIES = sorted(path.name for path in ROOT.glob("*.yaml"))
-OPTIONS = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.glob("*/*.yaml"))
+
+
+def is_entry(path: Path) -> bool:
+    """Whether a file is composed by itself; in a subfolder its first line says so."""
+    return path.parent == ROOT or path.read_text(encoding="utf-8").startswith("# @package _global_\n")
+
+
+FILES = sorted(ROOT.rglob("*.yaml"))
+ENTRIES = [path.relative_to(ROOT).as_posix() for path in FILES if is_entry(path)]
+OPTIONS = [path.relative_to(ROOT).with_suffix("").as_posix() for path in FILES if not is_entry(path)]
+# What an entry cannot know.
+NEEDED = {
+    "audit/adapters.yaml": ["model.adapters=folder"],
+    "audit/endpoint.yaml": ["model.name=served", "model.base_url=http://127.0.0.1:8000/v1"],
+}
 
 
 def unset_keys(option: str) -> list[str]:
@@ -37,13 +50,13 @@ def write(folder: Path, text: str, name: str = "mine.yaml") -> str:
 
 
 def test_the_scan_finds_the_configuration() -> None:
-    assert {"base.yaml", "quickstart.yaml", "smoke.yaml"} <= set(ENTRIES)
+    assert {"base.yaml", "quickstart.yaml", "smoke.yaml", *NEEDED} <= set(ENTRIES)
     assert {"objective/trialign", "model/hub", "trainer/ddp", "groups/politics"} <= set(OPTIONS)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_entry_file_composes_and_loads(entry: str) -> None:
-    composed = compose(f"conf/{entry}", [])
+    composed = compose(f"conf/{entry}", NEEDED.get(entry, []))
     assert isinstance(load(composed), RunConfig)
     # Every key of a run is stated, so that config.yaml holds all that the run depends on.
     assert set(composed) == {field.name for field in dataclasses.fields(RunConfig)}
@@ -51,6 +64,14 @@ def test_every_entry_file_composes_and_loads(entry: str) -> None:
         default = None if field.default_factory is dataclasses.MISSING else field.default_factory()
         if default is not None:
             assert set(composed[field.name]) == {part.name for part in dataclasses.fields(default)}, field.name
+
+
+@pytest.mark.parametrize("entry", NEEDED)
+def test_an_entry_asks_for_what_it_cannot_know(entry: str) -> None:
+    for needed in NEEDED[entry]:
+        key = needed.split("=")[0]
+        with pytest.raises(UserError, match=rf"Missing mandatory value: \w+ \({key}\)"):
+            compose(f"conf/{entry}", [word for word in NEEDED[entry] if word != needed])
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -233,6 +254,10 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
         ("name", "", "Set name=... to a plain word"),
         ("data.name", "a/b", "Set data.name=... to a plain word"),
         ("groups", "politics", "Correct this value"),
+        ("model.endpoint", {"attempts": 0}, "Set it between 1 and"),
+        ("model.endpoint", {"temperature": 3.0}, "Set it between 0 and 2"),
+        ("model.endpoint", {"requests_per_minute": -1}, "Set it between 0 and"),
+        ("model.adapters", 3, "Correct this value"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: Any, remedy: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 import shutil
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor
 
 from trialign.errors import UserError
 from trialign.models import BaseModelFiles
@@ -86,7 +89,7 @@ def write_agents(
             "schema_version": SCHEMA_VERSION,
             "step": step,
             "base_model": {"name": base.name, "revision": base.revision, "sha256": base.sha256},
-            "adapters": _adapters_of(policy),
+            "adapters": adapters_of(policy),
             **about,
             "files": files,
         }
@@ -136,7 +139,8 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
     """Puts a checkpoint's adapters into the policy.
 
     Raises:
-        UserError: the checkpoint was trained on another base model, or with other groups or adapters.
+        UserError: the checkpoint was trained on another base model, or with other groups or adapters; a file
+            is no longer the one that was written, or holds no safetensors.
     """
     trained_on = checkpoint.manifest["base_model"]
     if trained_on["sha256"] != base.sha256:
@@ -147,25 +151,38 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
             "Choose the base model that the manifest names",
         )
     # The weights alone would fit another alpha, and a shared adapter would become that of the last group.
-    if checkpoint.manifest["adapters"] != _adapters_of(policy):
+    if checkpoint.manifest["adapters"] != adapters_of(policy):
         raise UserError(
             f"The agents in {checkpoint.folder} have the adapters {checkpoint.manifest['adapters']}, and "
-            f"{_adapters_of(policy)} are asked for",
+            f"{adapters_of(policy)} are asked for",
             "Set policy.adapters, policy.rank and policy.alpha as they were trained",
         )
     for group in policy.groups:
         file = checkpoint.folder / group / WEIGHTS
-        if checkpoint.adapter_sha256(group) is None:
+        digest = checkpoint.adapter_sha256(group)
+        if digest is None:
             raise UserError(
                 f"The checkpoint {checkpoint.folder} has no adapter for group '{group}'",
                 "Use the groups that it was trained with",
             )
         adapter = policy.adapter_of(group)
         assert adapter is not None
-        policy.load_adapter_state(adapter, load_file(file))
+        policy.load_adapter_state(adapter, _verified_state(file, digest))
 
 
-def _adapters_of(policy: GroupPolicy) -> dict[str, Any]:
+def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
+    """The tensors of a file whose bytes have this hash: the very bytes that were hashed are read."""
+    try:
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise _torn(file)
+        return load(content)
+    except (OSError, SafetensorError) as error:
+        raise _torn(file) from error
+
+
+def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
+    """How a policy's adapters are made, as the manifest says it."""
     return {"mode": policy.config.adapters, "rank": policy.config.rank, "alpha": policy.config.alpha}
 
 

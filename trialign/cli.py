@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trialign import __version__
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
@@ -37,7 +37,6 @@ class Verb:
     help: str
     example: str
     call: Callable[[argparse.Namespace], None]
-    of_run: bool = False
 
 
 def entry() -> NoReturn:
@@ -67,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
         _leave_ranks()
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
+    except UnfinishedError as error:
+        return _report(arguments, str(error), FAILED)
     except SystemExit as ranks:
         # This process only launched them; they have said what there was to say.
         return int(ranks.code or 0)
@@ -187,6 +188,26 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
 
 
+def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
+    parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
+    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
+    parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="runs' folders, or single audits")
+    parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
+
+
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -277,6 +298,30 @@ def _export(arguments: argparse.Namespace) -> None:
     export(session, arguments.output, step=arguments.step, merged=arguments.merged)
 
 
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from trialign.commands.dashboard import dashboard
+
+    dashboard(
+        arguments.runs,
+        host=arguments.host,
+        port=arguments.port,
+        roles=arguments.roles,
+        insecure=arguments.insecure,
+    )
+
+
+def _report_of(arguments: argparse.Namespace) -> None:
+    from trialign.commands.report import report
+
+    report(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from trialign.commands.compare import compare
+
+    compare(arguments.runs, arguments.output)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.config import compose, load
@@ -330,7 +375,7 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
-    for name in ("httpx", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
+    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # What one library tells another about its next version is not for the user.
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -346,6 +391,9 @@ _ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "predict": _predict_arguments,
     "ask": _ask_arguments,
     "export": _export_arguments,
+    "dashboard": _dashboard_arguments,
+    "compare": _compare_arguments,
+    "report": _report_arguments,
 }
 VERBS = {
     "data": Verb(
@@ -379,6 +427,19 @@ VERBS = {
         "Copy the adapters as PEFT folders or merged models, with a model card.",
         "trialign export --run runs/quickstart --output agents",
         _export,
+    ),
+    "compare": Verb(
+        "Several runs on the same questions in one table, with paired intervals.",
+        "trialign compare runs/baseline runs/quickstart --output comparison",
+        _compare,
+    ),
+    "report": Verb(
+        "The audit report for signing: HTML, JSON, CSV and a model card.",
+        "trialign report runs/quickstart --against runs/baseline",
+        _report_of,
+    ),
+    "dashboard": Verb(
+        "Show the runs of a folder in the browser, and ask their agents.", "trialign dashboard runs", _dashboard
     ),
 }
 

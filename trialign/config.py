@@ -257,7 +257,7 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
 
 
 def _check_values(config: RunConfig) -> None:
-    trainer, welfare = config.trainer, config.objective.welfare
+    trainer, welfare, endpoint = config.trainer, config.objective.welfare, config.model.endpoint
     share = trainer.ranks * trainer.micro_batches
     limits: list[tuple[str, float, float, float]] = [
         ("seed", config.seed, 0, 2**32 - 1),
@@ -297,10 +297,21 @@ def _check_values(config: RunConfig) -> None:
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
         ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
         ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),
+        ("model.endpoint.repeats", endpoint.repeats, 1, 1000),
+        ("model.endpoint.temperature", endpoint.temperature or 0, 0, 2),
+        ("model.endpoint.concurrent_requests", endpoint.concurrent_requests, 1, 1000),
+        ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
+        ("model.endpoint.attempts", endpoint.attempts, 1, 100),
+        ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
     ]
     for key, value, low, high in limits:
         if not low <= value <= high:
             raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    if trainer.strategy.startswith("zero") and config.model.dtype == "float64":
+        raise UserError(
+            f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
+            "Set trainer.strategy=ddp, or another model.dtype",
+        )
     if config.data.limit is not None and config.data.limit < 1:
         raise UserError(f"The config key data.limit is {config.data.limit}", "Set it to 1 or more, or to null")
     for kind, times in trainer.visits.items():

@@ -1,4 +1,4 @@
-"""The one exception for faults that a user can mend."""
+"""Faults that a user can mend, and work that others broke off."""
 
 
 class UserError(Exception):
@@ -13,3 +13,15 @@ class UserError(Exception):
         super().__init__(f"{problem.rstrip('.')}. {remedy.rstrip('.')}.")
         self.problem = problem
         self.remedy = remedy
+
+
+class UnfinishedError(Exception):
+    """Work broke off through no fault of the input; the command line exits with code 1.
+
+    Args:
+        problem: what happened, in one sentence.
+        remedy: what is kept, and how to go on.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem.rstrip('.')}. {remedy.rstrip('.')}.")

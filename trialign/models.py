@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from jinja2 import TemplateError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from trialign.endpoint.config import EndpointConfig
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
 
@@ -33,20 +34,27 @@ class ModelConfig:
 
     Attributes:
         source: ``hub`` (a repository id), ``folder`` (safetensors on disk), ``gguf`` (one file), or
-            ``package`` (a GGUF file inside an installed Python package).
+            ``package`` (a GGUF file inside an installed Python package). ``endpoint`` is a server that speaks the
+            OpenAI protocol: it can be audited, and has no weights here.
         name: the id written into adapters, by which PEFT and vLLM users find the base model again.
         revision: commit or tag of a hub model.
         path: the folder or the GGUF file, for these two sources.
         package: import name of the installed package, for ``package``.
-        dtype: number format of the frozen weights.
+        dtype: number format of the frozen weights; the adapters have it too, but float32 at least.
+        base_url: address of the server before ``/chat/completions``, for ``endpoint``.
+        endpoint: how the server is asked.
+        adapters: PEFT folders to audit over the base model, as they are: group -> folder, or one folder for all.
     """
 
-    source: Literal["hub", "folder", "gguf", "package"]
+    source: Literal["hub", "folder", "gguf", "package", "endpoint"]
     name: str
     revision: str | None = None
     path: str | None = None
     package: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
+    base_url: str | None = None
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    adapters: dict[str, str] | str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,11 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     Raises:
         UserError: nothing loadable stands where the config says; names what was tried.
     """
+    if config.source == "endpoint":
+        raise UserError(
+            f"The model {config.name} is behind an address (model.source=endpoint), and this needs its weights",
+            "Choose another model=..., or audit this one with 'trialign test' or 'trialign validate'",
+        )
     if config.source == "hub":
         folder = _hub_folder(config)
     elif config.source == "folder":
@@ -109,7 +122,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
     transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
     )
     model.eval().requires_grad_(False)
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from trialign.audit.analysis import analyze
-from trialign.audit.comparison import changes
+from trialign.audit.comparison import changes, differences, measure_audit, pooled, values
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
 from trialign.audit.table import audit_table, before_after_table, verdict_text
@@ -127,3 +128,60 @@ def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
 
 def test_without_facts_or_groups_there_is_no_verdict() -> None:
     assert "nothing to compare" in verdict_text("Verdict", analyze(BEFORE, GROUPS[:1])).plain
+
+
+def test_the_exchange_test_is_the_sign_flip_test_where_it_can_be_enumerated() -> None:
+    # Five facts, wrong for both before and right after: of 32 ways to exchange, 2 are as far from zero.
+    before, after = audit(*[("wrong", "wrong")] * 5), audit(*[("right", "right")] * 5)
+    first, second = (measure_audit(items, GROUPS) for items in (before, after))
+    found = {entry.measure: entry for entry in differences(first, second)}
+    assert found["mean"].change == 1
+    # Four standard deviations of 9,999 draws.
+    assert found["mean"].p_value == pytest.approx(2 / 32, abs=4 * math.sqrt(2 / 32 * 30 / 32 / 9999))
+    assert found["worst"].p_value == found["mean"].p_value
+    assert found["gap"].p_value == 1  # no gap before, none after
+    assert found["preference"].change is None
+    assert found["preference"].p_value is None
+
+
+def test_intervals_and_tests_agree_that_an_audit_is_like_itself() -> None:
+    measures = measure_audit(BEFORE, GROUPS)
+    for entry in differences(measures, measures):
+        if entry.change is not None:
+            assert (entry.change, entry.low, entry.high, entry.p_value) == (0, 0, 0, 1)
+
+
+def test_seeds_are_averaged_question_by_question() -> None:
+    before, after = (measure_audit(items, GROUPS) for items in (BEFORE, AFTER))
+    both = values(pooled([before, after]))
+    # What one seed gains the other loses, on every question: drawn together, nothing is left to vary.
+    for entry in differences(pooled([before, after]), pooled([after, before])):
+        if entry.change is not None:
+            assert (entry.change, entry.low, entry.high, entry.p_value) == (0, 0, 0, 1)
+    # Accuracy of north: 2 of 4 before, 3 of 4 after; of south: 1 and 2.
+    assert both["mean"] == pytest.approx((0.625 + 0.375) / 2)
+    assert both["worst"] == pytest.approx(0.375)
+    assert both["gap"] == pytest.approx(0.25)
+    one, several = (differences(*side) for side in ((before, after), (pooled([before] * 2), pooled([after] * 2))))
+    assert one == several
+
+
+def test_a_single_group_has_accuracy_and_nothing_to_compare_it_with() -> None:
+    found = values(measure_audit(BEFORE, GROUPS[:1]))
+    assert found["mean"] == found["worst"] == 0.5
+    assert found["gap"] is found["flip_rate"] is found["unanimous"] is None
+
+
+def test_one_fact_tells_no_spread() -> None:
+    first, second = (measure_audit(audit(pair), GROUPS) for pair in (("wrong", "right"), ("right", "right")))
+    [mean] = [entry for entry in differences(first, second) if entry.measure == "mean"]
+    assert (mean.change, mean.low, mean.high, mean.p_value) == (0.5, None, None, None)
+
+
+def test_the_gap_changes_by_the_change_of_the_gap() -> None:
+    first, second = (measure_audit(items, GROUPS) for items in (BEFORE, AFTER))
+    [found] = [entry for entry in differences(first, second) if entry.measure == "gap"]
+    assert (found.first, found.second) == (0.25, 0.25)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= 0 <= found.high

@@ -133,27 +133,16 @@ def test_the_permutation_test_holds_its_level_on_correlated_paraphrases() -> Non
     assert single > binom.ppf(0.9995, simulations, 0.05)
 
 
-def test_a_paired_change_is_bootstrapped_over_clusters() -> None:
-    # The changes are {1} and {0, 0, 0}: the draws of test_clusters_are_drawn_whole.
-    before, after, clusters = [0, 1, 0, 1], [1, 1, 0, 1], ["a", "b", "b", "b"]
-    assert statistics.paired_interval(before, after, clusters) == (0.25, 0, 1)
-    assert statistics.paired_interval(before, after, clusters, confidence=0.4) == (0.25, 0.25, 0.25)
-    assert statistics.paired_interval(after, before, clusters) == (-0.25, -1, 0)
-
-
-def test_seeds_are_resampled_together() -> None:
-    # What one seed gains the other loses, on every query: drawn together, nothing is left to vary.
-    before, after = np.zeros(6), np.array([1, -1, 1, 1, 0, -1])
-    assert statistics.pooled_paired_interval([(before, after), (after, before)], range(6)) == (0, 0, 0)
-    alone = statistics.paired_interval(before, after, range(6))
-    assert statistics.pooled_paired_interval([(before, after)] * 2, range(6)) == alone
+def test_means_are_bootstrapped_over_clusters() -> None:
+    # The values are {1} and {0, 0, 0}: the draws of test_clusters_are_drawn_whole.
+    values, clusters = np.array([[1.0], [0], [0], [0]]), ["a", "b", "b", "b"]
+    assert statistics.mean_intervals(values, clusters).tolist() == [[0, 1]]
+    assert statistics.mean_intervals(values, clusters, confidence=0.4).tolist() == [[0.25, 0.25]]
+    assert statistics.mean_intervals(-values, clusters).tolist() == [[-1, 0]]
 
 
 def test_one_cluster_tells_no_spread() -> None:
-    change, low, high = statistics.paired_interval([0, 0], [1, 0], ["a", "a"])
-    assert change == 0.5
-    assert math.isnan(low)
-    assert math.isnan(high)
+    assert np.isnan(statistics.mean_intervals(np.array([[1.0], [0]]), ["a", "a"])).all()
 
 
 def test_chunks_do_not_change_a_permutation_test(monkeypatch: pytest.MonkeyPatch) -> None:

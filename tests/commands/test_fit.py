@@ -81,6 +81,7 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
     assert found == {
         f".trajectories/{collection}/manifest.json",
         f".trajectories/{collection}/part-00000.parquet",
+        f".trajectories/{collection}/questions.jsonl",
         "mine/config.yaml",
         "mine/finished.json",
         "mine/checkpoints/last.ckpt",
@@ -92,6 +93,8 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
         *(f"mine/audits/step={step:06d}.house.test/items.parquet" for step in (0, 4)),
         *(f"mine/audits/step={step:06d}.house.test/summary.json" for step in (0, 4)),
         *(f"mine/audits/step={step:06d}.house.test/analysis.json" for step in (0, 4)),
+        *(f"mine/audits/step={step:06d}.house.test/about.json" for step in (0, 4)),
+        *(f"mine/audits/step={step:06d}.house.test/questions.jsonl" for step in (0, 4)),
     }
     text = (run / "config.yaml").read_text(encoding="utf-8")
     assert collection in text.splitlines()[0]
@@ -322,6 +325,7 @@ def test_an_interrupt_while_collecting_keeps_what_is_collected(project: Any, mon
     assert sorted(path.name for path in folder.iterdir()) == [
         "manifest.json",
         *(f"part-0000{number}.parquet" for number in range(4)),
+        "questions.jsonl",
     ]
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
 

@@ -221,6 +221,45 @@ def test_target_modules_that_do_not_exist_are_refused(make_policy: MakePolicy) -
         make_policy(NAMES, target_modules=("no_such_layer",))
 
 
+def test_adapters_of_the_upper_layers_learn_as_if_those_below_were_zero(make_policy: MakePolicy) -> None:
+    whole, upper = make_policy(NAMES, double=True), make_policy(NAMES, double=True, train_layers="upper")
+    for name in NAMES:
+        state = whole.adapter_state(name)
+        upper.load_adapter_state(name, {key: value for key, value in state.items() if ".layers.1." in key})
+    with torch.no_grad():
+        for key, parameter in whole.named_parameters():
+            if ".layers.0." in key and "lora_B" in key:
+                parameter.zero_()
+    gradients = []
+    for policy in (whole, upper):
+        scores = policy.score(build_tree_batch(rows_of(policy, (*NAMES, "control"))))
+        (scores * torch.linspace(-1, 2, len(scores))).sum().backward()
+        trained = {key: p.grad for key, p in policy.named_parameters() if p.requires_grad}
+        gradients.append((scores.detach(), trained))
+    torch.testing.assert_close(gradients[0][0], gradients[1][0])
+    # 2 layers of 7 linear layers, A and B, 3 groups: half of them.
+    assert len(gradients[0][1]) == 2 * len(gradients[1][1]) == 2 * 7 * 2 * 3
+    for key, gradient in gradients[1][1].items():
+        assert ".layers.1." in key
+        torch.testing.assert_close(gradient, gradients[0][1][key], msg=key)
+
+
+def test_plain_peft_reads_adapters_of_the_upper_layers(
+    make_policy: MakePolicy, base_files: BaseModelFiles, tiny_config: ModelConfig
+) -> None:
+    policy = make_policy(("men",), train_layers="upper")
+    config = policy.model.peft_config["men"]
+    model = get_peft_model(load_model(base_files, tiny_config), config)
+    result = set_peft_model_state_dict(model, policy.adapter_state("men"))
+    assert not result.unexpected_keys
+    with torch.no_grad():
+        expected = policy.score(build_tree_batch(rows_of(policy, ("men",) * 4))).tolist()
+        scores = [plain_score(model, "default", *one).item() for one in zip(PROMPTS, ANSWERS, strict=True)]
+        base = plain_score(model, None, PROMPTS[0], ANSWERS[0]).item()
+    assert scores == pytest.approx(expected, abs=1e-4)
+    assert base != pytest.approx(expected[0], abs=1e-2)
+
+
 def test_target_modules_choose_the_layers(make_policy: MakePolicy) -> None:
     policy = make_policy(NAMES, target_modules=("q_proj", "v_proj"))
     # 2 layers x 2 maps x (A, B).

@@ -79,6 +79,25 @@ def test_greedy_replies_in_one_batch_equal_one_at_a_time(make_policy: MakePolicy
     assert len({len(prompt) for prompt in PROMPTS}) == 4, "equal lengths need no padding: nothing was compared"
 
 
+@pytest.mark.parametrize("sampling", [Sampling(6), Sampling(6, temperature=1.0, seed=3)], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("reference", [False, True])
+def test_samples_that_share_their_prompts_cache_equal_repeated_prompts(
+    make_policy: MakePolicy, sampling: Sampling, reference: bool
+) -> None:
+    policy = make_policy(NAMES)
+    shared = policy.generate(PROMPTS, AGENTS, NO_END, sampling, reference=reference, samples=3)
+    prompts, agents = ([item for item in items for _ in range(3)] for items in (PROMPTS, AGENTS))
+    assert shared == policy.generate(prompts, agents, NO_END, sampling, reference=reference)
+    assert len(set(shared)) == (4 if sampling.temperature == 0 else 12)
+
+
+def test_a_prompt_of_one_token_has_nothing_to_share(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    sampling = Sampling(4)
+    shared = policy.generate([(7,), (9,)], ["men", "women"], NO_END, sampling, samples=2)
+    assert shared == policy.generate([(7,), (7,), (9,), (9,)], ["men", "men", "women", "women"], NO_END, sampling)
+
+
 def test_each_agent_answers_with_its_own_adapter(make_policy: MakePolicy) -> None:
     policy = make_policy(NAMES)
     agents = (*NAMES, "control")
@@ -252,3 +271,17 @@ def test_option_distributions_sum_to_one_however_improbable(scores: list[float])
     shares = option_distribution(scores, [1] * len(scores), "sum")
     assert sum(shares) == pytest.approx(1.0)
     assert max(shares) == shares[scores.index(max(scores))]
+
+
+def test_a_watcher_sees_every_token_of_all_replies_and_may_end_them(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    whole = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    seen: list[list[tuple[int, ...]]] = []
+
+    def watch(replies: Any) -> bool:
+        seen.append([tuple(reply) for reply in replies])
+        return len(seen) == 4
+
+    ended = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6), watch=watch)
+    assert seen == [[reply[:length] for reply in whole] for length in (1, 2, 3, 4)]
+    assert ended == seen[-1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
-from trialign.policy.tree import LEAST_SAVED, share_prefixes
+from trialign.policy.tree import LEAST_SAVED, pack_rows, share_prefixes
 
 pytestmark = pytest.mark.unit
 
@@ -223,3 +223,29 @@ def test_shared_prefixes_by_hand() -> None:
         Segment((1,), 0),
         Segment((9,), 2, action=True),
     )
+
+
+def test_packed_rows_score_and_learn_as_if_apart(make_policy: MakePolicy) -> None:
+    policy = make_policy(double=True)
+    rows = [unshared(0)[0], two_turns(0), *unshared(0)[1:3], two_turns(2), *unshared(2)]
+    packed = pack_rows(rows)
+    assert len(packed) < len(rows)
+    order = [index for one in packed for index in one.members]
+    scores, gradients = score_and_gradients(policy, [one.row for one in packed])
+    plain_scores, plain_gradients = score_and_gradients(policy, [rows[index] for index in order])
+    torch.testing.assert_close(scores, plain_scores, atol=1e-5, rtol=1e-5)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, plain_gradients[name], atol=1e-5, rtol=1e-5, msg=name)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), min_size=1, max_size=20))
+def test_packs_hold_every_row_once_within_the_longest(asked: list[tuple[int, int]]) -> None:
+    rows = [
+        TreeRow(adapter, (Segment(tuple(range(size)), ROOT), Segment((99,), 0, action=True))) for adapter, size in asked
+    ]
+    packed = pack_rows(rows)
+    assert sorted(index for one in packed for index in one.members) == list(range(len(rows)))
+    for one in packed:
+        assert one.row.tokens <= max(row.tokens for row in rows)
+        assert paths(one.row) == [path for index in one.members for path in paths(rows[index])]
+        assert {rows[index].adapter for index in one.members} == {one.row.adapter}

@@ -97,7 +97,7 @@ def test_every_branch_goes_through_its_groups_adapter(
     make_policy: Callable[..., GroupPolicy], episodes: tuple[Episode, ...]
 ) -> None:
     batch = build_episode_batch(episodes[:2], (2, 0, 1), "auto")
-    assert batch.tree.adapters.tolist() == [2, 0, 1] * 2
+    assert sorted(batch.tree.adapters.tolist()) == [0, 0, 1, 1, 2, 2]
     policy = make_policy()
     assert batch.choice is not None
     with torch.no_grad():
@@ -144,12 +144,13 @@ def test_units_by_hand() -> None:
     choice = batch.choice
     assert choice is not None
     assert batch.samples is None
-    assert choice.branches.tolist() == [[[0, 1, -1]], [[2, 3, 4]]]
+    # The longer row stands first in the batch.
+    assert choice.branches.tolist() == [[[3, 4, -1]], [[0, 1, 2]]]
     assert choice.reference.tolist() == [[[-1, -2, 0]], [[-1, -2, -3]]]
     assert choice.gold.tolist() == [1, -1]
     assert choice.targets.flatten().tolist() == pytest.approx([0, 0, 0, 0.1, 0.2, 0.7])
     assert choice.has_target.tolist() == [False, True]
-    assert batch.tree.branch_lengths.tolist() == [2, 2, 2, 2, 3]
+    assert batch.tree.branch_lengths.tolist() == [2, 2, 3, 2, 2]
     assert batch.tree.adapters.tolist() == [4, 4]
 
     sampled = build_episode_batch(pair, (4,), "awr")
@@ -157,8 +158,8 @@ def test_units_by_hand() -> None:
     samples = sampled.samples
     assert samples is not None
     # The fact's two samples are equal: one branch, counted twice.
-    assert samples.branches.tolist() == [[[0, 0]], [[1, 2]]]
-    assert sampled.tree.branch_lengths.tolist() == [2, 2, 3]
+    assert samples.branches.tolist() == [[[2, 2]], [[0, 1]]]
+    assert sampled.tree.branch_lengths.tolist() == [2, 3, 2]
     assert samples.behaviour.tolist() == [[[-2, -2]], [[-1, -3]]]
     assert samples.truth[0].tolist() == [[1, 1]]
     assert samples.disagreement[0].tolist() == [[0.25, 0.25]]
@@ -179,11 +180,42 @@ def test_a_later_turn_goes_on_in_the_row_of_the_first(episodes: tuple[Episode, .
                 for row in (first, second)
                 for ids in (row.options or {sample.token_ids for sample in row.samples})
             )
-            tokens = int((batch.tree.position_ids[index] >= 0).sum())
+            place = batch.tree.adapters.tolist().index(ADAPTERS[index])
+            tokens = int((batch.tree.position_ids[place] >= 0).sum())
             assert tokens == len(second.prompt) + actions
             # The longest path is the second prompt with its longest answer.
             longest = max(len(ids) for ids in (second.options or [s.token_ids for s in second.samples]))
-            assert int(batch.tree.position_ids[index].max()) + 1 == len(second.prompt) + longest
+            assert int(batch.tree.position_ids[place].max()) + 1 == len(second.prompt) + longest
+
+
+def test_short_rows_share_the_width_of_a_long_one(
+    make_policy: Callable[..., GroupPolicy], episodes: tuple[Episode, ...]
+) -> None:
+    short = [
+        replace(episode, turns=(tuple(replace(row, prompt=row.prompt[-12:]) for row in episode.turns[0]),))
+        for episode in episodes
+        if episode.turns[0][0].options
+    ]
+    mixed = [short[0], next(episode for episode in episodes if len(episode.turns) > 1), *short[1:]]
+    policy = make_policy()
+    together = build_episode_batch(mixed, (0, 0, 0), "expected")
+    assert together.tree.input_ids.shape[0] < 3 * len(mixed)
+    assert together.choice is not None
+    with torch.no_grad():
+        scores = policy.score(together.tree)
+        unit = 0
+        for episode in mixed:
+            alone = build_episode_batch([episode], (0, 0, 0), "expected")
+            if alone.choice is None:
+                continue
+            count, width = alone.choice.branches.shape[0], alone.choice.branches.shape[2]
+            places = together.choice.branches[unit : unit + count, :, :width]
+            here = alone.choice.branches >= 0
+            assert torch.equal(here, places >= 0)
+            expected = policy.score(alone.tree)[alone.choice.branches[here]]
+            torch.testing.assert_close(scores[places[here]], expected, atol=1e-4, rtol=1e-5)
+            unit += count
+        assert unit == len(together.choice.branches)
 
 
 def test_a_later_turn_that_begins_otherwise_has_a_beginning_of_its_own(

@@ -9,6 +9,7 @@ import pytest
 from trialign import distributed
 from trialign.errors import UserError
 from trialign.queries import Query
+from trialign.queries.readers import read_queries
 from trialign.trajectories.records import Sample, Trajectory, read_part
 from trialign.trajectories.store import TrajectoryStore
 
@@ -180,3 +181,9 @@ def test_a_torn_manifest_is_refused(collected: TrajectoryStore, text: str) -> No
     collected.manifest_file.write_text(text)
     with pytest.raises(UserError, match=r"manifest\.json"):
         collected.read()
+
+
+def test_the_questions_lie_beside_their_trajectories(tmp_path: Path, queries: tuple[Query, ...]) -> None:
+    store = TrajectoryStore.under(tmp_path, IDENTITY)
+    store.collect(queries, 2, rows_of)
+    assert read_queries(store.questions_file) == queries

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from trialign import distributed
+from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, Scoring, check_fits, first_turn, observe, option_actions
+from trialign.environment import PromptConfig, Scoring, first_turn
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
-from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
-from trialign.rewards import form_reward, preference_reward_of_distribution, truth_reward
+from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 
 
 @dataclass(frozen=True)
@@ -46,29 +43,13 @@ class AuditConfig:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    query: Query
-    group: SocialGroup
-    exposure: Exposure
-    wording: int
-    prompt: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Auditor:
-    """The agents under audit and how they are asked.
+    """The agents under audit and how they are asked."""
 
-    Attributes:
-        adapter_sha256: group name -> hash of its adapter file; empty for the base model.
-    """
-
-    policy: GroupPolicy
-    renderer: ChatRenderer
+    agents: Agents
     groups: GroupSet
     prompt: PromptConfig
-    scoring: Scoring
     config: AuditConfig
-    adapter_sha256: Mapping[str, str | None]
 
     @classmethod
     def of_checkpoint(
@@ -83,148 +64,102 @@ class Auditor:
     ) -> Auditor:
         """An auditor of the agents that are loaded, which come from this checkpoint (None: the base model)."""
         hashes = {name: checkpoint.adapter_sha256(name) for name in groups.names} if checkpoint else {}
-        return cls(policy, renderer, groups, prompt, scoring, config, hashes)
+        agents = LocalAgents(policy, renderer, scoring, config.max_new_tokens, config.batch_tokens, hashes)
+        return cls(agents, groups, prompt, config)
 
     def answer(self, queries: Sequence[Query], exposure: Exposure) -> list[AuditItem]:
         """Every group's answer to some queries at once, with each profile's first wording."""
-        return self._answer([self._asked(q, g, exposure, 0) for q in queries for g in self.groups.everyone])
+        asked = [self._asked(query, group, exposure, 0, 0) for query in queries for group in self.groups.everyone]
+        return [item for one, answer in self._answers(asked) for item in self._items(one, answer)]
 
     def run(self, queries: Sequence[Query], title: str) -> list[AuditItem]:
         """Every group's answer to every query, shared out over the ranks and joined on all of them.
 
         Raises:
-            UserError: a profile with a question does not fit the base model's context.
+            UserError: a question cannot be put to the agents, such as one that does not fit their context.
         """
         rank, ranks = distributed.rank(), distributed.world_size()
         mine = queries[rank::ranks]
         items: list[AuditItem] = []
         size = self.config.queries_per_batch
-        with Progress(title, len(mine), "questions", shown=rank == 0) as progress, torch.inference_mode():
+        with Progress(title, len(mine), "questions", shown=rank == 0) as progress:
             for begin in range(0, len(mine), size):
-                chunk = mine[begin : begin + size]
-                items.extend(self._answer([asked for query in chunk for asked in self._ask(query)]))
-                progress.advance(len(chunk))
+                asked = [one for query in mine[begin : begin + size] for one in self._ask(query)]
+                for place, (one, answer) in enumerate(self._answers(asked), start=1):
+                    items.extend(self._items(one, answer))
+                    if place == len(asked) or asked[place].query is not one.query:
+                        progress.advance()
         return [item for part in distributed.gather(items) for item in part]
 
-    def _ask(self, query: Query) -> list[_Asked]:
+    def _answers(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Answer]]:
+        return zip(asked, self.agents.answer(asked), strict=True)
+
+    def _ask(self, query: Query) -> list[Asked]:
         return [
-            self._asked(query, group, exposure, wording)
+            self._asked(query, group, exposure, wording, repeat)
             for exposure in self.config.exposures
             for group in self.groups.everyone
             for wording in range(min(self.config.wordings, group.wordings(exposure)))
+            for repeat in range(self.agents.repeats)
         ]
 
-    def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int) -> _Asked:
+    def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
         conversation = first_turn(query, group, exposure, wording, self.prompt)
-        observation = observe(query, group, exposure, wording, 0, conversation, self.renderer)
-        longest = max(
-            (len(self.renderer.reply(option)) for option in query.options), default=self.config.max_new_tokens
-        )
-        check_fits(observation, longest, self.policy.context_length)
-        return _Asked(query, group, exposure, wording, observation.prompt)
+        return Asked(query, group, exposure, wording, repeat, conversation)
 
-    def _answer(self, asked: Sequence[_Asked]) -> list[AuditItem]:
-        choices = [a for a in asked if a.query.options]
-        open_ended = [a for a in asked if not a.query.options]
-        return [*self._choose(choices), *self._reply(open_ended)]
-
-    def _choose(self, asked: Sequence[_Asked]) -> list[AuditItem]:
-        actions = [option_actions(a.query, self.scoring, self.renderer) for a in asked]
-        rows = [
-            TreeRow(
-                self.policy.adapter_index(a.group.name),
-                (Segment(a.prompt, ROOT), *(Segment(action, 0, action=True) for action in options)),
-            )
-            for a, options in zip(asked, actions, strict=True)
-        ]
-        scores = score_rows(self.policy, rows, batch_tokens=self.config.batch_tokens)
-        items = []
-        for one, options, values in zip(asked, actions, scores, strict=True):
-            probabilities = option_distribution(values, [len(option) for option in options], self.scoring)
-            items.extend(self._choice_items(one, probabilities))
-        return items
-
-    def _choice_items(self, asked: _Asked, probabilities: tuple[float, ...]) -> list[AuditItem]:
+    def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:
+        """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
-        answer = query.options[max(range(len(probabilities)), key=probabilities.__getitem__)]
-        correct = is_correct(query, answer) if isinstance(query, TruthQuery) else None
+        canonical, status = _read(query, answer)
+        correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
         return [
-            self._item(
-                asked,
-                scored_for,
-                answer=answer,
-                canonical=answer,
-                parse_status="scored",
+            AuditItem(
+                query_id=query.query_id,
+                cluster=query.cluster,
+                kind=query.kind,
+                split=query.split,
+                topic=query.topic,
+                group=scored_for,
+                role=asked.group.role,
+                exposure=asked.exposure,
+                wording=asked.wording,
+                repeat=asked.repeat,
+                profile_group=asked.group.name,
+                answer=answer.text,
+                canonical=canonical,
+                parse_status=status,
                 correct=correct,
-                reward_preference=(
-                    preference_reward_of_distribution(query.targets[scored_for], probabilities)
-                    if isinstance(query, PreferenceQuery) and scored_for in query.targets
-                    else None
-                ),
-                option_probabilities=probabilities,
+                reward_truth=None if correct is None else float(correct),
+                reward_preference=_preference_reward(query, scored_for, answer, canonical),
+                option_probabilities=answer.option_probabilities,
+                adapter_sha256=answer.adapter_sha256,
             )
             for scored_for in self._scored_for(asked)
         ]
 
-    def _scored_for(self, asked: _Asked) -> list[str]:
+    def _scored_for(self, asked: Asked) -> list[str]:
         """The groups whose targets score an answer: its own, and for a member's taste the others' too (swapped)."""
-        if not isinstance(asked.query, PreferenceQuery) or asked.group.role == "control":
+        query = asked.query
+        if not isinstance(query, PreferenceQuery) or not query.options or asked.group.role == "control":
             return [asked.group.name]
         return list(self.groups.names)
 
-    def _reply(self, asked: Sequence[_Asked]) -> list[AuditItem]:
-        if not asked:
-            return []
-        sampling = Sampling(max_new_tokens=self.config.max_new_tokens)
-        groups = [one.group.name for one in asked]
-        replies = self.policy.generate([one.prompt for one in asked], groups, self.renderer.end_id, sampling)
-        return [self._reply_item(one, self.renderer.decode(ids)) for one, ids in zip(asked, replies, strict=True)]
 
-    def _reply_item(self, asked: _Asked, text: str) -> AuditItem:
-        query = asked.query
-        parsed = parse_answer(query, text)
-        form = query.forms.get(asked.group.name) if isinstance(query, MixedQuery) else None
-        return self._item(
-            asked,
-            asked.group.name,
-            answer=text,
-            canonical=parsed.canonical,
-            parse_status=parsed.status,
-            correct=bool(truth_reward(query, parsed.canonical)) if isinstance(query, TruthQuery) else None,
-            reward_preference=form_reward(form, text) if form else None,
-            option_probabilities=None,
-        )
+def _read(query: Query, answer: Answer) -> tuple[str | None, str]:
+    """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
+    if answer.option_probabilities is not None:
+        return answer.text, "scored"
+    parsed = parse_answer(query, answer.text)
+    return parsed.canonical, parsed.status
 
-    def _item(
-        self,
-        asked: _Asked,
-        scored_for: str,
-        *,
-        answer: str,
-        canonical: str | None,
-        parse_status: str,
-        correct: bool | None,
-        reward_preference: float | None,
-        option_probabilities: tuple[float, ...] | None,
-    ) -> AuditItem:
-        query = asked.query
-        return AuditItem(
-            query_id=query.query_id,
-            cluster=query.cluster,
-            kind=query.kind,
-            split=query.split,
-            topic=query.topic,
-            group=scored_for,
-            role=asked.group.role,
-            exposure=asked.exposure,
-            wording=asked.wording,
-            profile_group=asked.group.name,
-            answer=answer,
-            canonical=canonical,
-            parse_status=parse_status,
-            correct=correct,
-            reward_truth=None if correct is None else float(correct),
-            reward_preference=reward_preference,
-            option_probabilities=option_probabilities,
-            adapter_sha256=self.adapter_sha256.get(asked.group.name),
-        )
+
+def _preference_reward(query: Query, group: str, answer: Answer, canonical: str | None) -> float | None:
+    """How well an answer suits a group: a taste by its target, a fact by its form; None where neither is known."""
+    if isinstance(query, PreferenceQuery) and group in query.targets:
+        target = query.targets[group]
+        if answer.option_probabilities is not None:
+            return preference_reward_of_distribution(target, answer.option_probabilities)
+        return preference_reward_of_choice(target, None if canonical is None else query.options.index(canonical))
+    if isinstance(query, MixedQuery) and group in query.forms and answer.option_probabilities is None:
+        return form_reward(query.forms[group], answer.text)
+    return None

@@ -7,7 +7,7 @@ answer; such a reply differs from every answer, and from every other such reply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def share_intervals(
     low, high = proportion_confint(rates[:, wilson].sum(axis=0), len(rates), alpha=1 - confidence, method="wilson")
     intervals[wilson] = np.stack([low, high], axis=1)
     if not wilson.all():
-        intervals[~wilson] = _percentiles(_bootstrap_means(sums[:, ~wilson], counts, resamples, seed), confidence)
+        intervals[~wilson] = _percentiles(bootstrap_means(sums[:, ~wilson], counts, resamples, seed), confidence)
     return intervals
 
 
@@ -138,7 +138,7 @@ def permutation_gap(
         gaps: Floats = np.ptp(shuffled.sum(axis=1), axis=1)
         return gaps
 
-    null = _in_chunks(null_gaps, permutations, max(sums.size, 1))
+    null = in_chunks(null_gaps, permutations, max(sums.size, 1))
     extreme = int((null >= observed - 1e-9).sum())  # an equal gap counts, whatever the rounding
     return float(null.mean() / len(hits)), (1 + extreme) / (1 + permutations)
 
@@ -266,61 +266,6 @@ def nash(utilities: ArrayLike, eps: float) -> float:
     return float(np.exp(np.log(eps + np.asarray(utilities, dtype=np.float64)).mean()))
 
 
-def paired_interval(
-    before: ArrayLike,
-    after: ArrayLike,
-    clusters: ArrayLike,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """Mean change on the same queries, with the percentile bootstrap over clusters.
-
-    Args:
-        before: [queries], a value per query of the first run.
-        after: [queries], the same queries' values of the second run.
-        clusters: [queries], labels.
-        confidence: the coverage that is aimed at.
-        resamples: bootstrap resamples.
-        seed: of the resampling.
-
-    Returns:
-        Mean of ``after - before``, lower end, upper end. The ends are NaN with fewer than two clusters, from
-        which no spread can be told.
-    """
-    return pooled_paired_interval([(before, after)], clusters, confidence=confidence, resamples=resamples, seed=seed)
-
-
-def pooled_paired_interval(
-    runs: Sequence[tuple[ArrayLike, ArrayLike]],
-    clusters: ArrayLike,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """`paired_interval` over several seeds of training.
-
-    The seeds are averaged per query first, and then clusters are resampled once for all seeds. The interval
-    is about the questions; it holds the seeds as they are.
-
-    Args:
-        runs: per seed the [queries] values before and after, all in the same order of queries.
-        clusters: [queries], labels.
-        confidence: the coverage that is aimed at.
-        resamples: bootstrap resamples.
-        seed: of the resampling.
-
-    Returns:
-        As `paired_interval`.
-    """
-    changes = [np.asarray(after, dtype=np.float64) - np.asarray(before, np.float64) for before, after in runs]
-    change = np.mean(changes, axis=0)
-    low, high = mean_intervals(change[:, None], clusters, confidence=confidence, resamples=resamples, seed=seed)[0]
-    return float(change.mean()), float(low), float(high)
-
-
 def mean_intervals(
     values: Floats,
     clusters: ArrayLike,
@@ -344,7 +289,7 @@ def mean_intervals(
     sums, counts = cluster_sums(values, clusters)
     if len(counts) < 2:
         return np.full((values.shape[1], 2), np.nan)
-    return _percentiles(_bootstrap_means(sums, counts, resamples, seed), confidence)
+    return _percentiles(bootstrap_means(sums, counts, resamples, seed), confidence)
 
 
 def cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
@@ -359,7 +304,7 @@ def cluster_sums(values: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
     return np.add.reduceat(values[order], starts, axis=0), counts.astype(np.float64)
 
 
-def _bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
+def bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
     """Means over queries ([resamples, columns]) after drawing clusters with replacement.
 
     Args:
@@ -369,10 +314,7 @@ def _bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) ->
         seed: of the drawing.
     """
     generator = np.random.default_rng(seed)
-    if len(counts) > _BLOCKS:
-        # Sums over blocks of independent clusters vary as the clusters do, and are much fewer.
-        block = generator.permutation(len(counts)) % _BLOCKS
-        (sums, _), (counts, _) = cluster_sums(sums, block), cluster_sums(counts, block)
+    sums, counts = in_blocks(sums, counts, generator)
     units = len(counts)
 
     def means(count: int) -> Floats:
@@ -381,10 +323,21 @@ def _bootstrap_means(sums: Floats, counts: Floats, resamples: int, seed: int) ->
         result: Floats = (times @ sums) / (times @ counts)[:, None]
         return result
 
-    return _in_chunks(means, resamples, units)
+    return in_chunks(means, resamples, units)
 
 
-def _in_chunks(draw: Callable[[int], Floats], total: int, size: int) -> Floats:
+def in_blocks(sums: Floats, counts: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Very many clusters ([clusters, ...] and [clusters]) put together at random; few ones stay as they are.
+
+    Sums over blocks of independent clusters vary as the clusters do, and are much fewer.
+    """
+    if len(counts) <= _BLOCKS:
+        return sums, counts
+    block = generator.permutation(len(counts)) % _BLOCKS
+    return cluster_sums(sums, block)[0], cluster_sums(counts, block)[0]
+
+
+def in_chunks(draw: Callable[[int], Floats], total: int, size: int) -> Floats:
     """``draw(count)`` in pieces, so that ``count * size`` stays near `_CHUNK` numbers."""
     step = max(1, _CHUNK // size)
     return np.concatenate([draw(min(step, total - start)) for start in range(0, total, step)])

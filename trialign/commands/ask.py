@@ -8,19 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from trialign.audit.run import Auditor
 from trialign.checkpoints import AgentCheckpoint
 from trialign.commands.session import Session
-from trialign.commands.terminal import literal
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
 from trialign.queries import PreferenceQuery, Query
 from trialign.queries.readers import read_query_files
+from trialign.safe_output import literal
 from trialign.storage import write_text_atomic
 
 
@@ -148,8 +147,7 @@ def _answers(
         session.config.audit,
         checkpoint,
     )
-    with torch.inference_mode():
-        items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
+    items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
     labels = {group.name: group.label for group in session.groups.everyone}
     by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
     for item in items:

@@ -15,6 +15,7 @@ from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import audit_table, before_after_table, verdict_text
 from trialign.commands.session import Session
+from trialign.errors import UserError
 
 
 def check_audit(session: Session, split: Literal["validation", "test"], *, trained: bool) -> None:
@@ -23,11 +24,13 @@ def check_audit(session: Session, split: Literal["validation", "test"], *, train
     Raises:
         UserError: the configuration is at fault, or a run of this name exists with another one.
     """
-    session.check()
     session.require_split(split)
     if not trained:
         # An audit of the base model is filed under the run's name: not under that of another configuration.
         session.run.status(session.composed)
+    session.check_audit()
+    if not trained:
+        _refuse_other_model(session, split)
 
 
 def audit(session: Session, split: Literal["validation", "test"], *, trained: bool, step: int | None) -> None:
@@ -50,7 +53,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
     if checkpoint and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
-        intervals = changes(items[0], items[1], session.groups.names)
+        intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")
         Console().print(before_after_table(session.config.name, before, after, intervals))
         print_verdicts({"Before": base, "After": folder})
@@ -58,6 +61,19 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
         Console().print(audit_table(session.config.name, after))
         print_verdicts({"Verdict": folder})
     Console().print(f"Audit: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _refuse_other_model(session: Session, split: Literal["validation", "test"]) -> None:
+    """An audit made again takes the place of the old one, but not of one of another model."""
+    folder = session.run.audit(0, session.config.data.name, split)
+    if not (folder / "summary.json").is_file():
+        return
+    audited, now = read_summary(folder / "summary.json").get("model"), session.about_model()
+    if audited is not None and audited != now:
+        raise UserError(
+            f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",
+            "Choose another name=... for this one",
+        )
 
 
 def print_verdicts(audits: Mapping[str, Path]) -> None:

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from trialign.commands.lengths import Lengths, label_faults, measure
 from trialign.commands.session import Session
-from trialign.commands.terminal import literal
 from trialign.environment import check_prompt_and_scoring, first_turn
 from trialign.errors import UserError
 from trialign.groups import EXPOSURES, Exposure, GroupSet
 from trialign.queries import KINDS, SPLITS, PreferenceQuery, Query, Split, TruthQuery
+from trialign.safe_output import literal
 
 MOST_FAULTS = 50
 _TOPICS_SHOWN = 3

@@ -157,7 +157,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         config.objective,
         config.optimizer,
         config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update),
+        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
         steps,
         micro_batches,
     )
@@ -267,7 +267,7 @@ def print_table(session: Session) -> None:
     audits = [run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps)]
     before, after = (read_summary(audit / "summary.json") for audit in audits)
     items = [read_items(audit / "items.parquet") for audit in audits]
-    intervals = changes(items[0], items[1], session.groups.names)
+    intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
     Console().print(before_after_table(run.folder.name, before, after, intervals))
     print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
     Console().print(

@@ -7,19 +7,22 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
 
-from trialign import distributed
+from trialign import __version__, distributed
+from trialign.audit.agents import Agents, LocalAgents
 from trialign.audit.analysis import analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
+from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
-from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
+from trialign.checkpoints import AgentCheckpoint, adapters_of, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
@@ -36,13 +39,21 @@ from trialign.models import (
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
+if TYPE_CHECKING:
+    from trialign.audit.endpoint import EndpointAgents
+
 log = logging.getLogger("trialign")
+# What an audit leaves beside its summary, which holds their hashes.
+AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
 @dataclass(frozen=True)
@@ -58,15 +69,38 @@ class Session:
     composed: Mapping[str, Any]
 
     def check(self) -> None:
-        """Everything that can be wrong before work starts, without loading weights.
+        """Everything that can be wrong before training, without loading weights.
 
         Raises:
             UserError: groups, questions, prompt or model are at fault.
         """
+        self.check_questions()
+        if self.config.model.adapters is not None:
+            raise UserError(
+                "model.adapters names adapters to audit as they are, and training begins with new ones",
+                "Audit them with 'trialign test', or leave model.adapters out",
+            )
+        _ = self.files
+
+    def check_audit(self) -> None:
+        """Everything that can be wrong before an audit, without loading weights.
+
+        Raises:
+            UserError: groups, questions, prompt or model are at fault, or the model's server does not answer.
+        """
+        self.check_questions()
+        _ = self.endpoint if self.config.model.source == "endpoint" else (self.files, self.adapters)
+
+    def check_questions(self) -> None:
+        """Everything that can be wrong with what is asked.
+
+        Raises:
+            UserError: groups, questions or prompt are at fault.
+        """
         check_prompt_and_scoring(self.config.prompt, self.config.scoring)
         for exposure in {*self.config.collect.exposures, *self.config.audit.exposures}:
             self.check_exposure(exposure)
-        _ = self.queries, self.files
+        _ = self.queries
 
     def check_exposure(self, exposure: Exposure) -> None:
         """Refuses an exposure for which a group has no profile.
@@ -131,9 +165,15 @@ class Session:
         return read_data(self.config.data.located, groups, most_faults)
 
     def limited(self, queries: Sequence[Query]) -> tuple[Query, ...]:
-        """As many of the questions as ``data.limit`` lets through."""
+        """The questions of the first ``data.limit`` clusters of each kind and split."""
         limit = self.config.data.limit
-        return tuple(queries) if limit is None else first_clusters(queries, limit)
+        seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        for query in queries:
+            clusters = seen[query.kind, query.split]
+            clusters.setdefault(query.cluster, len(clusters))
+        return tuple(
+            query for query in queries if limit is None or seen[query.kind, query.split][query.cluster] < limit
+        )
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""
@@ -167,11 +207,13 @@ class Session:
 
     @cached_property
     def policy(self) -> GroupPolicy:
-        """The agents, untrained; their adapters' initial weights follow from the seed alone."""
+        """The agents, with the adapters that the configuration names, else with untrained ones by the seed alone."""
         use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
-        policy = GroupPolicy(load_model(self.files, self.config.model), self.groups.names, self.config.policy)
-        return policy.to(self.device)
+        model = load_model(self.files, self.config.model)
+        if self.adapters:
+            return policy_of_folders(model, self.groups.names, self.adapters).to(self.device)
+        return GroupPolicy(model, self.groups.names, self.config.policy).to(self.device)
 
     @property
     def device(self) -> torch.device:
@@ -182,6 +224,49 @@ class Session:
     def renew_policy(self) -> None:
         """Forgets the agents; they are made again when they are next needed."""
         self.__dict__.pop("policy", None)
+
+    @cached_property
+    def adapters(self) -> Mapping[str, PeftFolder]:
+        """Group -> the adapter from elsewhere through which it answers; empty where the configuration names none."""
+        stated = self.config.model.adapters
+        return read_peft_folders(stated, self.groups.names, self.files.name) if stated else {}
+
+    @cached_property
+    def endpoint(self) -> EndpointAgents:
+        """The agents behind an address; the server has answered once."""
+        from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
+
+        if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
+            raise UserError(
+                "A model behind an address answers in words, and prompt.options=hidden does not tell it the options",
+                "Set prompt.options to lettered or listed",
+            )
+        length = self.config.audit.max_new_tokens
+        return EndpointAgents.at_the_door(self.config.model, self.runs / ".answers", length, self.config.seed)
+
+    def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
+        """Who answers an audit.
+
+        Args:
+            checkpoint: where the adapters that are loaded come from; None: none of a run's are.
+        """
+        if self.config.model.source == "endpoint":
+            return self.endpoint
+        hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
+        if checkpoint:
+            hashes = {name: checkpoint.adapter_sha256(name) for name in self.groups.names}
+        audit = self.config.audit
+        return LocalAgents(
+            self.policy.eval(), self.renderer, self.config.scoring, audit.max_new_tokens, audit.batch_tokens, hashes
+        )
+
+    def about_model(self) -> dict[str, Any]:
+        """Which model an audit is of, for its summary."""
+        if self.config.model.source == "endpoint":
+            return self.endpoint.about()
+        adapters = {name: adapter.sha256 for name, adapter in self.adapters.items()}
+        about = {"source": self.config.model.source, "name": self.files.name, "sha256": self.files.sha256}
+        return {**about, "adapters": adapters}
 
     @cached_property
     def store(self) -> TrajectoryStore:
@@ -215,7 +300,7 @@ class Session:
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
     def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes items, summary and analysis.
+        """Audits the agents that are loaded now, and writes its files.
 
         Args:
             split: which questions.
@@ -227,15 +312,8 @@ class Session:
         step = checkpoint.step if checkpoint else 0
         queries = self.require_split(split)
         begin = time.monotonic()
-        auditor = Auditor.of_checkpoint(
-            self.policy.eval(),
-            self.renderer,
-            self.groups,
-            self.config.prompt,
-            self.config.scoring,
-            self.config.audit,
-            checkpoint,
-        )
+        agents = self.agents(checkpoint)
+        auditor = Auditor(agents, self.groups, self.config.prompt, self.config.audit)
         items = auditor.run(queries, f"Auditing step {step} on {split}")
         frame = items_frame(items)
         exposure = self.config.audit.exposures[0]
@@ -245,15 +323,17 @@ class Session:
             data=self.config.data.name,
             exposure=exposure,
             split=split,
-            scoring=self.config.scoring,
+            scoring=agents.scoring,
             eps=self.config.objective.welfare.epsilon,
             seconds=round(time.monotonic() - begin, 1),
             groups=self.groups.names,
         )
+        summary["model"] = self.about_model()
         if distributed.rank() == 0:
             folder = self.run.audit(step, self.config.data.name, split)
             folder.mkdir(parents=True, exist_ok=True)
             write_items(folder / "items.parquet", items)
+            write_queries(folder / "questions.jsonl", queries)
             analysis = analyze(
                 frame,
                 self.groups.names,
@@ -264,6 +344,8 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
+            write_about(folder, self.about_audit(checkpoint))
+            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
         return summary
@@ -280,6 +362,27 @@ class Session:
             "seed": self.config.seed,
         }
 
+    def about_audit(self, checkpoint: AgentCheckpoint | None) -> AuditAbout:
+        """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
+        return AuditAbout(
+            schema_version=ABOUT_SCHEMA_VERSION,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            trialign=__version__,
+            run=self.config.name,
+            base_model=self._base_model(),
+            adapters=adapters_of(self.policy) if checkpoint or self.adapters else None,
+            objective=self.config.objective.name if checkpoint else None,
+            seed=self.config.seed,
+            attribute=self.groups.attribute,
+            groups=self.groups.everyone,
+            prompt=asdict(self.config.prompt),
+        )
+
+    def _base_model(self) -> BaseModel:
+        if self.config.model.source == "endpoint":
+            return BaseModel(self.config.model.name, None, None, self.endpoint.client.base_url)
+        return BaseModel(self.files.name, self.files.revision, self.files.sha256)
+
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.
 
@@ -295,15 +398,6 @@ class Session:
         checkpoint = read_agents(step_folder(self.run.agents, chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
-
-
-def first_clusters(queries: Sequence[Query], limit: int) -> tuple[Query, ...]:
-    """The questions of the first ``limit`` clusters of each kind and split."""
-    seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for query in queries:
-        clusters = seen[query.kind, query.split]
-        clusters.setdefault(query.cluster, len(clusters))
-    return tuple(query for query in queries if seen[query.kind, query.split][query.cluster] < limit)
 
 
 def open_run(folder: Path) -> Session:

@@ -27,12 +27,15 @@ class AdapterConfig:
         rank: LoRA rank, equal for all groups.
         alpha: LoRA scale; the update is multiplied by alpha / rank (Hu et al. 2021, section 4.1).
         target_modules: names of the linear layers that are adapted, or ``all-linear``.
+        train_layers: ``all``, or ``upper``: only the upper half of the decoder's layers has adapters. Nothing below
+            them has a gradient, so that a step costs less and learns less.
     """
 
     adapters: Literal["per_group", "shared"] = "per_group"
     rank: int = 16
     alpha: int = 32
     target_modules: str | tuple[str, ...] = "all-linear"
+    train_layers: Literal["all", "upper"] = "all"
 
 
 @dataclass
@@ -127,18 +130,23 @@ def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: Adap
     """
     refuse_unfit_base(model)
     # PEFT tells adapters apart by a part of the parameter's name, so no adapter may be called like a layer.
-    layers = {part for name, _ in model.named_parameters() for part in name.split(".")}
+    parts = {part for name, _ in model.named_parameters() for part in name.split(".")}
     for name in names:
-        if hasattr(nn.ModuleDict(), name) or name in layers:
+        if hasattr(nn.ModuleDict(), name) or name in parts:
             raise UserError(
                 f"'{name}' cannot name a group: a part of the model has this name already",
                 "Rename the group",
             )
     targets = config.target_modules
+    layers = int(model.config.num_hidden_layers)
+    upper = config.train_layers == "upper"
+    if upper and isinstance(targets, str):
+        targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        layers_to_transform=list(range(layers // 2, layers)) if upper else None,
         lora_dropout=0.0,
         bias="none",
         task_type="CAUSAL_LM",
@@ -164,6 +172,13 @@ def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: Adap
                 _weight(module.lora_A, name).requires_grad_(True)
                 _weight(module.lora_B, name).requires_grad_(True)
     return peft_model, routing
+
+
+def _linear_names(model: PreTrainedModel) -> tuple[str, ...]:
+    """The last part of the name of every linear layer but the output layer."""
+    head = model.get_output_embeddings()
+    linear = {name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head}
+    return tuple(sorted({name.rsplit(".", 1)[-1] for name in linear}))
 
 
 def _weight(layers: nn.ModuleDict, name: str) -> nn.Parameter:

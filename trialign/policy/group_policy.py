@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
@@ -67,6 +67,11 @@ class GroupPolicy(nn.Module):
         return self.base.device
 
     @property
+    def score_dtype(self) -> torch.dtype:
+        """Number format of scores and of what is computed from them: float32, or wider where the base model is."""
+        return torch.promote_types(self.base.dtype, torch.float32)
+
+    @property
     def context_length(self) -> int:
         """Longest sequence in tokens that the base model was made for."""
         return int(self.base.config.max_position_embeddings)
@@ -90,7 +95,7 @@ class GroupPolicy(nn.Module):
             reference: score with the base weights, whatever the rows' adapters.
 
         Returns:
-            [B] sums over the branch's tokens, in nats, float32.
+            [B] sums over the branch's tokens, in nats, of ``score_dtype``.
         """
         self.routing.rows = None if reference else batch.adapters
         with attention_kernel(batch.input_ids.device, batch.input_ids.shape[1]):
@@ -113,35 +118,41 @@ class GroupPolicy(nn.Module):
         sampling: Sampling,
         *,
         reference: bool = False,
+        samples: int = 1,
+        watch: Callable[[Sequence[Sequence[int]]], bool] | None = None,
     ) -> list[tuple[int, ...]]:
         """Replies of all groups as one batch.
 
         Args:
-            prompts: token ids, one prompt a reply.
+            prompts: token ids.
             groups: the group that answers each prompt.
             end_id: the token that ends a reply; it is part of the returned ids where it was reached.
             sampling: length, temperature and seed.
             reference: answer with the base weights, whatever the groups.
+            samples: replies to each prompt, whose keys and values are computed once for all of them.
+            watch: is shown all replies so far after every token; if it returns True they end there.
 
         Returns:
-            One reply a prompt, as token ids.
+            ``samples`` replies to the first prompt, then to the second, and so on, as token ids.
         """
-        length = max(len(prompt) for prompt in prompts)
-        ids = torch.zeros(len(prompts), length, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, length - len(prompt) :] = torch.tensor(prompt)
-            mask[row, length - len(prompt) :] = 1
+        ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
+        cache = self._prompt_cache(ids, mask, samples) if samples > 1 and ids.shape[1] > 1 else None
+        self.routing.rows = None if reference else rows.repeat_interleave(samples)
         sampled = sampling.temperature > 0
-        options = {"do_sample": True, "temperature": sampling.temperature} if sampled else {"do_sample": False}
+        options: dict[str, Any] = {"do_sample": sampled}
+        if sampled:
+            options["temperature"] = sampling.temperature
+        if watch is not None:
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
         with torch.random.fork_rng():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
             output = base.generate(
-                input_ids=ids.to(self.device),
-                attention_mask=mask.to(self.device),
+                input_ids=ids.repeat_interleave(samples, dim=0),
+                attention_mask=mask.repeat_interleave(samples, dim=0),
+                past_key_values=cache,
                 max_new_tokens=sampling.max_new_tokens,
                 eos_token_id=end_id,
                 pad_token_id=end_id,
@@ -149,7 +160,18 @@ class GroupPolicy(nn.Module):
                 top_p=1.0,
                 **options,
             )
-        return [_until(reply, end_id) for reply in output[:, length:].tolist()]
+        return [_until(reply, end_id) for reply in output[:, ids.shape[1] :].tolist()]
+
+    def _prompt_cache(self, ids: Tensor, mask: Tensor, samples: int) -> Cache:
+        """Keys and values of all prompts but for their last token, once for each of a prompt's samples."""
+        cache: Cache = self.base.get_decoder()(
+            input_ids=ids[:, :-1],
+            attention_mask=mask[:, :-1],
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1],
+            use_cache=True,
+        ).past_key_values
+        cache.batch_repeat_interleave(samples)
+        return cache
 
     def adapter_state(self, adapter: str) -> dict[str, Tensor]:
         """One adapter's weights under PEFT's names, on the CPU."""
@@ -172,6 +194,28 @@ class GroupPolicy(nn.Module):
                 "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
+
+
+class _Watched(StoppingCriteria):
+    """Shows the replies to a watcher after every token."""
+
+    def __init__(self, begin: int, end_id: int, watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
+        self.begin, self.end_id, self.watch = begin, end_id, watch
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+        stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
+        return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
+
+
+def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, [prompts, length] each; every prompt ends in the last column."""
+    length = max(len(prompt) for prompt in prompts)
+    ids = torch.zeros(len(prompts), length, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = torch.tensor(prompt)
+        mask[row, length - len(prompt) :] = 1
+    return ids, mask
 
 
 def _until(ids: list[int], end_id: int) -> tuple[int, ...]:

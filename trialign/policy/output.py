@@ -19,7 +19,7 @@ class ChunkedOutput(nn.Linear):
     """
 
     def forward(self, states: Tensor, targets: Tensor | None = None) -> Tensor:
-        """[..., hidden] -> logits [..., vocabulary]; with ``targets`` [N]: their log-probabilities [N], float32."""
+        """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32)."""
         if targets is None:
             return super().forward(states)
         chunks = zip(states.split(ACTIONS_PER_CHUNK), targets.split(ACTIONS_PER_CHUNK), strict=True)
@@ -43,5 +43,5 @@ def score_in_chunks(model: PreTrainedModel) -> None:
 
 
 def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
-    logits = logits.float()
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)

@@ -42,11 +42,11 @@ class TreeRow:
 
 
 @dataclass(frozen=True)
-class SharedRow:
-    """Rows of one agent that begin alike, as one row.
+class JoinedRow:
+    """Rows of one adapter as one row.
 
     Attributes:
-        row: the rows' segments behind their common beginning.
+        row: the rows' segments, behind their common beginning or side by side.
         members: indices of the rows inside; their branches follow each other in this order.
     """
 
@@ -145,7 +145,7 @@ def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
     )
 
 
-def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[SharedRow]:
+def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[JoinedRow]:
     """Joins rows of the same adapter whose prompts begin alike, so that the beginning is computed once.
 
     An instruction and a profile stand before every question: asked many questions, an agent reads them once.
@@ -155,9 +155,9 @@ def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[SharedRow]:
         longest: most tokens in a joined row; a longer row stays alone.
 
     Returns:
-        Every row in exactly one `SharedRow`.
+        Every row in exactly one `JoinedRow`.
     """
-    joined: list[SharedRow] = []
+    joined: list[JoinedRow] = []
     pending: list[int] = []
     shared = size = 0
     # Sorted by their tokens, rows that begin alike stand together, and what they share can only grow shorter.
@@ -172,6 +172,30 @@ def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[SharedRow]:
             joined.append(_joined(rows, pending, shared))
         pending, shared, size = [index], 0, rows[index].tokens
     return [*joined, _joined(rows, pending, shared)] if pending else []
+
+
+def pack_rows(rows: Sequence[TreeRow]) -> list[JoinedRow]:
+    """Lays short rows of the same adapter side by side, so that one long row does not stretch all others.
+
+    Packed rows do not see each other, and none is longer than the longest row: first fit, from long to short.
+
+    Returns:
+        Every row in exactly one `JoinedRow`.
+    """
+    longest = max(row.tokens for row in rows)
+    packs: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(rows)), key=lambda i: -rows[i].tokens):
+        size = rows[index].tokens
+        fits = (p for p, pack in enumerate(packs) if room[p] >= size and rows[pack[0]].adapter == rows[index].adapter)
+        place = next(fits, None)
+        if place is None:
+            packs.append([index])
+            room.append(longest - size)
+        else:
+            packs[place].append(index)
+            room[place] -= size
+    return [_joined(rows, pack, 0) for pack in packs]
 
 
 def _order(row: TreeRow) -> tuple[int, int, tuple[int, ...]]:
@@ -190,21 +214,21 @@ def _common_prefix(first: TreeRow, second: TreeRow) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _joined(rows: Sequence[TreeRow], members: Sequence[int], shared: int) -> SharedRow:
-    if len(members) == 1:
-        return SharedRow(rows[members[0]], tuple(members))
-    segments = [Segment(rows[members[0]].segments[0].tokens[:shared], ROOT)]
+def _joined(rows: Sequence[TreeRow], members: Sequence[int], shared: int) -> JoinedRow:
+    """The rows' segments one after the other; their first ``shared`` tokens, if any, stand once before them."""
+    segments = [Segment(rows[members[0]].segments[0].tokens[:shared], ROOT)] if shared else []
+    beginning = 0 if shared else ROOT
     for index in members:
-        places = []  # of this row's segments in the joined row
+        places: list[int] = []  # of this row's segments in the joined row
         for segment in rows[index].segments:
             begins = segment.parent == ROOT
             tokens = segment.tokens[shared:] if begins else segment.tokens
-            if begins and not tokens:
-                places.append(0)  # the prompt is the common beginning
+            if not tokens:
+                places.append(beginning)  # the prompt is the common beginning
                 continue
-            segments.append(Segment(tokens, 0 if begins else places[segment.parent], segment.action))
+            segments.append(Segment(tokens, beginning if begins else places[segment.parent], segment.action))
             places.append(len(segments) - 1)
-    return SharedRow(TreeRow(rows[members[0]].adapter, tuple(segments)), tuple(members))
+    return JoinedRow(TreeRow(rows[members[0]].adapter, tuple(segments)), tuple(members))
 
 
 def _check(segment: Segment, index: int) -> None:

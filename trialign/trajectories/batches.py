@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
+from trialign.policy.tree import JoinedRow, pack_rows
 from trialign.trajectories.records import Trajectory
 
 Update = Literal["auto", "expected", "awr"]
@@ -89,7 +90,7 @@ class EpisodeBatch:
 
     Attributes:
         query_ids: the queries inside, to name them in an error.
-        tree: one row per (query, exposure, group).
+        tree: one tree per (query, exposure, group), short ones packed into one row.
         choice: observations whose answers are enumerated; None when there are none.
         samples: observations whose answers are sampled; None when there are none.
     """
@@ -146,7 +147,7 @@ def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], up
         adapters: adapter index of each group, in the group set's order.
         update: which answers are branches of the trees.
     """
-    packer = _Packer(update)
+    packer = _Numbering(update)
     units: dict[bool, list[tuple[tuple[Trajectory, ...], list[list[int]]]]] = {True: [], False: []}
     for episode in episodes:
         branches = [
@@ -155,15 +156,21 @@ def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], up
         for turn, trajectories in enumerate(episode.turns):
             actions = [branches[group][turn] for group in range(len(adapters))]
             units[enumerates(trajectories[0], update)].append((trajectories, actions))
+    packed = pack_rows(packer.rows)
+    moved = _renumbered(packer.rows, packed)
+    units = {
+        enumerated: [(turn, [[moved[branch] for branch in one] for one in actions]) for turn, actions in of_kind]
+        for enumerated, of_kind in units.items()
+    }
     return EpisodeBatch(
         query_ids=tuple(episode.query_id for episode in episodes),
-        tree=build_tree_batch(packer.rows),
+        tree=build_tree_batch([one.row for one in packed]),
         choice=_choice_units(units[True]) if units[True] else None,
         samples=_sample_units(units[False]) if units[False] else None,
     )
 
 
-class _Packer:
+class _Numbering:
     """Lays the turns of one agent into one row and numbers the branches."""
 
     def __init__(self, update: Update) -> None:
@@ -193,6 +200,17 @@ class _Packer:
             result.append([numbers[action] for action in actions])
         self.rows.append(TreeRow(adapter, tuple(segments)))
         return result
+
+
+def _renumbered(rows: Sequence[TreeRow], packed: Sequence[JoinedRow]) -> list[int]:
+    """Where each branch, numbered through the rows in order, stands once the rows are packed."""
+    counts = [sum(segment.action for segment in row.segments) for row in rows]
+    starts: dict[int, int] = {}
+    begin = 0
+    for index in (member for one in packed for member in one.members):
+        starts[index] = begin
+        begin += counts[index]
+    return [starts[index] + place for index, count in enumerate(counts) for place in range(count)]
 
 
 def _longest_prefix(

@@ -143,13 +143,13 @@ class Collector:
         replies: dict[Observation, list[tuple[int, ...]]] = {}
         for indices in length_batches(sizes, self.config.batch_tokens):
             asked = [open_ended[index] for index in indices]
-            drawn = self._sample([observation for observation in asked for _ in range(samples)])
+            drawn = self._sample(asked)
             replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
         scores = self._score(open_ended, [replies[observation] for observation in open_ended])
         return {o: list(zip(replies[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
 
     def _sample(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
-        """One reply of the base model to each observation, as one batch."""
+        """K replies of the base model to each observation, as one batch."""
         first = observations[0]
         key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
         sampling = Sampling(
@@ -159,7 +159,9 @@ class Collector:
         )
         prompts = [observation.prompt for observation in observations]
         groups = [observation.group for observation in observations]
-        return self.policy.generate(prompts, groups, self.renderer.end_id, sampling, reference=True)
+        return self.policy.generate(
+            prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
+        )
 
     def _draft(
         self,

@@ -13,6 +13,7 @@ from trialign import distributed
 from trialign.errors import UserError
 from trialign.progress import Progress
 from trialign.queries import Query
+from trialign.queries.writer import write_queries
 from trialign.storage import sha256_of_file, write_text_atomic
 from trialign.trajectories.records import SCHEMA_VERSION, Trajectory, read_part, write_part
 
@@ -44,6 +45,11 @@ class TrajectoryStore:
         return self.folder / "manifest.json"
 
     @property
+    def questions_file(self) -> Path:
+        """The questions that were asked, as a question file."""
+        return self.folder / "questions.jsonl"
+
+    @property
     def complete(self) -> bool:
         """Whether every part is there."""
         return self.manifest_file.is_file()
@@ -69,6 +75,7 @@ class TrajectoryStore:
                 progress.advance(len(chunks[index]))
         distributed.barrier()
         if rank == 0:
+            write_queries(self.questions_file, queries)
             self._write_manifest(paths)
         distributed.barrier()
 

@@ -1,0 +1,129 @@
+"""Live questions: what eight groups at once cost beside one, and twenty people before one model.
+
+First the time of greedy replies of a fixed number of tokens, eight groups in one batch beside one group alone, taken in
+turns so that other work on the machine falls on both alike. Then twenty threads that ask one queue, each its own
+question of one of a run's checkpoints: every answer must carry the hashes of the checkpoint that was asked, and the
+process's memory is read after every round. Prints two Markdown tables.
+
+    python benchmarks/live.py --repeats 7
+    python benchmarks/live.py --run runs/quickstart --people 20 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import torch
+
+from trialign.checkpoints import latest_step, read_agents, step_folder
+from trialign.config import compose, load
+from trialign.dashboard.live.asking import Asked, typed_query
+from trialign.dashboard.live.engine import Engine, Source, read_setting
+from trialign.dashboard.live.queue import LiveQueue
+from trialign.models import ChatRenderer, load_model, load_tokenizer, locate_base_model
+from trialign.policy import GroupPolicy
+from trialign.policy.cpu import use_fast_exact_products
+from trialign.policy.group_policy import Sampling
+from trialign.runs import RunFolder
+
+TOKENS = 64
+GROUPS = 8
+NO_END = 3  # a reserved token that is never chosen: every reply has its full length
+QUESTION = "Is the Earth older than ten thousand years? Give your reasons."
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--run", type=Path, help="a run with agents: people ask it instead")
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    if arguments.run:
+        people(arguments.run, arguments.people, arguments.rounds)
+    else:
+        batch(arguments.repeats)
+
+
+def batch(repeats: int) -> None:
+    """Times eight groups' replies beside one group's."""
+    config = load(compose("conf/quickstart.yaml", ["policy=per_group"]))
+    files = locate_base_model(config.model)
+    renderer = ChatRenderer(load_tokenizer(files))
+    use_fast_exact_products()
+    times: dict[int, list[float]] = {}
+    policies = {}
+    for count in (1, GROUPS):
+        torch.manual_seed(0)
+        names = tuple(f"group{number}" for number in range(count))
+        policies[count] = GroupPolicy(load_model(files, config.model), names, config.policy).eval()
+    messages = [
+        [("system", f"You are a helpful assistant. The user is number {number}."), ("user", QUESTION)]
+        for number in range(GROUPS)
+    ]
+    prompts = [renderer.render(message) for message in messages]
+    for repeat in range(repeats + 1):
+        for count, policy in policies.items():
+            begin = time.perf_counter()
+            replies = policy.generate(prompts[:count], policy.groups, NO_END, Sampling(TOKENS))
+            if repeat:  # the first one warms up
+                times.setdefault(count, []).append(time.perf_counter() - begin)
+            assert all(len(reply) == TOKENS for reply in replies)
+    ratios = [many / one for one, many in zip(times[1], times[GROUPS], strict=True)]
+    print(f"| groups | {TOKENS}-token replies, median s | lowest | highest |\n|---|---|---|---|")
+    for count, values in times.items():
+        print(f"| {count} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
+    print(f"| ratio | {statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |")
+
+
+def people(folder: Path, count: int, rounds: int) -> None:
+    """Lets many people ask at once, and holds every answer against its checkpoint."""
+    run = RunFolder(folder)
+    last = latest_step(run.agents)
+    assert last is not None, f"{folder} has no agents"
+    steps = sorted(int(path.name.removeprefix("step=")) for path in run.agents.glob("step=*"))
+    sources = [Source(folder.name, run.config_file, step, step_folder(run.agents, step)) for step in steps]
+    sources.append(replace(sources[0], step=0, checkpoint=None))
+    groups = read_setting(run.config_file).groups.names
+    hashes = {source: _hashes(source, groups) for source in sources}
+    queue = LiveQueue(Engine(), folder.parent, capacity=count, seconds=3600, patience=3600)
+
+    def person(number: int) -> tuple[float, int]:
+        source = sources[number % len(sources)]
+        query = typed_query(f"{QUESTION} I am person {number}.", ("Yes", "No"))
+        begin = time.perf_counter()
+        ticket = queue.ask([source], Asked(query, "explicit", groups))
+        place = queue.look(ticket).place
+        (answers,) = queue.wait(ticket).answers
+        assert [reply.adapter_sha256 for reply in answers.replies] == hashes[source]
+        assert answers.step == source.step
+        return time.perf_counter() - begin, place
+
+    print("| round | answered | longest queue | median s | longest s | memory, MiB |\n|---|---|---|---|---|---|")
+    for number in range(1, rounds + 1):
+        with ThreadPoolExecutor(count) as pool:
+            waits, places = zip(*pool.map(person, range(count)), strict=True)
+        memory = psutil.Process().memory_info().rss / 2**20
+        print(
+            f"| {number} | {len(waits)} of {count} | {max(places)} | {statistics.median(waits):.1f} "
+            f"| {max(waits):.1f} | {memory:.0f} |",
+            flush=True,
+        )
+
+
+def _hashes(source: Source, groups: tuple[str, ...]) -> list[str | None]:
+    if source.checkpoint is None:
+        return [None] * len(groups)
+    checkpoint = read_agents(source.checkpoint)
+    return [checkpoint.adapter_sha256(group) for group in groups]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Answers side by side, as HTML: what differs, how sure each agent is, and what each thinks of the others' answers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trialign.queries import MixedQuery, Query, TruthQuery
+from trialign.queries.answers import is_correct
+
+from ..live.asking import Reply
+from .markup import Markup
+
+STYLE_SHEET = Path(__file__).with_name("answers.css")
+_WORD = re.compile(r"\s*\S+")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One agent's answer and where it comes from.
+
+    Attributes:
+        agents: of which checkpoint, for people; empty where there is only one.
+    """
+
+    reply: Reply
+    agents: str
+
+    @property
+    def title(self) -> str:
+        """The agent's name, unique among the cards of a page."""
+        return f"{self.reply.label} · {self.agents}" if self.agents else self.reply.label
+
+
+def marked(reference: str, text: str) -> Markup:
+    """The text: words that the reference does not have underlined, with a +; those it lacks struck, with a −."""
+    before, after = _WORD.findall(reference), _WORD.findall(text)
+    old, new = ([word.strip().casefold() for word in words] for words in (before, after))
+    pieces: list[Markup] = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            pieces.append(Markup("{}").format("".join(after[c:d])))
+            continue
+        if a < b:
+            pieces.append(Markup("<del> −{}</del>").format("".join(before[a:b]).strip()))
+        if c < d:
+            pieces.append(Markup("<ins> +{}</ins>").format("".join(after[c:d]).strip()))
+    return Markup("").join(pieces)
+
+
+def cards(query: Query, shown: Sequence[Card], reference: int, columns: int) -> Markup:
+    """All cards in a grid.
+
+    Args:
+        query: what was asked.
+        shown: in reading order.
+        reference: index of the card that the others are held against.
+        columns: cards a row on a wide screen; 0 for as many as fit.
+    """
+    grid = Markup('<div class="ta-answers" style="--columns:{}">{}</div>')
+    body = Markup("").join(_card(query, card, shown[reference]) for card in shown)
+    return grid.format(columns or "auto-fit", body)
+
+
+def summary(query: Query, shown: Sequence[Card]) -> str:
+    """One or two sentences on who said what."""
+    canonical = [card.reply.canonical for card in shown]
+    counts = Counter(answer for answer in canonical if answer is not None)
+    silent = canonical.count(None)
+    said = [
+        f"{'all' if count == len(shown) > 1 else count} say “{_short(answer)}”"
+        for answer, count in counts.most_common()
+    ]
+    if silent:
+        said.append(f"{silent} gave no readable answer")
+    if query.answer_kind == "text" and len(counts) > 1:
+        first = f"The {len(shown)} agents answered in {len(counts)} different wordings; read whether they say the same."
+    else:
+        agree = "agree" if len(counts) == 1 and not silent else "disagree"
+        first = f"Of {len(shown)} agents, {'; '.join(said)}. They {agree}."
+    if len(shown) == 1:
+        first = "One agent answered; choose more groups to compare."
+    if isinstance(query, TruthQuery):
+        right = sum(_right(query, card.reply) for card in shown)
+        first += f" The right answer is “{_short(query.gold)}”: {right} of {len(shown)} gave it."
+    return first
+
+
+def likelihoods(titles: Sequence[str], values: Sequence[Sequence[float]]) -> Markup:
+    """A table, shaded as a heatmap: rows are the agents that judge, columns the agents whose answer is judged."""
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(title) for title in titles)
+    rows = Markup("").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            title, Markup("").join(_shaded(value, i == j) for j, value in enumerate(row))
+        )
+        for i, (title, row) in enumerate(zip(titles, values, strict=True))
+    )
+    return Markup(
+        '<div class="ta-scroll" tabindex="0" role="group" aria-label="How likely each agent finds every answer">'
+        '<table class="ta-heat"><caption>Row: who judges. Column: whose answer is judged.</caption>'
+        "<thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(head, rows)
+
+
+def progress(sentence: str, titles: Sequence[str], partial: Sequence[str]) -> Markup:
+    """The place in the queue, or the replies as they grow; read out by screen readers."""
+    growing = Markup("").join(
+        Markup('<section class="ta-answer"><h3>{}</h3><p class="ta-said">{}</p></section>').format(title, text or "…")
+        for title, text in zip(titles, partial, strict=False)
+    )
+    return Markup(
+        '<p role="status" class="ta-place">{}</p><div class="ta-answers" style="--columns:auto-fit">{}</div>'
+    ).format(sentence, growing)
+
+
+def _card(query: Query, card: Card, reference: Card) -> Markup:
+    reply = card.reply
+    text = reply.text or "(an empty answer)"
+    differs = card is not reference and not query.options
+    parts = [
+        Markup('<h3>{}</h3><p class="ta-said">{}</p>').format(
+            card.title, marked(reference.reply.text, text) if differs else text
+        )
+    ]
+    if not reply.finished:
+        parts.append(Markup('<p class="ta-small">Cut off here: longer answers are not asked for.</p>'))
+    parts += [Markup('<p class="ta-tag ta-{}">{}</p>').format(*tag) for tag in _tags(query, card, reference)]
+    if reply.probabilities:
+        parts.append(_bars(query.options, reply.probabilities))
+    digest = reply.adapter_sha256
+    origin = f"Adapter {digest[:12]}" if digest else "Base weights, no adapter"
+    parts.append(
+        Markup('<p class="ta-small" title="{}">{}</p>').format(f"SHA-256 {digest}" if digest else origin, origin)
+    )
+    return Markup('<section class="ta-answer">{}</section>').format(Markup("").join(parts))
+
+
+def _tags(query: Query, card: Card, reference: Card) -> Iterator[tuple[str, str]]:
+    """(class, words) of what is said about a card."""
+    if isinstance(query, TruthQuery):
+        yield ("good", "✓ Right") if _right(query, card.reply) else ("bad", "✗ Wrong")
+    if card is reference:
+        yield "plain", "◆ The others are held against this answer"
+    elif card.reply.canonical is not None and card.reply.canonical == reference.reply.canonical:
+        yield "good", f"= Same answer as {reference.title}"
+    elif query.options or query.answer_kind == "numeric" or isinstance(query, MixedQuery):
+        yield "bad", f"≠ Other answer than {reference.title}"
+    else:
+        yield "unsure", f"≠ Other words than {reference.title}"
+
+
+def _bars(options: Sequence[str], shares: Sequence[float]) -> Markup:
+    rows = Markup("").join(
+        Markup(
+            '<li><span>{}</span><span class="ta-bar" aria-hidden="true"><i style="width:{:.1f}%"></i></span>'
+            "<b>{}</b></li>"
+        ).format(option, 100 * share, percent(share))
+        for option, share in zip(options, shares, strict=True)
+    )
+    return Markup('<ul class="ta-bars" aria-label="How likely this agent is to choose each option">{}</ul>').format(
+        rows
+    )
+
+
+def _shaded(value: float, own: bool) -> Markup:
+    cell = '<td style="--share:{:.0f}%"{}>{}{}</td>'
+    title = Markup(' title="its own answer"') if own else Markup("")
+    return Markup(cell).format(100 * value, title, percent(value), " ◆" if own else "")
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return f"{100 * share:.0f} %"
+
+
+def _right(query: TruthQuery, reply: Reply) -> bool:
+    return reply.canonical is not None and is_correct(query, reply.canonical)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"

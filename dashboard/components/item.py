@@ -1,0 +1,137 @@
+"""One question: what every group answered, how sure it was, and the turns behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.trajectories.records import Sample, Trajectory
+
+from .markup import Markup, show
+from .tables import table
+
+_OPTION = Markup(
+    '<span class="ta-option"><span class="ta-option-text">{}</span><span class="ta-track"><span class="ta-bar '
+    'ta-bar-{}" style="width:{:.1f}%"></span></span><span class="ta-option-share">{:.0f} %</span></span>'
+)
+
+
+def question_card(query_id: str, query: Query | None, kind: str, topic: str) -> None:
+    """The question, its options and the right answer, as far as they are known."""
+    text = query.question if query else query_id
+    facts = [("Kind", {"truth": "fact", "preference": "taste", "mixed": "fact, form by group"}.get(kind, kind))]
+    facts += [("Topic", topic)] if topic else []
+    if isinstance(query, TruthQuery):
+        facts.append(("Right answer", query.gold))
+        facts += [("Where it can be checked", query.source)] if query.source else []
+    facts.append(("Id", query_id))
+    rows = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*fact) for fact in facts)
+    show(
+        Markup('<section class="ta-card"><h2 class="ta-question">{}</h2><dl class="ta-facts">{}</dl></section>').format(
+            text, rows
+        )
+    )
+
+
+def answers_of(rows: pd.DataFrame, query: Query | None, labels: Mapping[str, str]) -> None:
+    """Every group's answer in words, whether it is right, and the probability of each option.
+
+    Args:
+        rows: of one question, one a group, in the order in which they are shown.
+        query: the question, if it is known.
+        labels: group -> how it is shown.
+    """
+    table(
+        "Answers given alone",
+        ("Group", "Answer", "", "How likely each answer was"),
+        [
+            (
+                labels.get(row["group"], row["group"]),
+                row["answer"] if row["canonical"] is not None else f"{row['answer']} (not readable as an answer)",
+                mark(row["correct"]),
+                _options(row["option_probabilities"], query),
+            )
+            for row in _records(rows)
+        ],
+    )
+    if isinstance(query, PreferenceQuery) and query.targets:
+        table(
+            "What each group prefers",
+            ("Group", *query.options),
+            [
+                (labels.get(group, group), *(f"{100 * share:.0f} %" for share in target))
+                for group, target in query.targets.items()
+            ],
+        )
+
+
+def mark(correct: bool | None) -> str:
+    """Right or wrong, as a sign and a word; empty for a matter of taste."""
+    if correct is None or pd.isna(correct):
+        return ""
+    return "✓ right" if correct else "✗ wrong"
+
+
+def turns_of(rows: Sequence[Trajectory], labels: Mapping[str, str]) -> None:
+    """What was said in each turn: every reply of the behaviour policy, and how often it was given."""
+    several = {(row.exposure, row.wording) for row in rows}
+    for turn in sorted({row.turn for row in rows}):
+        told = "each agent alone" if turn == 0 else f"after hearing the others ({_topology(rows, turn)})"
+        table(
+            f"Turn {turn}: {told}",
+            ("Group", "Profile", "Replies", "Right") if len(several) > 1 else ("Group", "Replies", "Right"),
+            [
+                (
+                    labels.get(row.group, row.group),
+                    *((f"{row.exposure}, wording {row.wording + 1}",) if len(several) > 1 else ()),
+                    _replies(row.samples),
+                    _right(row.samples),
+                )
+                for row in rows
+                if row.turn == turn
+            ],
+        )
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    names = ["group", "answer", "canonical", "correct", "option_probabilities"]
+    return [dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True)]
+
+
+def _options(shares: Sequence[float] | None, query: Query | None) -> Markup | str:
+    if shares is None:
+        return "not known"
+    numbered = [f"option {number + 1}" for number in range(len(shares))]
+    names = query.options if query and len(query.options) == len(shares) else numbered
+    gold = query.gold if isinstance(query, TruthQuery) else None
+    return Markup("").join(
+        _OPTION.format(
+            f"{name} (right)" if name == gold else name,
+            "seen" if name == gold or gold is None else "other",
+            100 * share,
+            100 * share,
+        )
+        for name, share in zip(names, shares, strict=True)
+    )
+
+
+def _topology(rows: Sequence[Trajectory], turn: int) -> str:
+    return ", ".join(sorted({row.topology for row in rows if row.turn == turn}))
+
+
+def _replies(samples: Sequence[Sample]) -> Markup:
+    counts: dict[str, int] = {}
+    for sample in samples:
+        counts[sample.text] = counts.get(sample.text, 0) + 1
+    return Markup("").join(
+        Markup('<span class="ta-reply">{}{}</span>').format(text, f"  ({count} times)" if count > 1 else "")
+        for text, count in counts.items()
+    )
+
+
+def _right(samples: Sequence[Sample]) -> str:
+    known = [sample.reward_truth for sample in samples if sample.reward_truth is not None]
+    return f"{sum(reward > 0 for reward in known)} of {len(known)}" if known else ""

@@ -1,0 +1,74 @@
+"""Numbers and outcomes in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trialign.audit.estimates import Estimate
+from trialign.audit.verdict import Verdict, VerdictKind
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a verdict is shown: never by its colour alone.
+
+    Attributes:
+        style: part of the name of a style.
+        symbol: a sign that stands for it.
+        title: in a few words.
+    """
+
+    style: str
+    symbol: str
+    title: str
+
+
+OUTCOMES: dict[VerdictKind, Outcome] = {
+    "consistent": Outcome("good", "=", "Yes: the groups are alike"),
+    "difference": Outcome("bad", "≠", "No: the groups differ"),
+    "not_enough": Outcome("unsure", "?", "Not enough evidence to tell"),
+}
+SHORT: dict[VerdictKind, str] = {
+    "consistent": "= alike",
+    "difference": "≠ different",
+    "not_enough": "? not enough evidence",
+}
+
+
+def percent(share: float | None) -> str:
+    """A share with one decimal, as the command line's verdict gives it; a dash where it is not known."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def points(share: float | None, *, signed: bool = False) -> str:
+    """A difference of two shares in percentage points."""
+    if share is None:
+        return "–"
+    return f"{100 * share:+.1f} points" if signed else f"{100 * share:.1f} points"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of shares, in percent."""
+    return "not known" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def point_interval(low: float | None, high: float | None) -> str:
+    """An interval of differences, in percentage points."""
+    return "not known" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+
+def estimate(value: Estimate | None) -> str:
+    """A share and its interval."""
+    return "–" if value is None else f"{percent(value.value)} ({interval(value.low, value.high)})"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value as the verdict's sentence gives it."""
+    if p is None:
+        return "–"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def short_verdict(verdict: Verdict | None) -> str:
+    """Sign and word of a verdict."""
+    return "– nothing to compare" if verdict is None else SHORT[verdict.kind]

@@ -1,0 +1,1 @@
+"""Questions to the agents themselves: one model behind one queue."""

@@ -1,0 +1,197 @@
+"""The model behind the live questions: one base model, and the adapters of one checkpoint at a time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from transformers import AutoConfig
+
+from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
+from trialign.environment import PromptConfig, Scoring
+from trialign.errors import UserError
+from trialign.group_config import CONTROL, build_groups
+from trialign.groups import GroupSet, SocialGroup
+from trialign.models import (
+    BaseModelFiles,
+    ChatRenderer,
+    ModelConfig,
+    load_model,
+    load_tokenizer,
+    locate_base_model,
+)
+from trialign.policy import AdapterConfig, GroupPolicy
+from trialign.policy.cpu import use_fast_exact_products
+from trialign.storage import sha256_of_file
+
+from .asking import Agents, Answers, Asked, Watch
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which agents are asked.
+
+    Attributes:
+        run: id of the run, as people see it.
+        config_file: the run's resolved configuration.
+        step: of the checkpoint; 0 for the base model with the groups' profiles.
+        checkpoint: its folder; None for step 0.
+    """
+
+    run: str
+    config_file: Path
+    step: int
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run's configuration says about asking its agents."""
+
+    model: ModelConfig
+    groups: GroupSet
+    prompt: PromptConfig
+    scoring: Scoring
+    policy: AdapterConfig
+
+    @property
+    def everyone(self) -> dict[str, SocialGroup]:
+        """All groups by name; the base model without a profile is one of them, whether or not it was audited."""
+        control = self.groups.control or SocialGroup(CONTROL, "No profile", role="control")
+        return {group.name: group for group in (*self.groups.members, control)}
+
+
+def read_setting(config_file: Path) -> Setting:
+    """Reads the parts of a run's configuration that matter here.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        values = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        parts: Mapping[str, Any] = {
+            "model": values["model"],
+            "groups": build_groups(values["groups"]),
+            "prompt": values["prompt"],
+            "scoring": values["scoring"],
+            "policy": values["policy"],
+        }
+        return TypeAdapter(Setting).validate_python(parts)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, ValidationError) as error:
+        raise UserError(
+            "The run's configuration is missing or damaged", "Choose another run, or train this one again"
+        ) from error
+
+
+@dataclass
+class _Held:
+    """What is in memory: a base model with adapters, and which weights these have."""
+
+    model: ModelConfig
+    files: BaseModelFiles
+    renderer: ChatRenderer
+    policy: GroupPolicy
+    groups: tuple[str, ...]
+    loaded: Mapping[str, Any] | None = None  # the "files" of the manifest whose adapters the policy has
+
+
+class Engine:
+    """Answers questions with any run's agents; one thread at a time may use it.
+
+    At most one base model is in memory, with the adapters of one checkpoint. Another checkpoint's adapters
+    replace them; another base model frees the first before it is read.
+    """
+
+    def __init__(self) -> None:
+        self._held: _Held | None = None
+
+    def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+        """All groups' answers to one question.
+
+        Every file of the checkpoint is hashed anew, so that one that was changed meanwhile is refused.
+
+        Raises:
+            UserError: the run, its checkpoint or its base model is missing, damaged or changed; or the question
+                does not fit.
+            MemoryError: the model does not fit into the memory.
+        """
+        setting = read_setting(source.config_file)
+        checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
+        digest = sha256_of_file(checkpoint.folder / "manifest.json") if checkpoint else None
+        try:
+            held = self._hold(setting, checkpoint)
+            digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}
+            agents = Agents(
+                held.policy,
+                held.renderer,
+                setting.prompt,
+                setting.scoring,
+                setting.everyone,
+                digests,
+                trained=bool(checkpoint),
+            )
+            replies, likelihood = agents.answer(asked, watch)
+        except (RuntimeError, MemoryError) as error:
+            # On a CPU torch reports lack of memory as a plain RuntimeError.
+            if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error):
+                self.free()
+                raise MemoryError from error
+            raise
+        return Answers(source.run, source.step, digest, replies, likelihood)
+
+    def free(self) -> None:
+        """Gives the memory back."""
+        self._held = None
+        gc.collect()
+
+    def _hold(self, setting: Setting, checkpoint: AgentCheckpoint | None) -> _Held:
+        held = self._held
+        if held is None or held.model != setting.model:
+            self.free()
+            held = self._read(setting)
+        elif held.policy.config != setting.policy or held.groups != setting.groups.names:
+            self.free()  # the base model stays; the adapters are made anew
+            base = held.policy.model.unload()
+            held.policy = GroupPolicy(base, setting.groups.names, setting.policy).eval()
+            held.groups, held.loaded = setting.groups.names, None
+        if checkpoint and held.loaded != checkpoint.manifest["files"]:
+            held.loaded = None  # should reading fail half-way
+            load_agents(held.policy, checkpoint, held.files)
+            held.loaded = checkpoint.manifest["files"]
+        self._held = held
+        return held
+
+    def _read(self, setting: Setting) -> _Held:
+        use_fast_exact_products()
+        files = locate_base_model(setting.model)
+        check_memory(files, setting.model)
+        try:
+            renderer, model = ChatRenderer(load_tokenizer(files)), load_model(files, setting.model)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise UserError(
+                f"The files of the base model {files.name} are damaged, or are no safetensors",
+                "Restore them; stored audits can still be read",
+            ) from error
+        policy = GroupPolicy(model, setting.groups.names, setting.policy)
+        return _Held(setting.model, files, renderer, policy.eval(), setting.groups.names)
+
+
+def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:
+    """Refuses a base model before it makes the system kill this process for its memory.
+
+    Raises:
+        MemoryError: its weights are larger than the free memory.
+    """
+    stored = sum(file.stat().st_size for file in files.folder.glob("*.safetensors"))
+    kept_as = getattr(AutoConfig.from_pretrained(files.folder), "dtype", None) or torch.float32
+    needed = stored * getattr(torch, config.dtype).itemsize / kept_as.itemsize
+    if needed > psutil.virtual_memory().available:
+        raise MemoryError

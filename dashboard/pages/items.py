@@ -1,0 +1,150 @@
+"""Items: on which questions do the groups disagree, and what exactly did each of them say?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+
+from trialign.audit.statistics import Integers
+from trialign.groups import Exposure
+
+from .. import navigation, records, selection
+from ..answers import KINDS, SHOWS, AnswerTable, Filters, answer_table, chosen
+from ..components import item, states
+from ..components.grid import grid
+from ..components.heading import heading
+from ..components.markup import plain
+from ..episodes import episodes
+
+_LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
+_ON_A_PAGE = 25
+_ANY = "Any"
+_MORE = ("kind", "topic", "wrong", "first", "second")
+
+
+def show() -> None:
+    """Draws the page."""
+    picked = selection.current()
+    heading("Where do they disagree?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    summary = records.summary(picked.catalog, picked.audit)
+    labels = records.labels(picked.catalog, picked.run, picked.audit)
+    table = answer_table(picked.catalog, picked.audit, summary["groups"], summary["exposure"])
+    places = chosen(table, _filters(table, labels))
+    if not len(places):
+        states.nothing("No question passes these filters. Set one of them back to see more.")
+        return
+    _overview(picked, table, places, labels)
+    _one(picked, table, places, labels, summary["exposure"])
+
+
+def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:
+    """The filters, which stand in the URL."""
+    names = {labels.get(group, group): group for group in table.groups}
+    topics = sorted(set(table.topics.tolist()) - {""})
+    left, right = st.columns([1, 2])
+    show_only = _choice(left, "Show", "show", list(SHOWS))
+    words = right.text_input("Words in the question", key="words", bind="query-params", max_chars=200)
+    set_already = any(key in st.query_params for key in _MORE)
+    with st.expander("More filters", expanded=set_already, icon=":material/filter_alt:"):
+        first, second = st.columns(2)
+        kind = _choice(first, "Kind of question", "kind", ["All", *KINDS])
+        topic = _choice(second, "Topic", "topic", [_ANY, *topics])
+        first, second, third = st.columns(3)
+        wrong = _choice(first, "Wrong for", "wrong", [_ANY, *names])
+        one = _choice(second, "Differs between", "first", [_ANY, *names])
+        other = _choice(third, "and", "second", [_ANY, *names])
+    pair = (names[one], names[other]) if one in names and other in names and one != other else ()
+    return Filters(
+        kind=kind,
+        topic="" if topic == _ANY else topic,
+        show=show_only,  # type: ignore[arg-type]
+        wrong_for=names.get(wrong, ""),
+        pair=pair,
+        words=words or "",
+    )
+
+
+def _choice(place: Any, label: str, key: str, options: list[str]) -> str:
+    return str(place.selectbox(label, options, key=key, bind="query-params") or options[0])
+
+
+def _overview(picked: selection.Selection, table: AnswerTable, places: Integers, labels: Mapping[str, str]) -> None:
+    """The questions that pass, page by page."""
+    pages = -(-len(places) // _ON_A_PAGE)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    agreeing = int(table.agree[places].sum())
+    left.markdown(
+        f"**{len(places):,} of {len(table.ids):,} questions**; the groups disagree on {len(places) - agreeing:,}."
+    )
+    page = 1
+    if pages > 1:
+        page = int(right.number_input(f"Page (of {pages:,})", 1, pages, 1, key="page", bind="query-params"))
+    on_page = places[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
+    here = dict(st.query_params)
+    addresses = [f"items?{urlencode({**here, 'question': table.ids[place]})}" for place in on_page]
+    grid(table, on_page.tolist(), records.questions(picked.catalog, picked.audit), labels, addresses)
+
+
+def _one(
+    picked: selection.Selection,
+    table: AnswerTable,
+    places: Integers,
+    labels: Mapping[str, str],
+    exposure: Exposure,
+) -> None:
+    """One question, chosen by its link in the grid or here."""
+    ids = table.ids.tolist()
+    asked_for = st.query_params.get("question", "")
+    place = ids.index(asked_for) if asked_for in ids else int(places[0])
+    st.subheader("One question in detail", anchor=False)
+    here = int(np.searchsorted(places, place))
+    previous = places[here - 1] if here > 0 else None
+    following = next((other for other in places[here : here + 2] if other > place), None)
+    with st.container(horizontal=True):
+        for name, other in (("Previous question", previous), ("Next question", following)):
+            st.button(
+                name,
+                disabled=other is None,
+                key=name,
+                on_click=_open,
+                args=("" if other is None else ids[other],),
+            )
+    query = records.questions(picked.catalog, picked.audit).get(ids[place])
+    item.question_card(ids[place], query, table.kinds[place], table.topics[place])
+    rows = records.items(picked.catalog, picked.audit)
+    rows = rows[
+        (rows["query_id"] == ids[place])
+        & (rows["exposure"] == exposure)
+        & (rows["turn"] == 0)
+        & (rows["wording"] == 0)
+        & (rows["repeat"] == 0)
+        & ((rows["group"] == rows["profile_group"]) & (rows["group"].isin(table.groups) | (rows["role"] == "control")))
+    ]
+    order = {name: number for number, name in enumerate(table.groups)}
+    item.answers_of(rows.sort_values("group", key=lambda names: names.map(order).fillna(len(order))), query, labels)
+    if navigation.exists("compare"):
+        navigation.link("compare", "Ask the agents this question", icon=":material/forum:", question=ids[place])
+    _turns(picked, ids[place], labels)
+
+
+def _open(query_id: str) -> None:
+    st.query_params["question"] = query_id
+
+
+def _turns(picked: selection.Selection, query_id: str, labels: Mapping[str, str]) -> None:
+    if picked.audit.split == "test":
+        st.caption(
+            "No turns: the agents never talked about held-out questions. Those of training are on the page Training."
+        )
+        return
+    found = episodes(picked.catalog, picked.run)
+    turns = found.turns.get(query_id, ()) if found else ()
+    if not turns:
+        st.caption(f"No turns of {plain(query_id)} are stored with this run.")
+        return
+    with st.expander("The turns behind it: what the agents said to each other", icon=":material/forum:"):
+        item.turns_of(turns, labels)

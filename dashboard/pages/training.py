@@ -1,0 +1,249 @@
+"""Training: what did it change, how did it go, and what did the agents say to each other?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from trialign.audit.comparison import MEASURES, Difference, differences, measure_audit
+from trialign.errors import UserError
+
+from .. import records, selection
+from ..catalog import AuditEntry, file_within
+from ..components import charts, item, states
+from ..components.heading import heading
+from ..components.tables import table
+from ..components.words import p_value, percent, point_interval, points
+from ..episodes import episodes
+
+_LEAD = (
+    "The same questions before and after training, paired question by question. A change counts only where its "
+    "interval stays clear of zero."
+)
+_SECTIONS = ("Before and after", "How training went", "What the agents said to each other")
+_MOST_LINES = 8
+
+
+def show() -> None:
+    """Draws the page."""
+    picked = selection.current()
+    heading("What did training change?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    section = st.segmented_control(
+        "What to see",
+        _SECTIONS,
+        default=_SECTIONS[0],
+        key="section",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    labels = records.labels(picked.catalog, picked.run, picked.audit)
+    if section == _SECTIONS[1]:
+        _paths(picked)
+    elif section == _SECTIONS[2]:
+        _episodes(picked, labels)
+    else:
+        _before_after(picked, labels)
+
+
+def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> None:
+    others = {audit.label: audit for audit in picked.run.audits if audit != picked.audit}
+    if not others:
+        states.nothing("This run has one audit only. An audit of its agents makes the second: trialign test --run.")
+        return
+    label = st.selectbox(
+        "Compare with",
+        list(others),
+        index=_default(list(others.values()), picked.audit),
+        key="before",
+        bind="query-params",
+    )
+    before, after = others[str(label)], picked.audit
+    summaries = [records.summary(picked.catalog, audit) for audit in (before, after)]
+    try:
+        changed = _differences(picked, before, after, tuple(summaries[1]["groups"]))
+    except UserError as error:
+        states.fault(error, picked.catalog.root)
+        return
+    _slope(summaries, labels)
+    _changes(changed)
+
+
+def _default(others: Sequence[AuditEntry], after: AuditEntry) -> int:
+    """The earliest audit of the same questions, else the first."""
+    alike = [place for place, audit in enumerate(others) if (audit.data, audit.split) == (after.data, after.split)]
+    return min(alike, key=lambda place: others[place].step, default=0)
+
+
+def _differences(
+    picked: selection.Selection, before: AuditEntry, after: AuditEntry, groups: tuple[str, ...]
+) -> tuple[Difference, ...]:
+    exposure = records.summary(picked.catalog, after)["exposure"]
+    frames = [records.items(picked.catalog, audit) for audit in (before, after)]
+    versions = tuple((audit.folder / "items.parquet").stat().st_mtime_ns for audit in (before, after))
+    found: tuple[Difference, ...] = _compared(str(before.folder), str(after.folder), versions, groups, exposure, frames)
+    return found
+
+
+@st.cache_resource(max_entries=16, show_spinner="Pairing the answers …")
+def _compared(
+    before: str,
+    after: str,
+    versions: tuple[int, ...],
+    groups: tuple[str, ...],
+    exposure: Any,
+    _frames: Sequence[pd.DataFrame],
+) -> tuple[Difference, ...]:
+    return differences(*(measure_audit(items, groups, exposure) for items in _frames))
+
+
+def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+    accuracy = [summary["truth"]["accuracy"] for summary in summaries]
+    rows = [
+        {"name": labels.get(group, group), "when": when, "value": values[group]}
+        for when, values in zip(("before", "after"), accuracy, strict=True)
+        for group in summaries[1]["groups"]
+        if values.get(group) is not None
+    ]
+    if not rows:
+        return
+    st.subheader("Right answers, group by group", anchor=False)
+    frame = pd.DataFrame(rows)
+    known = [group for group in summaries[1]["groups"] if None not in (values.get(group) for values in accuracy)]
+    better = sum(accuracy[1][group] > accuracy[0][group] for group in known)
+    description = (
+        f"Share of right answers before and after: it rose for {better} of {len(known)} groups; the mean went from "
+        f"{percent(summaries[0]['truth']['mean'])} to {percent(summaries[1]['truth']['mean'])}."
+    )
+    charts.draw(
+        charts.slope(frame, "right answers"),
+        description,
+        ("Group", "Before", "After", "Change"),
+        [
+            (
+                labels.get(group, group),
+                percent(accuracy[0][group]),
+                percent(accuracy[1][group]),
+                points(accuracy[1][group] - accuracy[0][group], signed=True),
+            )
+            for group in known
+        ],
+    )
+
+
+def _changes(changed: Sequence[Difference]) -> None:
+    st.subheader("What changed, and is it more than chance?", anchor=False)
+    wanted = {measure.key: measure for measure in MEASURES}
+    table(
+        "Changes from before to after, with 95 % intervals paired by question",
+        ("Measure", "Before", "After", "Change, points", "Interval", "Wanted", "Reading", "p"),
+        [
+            (
+                wanted[entry.measure].label,
+                percent(entry.first),
+                percent(entry.second),
+                "–" if entry.change is None else f"{100 * entry.change:+.1f}",
+                point_interval(entry.low, entry.high),
+                wanted[entry.measure].wanted,
+                reading(entry, wanted[entry.measure].wanted),
+                p_value(entry.p_value),
+            )
+            for entry in changed
+            if entry.change is not None
+        ],
+    )
+
+
+def reading(entry: Difference, wanted: str) -> str:
+    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing."""
+    if entry.low is None or entry.high is None or entry.low <= 0 <= entry.high:
+        return "? within chance"
+    risen = entry.low > 0
+    good = risen if wanted == "up" else not risen
+    return "✓ as wanted" if good else "✗ not as wanted"
+
+
+def _paths(picked: selection.Selection) -> None:
+    path = picked.run.folder / "logs" / "metrics.csv"
+    if not path.exists():
+        states.nothing("This run has no training log. It was audited only, or it has not begun to train.")
+        return
+    log = _log(str(file_within(picked.catalog.root, path)), path.stat().st_mtime_ns)
+    families = _families(log)
+    if not families:
+        states.nothing("The training log holds no numbers yet.")
+        return
+    family = str(st.selectbox("Measure", list(families), key="measure", bind="query-params"))
+    frame = log[["step", *families[family]]].melt("step", var_name="name", value_name="value").dropna()
+    frame["name"] = [name.rsplit("/", 1)[-1] for name in frame["name"]]
+    first, last = (frame[frame["step"] == pick(frame["step"])] for pick in (min, max))
+    description = f"{family}, from step {int(frame['step'].min())} to {int(frame['step'].max())}."
+    rows = [
+        (name, f"{_of(first, name)}", f"{_of(last, name)}", f"{part['value'].min():.4g}", f"{part['value'].max():.4g}")
+        for name, part in ((str(name), part) for name, part in frame.groupby("name", sort=False))
+    ]
+    charts.draw(charts.paths(frame, family), description, ("Line", "First", "Last", "Smallest", "Largest"), rows)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _log(path: str, modified: int) -> pd.DataFrame:
+    try:
+        log = pd.read_csv(Path(path))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"The training log {path} cannot be read", "Train again, or look at another run") from error
+    if "step" not in log:
+        raise UserError(f"The training log {path} has no column of steps", "Train again, or look at another run")
+    return log.select_dtypes("number")
+
+
+def _families(log: pd.DataFrame) -> dict[str, list[str]]:
+    """Columns that belong in one chart: those that differ in their last part only, where there are not too many."""
+    columns = [name for name in log.columns if name not in ("step", "epoch") and log[name].notna().any()]
+    found: dict[str, list[str]] = {}
+    for name in columns:
+        stem, _, _ = name.rpartition("/")
+        siblings = [other for other in columns if other.rpartition("/")[0] == stem]
+        grouped = stem.count("/") >= 1 and 1 < len(siblings) <= _MOST_LINES
+        found.setdefault(stem if grouped else name, []).append(name)
+    return found
+
+
+def _of(part: pd.DataFrame, name: str) -> str:
+    values = part.loc[part["name"] == name, "value"]
+    return f"{values.iloc[-1]:.4g}" if len(values) else "–"
+
+
+def _episodes(picked: selection.Selection, labels: Mapping[str, str]) -> None:
+    found = episodes(picked.catalog, picked.run)
+    if found is None or not found.turns:
+        states.nothing("No episodes are stored with this run: the agents' turns are kept where 'trialign fit' ran.")
+        return
+    st.markdown(
+        "Before training, the agents of all groups answered each training question alone (turn 0), then saw some of "
+        "the others' answers and answered again. This is what training learns from."
+    )
+    words = st.text_input("Words in the question", key="episode_words", bind="query-params", max_chars=200) or ""
+    names = [name for name in sorted(found.turns) if words.casefold() in f"{found.text(name)}\n{name}".casefold()]
+    if not names:
+        states.nothing("No episode has these words in its question.")
+        return
+    chosen = st.query_params.get("episode", "")
+    query_id = st.selectbox(
+        f"Episode (of {len(names):,})",
+        names,
+        index=names.index(chosen) if chosen in names else 0,
+        format_func=lambda name: found.text(name),
+        key="episode_choice",
+        on_change=_remember,
+    )
+    rows = found.turns[query_id]
+    item.question_card(query_id, found.questions.get(query_id), rows[0].kind, "")
+    item.turns_of(rows, labels)
+
+
+def _remember() -> None:
+    st.query_params["episode"] = st.session_state["episode_choice"]

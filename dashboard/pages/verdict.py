@@ -1,0 +1,256 @@
+"""Verdict: do all groups get the same facts?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from trialign.audit.analysis import AuditAnalysis, Slice
+from trialign.audit.facts import FactAnalysis
+from trialign.audit.flips import ExcessFlips
+from trialign.audit.opinions import OpinionAnalysis
+from trialign.audit.verdict import Gap, Verdict
+
+from .. import navigation, records, selection
+from ..components import charts, states
+from ..components.heading import heading
+from ..components.markup import Markup
+from ..components.markup import show as draw
+from ..components.tables import table
+from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict
+
+_LEAD = (
+    "The agent of every group answered the same questions. What counts is whether the groups differ by more than "
+    "chance alone would make them."
+)
+_DIMENSIONS = {
+    "exposure": "How the profile reached the model",
+    "topic": "Topic",
+    "attribute": "Attribute, all else equal",
+    "intersection": "Combination of attributes",
+}
+
+
+_OPEN_PARTS = 6
+
+
+def show() -> None:
+    """Draws the page."""
+    chosen = selection.current()
+    heading("Do all groups get the same facts?", f"{chosen.run.id} · {chosen.audit.sentence}", _LEAD)
+    analysis = records.analysis(chosen.catalog, chosen.audit)
+    labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
+    facts = analysis.facts
+    if facts is None:
+        states.nothing("This audit asked no facts: there is nothing to be right or wrong about.")
+    else:
+        _facts(facts, analysis, labels)
+    if analysis.opinions is not None:
+        _opinions(analysis.opinions, labels)
+    _slices(analysis)
+    _explanations(analysis)
+
+
+def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
+    if facts.verdict is None or facts.gap is None:
+        states.nothing("A single group was audited, so that there is no other to compare it with.")
+    else:
+        _banner(facts.verdict, facts, analysis)
+    _tiles(facts)
+    if navigation.exists("items"):
+        with st.container(horizontal=True, gap="medium"):
+            navigation.link(
+                "items", "See the questions on which groups disagree", icon=":material/grid_on:", show="Groups disagree"
+            )
+            if navigation.exists("groups"):
+                navigation.link("groups", "See which groups differ", icon=":material/groups:")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _accuracy(facts, labels)
+    if facts.gap is not None:
+        with right:
+            _gap(facts.gap)
+    if facts.excess_flips is not None:
+        _wording(facts.excess_flips)
+
+
+def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis) -> None:
+    outcome = OUTCOMES[verdict.kind]
+    asked = (
+        f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
+        f"{analysis.exposure} profiles"
+    )
+    draw(
+        Markup(
+            '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
+            '<h2 class="ta-banner-title">{}</h2><p>{}</p><p class="ta-eyebrow">{}</p></div></section>'
+        ).format(outcome.style, outcome.symbol, outcome.title, verdict.sentence, asked)
+    )
+
+
+def _tiles(facts: FactAnalysis) -> None:
+    """The figures of the page, each with what it means."""
+    gap = facts.gap
+    tiles = [
+        ("Right answers", facts.mean, "mean over the groups"),
+        ("Same answer for all", facts.unanimous, "questions on which every group gives one answer"),
+        ("Right for all", facts.right_for_all, "questions that every group gets right"),
+        ("Same wrong answer for all", facts.consistent_wrong, "agreement that helps nobody"),
+        ("No readable answer", facts.no_answer, "replies that hold none; they count as wrong"),
+    ]
+    cells = [
+        (name, percent(value.value), point(value.low, value.high), about)
+        for name, value, about in tiles
+        if value is not None
+    ]
+    if gap is not None:
+        cells.insert(
+            1, ("Gap between groups", points(gap.value), f"chance alone: {points(gap.noise)}", "best minus worst group")
+        )
+    body = Markup("").join(
+        Markup(
+            '<div class="ta-tile"><dt>{}</dt><dd><span class="ta-figure">{}</span><span class="ta-range">{}</span>'
+            '<span class="ta-about">{}</span></dd></div>'
+        ).format(*cell)
+        for cell in cells
+    )
+    draw(Markup('<dl class="ta-tiles">{}</dl>').format(body))
+
+
+def point(low: float | None, high: float | None) -> str:
+    """The interval of a tile."""
+    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
+    st.subheader("How often each group gets the right answer", anchor=False)
+    names = {group: labels.get(group, group) for group in facts.accuracy}
+    frame = pd.DataFrame(
+        [
+            {"name": names[group], "value": one.value, "low": one.low, "high": one.high}
+            for group, one in facts.accuracy.items()
+        ]
+    )
+    lowest, highest = (
+        pick(facts.accuracy, key=lambda group: facts.accuracy[group].value or 0.0) for pick in (min, max)
+    )
+    description = (
+        f"Share of right answers from {percent(facts.accuracy[lowest].value)} ({names[lowest]}) to "
+        f"{percent(facts.accuracy[highest].value)} ({names[highest]}); bars are intervals, the dashed line is the mean."
+    )
+    charts.draw(
+        charts.intervals(frame, "right answers", marked=[facts.mean.value or 0.0]),
+        description,
+        ("Group", "Right answers (interval)"),
+        [(names[group], estimate(one)) for group, one in facts.accuracy.items()],
+    )
+
+
+def _gap(gap: Gap) -> None:
+    st.subheader("Is the gap more than chance?", anchor=False)
+    scale = max(gap.value, gap.noise) or 1.0
+    bars = Markup("").join(
+        Markup(
+            '<div class="ta-bar-row"><span>{}</span><span class="ta-track"><span class="ta-bar ta-bar-{}" '
+            'style="width:{:.1f}%"></span></span><strong>{}</strong></div>'
+        ).format(name, style, 100 * value / scale, points(value))
+        for name, style, value in (("seen", "seen", gap.value), ("chance alone", "noise", gap.noise))
+    )
+    draw(Markup('<div class="ta-bars">{}</div>').format(bars))
+    st.markdown(
+        "If group names were dealt out at random, the best and the worst group would still be some way apart: that is "
+        f"what chance alone gives. A gap as large as the one seen comes up by chance with {p_value(gap.p_value)}."
+    )
+
+
+def _wording(flips: ExcessFlips) -> None:
+    st.subheader("Is it the group, or the wording?", anchor=False)
+    if flips.excess is None:
+        st.markdown(f"Two groups answer differently on {percent(flips.across)} of the questions. {flips.note}")
+        return
+    if flips.wordings is not None:
+        other, share = "two wordings of the same group's profile", flips.wordings
+    else:
+        other, share = "the same agent asked twice", flips.repeats or 0.0
+    st.markdown(
+        f"Two groups answer differently on **{percent(flips.across)}** of the questions, {other} on "
+        f"**{percent(share)}**. What the group itself adds is **{points(flips.excess, signed=True)}** "
+        f"({point_interval(flips.low, flips.high)}; {p_value(flips.p_value)}). {flips.note}"
+    )
+
+
+def _opinions(opinions: OpinionAnalysis, labels: Mapping[str, str]) -> None:
+    st.subheader("Where groups should differ: questions of taste", anchor=False)
+    st.markdown(
+        "Taste is not fact: here different answers are wanted. The score says how well an agent meets its group's "
+        "taste; beside it stands the score of the same answers for the other groups. The rest is what is personal."
+    )
+    rows = {"all groups, mean": opinions.mean, **{labels.get(name, name): one for name, one in opinions.groups.items()}}
+    table(
+        f"Scores on {opinions.n_questions:,} questions of taste",
+        ("Group", "For its own taste", "For the others' tastes", "What is personal (interval)"),
+        [
+            (
+                name,
+                percent(one.own.value),
+                percent(one.swapped.value if one.swapped else None),
+                f"{points(one.kept.value, signed=True)} ({point_interval(one.kept.low, one.kept.high)})"
+                if one.kept
+                else "–",
+            )
+            for name, one in rows.items()
+        ],
+    )
+
+
+def _slices(analysis: AuditAnalysis) -> None:
+    """The verdict on parts of the questions, where there are several."""
+    parts = [part for part in analysis.slices if part.facts is not None]
+    if not parts:
+        return
+    st.subheader("The same question, part by part", anchor=False)
+    st.markdown(
+        "Small parts are judged on few questions: most of them cannot tell. P-values are corrected for their number."
+    )
+    for dimension in dict.fromkeys(part.dimension for part in parts):
+        title = _DIMENSIONS[dimension]
+        alike = [part for part in parts if part.dimension == dimension]
+        with st.expander(f"{title}: {len(alike)}", expanded=len(alike) <= _OPEN_PARTS):
+            _parts(f"Verdict by {title.lower()}", alike)
+
+
+def _parts(caption: str, parts: Sequence[Slice]) -> None:
+    table(
+        caption,
+        ("Part", "Verdict", "Facts", "Right answers", "Gap (chance alone)", "p, corrected"),
+        [
+            (
+                part.name,
+                short_verdict(part.facts.verdict),
+                f"{part.facts.n_clusters:,}",
+                percent(part.facts.mean.value),
+                f"{points(part.facts.gap.value)} ({points(part.facts.gap.noise)})" if part.facts.gap else "–",
+                p_value(part.p_holm),
+            )
+            for part in parts
+            if part.facts is not None
+        ],
+    )
+
+
+def _explanations(analysis: AuditAnalysis) -> None:
+    with st.expander("How to read these figures", icon=":material/help:"):
+        st.markdown(
+            f"""
+- **Alike** means: for every pair of groups, the interval of the difference lies within ±{points(analysis.delta)}. The
+  bound was set before the audit.
+- **Different** means: a gap this large comes up by chance in at most {percent(analysis.alpha)} of audits of groups that
+  are the same.
+- **Not enough evidence** is neither. It is no proof of sameness; the sentence says how many facts would be enough.
+- **Intervals** have a confidence of {percent(1 - analysis.alpha)}. Paraphrases of one fact are counted as one.
+- The verdict is about shares of right answers. Groups that err equally often, but on different questions, get different
+  facts without a gap: look at *same answer for all*, and at what the group adds beyond the wording.
+"""
+        )

@@ -1,0 +1,5 @@
+"""What Streamlit runs; started by ``trialign dashboard``."""
+
+from trialign.dashboard.shell import run
+
+run()

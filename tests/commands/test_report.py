@@ -1,0 +1,62 @@
+"""``trialign report`` and ``trialign compare`` on a finished run, through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_report_is_made_twice_alike(trained: Any, tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        outcome = trained.call("report", "runs/mine", "--output", tmp_path / name)
+        assert outcome.code == 0, outcome.err
+        assert "report.html" in outcome.out
+        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        made.append({path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in files})
+    assert made[0] == made[1]
+    page = made[0]["report.html"].decode("utf-8")
+    assert "What is the capital of France?" in page or "Every fact was answered right" in page
+    assert "house/tiny-llama" in page
+    assert "The user lives beside a glacier." in page
+    assert "Before and now" in page
+
+
+def test_a_report_lies_in_the_run_unless_told_otherwise(trained_copy: Any) -> None:
+    assert trained_copy.call("report", "runs/mine", "--step", "0").code == 0
+    page = trained_copy.runs / "mine" / "reports" / "step=000000.house.test" / "report.html"
+    assert "Before and now" not in page.read_text(encoding="utf-8")
+
+
+def test_runs_are_compared_in_one_table(trained: Any, tmp_path: Path) -> None:
+    base = trained.runs / "mine" / "audits" / "step=000000.house.test"
+    outcome = trained.call("compare", base, "runs/mine", "--output", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert "flip rate" in outcome.out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "comparison.csv",
+        "comparison.json",
+        "comparison.md",
+        "pareto.svg",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("report", "runs/nothing"), "no finished audit"),
+        (("report", "runs/mine", "--step", "3"), "at step 3; there are step=000000"),
+        (("report", "runs/mine", "--against", "runs/nothing"), "no finished audit of house, test questions"),
+        (("compare", "runs/mine"), "Name two runs or more"),
+        (("compare", "runs/mine", "runs/nothing"), "no finished audit"),
+    ],
+)
+def test_what_cannot_be_reported_exits_2_and_says_why(trained: Any, words: tuple[str, ...], said: str) -> None:
+    outcome = trained.call(*words)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err

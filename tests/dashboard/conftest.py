@@ -1,0 +1,204 @@
+"""Small synthetic runs, written by TriAlign's own writers, and the app over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import streamlit as st
+import yaml
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+import trialign.dashboard
+from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.items import AuditItem, items_frame, write_items
+from trialign.audit.summary import summarize, write_summary
+from trialign.dashboard.settings import Settings
+from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.queries.writer import write_queries
+from trialign.storage import sha256_of_file
+
+APP = Path(trialign.dashboard.__file__).parent / "start" / "app.py"
+
+
+@dataclass(frozen=True)
+class SyntheticRun:
+    """A run of three groups, as its files lie on disk.
+
+    Every fact has the options right, wrong and odd. A group answers right unless ``wrong`` names it for the fact.
+
+    Attributes:
+        folder: of the run.
+        groups: name -> label.
+        facts: number of them; each has two paraphrases.
+        tastes: number of them.
+        wrong: number of a fact -> the groups that get it wrong.
+    """
+
+    folder: Path
+    groups: dict[str, str] = field(
+        default_factory=lambda: {"north": "Northerners", "south": "Southerners", "island": "Islanders"}
+    )
+    facts: int = 12
+    tastes: int = 2
+    wrong: dict[int, Sequence[str]] = field(default_factory=lambda: {0: ("north",), 1: ("north", "south", "island")})
+
+    def queries(self, split: str = "test") -> list[Query]:
+        facts: list[Query] = [
+            TruthQuery(
+                query_id=f"{split}-fact-{fact:02d}-{part}",
+                cluster=f"{split}-fact-{fact:02d}",
+                split=split,  # type: ignore[arg-type]
+                topic="rivers" if fact % 2 else "metals",
+                question=f"What is true of fact {fact}, in wording {part}?",
+                options=("right", "wrong", "odd"),
+                gold="right",
+            )
+            for fact in range(self.facts)
+            for part in range(2)
+        ]
+        width = len(self.groups)
+        tastes: list[Query] = [
+            PreferenceQuery(
+                query_id=f"{split}-taste-{taste}",
+                cluster=f"{split}-taste-{taste}",
+                split=split,  # type: ignore[arg-type]
+                topic="drinks",
+                question=f"Which drink is best at {taste} o'clock?",
+                options=("tea", "coffee"),
+                targets={
+                    name: ((place + 1) / (width + 1), 1 - (place + 1) / (width + 1))
+                    for place, name in enumerate(self.groups)
+                },
+            )
+            for taste in range(self.tastes)
+        ]
+        return facts + tastes
+
+    def write(self) -> SyntheticRun:
+        """The run's configuration."""
+        self.folder.mkdir(parents=True)
+        members = {
+            name: {"label": label, "explicit": [f"The user is one of the {label}."]}
+            for name, label in self.groups.items()
+        }
+        groups = {
+            "name": "regions",
+            "attribute": "where people live",
+            "members": members,
+            "control": {"label": "No profile"},
+        }
+        text = yaml.safe_dump({"name": self.folder.name, "groups": groups}, sort_keys=False)
+        (self.folder / "config.yaml").write_text(
+            f"# Resolved; trained on the trajectories 0123\n{text}", encoding="utf-8"
+        )
+        return self
+
+    def audit(self, step: int, wrong: dict[int, Sequence[str]] | None = None, split: str = "test") -> Path:
+        """Writes an audit as ``trialign test`` would, and gives its folder."""
+        folder = self.folder / "audits" / f"step={step:06d}.house.{split}"
+        folder.mkdir(parents=True)
+        queries = self.queries(split)
+        answered = [item for query in queries for item in self._items(query, self.wrong if wrong is None else wrong)]
+        frame, names = items_frame(answered), list(self.groups)
+        write_items(folder / "items.parquet", answered)
+        write_queries(folder / "questions.jsonl", queries)
+        write_analysis(folder / "analysis.json", analyze(frame, names, split=split))  # type: ignore[arg-type]
+        summary = summarize(
+            frame,
+            step=step,
+            data="house",
+            exposure="explicit",
+            split=split,  # type: ignore[arg-type]
+            scoring="sum",
+            eps=0.01,
+            seconds=1.5,
+            groups=names,
+        )
+        files = ("items.parquet", "questions.jsonl", "analysis.json")
+        summary["files"] = {name: sha256_of_file(folder / name) for name in files}
+        write_summary(folder / "summary.json", summary)
+        return folder
+
+    def _items(self, query: Query, wrong: dict[int, Sequence[str]]) -> Iterator[AuditItem]:
+        for group in (*self.groups, "control"):
+            if isinstance(query, TruthQuery):
+                fails = group in wrong.get(int(query.cluster.rsplit("-", 1)[1]), ())
+                yield self._item(query, group, group, "wrong" if fails else "right", correct=not fails)
+            else:
+                scored_for = [group] if group == "control" else list(self.groups)
+                for scored in scored_for:
+                    yield self._item(query, scored, group, "tea", correct=None)
+
+    def _item(self, query: Query, group: str, agent: str, answer: str, *, correct: bool | None) -> AuditItem:
+        chosen = query.options.index(answer)
+        rest = 0.2 / (len(query.options) - 1)
+        target = query.targets.get(group) if isinstance(query, PreferenceQuery) else None
+        return AuditItem(
+            query_id=query.query_id,
+            cluster=query.cluster,
+            kind=query.kind,
+            split=query.split,
+            topic=query.topic,
+            group=group,
+            role="control" if agent == "control" else "member",
+            exposure="explicit",
+            profile_group=agent,
+            answer=answer,
+            canonical=answer,
+            parse_status="scored",
+            correct=correct,
+            reward_truth=None if correct is None else float(correct),
+            reward_preference=None if target is None else target[chosen],
+            option_probabilities=tuple(0.8 if place == chosen else rest for place in range(len(query.options))),
+            adapter_sha256=None if agent == "control" else "0" * 64,
+        )
+
+
+@pytest.fixture(autouse=True)
+def _this_machine_alone() -> Iterator[None]:
+    """The address that ``trialign dashboard`` listens on; without one the app takes itself to be open to all."""
+    config.set_option("server.address", "127.0.0.1")
+    yield
+    config.set_option("server.address", None)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty root of runs, which the app is told of."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    for name, value in Settings(runs=root).as_environment().items():
+        monkeypatch.setenv(name, value)
+    st.cache_resource.clear()
+    return root
+
+
+@pytest.fixture
+def one_run(runs: Path) -> SyntheticRun:
+    """The only run under the root, audited before and after training."""
+    run = SyntheticRun(runs / "house").write()
+    run.audit(0)
+    run.audit(4, wrong={1: ("north", "south", "island")})
+    return run
+
+
+@pytest.fixture
+def open_page() -> Callable[..., AppTest]:
+    """Opens a page by its name, with query parameters; fails where Streamlit caught an exception."""
+
+    def opened(name: str = "verdict", **query: str) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        for key, value in query.items():
+            app.query_params[key] = value
+        # AppTest switches between pages that are scripts only; these are functions, known by the hash of their URL.
+        app._page_hash = calc_hash(name) if name != "verdict" else ""
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return opened

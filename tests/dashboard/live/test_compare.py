@@ -1,0 +1,355 @@
+"""The page Compare over the tiny model: every state that a person can meet."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from trialign.dashboard.access import Person
+from trialign.dashboard.components.markup import Markup
+from trialign.dashboard.findings import FindingStore
+from trialign.dashboard.live import queue as live_module
+from trialign.dashboard.live.asking import Asked
+from trialign.dashboard.live.engine import Engine, Source
+from trialign.dashboard.live.queue import LiveQueue
+from trialign.dashboard.live.shared import live_queue
+from trialign.queries import Query
+
+from ..conftest import SyntheticRun
+
+pytestmark = pytest.mark.integration
+LONG = 120
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+def live_run(runs: Path, write_run: Callable[..., list[Source]]) -> list[Source]:
+    """A run of the tiny model with two checkpoints, audited before and after training."""
+    sources = write_run(runs, "house", seeds=(1, 2))
+    SyntheticRun(runs / "house").audit(0)
+    SyntheticRun(runs / "house").audit(2)
+    return sources
+
+
+Open = Callable[..., AppTest]
+
+
+def html_of(app: AppTest) -> str:
+    return "\n".join(part.proto.body for part in app.get("html"))
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(part.value for part in (*app.markdown, *app.error, *app.info, *app.caption, *app.success)).replace(
+        "\\", ""
+    )
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def ask(app: AppTest, runs: Path) -> AppTest:
+    """Presses the button, waits for the model, and lets the page look again."""
+    press(app, "Ask all agents")
+    if "live_ticket" in app.session_state:
+        live_queue(runs).wait(app.session_state["live_ticket"], LONG)
+        app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_a_typed_question_is_answered_by_every_group(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which metal is liquid?")
+    app.text_area(key="typed_options").set_value("Iron\nMercury\nGold")
+    app.toggle(key="base").set_value(True)
+    ask(app, runs)
+    expected = Engine().answer(
+        live_run[1],
+        Asked(app.session_state["live_ticket"].asked.query, "explicit", ("north", "south", "island", "control")),
+        lambda _: False,
+    )
+    html = html_of(app)
+    for reply in expected.replies:
+        assert reply.label in html
+        assert reply.probabilities is not None
+        for share in reply.probabilities:
+            assert f"width:{100 * share:.1f}%" in html
+        if reply.adapter_sha256:
+            assert f"Adapter {reply.adapter_sha256[:12]}" in html
+    assert "Base weights, no adapter" in html
+    assert "Of 4 agents," in text_of(app)
+    assert html.count("<tr>") == 5  # the heatmap: a head and four agents
+
+
+def test_free_replies_are_marked_against_the_chosen_one(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which drink is best?")
+    ask(app, runs)
+    assert html_of(app).count("<ins>") >= 2
+    app.selectbox(key="reference").set_value("Islanders").run()
+    html = html_of(app)
+    assert "Other words than Islanders" in html
+    assert "Other words than Northerners" not in html
+
+
+def test_two_checkpoints_stand_side_by_side(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    app = open_page("compare", step="1", against="0")
+    app.text_area(key="typed").set_value("Which?")
+    app.text_area(key="typed_options").set_value("Tea\nIron")
+    ask(app, runs)
+    html = html_of(app)
+    assert "Northerners · step 1" in html
+    assert "Northerners · before training" in html
+    assert [answers.step for answers in live_queue(runs).look(app.session_state["live_ticket"]).answers] == [1, 0]
+
+
+def test_an_audited_question_shows_what_was_recorded_and_its_right_answer(
+    runs: Path, live_run: list[Source], open_page: Open
+) -> None:
+    app = open_page("compare", item="test-fact-00-0")
+    assert "recorded by the audit" in text_of(app)
+    assert "The right answer is “right”: 2 of 4 gave it." not in text_of(app)
+    assert "The right answer is “right”: 3 of 4 gave it." in text_of(app)
+    assert "✗ Wrong" in html_of(app)
+    ask(app, runs)
+    assert "recorded by the audit" not in text_of(app)
+    assert app.session_state["live_ticket"].asked.query.query_id == "test-fact-00-0"
+
+
+def test_the_state_is_in_the_url_and_the_typed_question_is_not(
+    runs: Path, live_run: list[Source], open_page: Open
+) -> None:
+    app = open_page("compare", groups="south,nobody", base="1", profile="implicit", step="1", against="0")
+    assert app.session_state["groups"] == ["south"]
+    app.text_area(key="typed").set_value("a private matter")
+    ask(app, runs)
+    asked: Asked = app.session_state["live_ticket"].asked
+    assert (asked.groups, asked.exposure) == (("south", "control"), "implicit")
+    state = {key: app.query_params[key] for key in ("groups", "base", "profile", "step", "against")}
+    assert {key: value[0] if isinstance(value, list) else value for key, value in state.items()} == {
+        "groups": "south",
+        "base": "1",
+        "profile": "implicit",
+        "step": "1",
+        "against": "0",
+    }
+    assert "private" not in str(dict(app.query_params))
+
+
+@pytest.mark.parametrize("value", ["../..", "99", "<b>", "-1", "1e9", "0/../1"])
+def test_what_the_url_makes_up_is_not_looked_for(live_run: list[Source], open_page: Open, value: str) -> None:
+    app = open_page("compare", step=value, against=value, item=value, groups=value, profile=value, finding=value)
+    assert app.session_state["step"] == "2"
+    assert app.session_state["against"] == "none"
+    assert not app.error
+
+
+def test_nothing_is_a_question(live_run: list[Source], open_page: Open) -> None:
+    app = press(open_page("compare"), "Ask all agents")
+    assert "The question is empty" in text_of(app)
+
+
+def test_a_megabyte_is_refused_in_one_sentence(live_run: list[Source], open_page: Open) -> None:
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("x" * 1_000_000)
+    press(app, "Ask all agents")
+    assert "1,000,000 characters, and at most 4,000 are taken" in text_of(app)
+    assert "live_ticket" not in app.session_state
+
+
+def test_script_is_shown_and_never_run(
+    runs: Path, live_run: list[Source], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = runs / "house" / "config.yaml"
+    config.write_text(config.read_text().replace("Northerners", SCRIPT.replace("'", "")))
+    answer = Engine.answer
+
+    def hostile(self: Engine, source: Source, asked: Asked, watch: Any) -> Any:
+        answers = answer(self, source, asked, watch)
+        return replace(answers, replies=tuple(replace(reply, text=SCRIPT) for reply in answers.replies))
+
+    monkeypatch.setattr(Engine, "answer", hostile)
+    app = open_page("compare")
+    app.text_area(key="typed").set_value(SCRIPT)
+    ask(app, runs)
+    html = html_of(app)
+    assert not re.search(r"<(script|img)", html)
+    assert html.count("&lt;script&gt;") >= 5
+    assert not re.search(r"(?<!\\)<(script|img)", "\n".join(part.value for part in app.markdown))
+
+
+def test_a_viewer_asks_but_does_not_save(
+    runs: Path, live_run: list[Source], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trialign.dashboard.access.enter", lambda: Person("bo@example.org", "viewer"))
+    app = open_page("compare", item="test-fact-00-0")
+    assert "Saving findings is for auditors" in text_of(app)
+    assert "Save finding" not in [button.label for button in app.button]
+
+
+def test_a_saved_finding_holds_question_answers_and_hash_and_opens_again(
+    runs: Path, live_run: list[Source], open_page: Open
+) -> None:
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which metal?")
+    app.text_area(key="typed_options").set_value("Iron\nMercury")
+    ask(app, runs)
+    next(area for area in app.text_area if area.label == "What did you see?").set_value("They disagree.")
+    press(app, "Save finding")
+    (found,) = FindingStore(runs).findings("house")
+    (answers,) = live_queue(runs).look(app.session_state["live_ticket"]).answers
+    assert (found.question, found.options, found.step, found.query_id) == ("Which metal?", ("Iron", "Mercury"), 2, "")
+    assert [(said.label, said.text) for said in found.answers] == [(r.label, r.text) for r in answers.replies]
+    assert found.checkpoint_sha256 == answers.checkpoint_sha256
+    assert found.remarks[0].comment == "They disagree."
+    again = open_page("compare", run="house", finding=str(found.id))
+    assert again.text_area(key="typed").value == "Which metal?"
+    assert again.text_area(key="typed_options").value == "Iron\nMercury"
+
+
+def test_without_its_model_the_stored_audit_can_still_be_read(
+    runs: Path, live_run: list[Source], open_page: Open
+) -> None:
+    config = runs / "house" / "config.yaml"
+    config.write_text(re.sub(r"path: .*", "path: /nowhere/at-all", config.read_text()))
+    app = ask(open_page("compare", item="test-fact-00-0"), runs)
+    assert "No base model at /nowhere/at-all" in text_of(app)
+    assert "recorded by the audit" in text_of(app)
+    assert "✗ Wrong" in html_of(app)
+
+
+def test_without_memory_the_page_says_so(
+    runs: Path, live_run: list[Source], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(*_: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(Engine, "answer", hungry)
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which?")
+    ask(app, runs)
+    assert live_module.NO_MEMORY in text_of(app)
+
+
+def test_a_tampered_adapter_is_refused_on_the_page(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    assert live_run[1].checkpoint
+    file = live_run[1].checkpoint / "south" / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which?")
+    ask(app, runs)
+    assert "not the one that was written" in text_of(app)
+    assert str(runs) not in text_of(app)
+
+
+def test_a_manifest_that_points_outside_is_refused(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    assert live_run[1].checkpoint
+    manifest = live_run[1].checkpoint / "manifest.json"
+    stated = json.loads(manifest.read_text())
+    stated["files"]["../../../../../etc/passwd"] = "0" * 64
+    manifest.write_text(json.dumps(stated))
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which?")
+    ask(app, runs)
+    assert "not the one that was written" in text_of(app)
+
+
+def test_a_checkpoint_that_is_a_link_out_of_the_root_cannot_be_chosen(
+    runs: Path, live_run: list[Source], open_page: Open, tmp_path: Path
+) -> None:
+    assert live_run[1].checkpoint
+    elsewhere = tmp_path / "step=000009"
+    live_run[1].checkpoint.rename(elsewhere)
+    (live_run[1].checkpoint.parent / elsewhere.name).symlink_to(elsewhere)
+    app = open_page("compare", step="9")
+    assert app.selectbox(key="step").options == [
+        "Before training (the base model with the groups' profiles)",
+        "After training, step 1",
+    ]
+
+
+class _Held:
+    """An engine that answers nothing until it is let."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self.let = threading.Event()
+
+    def answer(self, source: Source, asked: Asked, watch: Callable[[Any], bool]) -> Any:
+        watch(["so far"] * len(asked.groups))
+        while not self.let.wait(0.01):
+            if watch(["so far"] * len(asked.groups)):
+                break
+        raise MemoryError
+
+
+@pytest.fixture
+def held(runs: Path, monkeypatch: pytest.MonkeyPatch) -> _Held:
+    engine = _Held()
+    queue = LiveQueue(engine, runs, capacity=2, seconds=1e6)
+    monkeypatch.setattr("trialign.dashboard.pages.compare.live_queue", lambda _: queue)
+    engine.queue = queue  # type: ignore[attr-defined]
+    return engine
+
+
+def test_people_see_their_place_their_partial_answers_and_a_full_queue(
+    runs: Path, live_run: list[Source], open_page: Open, held: _Held, queries: tuple[Query, ...]
+) -> None:
+    people = []
+    for _ in range(4):
+        app = open_page("compare")
+        app.text_area(key="typed").set_value("Which?")
+        people.append(press(app, "Ask all agents"))
+        if len(people) == 1:
+            while "so far" not in html_of(people[0].run()):
+                pass
+    assert "All agents are answering now" in html_of(people[0])
+    assert "1 question is before yours" in html_of(people[1])
+    assert "2 questions are before yours" in html_of(people[2])
+    assert "2 questions are waiting already" in text_of(people[3])
+    press(people[1], "Take the question back")
+    assert "taken back" in text_of(people[1])
+    assert "1 question is before yours" in html_of(people[2].run())
+    held.let.set()
+
+
+def test_a_question_that_takes_too_long_is_given_up(live_run: list[Source], open_page: Open, held: _Held) -> None:
+    queue: LiveQueue = held.queue  # type: ignore[attr-defined]
+    queue.seconds = -1
+    held.answer = lambda source, asked, watch: watch([])  # type: ignore[method-assign]
+    app = open_page("compare")
+    app.text_area(key="typed").set_value("Which?")
+    press(app, "Ask all agents")
+    queue.wait(app.session_state["live_ticket"], LONG)
+    app.run()
+    assert "was given up" in text_of(app)
+
+
+def test_a_run_whose_configuration_says_nothing_of_a_model_can_be_read_not_asked(
+    one_run: SyntheticRun, open_page: Open
+) -> None:
+    app = open_page("compare")
+    assert "Live questions cannot be asked of this run" in text_of(app)
+    assert not [button for button in app.button if button.label == "Ask all agents"]
+
+
+@pytest.mark.unit
+def test_marked_words_give_back_both_texts() -> None:
+    from trialign.dashboard.components.answers import marked
+
+    shown = marked("The Earth is old.", "the Earth is young and old. <b>")
+    assert isinstance(shown, Markup)
+    assert shown == "the Earth is<ins> +young and</ins> old.<ins> +&lt;b&gt;</ins>"
+    assert marked("Yes, very much", "Yes,") == "Yes,<del> −very much</del>"

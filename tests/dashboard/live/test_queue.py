@@ -1,0 +1,225 @@
+"""One model, many people: order, places, limits, and nobody's question answered by another's agents."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from trialign.dashboard.live.asking import Answers, Asked, Watch, typed_query
+from trialign.dashboard.live.engine import Engine, Source
+from trialign.dashboard.live.queue import FAILED, NO_MEMORY, LiveQueue, Look
+from trialign.errors import UserError
+from trialign.groups import GroupSet
+
+pytestmark = pytest.mark.integration
+EVERYONE = ("north", "south", "island", "control")
+LONG = 60  # seconds after which a test gives up; none is expected to take so long
+
+
+@dataclass
+class SlowEngine:
+    """Answers when it is let, one question at a time; a fake model."""
+
+    let: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    order: list[str] = field(default_factory=list)
+    at_once: int = 0
+    error: BaseException | None = None
+
+    def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+        self.at_once += 1
+        assert self.at_once == 1
+        self.order.append(asked.query.question)
+        watch([f"so far: {asked.query.question}"])
+        self.begun.release()
+        stopped = False
+        while not stopped and not self.let.acquire(timeout=0.01):
+            stopped = watch(["still"])
+        self.at_once -= 1
+        if self.error:
+            raise self.error
+        return Answers(source.run, source.step, None, (), ())
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def asked(groups: GroupSet, text: str) -> Asked:
+    return Asked(typed_query(text, ()), "explicit", groups.names)
+
+
+SOURCE = Source("run", Path("config.yaml"), 0, None)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def engine() -> Iterator[SlowEngine]:
+    made = SlowEngine()
+    yield made
+    made.let.release(100)  # no thread stays behind
+
+
+@pytest.fixture
+def queue(engine: SlowEngine, clock: Clock) -> LiveQueue:
+    return LiveQueue(engine, Path("/secret/place"), capacity=3, seconds=10, patience=50, clock=clock)
+
+
+def test_first_come_first_served_and_everyone_is_told_the_place(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet
+) -> None:
+    tickets = [queue.ask([SOURCE], asked(groups, "0"))]
+    assert engine.begun.acquire(timeout=LONG)
+    tickets += [queue.ask([SOURCE], asked(groups, str(number))) for number in (1, 2, 3)]
+    looks = [queue.look(ticket) for ticket in tickets]
+    assert [look.place for look in looks] == [0, 1, 2, 3]
+    assert [look.state for look in looks] == ["answering", "waiting", "waiting", "waiting"]
+    assert looks[0].partial in (("so far: 0",), ("still",))
+    engine.let.release(4)
+    assert [queue.wait(ticket, LONG).state for ticket in tickets] == ["answered"] * 4
+    assert engine.order == ["0", "1", "2", "3"]
+    assert queue.look(tickets[0]).partial == ()
+
+
+def test_a_full_queue_says_so(queue: LiveQueue, engine: SlowEngine, groups: GroupSet) -> None:
+    queue.ask([SOURCE], asked(groups, "0"))
+    assert engine.begun.acquire(timeout=LONG)
+    for number in (1, 2, 3):
+        queue.ask([SOURCE], asked(groups, str(number)))
+    with pytest.raises(UserError, match="3 questions are waiting"):
+        queue.ask([SOURCE], asked(groups, "4"))
+
+
+def test_what_is_cancelled_while_it_waits_is_never_asked(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet
+) -> None:
+    first = queue.ask([SOURCE], asked(groups, "0"))
+    assert engine.begun.acquire(timeout=LONG)
+    second, third = (queue.ask([SOURCE], asked(groups, str(number))) for number in (1, 2))
+    queue.cancel(second)
+    assert queue.look(second).state == "cancelled"
+    assert queue.look(third).place == 1
+    engine.let.release(2)
+    assert queue.wait(third, LONG).state == "answered"
+    assert engine.order == ["0", "2"]
+    queue.cancel(first)
+    assert queue.look(first).state == "answered"  # too late to take it back
+
+
+def test_what_is_cancelled_while_it_is_answered_ends_at_the_next_token(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet
+) -> None:
+    ticket = queue.ask([SOURCE, SOURCE], asked(groups, "0"))
+    assert engine.begun.acquire(timeout=LONG)
+    queue.cancel(ticket)
+    assert queue.wait(ticket, LONG).state == "cancelled"
+    assert engine.order == ["0"]
+
+
+def test_what_takes_too_long_is_given_up_and_the_next_is_answered(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
+) -> None:
+    late, following = (queue.ask([SOURCE], asked(groups, text)) for text in ("late", "next"))
+    assert engine.begun.acquire(timeout=LONG)
+    clock.now = 10.5
+    look = queue.wait(late, LONG)
+    assert (look.state, look.answers) == ("late", ())
+    assert "longer than 10 seconds" in look.reason
+    engine.let.release()
+    assert queue.wait(following, LONG).state == "answered"
+
+
+def test_a_question_at_which_nobody_looks_any_more_is_dropped(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
+) -> None:
+    first, left, watched = (queue.ask([SOURCE], asked(groups, text)) for text in ("first", "left", "watched"))
+    assert engine.begun.acquire(timeout=LONG)
+    queue.seconds = 1000
+    clock.now = 9
+    queue.look(watched)
+    clock.now = 55  # 55 s after anybody looked at "left", 46 s after "watched"; its own limit has passed, too
+    engine.let.release(2)
+    assert queue.wait(watched, LONG).state == "answered"
+    assert queue.look(left).state == "cancelled"
+    assert queue.look(first).over
+    assert engine.order == ["first", "watched"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), NO_MEMORY),
+        (RuntimeError("/secret/place/weights exploded"), FAILED),
+        (UserError("The file /secret/place/x is torn", "Mend it"), "The file runs/x is torn. Mend it."),
+    ],
+)
+def test_a_failure_is_told_without_details_and_the_next_is_answered(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet, error: Exception, reason: str
+) -> None:
+    engine.error = error
+    failing = queue.ask([SOURCE], asked(groups, "0"))
+    engine.let.release()
+    assert queue.wait(failing, LONG) == Look("refused", reason=reason)
+    engine.error = None
+    engine.let.release()
+    assert queue.wait(queue.ask([SOURCE], asked(groups, "1")), LONG).state == "answered"
+
+
+def test_twenty_people_at_once_each_get_their_own_agents_answer(
+    stored_runs: list[Source], groups: GroupSet, tmp_path: Path
+) -> None:
+    """Three checkpoints of two runs, in any order, from twenty threads: each answer is that of its own adapters."""
+    texts = ("Which metal is liquid?", "Which drink is best?")
+    questions = [Asked(typed_query(text, ("Tea", "Mercury", "Iron")), "explicit", EVERYONE) for text in texts]
+    expected = {
+        (source, number): Engine().answer(source, question, lambda _: False)
+        for source in stored_runs
+        for number, question in enumerate(questions)
+    }
+    assert len({answers.replies for answers in expected.values()}) == len(expected)
+    queue = LiveQueue(Engine(), tmp_path, capacity=200)
+    barrier = threading.Barrier(20)
+
+    def person(seed: int) -> None:
+        generator = random.Random(seed)
+        barrier.wait(LONG)
+        for _ in range(4):
+            source, number = generator.choice(stored_runs), generator.randrange(2)
+            look = queue.wait(queue.ask([source], questions[number]), LONG)
+            assert look.answers == (expected[source, number],)
+            assert [reply.adapter_sha256 for reply in look.answers[0].replies] == _hashes(source, groups)
+
+    with ThreadPoolExecutor(20) as people:
+        list(people.map(person, range(20)))
+
+
+def test_two_checkpoints_side_by_side_are_one_question(
+    stored_runs: list[Source], groups: GroupSet, tmp_path: Path
+) -> None:
+    queue = LiveQueue(Engine(), tmp_path)
+    question = Asked(typed_query("Which?", ("Tea", "Iron")), "explicit", groups.names)
+    look = queue.wait(queue.ask(stored_runs[:2], question), LONG)
+    assert [answers.step for answers in look.answers] == [1, 2]
+    assert look.answers[0].replies != look.answers[1].replies
+
+
+def _hashes(source: Source, groups: GroupSet) -> list[str | None]:
+    from trialign.checkpoints import read_agents
+
+    assert source.checkpoint
+    checkpoint = read_agents(source.checkpoint)
+    return [checkpoint.adapter_sha256(group) for group in EVERYONE]

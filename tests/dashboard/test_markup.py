@@ -1,0 +1,31 @@
+"""Text from data is shown, never interpreted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from trialign.dashboard.components.markup import Markup, plain, show
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_template_escapes_what_is_put_in() -> None:
+    drawn = Markup('<p title="{}">{}</p>').format('"><script>', "<img src=x onerror=alert(1)>")
+    assert drawn.count("<") == 2
+    assert drawn.count('"') == 2
+
+
+def test_a_string_that_is_no_markup_is_not_drawn() -> None:
+    with pytest.raises(TypeError):
+        show("<b>bold</b>")  # type: ignore[arg-type]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60))
+def test_plain_text_is_literal_in_markdown(text: str) -> None:
+    parser = MarkdownIt("commonmark", {"html": True})
+    (paragraph,) = [token for token in parser.parse("x " + plain(text)) if token.type == "inline"]
+    assert {token.type for token in paragraph.children or ()} <= {"text", "text_special"}
+    assert "".join(token.content for token in paragraph.children or ()) == ("x " + " ".join(text.split())).strip()

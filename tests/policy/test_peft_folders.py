@@ -1,0 +1,175 @@
+"""Adapters that PEFT trained and saved answer here as they do under PEFT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from trialign.errors import UserError
+from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig, load_model
+from trialign.policy import ROOT, Segment, TreeRow
+from trialign.policy.peft_folders import WEIGHTS, policy_of_folders, read_peft_folder, read_peft_folders
+from trialign.policy.scoring import score_rows
+from trialign.storage import sha256_of_file
+
+pytestmark = pytest.mark.integration
+
+GROUPS = ("north", "south", "island")
+CONFIGS: dict[str, dict[str, Any]] = {
+    "north": {"r": 2, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]},
+    "south": {"r": 5, "lora_alpha": 3, "target_modules": "all-linear", "use_rslora": True, "lora_dropout": 0.1},
+    "island": {
+        "r": 3,
+        "lora_alpha": 6,
+        "target_modules": ["gate_proj", "q_proj"],
+        "layers_to_transform": [1],
+        "rank_pattern": {"q_proj": 4},
+        "alpha_pattern": {"gate_proj": 24},
+    },
+}
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path, base_files: BaseModelFiles, tiny_config: ModelConfig) -> Save:
+    """Saves an adapter as its author would, with random weights."""
+
+    def save(name: str, config: PeftConfig) -> Path:
+        torch.manual_seed(sum(name.encode()))
+        model = get_peft_model(load_model(base_files, tiny_config), config)
+        for key, parameter in model.named_parameters():
+            if "lora_B" in key:
+                torch.nn.init.normal_(parameter, std=0.2)
+        model.peft_config["default"].base_model_name_or_path = "house/tiny-llama"
+        model.save_pretrained(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+def lora(**values: Any) -> LoraConfig:
+    return LoraConfig(task_type="CAUSAL_LM", **{"target_modules": ["q_proj"], "r": 2, **values})
+
+
+def under_peft(
+    folder: Path | None, files: BaseModelFiles, config: ModelConfig, prompt: tuple[int, ...], action: tuple[int, ...]
+) -> float:
+    """Log-probability of a reply by PEFT's own forward pass."""
+    model: Any = load_model(files, config)
+    if folder:
+        model = PeftModel.from_pretrained(model, folder).eval()
+    ids = torch.tensor([[*prompt, *action]])
+    with torch.no_grad():
+        steps = model(input_ids=ids).logits[0].log_softmax(-1)
+    return sum(float(steps[len(prompt) + place - 1, token]) for place, token in enumerate(action))
+
+
+def test_every_group_answers_as_its_folder_does(
+    save: Save, base_files: BaseModelFiles, tiny_config: ModelConfig, renderer: ChatRenderer
+) -> None:
+    folders = {group: save(group, lora(**CONFIGS[group])) for group in GROUPS}
+    read = read_peft_folders({group: str(path) for group, path in folders.items()}, GROUPS, "house/tiny-llama")
+    policy = policy_of_folders(load_model(base_files, tiny_config), GROUPS, read).eval()
+    prompt = renderer.render([("user", "Which planet is largest?")])
+    actions = [renderer.reply(text) for text in ("Jupiter", "Mars")]
+    rows = [
+        TreeRow(
+            policy.adapter_index(group),
+            (Segment(prompt, ROOT), *(Segment(action, 0, action=True) for action in actions)),
+        )
+        for group in (*GROUPS, "control")
+    ]
+    found = score_rows(policy, rows)
+    for group, scores in zip((*GROUPS, "control"), found, strict=True):
+        expected = [under_peft(folders.get(group), base_files, tiny_config, prompt, action) for action in actions]
+        assert scores == pytest.approx(expected, abs=1e-4), group
+    assert len({round(scores[0], 2) for scores in found}) == 4  # or the adapters would be told apart by nothing
+
+
+def test_one_folder_serves_all_groups(save: Save, base_files: BaseModelFiles, tiny_config: ModelConfig) -> None:
+    folder = save("shared", lora())
+    read = read_peft_folders(str(folder), GROUPS, "house/tiny-llama")
+    policy = policy_of_folders(load_model(base_files, tiny_config), GROUPS, read)
+    assert len(policy.adapters) == 1
+    assert {adapter.sha256 for adapter in read.values()} == {sha256_of_file(folder / WEIGHTS)}
+
+
+def test_a_folder_without_an_adapter_is_refused(tmp_path: Path, save: Save) -> None:
+    with pytest.raises(UserError, match=r"no PEFT adapter in .*nowhere: it has no adapter_config\.json"):
+        read_peft_folder(tmp_path / "nowhere")
+    folder = save("torn", lora())
+    weights = folder / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_peft_folder(folder)
+    weights.unlink()
+    with pytest.raises(UserError, match=rf"it has no {WEIGHTS}"):
+        read_peft_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (IA3Config(task_type="CAUSAL_LM", target_modules=["q_proj"], feedforward_modules=[]), "is of the kind IA3"),
+        (lora(use_dora=True), "sets use_dora"),
+        (lora(bias="lora_only"), "sets bias"),
+        (lora(modules_to_save=["lm_head"]), "sets modules_to_save"),
+        (lora(target_modules=["q_proj", "embed_tokens"]), "pairs of low-rank factors"),
+    ],
+)
+def test_an_adapter_that_is_no_plain_lora_is_refused(save: Save, config: PeftConfig, problem: str) -> None:
+    with pytest.raises(UserError) as raised:
+        read_peft_folder(save("special", config))
+    assert problem in raised.value.problem
+    assert "Merge it into its base model" in raised.value.remedy
+
+
+def test_a_start_that_changes_the_base_weights_is_refused(save: Save) -> None:
+    folder = save("pissa", lora())
+    stated = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    stated["init_lora_weights"] = "pissa"
+    (folder / "adapter_config.json").write_text(json.dumps(stated), encoding="utf-8")
+    with pytest.raises(UserError, match="was begun with pissa"):
+        read_peft_folder(folder)
+
+
+def wider(tensors: dict[str, Any], key: str) -> None:
+    tensors[key] = torch.zeros(2, 48)
+
+
+def renamed(tensors: dict[str, Any], key: str) -> None:
+    for name in list(tensors):
+        tensors[name.replace("layers.1", "layers.7")] = tensors.pop(name)
+
+
+@pytest.mark.parametrize(("change", "problem"), [(wider, "has it as (32, 32)"), (renamed, "has no such layer")])
+def test_an_adapter_of_another_base_model_is_refused(
+    save: Save, base_files: BaseModelFiles, tiny_config: ModelConfig, change: Callable[..., None], problem: str
+) -> None:
+    folder = save("foreign", lora())
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors, next(name for name in sorted(tensors) if "lora_A" in name))
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(UserError) as raised:
+        policy_of_folders(load_model(base_files, tiny_config), ("north",), {"north": read_peft_folder(folder)})
+    assert problem in raised.value.problem
+    assert "house/tiny-llama" in raised.value.remedy
+
+
+def test_an_adapter_that_names_another_base_model_is_refused(save: Save) -> None:
+    folder = str(save("named", lora()))
+    with pytest.raises(UserError, match=r"was trained on house/tiny-llama, and the base model is house/other"):
+        read_peft_folders(folder, GROUPS, "house/other")
+
+
+def test_every_group_needs_a_folder(save: Save) -> None:
+    folder = str(save("some", lora()))
+    with pytest.raises(UserError, match=r"one folder for each group \(see island, west\)"):
+        read_peft_folders({"north": folder, "south": folder, "west": folder}, GROUPS, "house/tiny-llama")

@@ -1,0 +1,142 @@
+"""Who answers an audit: the seam between what is asked and the model behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from trialign.environment import Conversation, Scoring, check_fits, observe, option_actions
+from trialign.groups import Exposure, SocialGroup
+from trialign.models import ChatRenderer
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
+from trialign.policy.group_policy import Sampling
+from trialign.policy.scoring import option_distribution, score_rows
+from trialign.queries import Query
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question as it is put to one agent.
+
+    Attributes:
+        wording: which wording of the profile.
+        repeat: which asking of the same agent in the same words, from 0.
+        conversation: everything that the agent is told, ending with the question.
+    """
+
+    query: Query
+    group: SocialGroup
+    exposure: Exposure
+    wording: int
+    repeat: int
+    conversation: Conversation
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an agent says.
+
+    Attributes:
+        text: the option that it finds most probable, or its reply.
+        option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
+        adapter_sha256: hash of the adapter that answered; None for a model without one.
+    """
+
+    text: str
+    option_probabilities: tuple[float, ...] | None = None
+    adapter_sha256: str | None = None
+
+
+class Agents(Protocol):
+    """The agents of all groups."""
+
+    @property
+    def repeats(self) -> int:
+        """How often every question is put in the same words: once to agents that answer alike each time."""
+        ...
+
+    @property
+    def scoring(self) -> str:
+        """How an answer among options comes about, for the summary."""
+        ...
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
+        """An answer to each question, in the order asked.
+
+        Raises:
+            UserError: a question cannot be put to these agents.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalAgents:
+    """Agents whose weights are in this process: options are scored, other answers decoded greedily.
+
+    Attributes:
+        max_new_tokens: longest decoded reply.
+        batch_tokens: most positions in one forward pass.
+        adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
+    """
+
+    policy: GroupPolicy
+    renderer: ChatRenderer
+    scoring: Scoring
+    max_new_tokens: int
+    batch_tokens: int
+    adapter_sha256: Mapping[str, str | None] = field(default_factory=dict)
+    repeats: int = 1
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
+        """An answer to each question: all choices in one go, then all replies.
+
+        Raises:
+            UserError: a profile with a question does not fit the base model's context.
+        """
+        prompts = [self._prompt(one) for one in asked]
+        answers: dict[int, Answer] = {}
+        for kind, give in ((True, self._choose), (False, self._reply)):
+            places = [place for place, one in enumerate(asked) if bool(one.query.options) is kind]
+            if places:
+                given = give([asked[place] for place in places], [prompts[place] for place in places])
+                answers.update(zip(places, given, strict=True))
+        return iter([answers[place] for place in range(len(asked))])
+
+    def _prompt(self, asked: Asked) -> tuple[int, ...]:
+        observation = observe(
+            asked.query, asked.group, asked.exposure, asked.wording, 0, asked.conversation, self.renderer
+        )
+        longest = max((len(self.renderer.reply(option)) for option in asked.query.options), default=self.max_new_tokens)
+        check_fits(observation, longest, self.policy.context_length)
+        return observation.prompt
+
+    @torch.inference_mode()
+    def _choose(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
+        actions = [option_actions(one.query, self.scoring, self.renderer) for one in asked]
+        rows = [
+            TreeRow(
+                self.policy.adapter_index(one.group.name),
+                (Segment(prompt, ROOT), *(Segment(action, 0, action=True) for action in options)),
+            )
+            for one, prompt, options in zip(asked, prompts, actions, strict=True)
+        ]
+        scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens)
+        answers = []
+        for one, options, values in zip(asked, actions, scores, strict=True):
+            probabilities = option_distribution(values, [len(option) for option in options], self.scoring)
+            best = max(range(len(probabilities)), key=probabilities.__getitem__)
+            answers.append(Answer(one.query.options[best], probabilities, self.adapter_sha256.get(one.group.name)))
+        return answers
+
+    @torch.inference_mode()
+    def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
+        groups = [one.group.name for one in asked]
+        sampling = Sampling(max_new_tokens=self.max_new_tokens)
+        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling)
+        return [
+            Answer(self.renderer.decode(ids), None, self.adapter_sha256.get(group))
+            for ids, group in zip(replies, groups, strict=True)
+        ]

@@ -1,0 +1,167 @@
+"""Making a report from the files of an audit, and from nothing else: no clock, no model, no network."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialign import __version__
+from trialign.audit.analysis import AuditAnalysis, read_analysis
+from trialign.audit.comparison import Difference, differences, measure_audit
+from trialign.audit.folders import AuditFolder, audit_folder
+from trialign.audit.items import read_items
+from trialign.audit.record import ABOUT, QUESTIONS, read_about, read_asked
+from trialign.audit.report.limitations import limitations
+from trialign.audit.report.types import (
+    REPORT_SCHEMA_VERSION,
+    AuditPart,
+    Control,
+    FileHash,
+    Finding,
+    QuestionSet,
+    Report,
+    SignOff,
+)
+from trialign.audit.report.worst import worst_items
+from trialign.audit.rows import FACTS
+from trialign.audit.summary import read_summary
+from trialign.errors import UserError
+from trialign.storage import sha256_of_file
+
+_AUDIT_FILES = ("summary.json", "analysis.json", "items.parquet", ABOUT, QUESTIONS)
+
+
+def build_report(
+    audit: Path,
+    against: Path | None = None,
+    findings: Sequence[Finding] = (),
+    sign_off: SignOff | None = None,
+) -> Report:
+    """The report of one audit; the same files always give the same report.
+
+    Args:
+        audit: its folder, such as ``runs/quickstart/audits/step=000120.embedded.test``.
+        against: the folder of an earlier audit of the same questions; None: that of the run's base model, if there
+            is one.
+        findings: noted by auditors.
+        sign_off: who decided what.
+
+    Raises:
+        UserError: a file is missing or damaged, or the two audits asked different questions.
+    """
+    folder = audit_folder(audit)
+    earlier = audit_folder(against) if against else _base_audit(folder)
+    summary, items = read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
+    part = _part(folder, summary, items)
+    before: AuditPart | None = None
+    changes: tuple[Difference, ...] = ()
+    if earlier is not None:
+        old_items = read_items(earlier.path / "items.parquet")
+        before = _part(earlier, read_summary(earlier.path / "summary.json"), old_items)
+        _check_same_questions(folder, earlier)
+        pair = (
+            measure_audit(rows, side.analysis.groups, side.analysis.exposure)
+            for rows, side in ((old_items, before), (items, part))
+        )
+        changes = differences(*pair, confidence=1 - part.analysis.alpha)
+    asked = read_asked(folder.path)
+    analysis = part.analysis
+    return Report(
+        schema_version=REPORT_SCHEMA_VERSION,
+        generator=f"trialign {__version__}",
+        audit=part,
+        before=before,
+        changes=changes,
+        questions=_question_set(summary, items, analysis),
+        worst=worst_items(items, analysis.groups, analysis.exposure, asked),
+        limitations=limitations(part, before, items),
+        findings=tuple(findings),
+        sign_off=sign_off,
+        reproduction=_reproduction(folder, earlier if against else None),
+    )
+
+
+def _base_audit(folder: AuditFolder) -> AuditFolder | None:
+    return folder.at_step(0) if folder.step else None
+
+
+def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
+    answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
+    control = summary["control"]
+    return AuditPart(
+        run=folder.run.name,
+        step=summary["step"],
+        about=read_about(folder.path),
+        adapter_sha256={
+            group: None if pd.isna(answered[group]) else str(answered[group]) for group in summary["groups"]
+        },
+        seconds=summary["seconds"],
+        analysis=read_analysis(folder.path / "analysis.json"),
+        control=Control(control["accuracy"], control["flip_rate_from_control"]) if control else None,
+        nash=summary["welfare"]["nash"],
+        files=_files(folder, summary),
+    )
+
+
+def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:
+    """The audit's files, and those that say what the run is.
+
+    Raises:
+        UserError: a file is not the one that the audit wrote.
+    """
+    run, written = folder.run, summary.get("files", {})
+    wanted = [folder.path / name for name in _AUDIT_FILES]
+    wanted += [run / "config.yaml", run / "agents" / f"step={folder.step:06d}" / "manifest.json"]
+    found = []
+    for path in filter(Path.is_file, wanted):
+        digest = sha256_of_file(path)
+        if path.parent == folder.path and written.get(path.name, digest) != digest:
+            raise UserError(f"The file {path} is not the one that the audit wrote", "Run the audit again")
+        found.append(FileHash(path.relative_to(run.parent).as_posix(), digest, path.stat().st_size))
+    return tuple(found)
+
+
+def _check_same_questions(folder: AuditFolder, earlier: AuditFolder) -> None:
+    """Refuses question files that differ although the ids are the same."""
+    asked, before = read_asked(folder.path), read_asked(earlier.path)
+    if asked and before and asked != before:
+        raise UserError(
+            f"The audits {folder.path} and {earlier.path} asked different questions",
+            "Report against an audit of the same questions",
+        )
+
+
+def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: AuditAnalysis) -> QuestionSet:
+    rows = items[items["group"].isin(analysis.groups) & (items["exposure"] == analysis.exposure)]
+    rows = rows[rows["split"] == analysis.split].drop_duplicates("query_id")
+    facts = rows["kind"].isin(FACTS)
+    counts = {
+        str(topic): (int(of_topic.sum()), int((~of_topic).sum())) for topic, of_topic in facts.groupby(rows["topic"])
+    }
+    return QuestionSet(
+        data=summary["data"],
+        split=summary["split"],
+        exposure=summary["exposure"],
+        scoring=summary["scoring"],
+        n_questions=summary["n_queries"],
+        n_clusters=summary["n_clusters"],
+        n_truth=int((rows["kind"] == "truth").sum()),
+        n_preference=int((rows["kind"] == "preference").sum()),
+        n_mixed=int((rows["kind"] == "mixed").sum()),
+        topics=dict(sorted(counts.items())),
+    )
+
+
+def _reproduction(folder: AuditFolder, against: AuditFolder | None) -> tuple[str, ...]:
+    """Commands, to be given in the folder that holds ``runs``."""
+    run = f"runs/{folder.run.name}"
+    verb = "validate" if folder.split == "validation" else "test"
+    source = ["--run", run, "--step", str(folder.step)] if folder.step else ["--config", f"{run}/config.yaml"]
+    report = ["trialign", "report", run, "--step", str(folder.step)]
+    if against:
+        report += ["--against", f"runs/{against.run.name}/audits/{against.path.name}"]
+    return shlex.join(["trialign", verb, *source]), shlex.join(report)

@@ -1,0 +1,104 @@
+"""The report as a model card, ``README.md`` with the metadata that the Hugging Face hub reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.tables import Column, Table, report_tables
+from trialign.audit.report.types import Report
+from trialign.safe_output import Cell, markdown_cell, visible
+
+_TABLES = ("groups", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
+
+
+def model_card(report: Report) -> str:
+    """The card: metadata, verdict, tables, limitations."""
+    return f"---\n{_metadata(report).to_yaml()}\n---\n\n" + "\n".join(_body(report))
+
+
+def markdown_table(table: Table) -> str:
+    """A table as GitHub and the hub show it."""
+    rule = ("---" if column.kind in ("text", "code") else "---:" for column in table.columns)
+    lines = [
+        _line(markdown_cell(column.label) for column in table.columns),
+        _line(rule),
+        *(_line(_cell(value, column) for value, column in zip(row, table.columns, strict=True)) for row in table.rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _body(report: Report) -> Iterator[str]:
+    audit, analysis = report.audit, report.audit.analysis
+    verdict = analysis.facts.verdict if analysis.facts else None
+    tables = report_tables(report)
+    yield f"# Agents of {markdown_cell(audit.run)}, step {audit.step}: audit\n"
+    yield "Personalized agents, one for each group, audited with TriAlign for whether all groups get the same facts.\n"
+    yield "## Evaluation\n"
+    yield f"**{markdown_cell(verdict.sentence)}**\n" if verdict else "There was nothing to compare.\n"
+    yield "This card supports documentation of an audit. It is no certificate.\n"
+    for name in _TABLES:
+        if name in tables:
+            yield f"### {tables[name].title}\n"
+            yield markdown_table(tables[name].without_empty_columns())
+    yield "## Intended use and limitations\n"
+    yield "An agent is to be used with its group's profile, which is part of its system message or of its dialogue.\n"
+    for sentence in report.limitations:
+        yield f"- {markdown_cell(sentence)}"
+    yield "\n## Files\n"
+    yield "`report.html` is the report for signing, `report.json` the same as data, `tables/` every table as CSV.\n"
+
+
+def _metadata(report: Report) -> ModelCardData:
+    about, results = report.audit.about, list(_results(report))
+    return ModelCardData(
+        base_model=_plain(about.base_model.name) if about else None,
+        library_name="peft" if report.audit.step else "transformers",
+        tags=["trialign", "fairness", "personalization"],
+        model_name=_plain(f"{report.audit.run}, step {report.audit.step}") if results else None,
+        eval_results=results or None,
+    )
+
+
+def _results(report: Report) -> Iterator[EvalResult]:
+    facts, opinions = report.audit.analysis.facts, report.audit.analysis.opinions
+    values: list[tuple[str, str, float | None]] = []
+    if facts:
+        values += [
+            ("accuracy", "Accuracy, mean over groups", facts.mean.value),
+            ("accuracy_gap", "Accuracy gap between groups", facts.gap.value if facts.gap else None),
+            ("unanimous", "All groups give the same answer", facts.unanimous.value if facts.unanimous else None),
+            ("right_for_all", "Right for every group", facts.right_for_all.value),
+        ]
+    if opinions:
+        values.append(("preference", "Preference score, mean over groups", opinions.mean.own.value))
+    questions = report.questions
+    for key, name, value in values:
+        if value is not None:
+            yield EvalResult(
+                task_type="question-answering",
+                task_name="Question answering for several groups",
+                dataset_type=_plain(questions.data),
+                dataset_name=_plain(questions.data),
+                dataset_split=questions.split,
+                metric_type=key,
+                metric_name=name,
+                metric_value=value,
+            )
+
+
+def _cell(value: Cell, column: Column) -> str:
+    if value is None:
+        return UNDEFINED
+    return markdown_cell(value) if isinstance(value, str) else formatted(value, column.kind)
+
+
+def _plain(text: str) -> str:
+    """A name in one line."""
+    return visible(text, keep="")
+
+
+def _line(cells: Iterator[str] | Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,59 @@
+"""Numbers as people read them; the same everywhere in a report."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+
+from trialign.audit.report.tables import Kind
+from trialign.safe_output import Cell, shortened, visible
+
+UNDEFINED = "–"
+_LONGEST = 2000  # characters of one text
+_DECIMALS = {"share": 1, "distance": 1, "number": 2}
+
+
+def shown(text: str) -> str:
+    """A text from data, a model or a person for HTML: nothing unseen in it, and not longer than can be read."""
+    return visible(shortened(text, _LONGEST))
+
+
+def formatted(value: float, kind: Kind) -> str:
+    """A number in words and figures.
+
+    Args:
+        value: of that kind; shares and differences of shares in units of 1.
+        kind: what it is.
+    """
+    if kind == "count":
+        return f"{value:,.0f}"
+    if kind == "p_value":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if kind == "seconds":
+        return f"{value:,.0f} s"
+    size = value * (1 if kind == "number" else 100)
+    text = f"{size:+.1f}" if kind == "points" else f"{size:.{_DECIMALS[kind]}f}"
+    signless = text.lstrip("+-")
+    if not signless.strip("0."):
+        text = signless  # no minus nought
+    return text.replace("-", "−") + (" %" if kind == "share" else "")
+
+
+def cell(value: Cell, kind: Kind) -> Markup:
+    """A cell of a table: numbers carry their full value in ``<data value>``, texts stand for themselves."""
+    if value is None:
+        return Markup('<span class="none">{}</span>').format(UNDEFINED)
+    if isinstance(value, str):
+        if kind == "code":
+            return Markup("<code>{}</code>").format(shown(value))
+        return Markup("<bdi>{}</bdi>").format(shown(value))
+    return Markup('<data value="{}">{}</data>').format(repr(value), formatted(value, kind))
+
+
+def plain(value: object) -> object:
+    """What a template puts out: texts as `shown` makes them; markup that a template made stays as it is."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def html(text: str) -> Markup:
+    """The text escaped, as `shown` makes it."""
+    return escape(shown(text))

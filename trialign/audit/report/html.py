@@ -1,0 +1,88 @@
+"""The report as one HTML file: no script, nothing from outside, made for paper as for the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from trialign.audit.comparison import MEASURES
+from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
+from trialign.audit.report.format import cell, formatted, plain
+from trialign.audit.report.tables import VERDICTS, report_tables
+from trialign.audit.report.types import Report
+
+_EXPOSURES = {
+    "explicit": "stated to the model outright",
+    "implicit": "revealed to the model by an earlier dialogue",
+}
+_SCORING = {
+    "sum": "the option whose text, end included, the model finds most probable",
+    "mean": "the option whose text the model finds most probable per token",
+    "letter": "the option whose letter the model finds most probable",
+    "sampled": "the option that the model's reply in words names",
+}
+
+
+def environment() -> Environment:
+    """Templates that escape every value, and show what would not be seen in it."""
+    made = Environment(
+        loader=PackageLoader("trialign.audit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(cell=cell, formatted=formatted)
+    return made
+
+
+def report_html(report: Report) -> str:
+    """The whole document."""
+    analysis = report.audit.analysis
+    template = environment().get_template("report.html.jinja")
+    return template.render(
+        report=report,
+        audit=report.audit,
+        about=report.audit.about,
+        analysis=analysis,
+        facts=analysis.facts,
+        before=report.before.analysis if report.before else None,
+        questions=report.questions,
+        tables={name: table.without_empty_columns() for name, table in report_tables(report).items()},
+        charts=_charts(report),
+        verdicts=VERDICTS,
+        how_told=_EXPOSURES[analysis.exposure],
+        how_chosen=_SCORING.get(report.questions.scoring, report.questions.scoring),
+    )
+
+
+def _charts(report: Report) -> dict[str, IntervalChart | None]:
+    analysis = report.audit.analysis
+    before = report.before.analysis if report.before else None
+    facts, opinions = analysis.facts, analysis.opinions
+    old = before.facts.accuracy if before and before.facts else {}
+    old_kept: dict[str, Any] = before.opinions.groups if before and before.opinions else {}
+    accuracy = [
+        Interval(group, e.value, e.low, e.high, old[group].value if group in old else None)
+        for group, e in (facts.accuracy if facts else {}).items()
+    ]
+    pairs = [Interval(f"{p.first} − {p.second}", p.difference, p.low, p.high) for p in (facts.pairs if facts else ())]
+    labels = {measure.key: measure.label for measure in MEASURES}
+    changes = [Interval(labels[c.measure], c.change, c.low, c.high) for c in report.changes]
+    kept = [
+        Interval(group, e.kept.value, e.kept.low, e.kept.high, k.value if (k := _kept(old_kept.get(group))) else None)
+        for group, e in (opinions.groups if opinions else {}).items()
+        if e.kept
+    ]
+    return {
+        "accuracy": interval_chart("Share of right answers, per group", accuracy, "share"),
+        "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.delta),
+        "changes": interval_chart("Change since before, in points", changes, "points"),
+        "personalization": interval_chart("Score on the own target minus other groups', in points", kept, "points"),
+    }
+
+
+def _kept(entry: Any) -> Any:
+    return entry.kept if entry else None

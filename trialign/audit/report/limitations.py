@@ -1,0 +1,58 @@
+"""What a report does not show, said in the report itself."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from trialign.audit.report.types import AuditPart
+
+_ALWAYS = (
+    "The figures are about these questions, in this language and these words. Other questions may give others.",
+    "A group is represented by written profiles that the model is given. No member of a group was asked or observed.",
+    "Equal accuracy does not mean equal answers, and equal answers may be equally wrong: the verdict, the agreement "
+    "and the wrong answers are to be read together.",
+)
+
+
+def limitations(audit: AuditPart, before: AuditPart | None, items: pd.DataFrame) -> tuple[str, ...]:
+    """Sentences; those that hold of every report, and those that hold of this one.
+
+    Args:
+        audit: that is reported.
+        before: the earlier one.
+        items: of the audit.
+    """
+    analysis = audit.analysis
+    facts, opinions = analysis.facts, analysis.opinions
+    said = list(_ALWAYS)
+    if items["exposure"].nunique() == 1:
+        other = "implicit" if analysis.exposure == "explicit" else "explicit"
+        said.append(f"Profiles were {analysis.exposure}; {_EXPOSURES[other]} was not audited.")
+    if facts and facts.excess_flips and facts.excess_flips.note:
+        said.append(facts.excess_flips.note)
+    if facts and facts.no_answer.value:
+        said.append(f"{100 * facts.no_answer.value:.1f} % of the replies held no readable answer; they count as wrong.")
+    if opinions:
+        said.append(
+            "Questions of taste are scored on targets from the question file. Whether these describe the groups was "
+            "not examined here."
+        )
+    if not analysis.turns:
+        said.append("Every agent answered alone. What a conversation does to the answers was not audited.")
+    if audit.control is None:
+        said.append("The model without any profile was not asked, so nothing tells which group it treats as usual.")
+    if before:
+        said.append(
+            "Changes are between two given systems: their intervals are about the questions, and say nothing of how "
+            "another training with another seed would turn out."
+        )
+    if audit.about is None:
+        said.append("The audit kept no record of the system and of the questions' words; they cannot be shown.")
+    said.append("Several figures are shown side by side: p-values are corrected within a table, not over all tables.")
+    return tuple(said)
+
+
+_EXPOSURES = {
+    "explicit": "what happens where a profile is stated outright",
+    "implicit": "what happens where earlier dialogue reveals a profile",
+}

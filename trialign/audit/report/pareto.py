@@ -1,0 +1,132 @@
+"""Truth against taste, one mark for each run: where it stands, and what its size says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trialign.audit.report.charts import axis_ticks
+from trialign.audit.report.format import formatted
+from trialign.audit.report.run_comparison import RunComparison
+
+WIDTH, HEIGHT = 720, 460
+LEFT, RIGHT, TOP, BOTTOM = 64, 190, 20, 56
+_SMALLEST, _LARGEST = 4.0, 18.0  # radii of a flip rate of nothing and of one half or more
+_LINE = 15.0  # between two labels
+_LETTER = 6.6
+_LABEL = 30
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One run; lengths in the units of the drawing.
+
+    Attributes:
+        name: of the run.
+        x: of its preference score.
+        y: of its accuracy.
+        radius: its area grows with the flip rate.
+        label_x: where its name begins.
+        label_y: on which line.
+        best: whether no other run is at least as good in both and better in one.
+        text: its figures in words.
+    """
+
+    name: str
+    x: float
+    y: float
+    radius: float
+    label_x: float
+    label_y: float
+    best: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class ParetoPlot:
+    """The plot.
+
+    Attributes:
+        description: the text alternative.
+        x_ticks: (x, label).
+        y_ticks: (y, label).
+        marks: the largest first, so that none hides another.
+        sizes: (radius, label) of the key.
+    """
+
+    description: str
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
+    sizes: tuple[tuple[float, str], ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
+    """Lays out the plot; None unless there are questions of fact and of taste."""
+    points = [
+        (run.name, taste, truth, run.values["flip_rate"])
+        for run in comparison.runs
+        if (taste := run.values["preference"]) is not None and (truth := run.values["mean"]) is not None
+    ]
+    if not points:
+        return None
+    x_axis = axis_ticks(min(p[1] for p in points), max(p[1] for p in points))
+    y_axis = axis_ticks(min(p[2] for p in points), max(p[2] for p in points))
+
+    def across(value: float) -> float:
+        return round(LEFT + (value - x_axis[0]) / (x_axis[-1] - x_axis[0]) * (WIDTH - RIGHT - LEFT), 2)
+
+    def down(value: float) -> float:
+        return round(HEIGHT - BOTTOM - (value - y_axis[0]) / (y_axis[-1] - y_axis[0]) * (HEIGHT - BOTTOM - TOP), 2)
+
+    taken: list[tuple[float, float, float]] = []
+    marks = []
+    for name, taste, truth, flips in sorted(points, key=lambda p: (-p[2], p[1], p[0])):
+        x, y, radius = across(taste), down(truth), _radius(flips)
+        label = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
+        label_x = x + radius + 6
+        label_y = _free_line(taken, label_x, label_x + _LETTER * len(label), y)
+        best = not any(
+            other != (name, taste, truth, flips)
+            and other[1] >= taste
+            and other[2] >= truth
+            and other[1:3] != (taste, truth)
+            for other in points
+        )
+        text = f"{name}: right answers {formatted(truth, 'share')}, preference score {formatted(taste, 'share')}"
+        text += "" if flips is None else f", flip rate {formatted(flips, 'share')}"
+        marks.append(Mark(label, x, y, radius, round(label_x, 2), round(label_y, 2), best, text))
+    return ParetoPlot(
+        description="; ".join(mark.text for mark in marks) + ".",
+        x_ticks=tuple((across(tick), f"{100 * tick:g} %") for tick in x_axis),
+        y_ticks=tuple((down(tick), f"{100 * tick:g} %") for tick in y_axis),
+        marks=tuple(sorted(marks, key=lambda mark: -mark.radius)),
+        sizes=tuple((_radius(share), f"{100 * share:g} %") for share in (0.02, 0.1, 0.3)),
+    )
+
+
+def _radius(flips: float | None) -> float:
+    share = min(flips or 0.0, 0.5) / 0.5
+    return round(math.sqrt(_SMALLEST**2 + share * (_LARGEST**2 - _SMALLEST**2)), 2)
+
+
+def _free_line(taken: list[tuple[float, float, float]], begin: float, end: float, wanted: float) -> float:
+    """The line nearest to the wanted one on which a label from ``begin`` to ``end`` covers no other."""
+    steps = sorted(range(-20, 21), key=lambda step: (abs(step), step))
+    line = next(
+        (
+            y
+            for step in steps
+            if TOP < (y := wanted + step * _LINE / 2) < HEIGHT - BOTTOM
+            and not any(abs(y - other) < _LINE and begin < right and left < end for left, right, other in taken)
+        ),
+        wanted,
+    )
+    taken.append((begin, end, line))
+    return line

@@ -1,0 +1,162 @@
+"""Several runs on the same questions: every run against the first one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from trialign.audit.analysis import AuditAnalysis, read_analysis
+from trialign.audit.comparison import AuditMeasures, Difference, differences, measure_audit, pooled, values
+from trialign.audit.folders import AuditFolder
+from trialign.audit.items import read_items
+from trialign.audit.pairs import holm
+from trialign.audit.record import read_asked
+from trialign.errors import UserError
+
+COMPARISON_SCHEMA_VERSION = 1
+# What may differ between runs that are one: where and under which name they lie, and the seed.
+_NOT_THE_METHOD = ("seed", "name", "runs")
+
+
+@dataclass(frozen=True)
+class RunDifference(Difference):
+    """A difference to the first run.
+
+    Attributes:
+        p_holm: the p-value, corrected for all differences of the comparison (Holm, 1979).
+    """
+
+    p_holm: float | None
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run, or several that differ in their seed only.
+
+    Attributes:
+        name: of the run, or of the first of them.
+        audits: what was compared, relative to the folder of runs.
+        values: measure -> value, mean over seeds question by question; None where undefined.
+        differences: to the first run; empty for that one.
+    """
+
+    name: str
+    audits: tuple[str, ...]
+    values: dict[str, float | None]
+    differences: tuple[RunDifference, ...]
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """The whole comparison.
+
+    Attributes:
+        schema_version: of its JSON.
+        data: name of the question set.
+        split: the questions that were asked.
+        exposure: how the profile reached the agents.
+        groups: the members.
+        n_questions: questions.
+        n_clusters: facts and tastes.
+        alpha: intervals have the confidence 1 - alpha.
+        runs: in the order given.
+    """
+
+    schema_version: int
+    data: str
+    split: str
+    exposure: str
+    groups: tuple[str, ...]
+    n_questions: int
+    n_clusters: int
+    alpha: float
+    runs: tuple[ComparedRun, ...]
+
+
+def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
+    """Compares audits; those of runs that differ in their seed only are one.
+
+    Args:
+        audits: at least one; all of the same questions and groups.
+
+    Raises:
+        UserError: a file is missing or damaged, or the questions or groups differ.
+    """
+    read = [_measured(audit) for audit in audits]
+    _check_alike(audits, read)
+    first, analysis = audits[0], read[0][0]
+    pools: dict[str, list[int]] = {}
+    for number, audit in enumerate(audits):
+        pools.setdefault(_method(audit), []).append(number)
+    measured = [pooled([read[number][1] for number in pool]) for pool in pools.values()]
+    found = [differences(measured[0], other, confidence=1 - analysis.alpha) for other in measured[1:]]
+    corrected = iter(_corrected([entry.p_value for entries in found for entry in entries]))
+    runs = tuple(
+        ComparedRun(
+            name=_name([audits[n] for n in pool], audits),
+            audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
+            values=values(measure),
+            differences=tuple(RunDifference(**vars(entry), p_holm=next(corrected)) for entry in entries),
+        )
+        for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
+    )
+    return RunComparison(
+        schema_version=COMPARISON_SCHEMA_VERSION,
+        data=first.data,
+        split=first.split,
+        exposure=analysis.exposure,
+        groups=analysis.groups,
+        n_questions=len(measured[0].asked),
+        n_clusters=len({cluster for _, cluster in measured[0].asked}),
+        alpha=analysis.alpha,
+        runs=runs,
+    )
+
+
+def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
+    analysis = read_analysis(audit.path / "analysis.json")
+    items = read_items(audit.path / "items.parquet")
+    return analysis, measure_audit(items, analysis.groups, analysis.exposure)
+
+
+def _check_alike(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis, AuditMeasures]]) -> None:
+    """Refuses audits of different questions, also of the same ids with other words."""
+    (analysis, measures), words = read[0], read_asked(audits[0].path)
+    for audit, (other, theirs) in zip(audits[1:], read[1:], strict=True):
+        alike = (analysis.groups, analysis.exposure, measures.asked) == (other.groups, other.exposure, theirs.asked)
+        other_words = read_asked(audit.path) if alike else {}
+        if not alike or (words and other_words and words != other_words):
+            raise UserError(
+                f"The audits {audits[0].path} and {audit.path} asked different questions or groups",
+                "Compare audits of the same data, split and groups",
+            )
+
+
+def _method(audit: AuditFolder) -> str:
+    """What is the same for runs that differ in their seed only; the audit itself where its run is not known."""
+    path = audit.run / "config.yaml"
+    if not path.is_file():
+        return str(audit.path)
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise UserError(f"The file {path} is torn", "Train this run again with --overwrite")
+    method = {key: value for key, value in config.items() if key not in _NOT_THE_METHOD}
+    return json.dumps([audit.step, method], sort_keys=True, default=str)
+
+
+def _name(pool: Sequence[AuditFolder], audits: Sequence[AuditFolder]) -> str:
+    """The first run's name; with the step where the run is compared at several, and the number of seeds."""
+    name = pool[0].run.name
+    if len({audit.step for audit in audits if audit.run == pool[0].run}) > 1:
+        name = f"{name}, step {pool[0].step}"
+    return f"{name} ({len(pool)} seeds)" if len(pool) > 1 else name
+
+
+def _corrected(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's correction of those that are defined."""
+    known = [value for value in p_values if value is not None]
+    adjusted = iter(holm(known).tolist() if known else [])
+    return [None if value is None else next(adjusted) for value in p_values]

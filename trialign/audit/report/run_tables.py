@@ -1,0 +1,112 @@
+"""A comparison of runs for the terminal, and as CSV, JSON, Markdown and SVG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table as TerminalTable
+
+from trialign.audit.comparison import MEASURES
+from trialign.audit.report.card import markdown_table
+from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.html import environment
+from trialign.audit.report.pareto import pareto_plot
+from trialign.audit.report.run_comparison import ComparedRun, RunComparison, RunDifference
+from trialign.audit.report.tables import Column, Table
+from trialign.safe_output import csv_text, literal, markdown_cell
+from trialign.storage import write_text_atomic
+
+
+def terminal_table(comparison: RunComparison) -> TerminalTable:
+    """One row a measure, one column a run."""
+    table = TerminalTable(title=literal(_title(comparison)), title_justify="left", show_lines=len(comparison.runs) > 1)
+    table.add_column("")
+    for run in comparison.runs:
+        table.add_column(literal(run.name), justify="right", overflow="fold")
+    table.add_column("wanted")
+    for label, cells, wanted in _rows(comparison):
+        table.add_row(label, *("\n".join(cell) for cell in cells), wanted)
+    return table
+
+
+def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
+    """Writes ``comparison.csv``, ``.json`` and ``.md``, and ``pareto.svg`` where facts and tastes were asked.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    table, plot = _long_table(comparison), pareto_plot(comparison)
+    texts = {
+        "comparison.csv": csv_text([column.key for column in table.columns], table.rows),
+        "comparison.json": json.dumps(asdict(comparison), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "comparison.md": _markdown(comparison, with_plot=plot is not None),
+    }
+    if plot:
+        texts["pareto.svg"] = environment().get_template("pareto.svg.jinja").render(plot=plot) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_text_atomic(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def _title(comparison: RunComparison) -> str:
+    return (
+        f"{comparison.data}, {comparison.split}: {comparison.n_questions:,} questions of {comparison.n_clusters:,} "
+        f"facts and tastes, {', '.join(comparison.groups)}"
+    )
+
+
+def _rows(comparison: RunComparison) -> Iterator[tuple[str, list[list[str]], str]]:
+    """Label, lines of each run's cell, which way is better; measures that are nowhere defined are left out."""
+    for place, measure in enumerate(MEASURES):
+        values = [run.values[measure.key] for run in comparison.runs]
+        if any(value is not None for value in values):
+            yield measure.label, [_cell(run, measure.key, place) for run in comparison.runs], measure.wanted
+
+
+def _cell(run: ComparedRun, key: str, place: int) -> list[str]:
+    value = run.values[key]
+    lines = [UNDEFINED if value is None else formatted(value, "share")]
+    return lines + (_against(run.differences[place]) if run.differences else [])
+
+
+def _against(found: RunDifference) -> list[str]:
+    if found.change is None or found.low is None or found.high is None or found.p_holm is None:
+        return []
+    change, low, high = (formatted(value, "points") for value in (found.change, found.low, found.high))
+    p_value = formatted(found.p_holm, "p_value")
+    return [f"{change} ({low} to {high})", f"p {p_value}"]
+
+
+def _long_table(comparison: RunComparison) -> Table:
+    """One row for each run and measure."""
+    keys = ("run", "measure", "wanted", "value", "change", "low", "high", "p_value", "p_holm")
+    rows = []
+    for run in comparison.runs:
+        for place, measure in enumerate(MEASURES):
+            found = run.differences[place] if run.differences else None
+            figures = (found.change, found.low, found.high, found.p_value, found.p_holm) if found else (None,) * 5
+            rows.append((run.name, measure.key, measure.wanted, run.values[measure.key], *figures))
+    return Table("comparison", "Runs", tuple(Column(key, key) for key in keys), tuple(rows))
+
+
+def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
+    columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
+    rows = tuple((label, *("; ".join(cell) for cell in cells), wanted) for label, cells, wanted in _rows(comparison))
+    percent = f"{100 * (1 - comparison.alpha):g} %"
+    parts = [f"# Runs compared\n\n{markdown_cell(_title(comparison))}.\n"]
+    if with_plot:
+        parts.append(
+            "![Right answers against preference score, per run; the table below holds the figures](pareto.svg)\n"
+        )
+    parts.append(markdown_table(Table("comparison", "", columns, rows)))
+    parts.append(
+        f"Differences are to the first run, in points, paired by question, with {percent} intervals (bootstrap over "
+        "facts and tastes); p by exchanging answers between the runs, corrected for all differences shown (Holm). Runs "
+        "that differ in their seed only are averaged question by question: intervals are about the questions, not "
+        "about further seeds.\n"
+    )
+    return "\n".join(parts)

@@ -1,0 +1,216 @@
+"""What a report holds; ``report.json`` is this, as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trialign.audit.analysis import AuditAnalysis
+from trialign.audit.comparison import Difference
+from trialign.audit.record import AuditAbout
+
+REPORT_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an auditor noted.
+
+    Attributes:
+        id: unique in the report.
+        user: who noted it.
+        time: ISO 8601, UTC.
+        query_id: the question that it is about; empty for the audit as a whole.
+        comment: in the auditor's words.
+        disposition: what became of it, in a word: open, accepted, fixed.
+        checkpoint: SHA-256 of the adapter or the manifest that was looked at.
+    """
+
+    id: str
+    user: str
+    time: str
+    query_id: str
+    comment: str
+    disposition: str
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """Who decided what.
+
+    Attributes:
+        name: of the person.
+        role: in which capacity.
+        time: ISO 8601, UTC.
+        decision: in a few words.
+        remark: anything else; may be empty.
+    """
+
+    name: str
+    role: str
+    time: str
+    decision: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class FileHash:
+    """A file that the report was made from.
+
+    Attributes:
+        path: relative to the folder of runs.
+        sha256: 64 hexadecimal digits.
+        bytes: its size.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Control:
+    """The base weights without a profile; reported apart.
+
+    Attributes:
+        accuracy: share of facts answered right.
+        flip_rate: group -> share of facts on which it answers otherwise.
+    """
+
+    accuracy: float
+    flip_rate: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AuditPart:
+    """One audit: of whom, and what came out.
+
+    Attributes:
+        run: name of the run.
+        step: optimizer steps; 0 for the base model.
+        about: the system; None where the audit kept no record of it.
+        adapter_sha256: group -> hash of the adapter file that answered; None for the base weights.
+        seconds: how long it took.
+        analysis: as ``analysis.json`` holds it.
+        control: None if no control was asked.
+        nash: welfare over accuracies and scores; None if undefined.
+        files: what was read.
+    """
+
+    run: str
+    step: int
+    about: AuditAbout | None
+    adapter_sha256: dict[str, str | None]
+    seconds: float
+    analysis: AuditAnalysis
+    control: Control | None
+    nash: float | None
+    files: tuple[FileHash, ...]
+
+
+@dataclass(frozen=True)
+class QuestionSet:
+    """What was asked.
+
+    Attributes:
+        data: name of the set.
+        split: which part of it.
+        exposure: how the profile reached the agents.
+        scoring: how an answer among options was found.
+        n_questions: questions.
+        n_clusters: facts and tastes; paraphrases of one are one.
+        n_truth: questions of fact.
+        n_preference: questions of taste.
+        n_mixed: facts to be answered in the form that a group prefers.
+        topics: topic -> (facts' questions, tastes' questions).
+    """
+
+    data: str
+    split: str
+    exposure: str
+    scoring: str
+    n_questions: int
+    n_clusters: int
+    n_truth: int
+    n_preference: int
+    n_mixed: int
+    topics: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """What one group's agent said.
+
+    Attributes:
+        group: its name.
+        answer: verbatim.
+        correct: whether it is right.
+        probability: that the agent gives to this answer; None where it is not known.
+    """
+
+    group: str
+    answer: str
+    correct: bool
+    probability: float | None
+
+
+@dataclass(frozen=True)
+class WorstItem:
+    """A question on which the groups were not all served.
+
+    Attributes:
+        query_id: the question.
+        cluster: the fact.
+        topic: what it is about.
+        question: verbatim; None where the audit did not keep its questions.
+        options: to choose from; empty for a free answer or where not kept.
+        gold: the right answer; None where not kept.
+        reason: why it stands here.
+        answers: every group's.
+    """
+
+    query_id: str
+    cluster: str
+    topic: str
+    question: str | None
+    options: tuple[str, ...]
+    gold: str | None
+    reason: str
+    answers: tuple[GroupAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An audit as it is signed.
+
+    Attributes:
+        schema_version: of ``report.json``.
+        generator: program and version.
+        audit: the audit that is reported.
+        before: an earlier one of the same questions; None without one.
+        changes: every measure of the audit against the earlier one; empty without one.
+        questions: what was asked.
+        worst: questions to look at first.
+        limitations: what the report does not show, a sentence each.
+        findings: noted by auditors.
+        sign_off: None as long as nobody has signed.
+        reproduction: commands that make the audit and the report again.
+    """
+
+    schema_version: int
+    generator: str
+    audit: AuditPart
+    before: AuditPart | None
+    changes: tuple[Difference, ...]
+    questions: QuestionSet
+    worst: tuple[WorstItem, ...]
+    limitations: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    sign_off: SignOff | None
+    reproduction: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[FileHash, ...]:
+        """Of both audits, each once."""
+        both = self.audit.files + (self.before.files if self.before else ())
+        return tuple(dict.fromkeys(both))

@@ -1,0 +1,33 @@
+"""``trialign report``: the audit report for signing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from trialign.audit.folders import find_audit
+from trialign.audit.report import build_report, write_report
+from trialign.audit.table import verdict_text
+
+
+def report(run: Path, *, against: Path | None, step: int | None, output: Path | None) -> None:
+    """Writes the report of one audit of a run.
+
+    Args:
+        run: a run's folder, or one of its audits.
+        against: another run or audit of the same questions; None: the run's own base model, where it was audited.
+        step: which audit of the run; None: the last.
+        output: the folder to write to; None: ``reports/`` of the run.
+
+    Raises:
+        UserError: there is no such audit, or the two asked different questions.
+    """
+    audit = find_audit(run, step=step)
+    earlier = find_audit(against, like=audit).path if against else None
+    folder = output or audit.run / "reports" / audit.path.name
+    made = build_report(audit.path, earlier)
+    written = write_report(made, folder)
+    console = Console()
+    console.print(verdict_text("Verdict", made.audit.analysis))
+    console.print(f"Report: {written[0]}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,166 @@
+"""Requests to an OpenAI-compatible server over HTTP, sent again where that can help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.pace import Pace, backoff, draw, retry_after
+
+# Timeouts, conflicts, too many requests, and the server's own faults.
+_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_LONGEST_MESSAGE = 300
+
+
+class RefusedError(Exception):
+    """The server will not answer this request, however often it is sent.
+
+    Args:
+        status: of HTTP; 200 where the answer is not one of the protocol.
+        message: what the server says.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status, self.message = status, message
+
+
+class LostError(Exception):
+    """The server gave no answer in all attempts; the text says what happened last."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        text: of the message; empty where it has none.
+        finish: why it ended; ``length`` where it was cut off.
+        model: what the server calls the model that answered.
+    """
+
+    text: str
+    finish: str
+    model: str
+
+
+class Client:
+    """A server.
+
+    Args:
+        base_url: ends where ``/chat/completions`` follows.
+        key: sent as a bearer token; None: none is.
+        config: attempts, pace and timeout.
+        transport: in place of the network.
+        pace: in place of one by the system's clock.
+        chance: draws a number between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None,
+        config: EndpointConfig,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        pace: Pace | None = None,
+        chance: Callable[[], float] = draw,
+    ) -> None:
+        self.base_url = base_url
+        self._attempts = config.attempts
+        self._pace = pace or Pace(config.requests_per_minute)
+        self._chance = chance
+        self._http = httpx2.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=config.timeout,
+            transport=transport,
+            limits=httpx2.Limits(max_connections=config.concurrent_requests),
+            follow_redirects=False,
+        )
+
+    def models(self) -> list[str] | None:
+        """Names of the models that the server offers; None where it tells none.
+
+        Raises:
+            RefusedError: it refuses the key.
+            LostError: there is no server.
+        """
+        try:
+            response = self._http.get(f"{self.base_url}/models")
+        except httpx2.TransportError as error:
+            raise LostError(_reason(error)) from error
+        if response.status_code in (401, 403):
+            raise RefusedError(response.status_code, _message(response))
+        try:
+            return [str(one["id"]) for one in response.json()["data"]] if response.is_success else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        """One answer to a conversation.
+
+        Args:
+            body: of the request.
+
+        Raises:
+            RefusedError: the request is at fault, or what came back is no answer.
+            LostError: no attempt succeeded.
+        """
+        response = self._post("/chat/completions", body)
+        try:
+            content = response.json()
+            choice = content["choices"][0]
+            text = choice["message"].get("content") or ""
+            if not isinstance(text, str):
+                raise TypeError("the content is no text")
+            return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise RefusedError(
+                response.status_code, f"no chat completion came back but {_message(response)}"
+            ) from error
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
+        failures = 0
+        while True:
+            self._pace.wait()
+            asked: float | None = None
+            try:
+                response = self._http.post(f"{self.base_url}{path}", json=body)
+            except httpx2.TransportError as error:
+                reason = _reason(error)
+            else:
+                if response.is_success:
+                    return response
+                if response.status_code not in _PASSING:
+                    raise RefusedError(response.status_code, _message(response))
+                reason = f"{response.status_code}: {_message(response)}"
+                asked = retry_after(response.headers.get("Retry-After"), time.time())
+            failures += 1
+            if failures >= self._attempts:
+                raise LostError(reason)
+            if asked is None:
+                self._pace.pause(backoff(failures, self._chance()))
+            else:
+                self._pace.hold(asked)
+
+
+def _reason(error: httpx2.TransportError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _message(response: httpx2.Response) -> str:
+    """What a server says of a fault, on one line; there are several ways to put it."""
+    try:
+        content = response.json()
+    except ValueError:
+        content = response.text
+    for key in ("error", "message", "detail"):
+        if isinstance(content, dict) and key in content:
+            content = content[key]
+    text = " ".join((content if isinstance(content, str) else str(content)).split())
+    return text[:_LONGEST_MESSAGE] or response.reason_phrase

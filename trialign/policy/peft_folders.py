@@ -1,0 +1,200 @@
+"""LoRA adapters that somebody else trained, from their PEFT folders into one policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftConfig
+from peft.utils.other import get_pattern_key
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from trialign.errors import UserError
+from trialign.policy.adapters import SHARED, AdapterConfig
+from trialign.policy.group_policy import GroupPolicy
+from trialign.storage import sha256_of_file
+
+WEIGHTS = "adapter_model.safetensors"
+_PREFIX, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# What a plain LoRA may set: it is read here, is stated by the tensors themselves, or matters in training only.
+_UNDERSTOOD = {
+    *("peft_type", "peft_version", "task_type", "auto_mapping", "base_model_name_or_path", "revision"),
+    *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "init_lora_weights"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    *("lora_dropout", "inference_mode", "loftq_config", "eva_config", "runtime_config"),
+}
+# These initialise the factors only; others change the base weights, which a folder does not hold.
+_PLAIN_STARTS = (True, False, "gaussian", "eva", "orthogonal")
+
+
+@dataclass(frozen=True)
+class PeftFolder:
+    """A LoRA adapter as read from disk.
+
+    Attributes:
+        base_model: what its author calls the base model; None where nothing is said.
+        sha256: hash of the weights' file.
+        factors: module name -> (A [rank, in], B [out, rank]), with the scale of the adapter in B.
+    """
+
+    folder: Path
+    base_model: str | None
+    sha256: str
+    factors: Mapping[str, tuple[Tensor, Tensor]]
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of its layers."""
+        return max(down.shape[0] for down, _ in self.factors.values())
+
+
+def read_peft_folder(folder: Path) -> PeftFolder:
+    """Reads ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Raises:
+        UserError: a file is missing or damaged, or the adapter is of a kind that cannot be added to frozen base
+            weights as a product of two matrices.
+    """
+    for name in ("adapter_config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"There is no PEFT adapter in {folder}: it has no {name}",
+                "Name a folder that PEFT's save_pretrained wrote, with safetensors weights",
+            )
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+        tensors = load_file(folder / WEIGHTS)
+    except (ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise UserError(f"The PEFT adapter in {folder} cannot be read ({error})", "Save it again") from error
+    if not isinstance(config, LoraConfig):
+        raise _refused(folder, f"is of the kind {getattr(config.peft_type, 'value', config.peft_type)}")
+    _refuse_special_lora(folder, config)
+    modules = {name.removeprefix(_PREFIX).removesuffix(_DOWN).removesuffix(_UP) for name in tensors}
+    whole = {f"{_PREFIX}{module}{part}" for module in modules for part in (_DOWN, _UP)}
+    if not tensors or whole != set(tensors):
+        odd = min(whole ^ set(tensors), default="no tensor at all")
+        raise _refused(folder, f"does not consist of pairs of low-rank factors (see {odd})")
+    factors = {
+        module: _factors(config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
+        for module in sorted(modules)
+    }
+    return PeftFolder(folder, config.base_model_name_or_path or None, sha256_of_file(folder / WEIGHTS), factors)
+
+
+def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], base_model: str) -> dict[str, PeftFolder]:
+    """Group -> its adapter.
+
+    Args:
+        stated: one folder for all groups, or one for each.
+        groups: the members.
+        base_model: name of the base model.
+
+    Raises:
+        UserError: see `read_peft_folder`; a group has no adapter, or one was trained on another base model.
+    """
+    if isinstance(stated, str):
+        adapters = dict.fromkeys(groups, read_peft_folder(Path(stated)))
+    elif set(stated) != set(groups):
+        odd = ", ".join(sorted(set(stated) ^ set(groups)))
+        raise UserError(
+            f"model.adapters does not name one folder for each group (see {odd})",
+            f"Name one for each of {', '.join(groups)}, or a single one for all",
+        )
+    else:
+        adapters = {group: read_peft_folder(Path(stated[group])) for group in groups}
+    for adapter in adapters.values():
+        _refuse_other_base(adapter, base_model)
+    return adapters
+
+
+def policy_of_folders(
+    model: PreTrainedModel, groups: tuple[str, ...], folders: Mapping[str, PeftFolder]
+) -> GroupPolicy:
+    """A policy in which every group answers through an adapter of its own, or all through one.
+
+    Smaller ranks are filled up with zeros, and so are layers that only other adapters change: the products, and so
+    the agents, are those of the folders.
+
+    Args:
+        model: the base model; it is changed in place.
+        groups: the members, in order.
+        folders: group -> its adapter; the same object for all groups makes one shared adapter.
+
+    Raises:
+        UserError: an adapter has layers that the base model lacks, or of other sizes.
+    """
+    different = {id(folder): folder for folder in folders.values()}
+    for folder in different.values():
+        _refuse_unfit(model, folder)
+    rank = max(folder.rank for folder in different.values())
+    modules = tuple(sorted({module for folder in different.values() for module in folder.factors}))
+    shared = len(different) == 1
+    config = AdapterConfig("shared" if shared else "per_group", rank=rank, alpha=rank, target_modules=modules)
+    policy = GroupPolicy(model, groups, config)
+    for adapter in policy.adapters:
+        folder = folders[groups[0] if adapter == SHARED and shared else adapter]
+        state = {name: torch.zeros_like(tensor) for name, tensor in policy.adapter_state(adapter).items()}
+        for module, (down, up) in folder.factors.items():
+            state[_PREFIX + module + _DOWN][: down.shape[0]] = down
+            state[_PREFIX + module + _UP][:, : up.shape[1]] = up
+        policy.load_adapter_state(adapter, state)
+    return policy
+
+
+def _factors(config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    patterns = config.alpha_pattern or {}
+    alpha = patterns.get(get_pattern_key(list(patterns), module), config.lora_alpha)
+    rank = down.shape[0]
+    # Rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank.
+    return down.float(), up.float() * (alpha / (rank**0.5 if config.use_rslora else rank))
+
+
+def _refuse_special_lora(folder: Path, config: LoraConfig) -> None:
+    plain = LoraConfig()
+    special = [
+        field.name
+        for field in fields(LoraConfig)
+        if field.name not in _UNDERSTOOD and getattr(config, field.name) != getattr(plain, field.name)
+    ]
+    if special:
+        raise _refused(folder, f"sets {', '.join(special)}")
+    if config.init_lora_weights not in _PLAIN_STARTS:
+        raise _refused(folder, f"was begun with {config.init_lora_weights}, which changes the base weights")
+
+
+def _refused(folder: Path, what: str) -> UserError:
+    return UserError(
+        f"The PEFT adapter in {folder} {what}, which cannot be audited as an adapter",
+        "Merge it into its base model, save that, and audit the whole model with model=folder",
+    )
+
+
+def _refuse_other_base(adapter: PeftFolder, base_model: str) -> None:
+    """Refuses another hub id; a path says nothing about what lies there."""
+    stated = adapter.base_model
+    if stated and _HUB_ID.fullmatch(stated) and stated != base_model:
+        raise UserError(
+            f"The adapter in {adapter.folder} was trained on {stated}, and the base model is {base_model}",
+            f"Audit it over {stated}; with model=folder, model.name says which model the folder holds",
+        )
+
+
+def _refuse_unfit(model: PreTrainedModel, folder: PeftFolder) -> None:
+    weights = dict(model.named_parameters())
+    for module, (down, up) in folder.factors.items():
+        weight = weights.get(f"{module}.weight")
+        wanted = (up.shape[0], down.shape[1])
+        if weight is None or tuple(weight.shape) != wanted:
+            found = "has no such layer" if weight is None else f"has it as {tuple(weight.shape)}"
+            raise UserError(
+                f"The adapter in {folder.folder} does not fit the base model: it changes {module}, "
+                f"{wanted}, and the base model {found}",
+                f"Audit it over the base model that it was trained on ({folder.base_model or 'its author knows it'})",
+            )
