@@ -307,6 +307,11 @@ def _check_values(config: RunConfig) -> None:
     for key, value, low, high in limits:
         if not low <= value <= high:
             raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    if trainer.strategy.startswith("zero") and config.model.dtype == "float64":
+        raise UserError(
+            f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
+            "Set trainer.strategy=ddp, or another model.dtype",
+        )
     if config.data.limit is not None and config.data.limit < 1:
         raise UserError(f"The config key data.limit is {config.data.limit}", "Set it to 1 or more, or to null")
     for kind, times in trainer.visits.items():

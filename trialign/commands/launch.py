@@ -125,7 +125,10 @@ def run_ranks(devices: int, command: list[str]) -> int:
 
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     try:
-        run(parse_args(torchrun_arguments(devices, command)))
+        arguments = parse_args(["--standalone", f"--nproc-per-node={devices}", "-m", "trialign.cli"])
+        # Not parsed there: torchrun takes --run for one of its own options.
+        arguments.training_script_args = command
+        run(arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:  # it could not say so itself
@@ -135,8 +138,3 @@ def run_ranks(devices: int, command: list[str]) -> int:
     except SignalException:
         return 1
     return 0
-
-
-def torchrun_arguments(devices: int, command: list[str]) -> list[str]:
-    """Arguments for torchrun that start the command once per device."""
-    return ["--standalone", f"--nproc-per-node={devices}", "-m", "trialign.cli", *command]

@@ -19,7 +19,7 @@ class ChunkedOutput(nn.Linear):
     """
 
     def forward(self, states: Tensor, targets: Tensor | None = None) -> Tensor:
-        """[..., hidden] -> logits [..., vocabulary]; with ``targets`` [N]: their log-probabilities [N], float32."""
+        """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32)."""
         if targets is None:
             return super().forward(states)
         chunks = zip(states.split(ACTIONS_PER_CHUNK), targets.split(ACTIONS_PER_CHUNK), strict=True)
