@@ -24,11 +24,12 @@ test: setup ## Unit and integration tests
 unit: setup ## Unit tests only
 	$(BIN)/pytest -m "unit and not slow" $(ARGS)
 
-lint: setup ## Style, format, types, import contracts
+lint: setup ## Style, format, types, import contracts, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performance.md)
 	EXTRAS=dev,bench $(MAKE) setup

@@ -38,7 +38,8 @@ def test_the_claim_is_resolved_yaml_that_names_the_trajectories(run: RunFolder) 
     ("changed", "named"),
     [
         ({"trainer": {"steps": 5, "devices": 1}}, "(it differs in trainer.steps)"),
-        ({"trainer": {"steps": 5}}, "(it differs in trainer.devices, trainer.steps)"),
+        ({"trainer": {"steps": 5, "clip": 1, "devices": 2}}, "(it differs in trainer.clip, trainer.steps)"),
+        ({"trainer": {"devices": 1}}, "(it differs in trainer.steps)"),
         ({"extra": None}, "(it differs in extra)"),
         ({"list": [1, 3]}, "(it differs in list)"),
     ],
@@ -52,6 +53,11 @@ def test_another_configuration_is_refused_and_the_difference_named(
     assert str(run.folder) in raised.value.problem
     assert raised.value.problem.endswith(named)
     assert "--overwrite" in raised.value.remedy
+
+
+def test_a_run_may_go_on_with_another_number_of_processes(run: RunFolder) -> None:
+    run.claim(CONFIG, "abc123")
+    assert run.status({**CONFIG, "trainer": {"steps": 4, "devices": 8, "nodes": 2}}) == "unfinished"
 
 
 def test_a_set_of_groups_is_the_same_alone_and_under_its_name(run: RunFolder) -> None:

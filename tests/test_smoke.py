@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 pytestmark = pytest.mark.integration
@@ -36,6 +38,31 @@ def test_fit_leaves_agents_and_two_audits_of_the_same_questions(run: Path) -> No
     # The control answers with the base weights: training cannot have changed it.
     assert before["control"]["accuracy"] == after["control"]["accuracy"]
     assert (run / "agents/step=000004/liberal/adapter_model.safetensors").is_file()
+
+
+def test_the_report_of_a_run_is_made_twice_alike_and_obeys_its_schema(run: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        trialign("report", str(run), "--output", str(tmp_path / name), folder=run.parent.parent)
+    made = [
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("one", "two")
+    ]
+    assert made[0] == made[1]
+    content, schema = (
+        json.loads(made[0][Path(name)].decode("utf-8")) for name in ("report.json", "report.schema.json")
+    )
+    jsonschema.validate(content, schema)
+    analysis = json.loads((run / "audits/step=000004.embedded.test/analysis.json").read_text())
+    assert content["audit"]["analysis"] == analysis
+    page = made[0][Path("report.html")].decode("utf-8")
+    shown = re.findall(r'<data value="([^"]+)">', page)
+    for pair in analysis["facts"]["pairs"]:
+        assert all(repr(pair[key]) in shown for key in ("difference", "low", "high", "p_value", "p_holm"))
+    assert "SmolLM2-135M-Instruct" in page
 
 
 def test_ask_shows_every_group_side_by_side(run: Path) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from trialign.errors import UserError
 from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
-from trialign.storage import sha256_of_file, sync_folder, write_text_atomic
+from trialign.storage import sha256_of_file, sync, write_text_atomic
 
 SCHEMA_VERSION = 1
 WEIGHTS = "adapter_model.safetensors"
@@ -97,7 +97,7 @@ def write_agents(
         if folder.exists():
             folder.rename(replaced)
         draft.rename(folder)
-        sync_folder(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -189,8 +189,11 @@ def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
 def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:
     adapter = policy.adapter_of(group)
     assert adapter is not None
+    state = policy.adapter_state(adapter)
+    # A parameter whose elements lie with other ranks looks empty from here.
+    assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
     folder.mkdir(parents=True)
-    save_file(policy.adapter_state(adapter), folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     config = copy.deepcopy(policy.model.peft_config[adapter])
     config.base_model_name_or_path = base.name
     config.revision = base.revision

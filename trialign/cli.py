@@ -223,7 +223,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     from trialign.commands.launch import launch_ranks
 
     check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
-    launch_ranks(session.config.trainer.devices)
+    launch_ranks(session.config.trainer.devices, session.config.trainer.nodes)
     fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
 
 
@@ -235,7 +235,7 @@ def _collect(arguments: argparse.Namespace) -> None:
     from trialign.commands.launch import launch_ranks
 
     session.check()
-    launch_ranks(session.config.trainer.devices)
+    launch_ranks(session.config.trainer.devices, session.config.trainer.nodes)
     collect(session)
 
 
@@ -261,9 +261,12 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.cfg:
         _print_config(session.composed)
         return
-    from trialign.commands.audit import audit
+    from trialign.commands.audit import audit, check_audit
+    from trialign.commands.launch import launch_for_audit
 
     split: Any = "validation" if arguments.verb == "validate" else "test"
+    check_audit(session, split, trained=arguments.run is not None)
+    launch_for_audit(session.config.trainer)
     audit(session, split, trained=arguments.run is not None, step=arguments.step)
 
 

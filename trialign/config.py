@@ -19,10 +19,12 @@ from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
+from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 
 EMBEDDED = "embedded:"
+Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class TrainerConfig:
 
     Attributes:
         accelerator: ``cpu``, ``gpu`` or ``auto``.
-        devices: processes on this machine; more than one train by DDP.
+        devices: processes on each machine.
+        nodes: machines.
+        strategy: how several processes share the work: ``ddp`` (``auto`` with more than one), or DeepSpeed's ``zero1``
+            (shares the optimizer's state), ``zero2`` (the gradients too) and ``zero3`` (the weights too).
+        sharding: of the ``zero`` strategies.
         precision: of the forward pass, as Lightning names it.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
@@ -68,6 +74,9 @@ class TrainerConfig:
 
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
     devices: int = 1
+    nodes: int = 1
+    strategy: Strategy = "auto"
+    sharding: ShardingConfig = field(default_factory=ShardingConfig)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     steps: int = 100
     queries_per_step: int = 4
@@ -77,6 +86,11 @@ class TrainerConfig:
     validate_every: int = 50
     agents_every: int = 0
     resume_every: int = 25
+
+    @property
+    def ranks(self) -> int:
+        """Processes on all machines."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True)
@@ -244,10 +258,13 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
 
 def _check_values(config: RunConfig) -> None:
     trainer, welfare, endpoint = config.trainer, config.objective.welfare, config.model.endpoint
-    share = trainer.devices * trainer.micro_batches
+    share = trainer.ranks * trainer.micro_batches
     limits: list[tuple[str, float, float, float]] = [
         ("seed", config.seed, 0, 2**32 - 1),
         ("trainer.devices", trainer.devices, 1, 4096),
+        ("trainer.nodes", trainer.nodes, 1, 4096),
+        ("trainer.sharding.whole_below", trainer.sharding.whole_below, 0, 10**12),
+        ("trainer.sharding.bucket", trainer.sharding.bucket, 1, 10**12),
         ("trainer.steps", trainer.steps, 1, 10**9),
         ("trainer.micro_batches", trainer.micro_batches, 1, 10**6),
         ("trainer.queries_per_step", trainer.queries_per_step, 1, 10**6),
@@ -297,7 +314,7 @@ def _check_values(config: RunConfig) -> None:
             raise UserError(f"The config key trainer.visits.{kind} is {times}", "Set it to 1 or more")
     if trainer.queries_per_step % share:
         raise UserError(
-            f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.devices} devices with "
+            f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
         )

@@ -17,8 +17,8 @@ from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
 _HEADER = "# Resolved; trained on the trajectories "
-# Where a run lies does not change what it computes.
-_PLACE_KEYS = ("runs",)
+# Where a run lies, and on how many processes it is computed, does not change what it computes.
+_PLACE_KEYS = ("runs", "trainer.devices", "trainer.nodes")
 _ABSENT = object()
 
 
@@ -44,7 +44,7 @@ class RunFolder:
 
     @property
     def resume_file(self) -> Path:
-        """The state from which training goes on."""
+        """The state from which training goes on: a file, or with DeepSpeed a folder."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property

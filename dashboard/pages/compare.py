@@ -76,7 +76,7 @@ def _controls(chosen: Selection, setting: Setting) -> tuple[_Request, bool]:
     """The question and whom to ask; the second value: whether to ask now."""
     _open_finding(chosen)
     questions = records.questions(chosen.catalog, chosen.audit)
-    _start("way", _PICKED if st.query_params.get("item") in questions else _TYPED)
+    _start("way", _PICKED if st.query_params.get("question") in questions else _TYPED)
     query, item = None, ""
     with st.container(border=True):
         if questions:
@@ -113,8 +113,8 @@ def _typed() -> tuple[str, list[str]]:
 
 
 def _picked(questions: Mapping[str, Query]) -> tuple[Query | None, str]:
-    if st.query_params.get("item") in questions:
-        _start("item", st.query_params["item"])
+    if st.query_params.get("question") in questions:
+        _start("item", st.query_params["question"])
     item = st.selectbox(
         "Audited question", list(questions), key="item", format_func=lambda name: questions[name].question
     )
@@ -280,7 +280,7 @@ def _open_finding(chosen: Selection) -> None:
 def _remember(item: str, groups: tuple[str, ...], exposure: Exposure, sources: tuple[Source, ...]) -> None:
     """Writes the state into the address; never a typed question."""
     state = {
-        "item": item,
+        "question": item,
         "groups": ",".join(name for name in groups if name != CONTROL),
         "base": "1" if CONTROL in groups else "",
         "profile": exposure,

@@ -146,7 +146,7 @@ def _edit(chosen: Selection, store: FindingStore, finding: SavedFinding, person:
         disposition = st.selectbox(
             "What is to become of it?",
             DISPOSITIONS,
-            index=DISPOSITIONS.index(finding.disposition),  # type: ignore[arg-type]
+            index=DISPOSITIONS.index(finding.disposition),
         )
         if st.form_submit_button("Add comment") and _done(
             chosen, lambda: store.remark(finding.id, user=person.name, comment=comment or "", disposition=disposition)

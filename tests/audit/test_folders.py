@@ -35,7 +35,9 @@ def test_the_last_audit_on_held_out_questions_is_meant(tmp_path: Path) -> None:
 
 def test_an_audit_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make(tmp_path, "step=000004.x.test")
-    assert find_audit(folder) == audit_folder(folder)
+    assert find_audit(folder) == find_audit(folder, step=4) == audit_folder(folder)
+    with pytest.raises(UserError, match="step 4, and step 0 is asked for"):
+        find_audit(folder, step=0)
     monkeypatch.chdir(folder)
     assert audit_folder(Path()).run == tmp_path.resolve()
 

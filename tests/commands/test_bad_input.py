@@ -461,7 +461,8 @@ def test_a_full_disk_loses_nothing_and_resume_finishes(
 
     assert project.call(*command, "--resume").code == 0
     whole = project.files()
-    grown = ("runs/mine/logs/metrics.csv", "runs/mine/checkpoints/last.ckpt", "runs/mine/config.yaml")
+    states = [f"runs/mine/checkpoints/{name}.ckpt" for name in ("last", "previous")]
+    grown = ("runs/mine/logs/metrics.csv", "runs/mine/config.yaml", *states)
     assert {name for name in left if whole[name] != left[name]} <= set(grown)
     agents = {name: digest for name, digest in whole.items() if "step=000004" in name and "adapter_model" in name}
     assert agents == {name: undisturbed.files()[name] for name in agents}

@@ -85,6 +85,7 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
         "mine/config.yaml",
         "mine/finished.json",
         "mine/checkpoints/last.ckpt",
+        "mine/checkpoints/previous.ckpt",
         "mine/logs/metrics.csv",
         "mine/agents/step=000004/manifest.json",
         *(f"mine/agents/step=000004/{group}/adapter_model.safetensors" for group in MEMBERS),

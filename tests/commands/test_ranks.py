@@ -31,6 +31,18 @@ def command(project: Any, *words: str) -> list[str]:
     return [sys.executable, "-m", "trialign.cli", "fit", "--config", str(project.folder / "mine.yaml"), *words]
 
 
+def validate(project: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trialign.cli", "validate", "--run", str(project.runs / "mine")],
+        cwd=project.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
 def environment() -> dict[str, str]:
     # One thread a process: two ranks share the cores, and the sums are the same.
     return {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -139,9 +151,11 @@ def test_two_ranks_have_the_same_gradients(lonely: Any, ranked: tuple[Any, str])
 
 
 def test_two_ranks_log_the_same_averages(lonely: Any, ranked: tuple[Any, str]) -> None:
-    # A rank logs the loss of its own share; averages, weights and metrics are those of the whole step.
+    # A rank logs the penalty of its own share; loss, averages, weights and metrics are those of the whole step.
     for row, other in zip(metrics(lonely, "mine"), metrics(ranked[0], "mine"), strict=True):
-        for key in (key for key in row if key.startswith(("utility/", "weight/", "validation/")) and row[key]):
+        for key in (
+            key for key in row if key.startswith(("train/loss", "utility/", "weight/", "validation/")) and row[key]
+        ):
             assert float(row[key]) == pytest.approx(float(other[key]), abs=1e-5), key
 
 
@@ -157,6 +171,22 @@ def test_two_ranks_audit_the_same_answers(lonely: Any, ranked: tuple[Any, str]) 
         assert audits[0][[*keys, "answer", "correct"]].equals(audits[1][[*keys, "answer", "correct"]])
         for one, two in zip(audits[0]["option_probabilities"], audits[1]["option_probabilities"], strict=True):
             assert list(one) == pytest.approx(list(two), abs=1e-5)
+
+
+def test_a_later_audit_is_shared_out_over_the_ranks_too(lonely: Any, ranked: tuple[Any, str]) -> None:
+    keys = ["query_id", "group", "profile_group"]
+    audits = []
+    for project, ranks in ((lonely, 1), (ranked[0], 2)):
+        done = validate(project)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Audit:") == 1
+        # Each rank asks its share: of 5 questions, 3 fall to the first of two.
+        assert f"Auditing step {STEPS} on validation: {5 if ranks == 1 else 3} questions" in done.stderr
+        file = project.runs / "mine" / "audits" / f"step={STEPS:06d}.house.validation" / "items.parquet"
+        audits.append(read_items(file).sort_values(keys).reset_index(drop=True))
+    assert audits[0][[*keys, "answer", "correct"]].equals(audits[1][[*keys, "answer", "correct"]])
+    for one, two in zip(audits[0]["option_probabilities"], audits[1]["option_probabilities"], strict=True):
+        assert list(one) == pytest.approx(list(two), abs=1e-5)
 
 
 def test_a_fault_is_told_once_and_before_any_rank_starts(ranked: tuple[Any, str]) -> None:

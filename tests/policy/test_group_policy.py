@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, load_model
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, group_policy
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, output
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import length_batches, option_distribution, score_rows
 
@@ -51,7 +51,7 @@ def test_scores_in_chunks_equal_scores_at_once(
         [row(policy, "men", PROMPTS[0], (17, 2), (3, 4, 5, 6, 2)), row(policy, "women", PROMPTS[1], (8,))]
     )
     at_once = policy.score(batch)
-    monkeypatch.setattr(group_policy, "ACTIONS_PER_CHUNK", chunk)
+    monkeypatch.setattr(output, "ACTIONS_PER_CHUNK", chunk)
     torch.testing.assert_close(policy.score(batch), at_once, atol=1e-6, rtol=1e-6)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from trialign.training.callbacks import AgentCheckpoints, ResumeCheckpoint, Stopped, StopSignals, TrainingProgress
+from trialign.training.states import SavedStates
 
 pytestmark = pytest.mark.unit
 
@@ -35,28 +36,29 @@ class Counter:
 
 def train(callback: Any, trainer: Any, steps: int, validate_every: int = 0) -> list[str]:
     """Runs the hooks in Lightning's order; returns what the state file held after every step."""
-    held = []
+    held, file = [], callback.states.last
     for batch_idx in range(steps * trainer.accumulate_grad_batches):
         callback.on_train_batch_start(trainer, None, None, batch_idx)
         trainer.global_step = (batch_idx + 1) // trainer.accumulate_grad_batches
         callback.on_train_batch_end(trainer, None, None, None, batch_idx)
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             if validate_every and trainer.global_step % validate_every == 0:
-                held.append(callback.file.read_text() if callback.file.is_file() else "")
+                held.append(file.read_text() if file.is_file() else "")
                 callback.on_validation_end(trainer, None)
-            held.append(callback.file.read_text() if callback.file.is_file() else "")
+            held.append(file.read_text() if file.is_file() else "")
     callback.on_train_end(trainer, None)
     return held
 
 
 def test_the_state_is_kept_every_so_many_steps(tmp_path: Path) -> None:
-    callback = ResumeCheckpoint(tmp_path / "checkpoints" / "last.ckpt", 2, 0, lambda: False)
+    callback = ResumeCheckpoint(SavedStates(tmp_path / "checkpoints" / "last.ckpt"), 2, 0, lambda: False)
     assert train(callback, Counter(), 5) == ["", "2", "2", "4", "4"]
-    assert [path.name for path in callback.file.parent.iterdir()] == ["last.ckpt"]
+    kept = {path.name: path.read_text() for path in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {"last.ckpt": "4", "previous.ckpt": "2"}
 
 
 def test_the_state_waits_for_the_validation_of_its_step(tmp_path: Path) -> None:
-    callback = ResumeCheckpoint(tmp_path / "last.ckpt", 2, 4, lambda: False)
+    callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 2, 4, lambda: False)
     # Steps 1, 2, 3, then 4 before and after its validation.
     assert train(callback, Counter(), 4, validate_every=4) == ["", "2", "2", "2", "4"]
 
@@ -69,7 +71,7 @@ def test_a_stop_is_taken_at_the_end_of_the_whole_step(tmp_path: Path) -> None:
         seen.append(trainer.global_step)
         return trainer.global_step == 3
 
-    callback = ResumeCheckpoint(tmp_path / "last.ckpt", 100, 0, asked)
+    callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 100, 0, asked)
     with pytest.raises(Stopped, match="stopped after step 3"):
         train(callback, trainer, 5)
     assert (tmp_path / "last.ckpt").read_text() == "3"
@@ -77,7 +79,7 @@ def test_a_stop_is_taken_at_the_end_of_the_whole_step(tmp_path: Path) -> None:
 
 
 def test_a_stop_after_the_last_step_is_taken_too(tmp_path: Path) -> None:
-    callback = ResumeCheckpoint(tmp_path / "last.ckpt", 100, 0, lambda: True)
+    callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 100, 0, lambda: True)
     with pytest.raises(Stopped, match="stopped after step 1"):
         train(callback, Counter(), 1)
 

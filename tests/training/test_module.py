@@ -83,10 +83,10 @@ def step_batch(mine: list[Episode], step: list[Episode]) -> StepBatch:
     return StepBatch(build_episode_batch(mine, (0, 1), "auto"), tuple(step))
 
 
-def end_step(module: TriAlignModule) -> None:
-    """One optimizer step that moves nothing."""
+def end_step(module: TriAlignModule, batch_idx: int | None = None) -> None:
+    """One optimizer step that moves nothing, by default after the last micro-batch."""
     still = torch.optim.SGD(module.policy.parameters(), lr=0.0)
-    module.optimizer_step(0, 0, still, lambda: None)
+    module.optimizer_step(0, module.micro_batches - 1 if batch_idx is None else batch_idx, still, lambda: None)
 
 
 def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Callable[..., TriAlignModule]) -> None:
@@ -109,8 +109,11 @@ def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Calla
 def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module(micro_batches=2)
     step = [fact("a", 0), fact("b", 1)]
-    for number, mine in enumerate(step):
-        module.training_step(step_batch([mine], step), number)
+    module.training_step(step_batch(step[:1], step), 0)
+    # DeepSpeed is called after every micro-batch.
+    end_step(module, batch_idx=0)
+    assert module.utilities[:, 0].tolist() == [0.5, 0.25]
+    module.training_step(step_batch(step[1:], step), 1)
     end_step(module)
     # Accuracy over both facts: north (.8 + .2) / 2, south (.5 + .5) / 2.
     assert module.utilities[:, 0].tolist() == pytest.approx([0.5, (0.25 + 0.5) / 2])
@@ -147,10 +150,9 @@ def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable
 def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))
-    checkpoint = {"state_dict": dict(module.state_dict())}
-    assert "policy.frozen" in checkpoint["state_dict"]
-    module.on_save_checkpoint(checkpoint)
-    assert set(checkpoint["state_dict"]) == {"policy.scores", "utilities"}
+    module.policy.tied = nn.ParameterDict({"frozen": module.policy.frozen})
+    assert set(module.state_dict()) == {"policy.scores", "utilities"}
+    assert set(module.state_dict(prefix="engine.")) == {"engine.policy.scores", "engine.utilities"}
 
 
 def test_the_learning_rate_warms_up_and_decays(make_module: Callable[..., TriAlignModule]) -> None:

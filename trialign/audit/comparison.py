@@ -13,6 +13,7 @@ import pandas as pd
 from trialign.audit import statistics
 from trialign.audit.agreement import question_measures
 from trialign.audit.opinions import opinion_panel
+from trialign.audit.pairs import holm
 from trialign.audit.panel import fact_panel
 from trialign.audit.rows import FACTS, OPINIONS, first_asked, own_answers
 from trialign.audit.statistics import Floats, Integers
@@ -64,6 +65,7 @@ class Difference:
         low: lower end of the interval of the change, by bootstrap over clusters.
         high: upper end.
         p_value: of the hypothesis that it does not matter which audit an answer comes from, see `differences`.
+        p_holm: the same, corrected for all differences that are shown together (Holm, 1979).
     """
 
     measure: str
@@ -73,6 +75,7 @@ class Difference:
     low: float | None
     high: float | None
     p_value: float | None
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -196,9 +199,17 @@ def differences(
     as_large = (np.abs(null) >= np.abs(change) - _ROUNDING).sum(axis=0)
     p_values = np.where(np.isnan(low), np.nan, (1 + as_large) / (1 + swaps))
     table = np.stack([*observed, change, low, high, p_values], axis=1)
-    return tuple(
+    found = (
         Difference(measure.key, *(_known(value) for value in row)) for measure, row in zip(MEASURES, table, strict=True)
     )
+    return corrected(tuple(found))
+
+
+def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Differences that are shown together, with Holm's correction for their number."""
+    known = [entry.p_value for entry in found if entry.p_value is not None]
+    adjusted = iter(holm(known).tolist() if known else [])
+    return tuple(replace(entry, p_holm=None if entry.p_value is None else float(next(adjusted))) for entry in found)
 
 
 def changes(

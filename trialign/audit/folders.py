@@ -63,7 +63,10 @@ def find_audit(place: Path, *, step: int | None = None, like: AuditFolder | None
         UserError: there is none, or there are several.
     """
     if (place / _SUMMARY).is_file():
-        return audit_folder(place)
+        audit = audit_folder(place)
+        if step not in (None, audit.step):
+            raise UserError(f"{place} is the audit of step {audit.step}, and step {step} is asked for", "Leave one out")
+        return audit
     found = [audit_folder(path) for path in sorted((place / "audits").glob("step=*")) if (path / _SUMMARY).is_file()]
     wanted = [audit for audit in found if like is None or (audit.data, audit.split) == (like.data, like.split)]
     chosen = [audit for audit in wanted if step is None or audit.step == step]

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import Change
+from trialign.safe_output import literal
 
 TRUTH_ROWS = (
     ("mean", "accuracy, mean over groups", "up"),
@@ -35,7 +36,7 @@ def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
     table.add_column("")
     table.add_column(f"step {summary['step']}", justify="right")
     for label, value, _, _ in _measures(summary):
-        table.add_row(label, _number(value))
+        table.add_row(literal(label), _number(value))
     return table
 
 
@@ -58,7 +59,7 @@ def before_after_table(
         difference = "" if old is None or new is None else f"{new - old:+.3f}"
         change = intervals.get(key)
         interval = "" if change is None else f"{change[1]:+.3f} to {change[2]:+.3f}"
-        table.add_row(label, _number(old), _number(new), difference, interval, better)
+        table.add_row(literal(label), _number(old), _number(new), difference, interval, better)
     return table
 
 
@@ -71,7 +72,7 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
     """
     facts = analysis.facts
     if facts is None or facts.verdict is None:
-        return Text(f"{title}: nothing to compare; the audit has no facts, or a single group.")
+        return literal(f"{title}: nothing to compare; the audit has no facts, or a single group.")
     flips = facts.excess_flips
     excess = ""
     if flips and flips.wordings is not None and flips.excess is not None:
@@ -83,13 +84,13 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
             f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
             f"points{interval}."
         )
-    return Text(f"{title}: {facts.verdict.sentence}{excess}")
+    return literal(f"{title}: {facts.verdict.sentence}{excess}")
 
 
 def _title(run: str, summary: Mapping[str, Any]) -> Text:
     """As text, not as markup: names come from the user."""
     size = f"{summary['n_queries']} questions of {summary['n_clusters']} facts and tastes"
-    return Text(f"{run}: {summary['data']} {summary['split']}, {size}")
+    return literal(f"{run}: {summary['data']} {summary['split']}, {size}")
 
 
 def _measures(summary: Mapping[str, Any]) -> list[tuple[str, float | None, str, str]]:

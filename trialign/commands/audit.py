@@ -18,6 +18,21 @@ from trialign.commands.session import Session
 from trialign.errors import UserError
 
 
+def check_audit(session: Session, split: Literal["validation", "test"], *, trained: bool) -> None:
+    """Everything that can be wrong with an audit before weights are loaded.
+
+    Raises:
+        UserError: the configuration is at fault, or a run of this name exists with another one.
+    """
+    session.require_split(split)
+    if not trained:
+        # An audit of the base model is filed under the run's name: not under that of another configuration.
+        session.run.status(session.composed)
+    session.check_audit()
+    if not trained:
+        _refuse_other_model(session, split)
+
+
 def audit(session: Session, split: Literal["validation", "test"], *, trained: bool, step: int | None) -> None:
     """Audits one split and prints it, beside the base model's audit where there is one.
 
@@ -30,13 +45,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     Raises:
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
-    session.require_split(split)
-    if not trained:
-        # An audit of the base model is filed under the run's name: not under that of another configuration.
-        session.run.status(session.composed)
-    session.check_audit()
-    if not trained:
-        _refuse_other_model(session, split)
+    check_audit(session, split, trained=trained)
     checkpoint = session.load_agents(step) if trained else None
     after = session.audit(split, checkpoint)
     if distributed.rank() != 0:

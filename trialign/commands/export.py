@@ -11,6 +11,7 @@ from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step
 from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.models import load_model
+from trialign.safe_output import markdown_cell
 from trialign.storage import write_text_atomic
 
 
@@ -56,7 +57,8 @@ def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool) -
     base = checkpoint.manifest["base_model"]["name"]
     names = session.groups.names
     profiles = "\n".join(
-        f"| {group.name} | {group.explicit[0] if group.explicit else '-'} |" for group in session.groups.members
+        f"| {markdown_cell(group.name)} | {markdown_cell(group.explicit[0]) if group.explicit else '-'} |"
+        for group in session.groups.members
     )
     modules = " ".join(f"{name}={name}" for name in names)
     serve = (

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
@@ -27,13 +29,16 @@ from trialign.training.callbacks import (
     StopSignals,
     TrainingProgress,
 )
+from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
 from trialign.training.module import TrainingDivergedError, TriAlignModule
+from trialign.training.states import SavedStates, ranks_of
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.batches import Episode, episodes_of
 from trialign.trajectories.datamodule import TrajectoryDataModule
 
 log = logging.getLogger("trialign")
 SPLIT: Split = "test"
+STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 
 def collect(session: Session) -> None:
@@ -68,6 +73,24 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
             f"The run {session.run.folder} was begun and not finished",
             "Go on with --resume, or begin again with --overwrite",
         )
+    if status == "unfinished":
+        check_ranks(session)
+
+
+def check_ranks(session: Session) -> None:
+    """Refuses to go on, with another number of ranks, from a state that each rank wrote its share of.
+
+    Raises:
+        UserError: names both numbers.
+    """
+    state, ranks = SavedStates(session.run.resume_file).newest(), session.config.trainer.ranks
+    written = ranks_of(state) if state else None
+    if written is not None and written != ranks:
+        raise UserError(
+            f"The state {state} was written by {written} ranks, each its share of the optimizer's state, and {ranks} "
+            "are asked for",
+            f"Go on with trainer.devices and trainer.nodes that make {written} ranks, or begin again with --overwrite",
+        )
 
 
 def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
@@ -98,6 +121,9 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         session.audit(SPLIT, None)
     distributed.barrier()
     train(session, training, validation)
+    if session.config.trainer.strategy in STAGES:
+        session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
+    session.policy.to(session.device)  # Lightning leaves it on the CPU
     checkpoint = session.load_agents(session.config.trainer.steps)
     session.audit(SPLIT, checkpoint)
     if rank == 0:
@@ -136,12 +162,15 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         micro_batches,
     )
 
+    trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
+
     def write(step: int) -> None:
-        if distributed.rank() == 0:
-            write_agents(step_folder(run.agents, step), session.policy, step, session.files, session.about_agents())
+        with gathered(trained):
+            if distributed.rank() == 0:
+                write_agents(step_folder(run.agents, step), session.policy, step, session.files, session.about_agents())
         distributed.barrier()
 
-    resume_from = run.resume_file if run.resume_file.is_file() else None
+    states = SavedStates(run.resume_file)
     stop = StopSignals()
     validate_every = config.trainer.validate_every if validation else 0
     trainer = make_trainer(session, validate_every)
@@ -151,15 +180,14 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
             EarlierMetrics(run.logs / "metrics.csv"),
             TrainingProgress(steps),
             AgentCheckpoints(write, config.trainer.agents_every, steps),
-            ResumeCheckpoint(run.resume_file, config.trainer.resume_every, validate_every, stop.asked),
+            ResumeCheckpoint(states, config.trainer.resume_every, validate_every, stop.asked),
         ]
     )
     try:
         session.policy.train()
-        trainer.fit(module, data, ckpt_path=resume_from)
+        trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
-        good = run.resume_file if run.resume_file.is_file() else "none"
-        raise TrainingDivergedError(f"{error}. The last good checkpoint: {good}") from error
+        raise TrainingDivergedError(f"{error}. The last good checkpoint: {states.newest() or 'none'}") from error
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
         raise KeyboardInterrupt from error
@@ -198,13 +226,22 @@ def make_trainer(session: Session, validate_every: int) -> Trainer:
     config, run = session.config.trainer, session.run
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*module.*in eval mode at the start of training.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # the metrics synced before they were logged
     warnings.filterwarnings("ignore", message=".*Previous log files in this directory will be deleted.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    # Whoever launched the ranks, their names are torchrun's (trialign.commands.launch).
+    ranks = [TorchElasticEnvironment()] if config.ranks > 1 else []
+    engine: dict[str, Any]
+    if config.strategy in STAGES:
+        strategy = ZeroStrategy(STAGES[config.strategy], config.sharding)
+        engine = {"strategy": strategy, "plugins": [ZeroPrecision(config.precision), *ranks]}
+    else:
+        engine = {"strategy": "ddp" if config.ranks > 1 else "auto", "precision": config.precision, "plugins": ranks}
     return Trainer(
+        **engine,
         accelerator=config.accelerator,
         devices=config.devices,
-        strategy="ddp" if config.devices > 1 else "auto",
-        precision=config.precision,
+        num_nodes=config.nodes,
         max_steps=config.steps,
         accumulate_grad_batches=config.micro_batches,
         gradient_clip_val=config.gradient_clip or None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
+import torch
 
 from trialign import __version__, distributed
 from trialign.audit.agents import Agents, LocalAgents
@@ -211,8 +212,10 @@ class Session:
         pl.seed_everything(self.config.seed, verbose=False)
         model = load_model(self.files, self.config.model)
         if self.adapters:
-            return policy_of_folders(model, self.groups.names, self.adapters)
-        return GroupPolicy(model, self.groups.names, self.config.policy)
+            policy = policy_of_folders(model, self.groups.names, self.adapters)
+        else:
+            policy = GroupPolicy(model, self.groups.names, self.config.policy)
+        return policy.to(self.device)
 
     @cached_property
     def adapters(self) -> Mapping[str, PeftFolder]:
@@ -256,6 +259,16 @@ class Session:
         adapters = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         about = {"source": self.config.model.source, "name": self.files.name, "sha256": self.files.sha256}
         return {**about, "adapters": adapters}
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank's agents answer."""
+        on_gpu = self.config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+    def renew_policy(self) -> None:
+        """Forgets the agents; they are made again when they are next needed."""
+        self.__dict__.pop("policy", None)
 
     @cached_property
     def store(self) -> TrajectoryStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,15 +66,57 @@ class GroupLoraLinear(LoraLinear):
         if rows is None:
             return result
         names = self.routing.adapters
-        down = torch.stack([_weight(self.lora_A, name) for name in names])
-        up = torch.stack([_weight(self.lora_B, name) for name in names])
-        # One further adapter of zeros: rows that go through the base weights.
-        down = torch.cat([down, down.new_zeros(1, *down.shape[1:])])
-        up = torch.cat([up, up.new_zeros(1, *up.shape[1:])])
-        low = torch.bmm(x.to(down.dtype), down.index_select(0, rows).transpose(1, 2))
-        delta = torch.bmm(low, up.index_select(0, rows).transpose(1, 2))
-        scaled: Tensor = delta * self.scaling[names[0]]
-        return result + scaled.to(result.dtype)
+        weights = [_weight(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
+        delta: Tensor = _GroupedLora.apply(x, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
+        return result + delta.to(result.dtype)
+
+
+class _GroupedLora(torch.autograd.Function):
+    """scale * B_g A_g x for every row's group g, as one node of the graph.
+
+    DeepSpeed gives a layer's gathered weights away when the gradient of the layer's input is there. In a graph of
+    single operations that is before the gradients of these weights; from one node they come together.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor, scale: float, *weights: Tensor) -> Tensor:
+        """[rows, length, in] -> [rows, length, out]; ``weights`` are all A [rank, in], then all B [out, rank]."""
+        kind = x.device.type
+        ctx.dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weights[0].dtype
+        ctx.scale = scale
+        ctx.save_for_backward(x, rows, *weights)
+        down, up = _of_rows(weights, rows, ctx.dtype)
+        low = torch.bmm(x.to(ctx.dtype), down.transpose(1, 2))
+        return torch.bmm(low, up.transpose(1, 2)) * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of x and of all weights; a group without a row has zeros."""
+        x, rows, *weights = ctx.saved_tensors
+        out = gradients[0].to(ctx.dtype) * ctx.scale
+        down, up = _of_rows(weights, rows, ctx.dtype)
+        inner = x.to(ctx.dtype)
+        of_low = torch.bmm(out, up)
+        of_x = torch.bmm(of_low, down).to(x.dtype) if ctx.needs_input_grad[0] else None
+        of_down = _by_adapter(torch.bmm(of_low.transpose(1, 2), inner), rows, weights)
+        low = torch.bmm(inner, down.transpose(1, 2))
+        of_up = _by_adapter(torch.bmm(out.transpose(1, 2), low), rows, weights)
+        return of_x, None, None, *of_down, *of_up
+
+
+def _of_rows(weights: Sequence[Tensor], rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A and B of each row's adapter, [rows, rank, in] and [rows, out, rank]; zeros for the base weights."""
+    count = len(weights) // 2
+    stacks = [torch.stack([*part, torch.zeros_like(part[0])]) for part in (weights[:count], weights[count:])]
+    down, up = (stack.to(dtype).index_select(0, rows) for stack in stacks)
+    return down, up
+
+
+def _by_adapter(values: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    """Sums over the rows of each adapter, in the weights' precision."""
+    count, dtype = len(weights) // 2, weights[0].dtype
+    sums = values.new_zeros(count + 1, *values.shape[1:], dtype=dtype).index_add(0, rows, values.to(dtype))
+    return list(sums[:count].unbind())
 
 
 def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig) -> tuple[PeftModel, Routing]:

@@ -14,9 +14,8 @@ from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCrite
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
 from trialign.policy.cpu import attention_kernel
+from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
-
-ACTIONS_PER_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class GroupPolicy(nn.Module):
         self.adapters = (SHARED,) if config.adapters == "shared" else self.groups
         self.model: PeftModel
         self.model, self.routing = attach_adapters(model, self.adapters, config)
+        score_in_chunks(self.base)
         # A model may bring penalties and cut-offs of its own: its replies would not follow the scored policy.
         self.base.generation_config = GenerationConfig()
 
@@ -106,14 +106,7 @@ class GroupPolicy(nn.Module):
                 use_cache=False,
             ).last_hidden_state
         selected = hidden.flatten(0, 1).index_select(0, batch.source)
-        head = self.base.get_output_embeddings()
-        parts = [
-            _token_log_probabilities(head(states), targets)
-            for states, targets in zip(
-                selected.split(ACTIONS_PER_CHUNK), batch.target.split(ACTIONS_PER_CHUNK), strict=True
-            )
-        ]
-        tokens = torch.cat(parts)
+        tokens: Tensor = self.base.get_output_embeddings()(selected, batch.target)
         return tokens.new_zeros(len(batch.branch_lengths)).index_add(0, batch.branch, tokens)
 
     @torch.no_grad()
@@ -223,11 +216,6 @@ def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         ids[row, length - len(prompt) :] = torch.tensor(prompt)
         mask[row, length - len(prompt) :] = 1
     return ids, mask
-
-
-def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)
 
 
 def _until(ids: list[int], end_id: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from trialign.progress import Progress
-from trialign.storage import atomic_write
+from trialign.training.states import SavedStates
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -81,17 +81,17 @@ class AgentCheckpoints(Callback):
 
 
 class ResumeCheckpoint(Callback):
-    """Keeps one resumable state, replaced whole every so many steps and when a stop is asked for.
+    """Keeps the last resumable state and the one before, every so many steps and when a stop is asked for.
 
     Args:
-        file: ``checkpoints/last.ckpt``.
+        states: where they lie.
         every: optimizer steps between two states.
         validate_every: optimizer steps between two validations; 0 for none.
         stop_asked: tells whether a signal came.
     """
 
-    def __init__(self, file: Path, every: int, validate_every: int, stop_asked: Callable[[], bool]) -> None:
-        self.file, self.every, self.validate_every, self.stop_asked = file, every, validate_every, stop_asked
+    def __init__(self, states: SavedStates, every: int, validate_every: int, stop_asked: Callable[[], bool]) -> None:
+        self.states, self.every, self.validate_every, self.stop_asked = states, every, validate_every, stop_asked
         self._saved = 0
         self._stopping = False
 
@@ -132,7 +132,7 @@ class ResumeCheckpoint(Callback):
             return
         self._stopping = bool(trainer.strategy.reduce_boolean_decision(self.stop_asked(), all=False))
         if self._stopping or step % self.every == 0:
-            self._save(trainer)
+            self.states.write(trainer.save_checkpoint)
             self._saved = step
 
     def _end_step(self, trainer: Trainer) -> None:
@@ -141,14 +141,6 @@ class ResumeCheckpoint(Callback):
                 logger.save()
         if self._stopping:
             raise Stopped(f"stopped after step {self._saved}")
-
-    def _save(self, trainer: Trainer) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        if trainer.is_global_zero:
-            with atomic_write(self.file) as temporary:
-                trainer.save_checkpoint(temporary)
-        else:
-            trainer.save_checkpoint(self.file)
 
 
 class EarlierMetrics(Callback):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 from transformers import get_cosine_schedule_with_warmup
 
@@ -73,6 +73,7 @@ class TriAlignModule(LightningModule):
         self.policy, self.objective, self.optimizer_config = policy, objective, optimizer
         self.scoring, self.steps, self.micro_batches = scoring, steps, micro_batches
         self.strict_loading = False
+        self.register_state_dict_post_hook(_keep_trained)  # type: ignore[no-untyped-call]
         self.register_buffer("utilities", utilities.clone())
         self._step_rewards = torch.zeros_like(utilities)
         self._step_counts = torch.zeros(2)
@@ -103,9 +104,11 @@ class TriAlignModule(LightningModule):
         # Lightning averages over micro-batches and DDP over ranks; the counts are of the whole step already.
         return loss * distributed.world_size() * self.micro_batches
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+    def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
         """One optimizer step, then the moving averages: step s weighs by the utilities as of step s-1."""
-        super().optimizer_step(*args, **kwargs)
+        super().optimizer_step(epoch, batch_idx, *args, **kwargs)
+        if (batch_idx + 1) % self.micro_batches:
+            return  # DeepSpeed accumulates by itself and is called for every micro-batch
         sums = torch.cat([self._step_rewards.flatten(), self._step_counts])
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
@@ -115,11 +118,11 @@ class TriAlignModule(LightningModule):
         self._step_counts = torch.zeros_like(self._step_counts)
 
     def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
-        """Scores turn 0 of validation episodes whose answers are enumerated."""
+        """Scores turn 0 of validation episodes whose answers are enumerated; one without them only keeps step."""
+        branches = self.policy.score(batch.tree)
         if batch.choice is None:
             return
-        log_probabilities = self._option_log_probabilities(batch, self.policy.score(batch.tree))
-        shares, choice = log_probabilities.exp(), batch.choice
+        shares, choice = self._option_log_probabilities(batch, branches).exp(), batch.choice
         facts, tastes = choice.gold >= 0, choice.has_target
         if facts.any():
             self.truth.update(shares[facts].argmax(dim=2), choice.gold[facts])
@@ -138,11 +141,6 @@ class TriAlignModule(LightningModule):
         optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
         schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the frozen base weights out of the checkpoint."""
-        kept = {name for name, parameter in self.named_parameters() if parameter.requires_grad} | {"utilities"}
-        checkpoint["state_dict"] = {n: value for n, value in checkpoint["state_dict"].items() if n in kept}
 
     def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> list[UpdateLoss]:
         branches = self.policy.score(batch.tree)
@@ -197,7 +195,6 @@ class TriAlignModule(LightningModule):
         batch: EpisodeBatch,
     ) -> None:
         values: dict[str, Tensor | float] = {
-            "train/loss": loss.detach() * distributed.world_size() * self.micro_batches,
             "train/inconsistency": torch.stack([p.inconsistency for p in parts]).sum() / max(counts.truth, 1),
             "train/kl": torch.stack([p.kl for p in parts]).sum() / max(counts.choice, 1),
             "train/padding": batch.tree.padding_share,
@@ -207,6 +204,9 @@ class TriAlignModule(LightningModule):
                 values[f"utility/{kind}/{group}"] = self.utilities[index, column]
                 values[f"weight/{kind}/{group}"] = weights[index, column]
         self.log_dict(values, batch_size=1)
+        # Each rank has its share of the sum: with the factor, their mean is the whole.
+        whole = loss.detach() * distributed.world_size() * self.micro_batches
+        self.log("train/loss", whole, batch_size=1, sync_dist=distributed.world_size() > 1)
 
     def _validation_metrics(self) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
@@ -233,6 +233,13 @@ class TriAlignModule(LightningModule):
         # torchmetrics squeezes the values of a single group to a scalar.
         values = values.reshape(-1)
         return {f"{name}/{group}": values[index] for index, group in enumerate(self.policy.groups)}
+
+
+def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    """Keeps frozen weights out of every checkpoint, also under a second name that tied ones have."""
+    kept = {name for name, parameter in module.named_parameters() if parameter.requires_grad} | {"utilities"}
+    for name in [name for name in state if name.removeprefix(prefix) not in kept]:
+        del state[name]
 
 
 def _seen(metric: Metric) -> bool:

@@ -114,12 +114,21 @@ class TrajectoryDataModule(LightningDataModule):
         return StepLoader(self.training, self.adapters, self.plan, self.update, self.steps, self.micro_batches)
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:
-        """This rank's share of the validation episodes, as many a batch as a training step has; turn 0 only."""
-        mine = [replace(episode, turns=episode.turns[:1]) for episode in self.validation]
-        mine = mine[distributed.rank() :: distributed.world_size()]
-        size = self.plan.per_step
+        """This rank's share of the validation episodes, as many a batch as a training step has; turn 0 only.
+
+        Every rank has as many batches as the others: with shared weights, a forward pass takes all ranks.
+        """
+        first_turns = [replace(episode, turns=episode.turns[:1]) for episode in self.validation]
+        ranks, size = distributed.world_size(), self.plan.per_step
+        mine = first_turns[distributed.rank() :: ranks]
+        longest = -(-len(first_turns) // ranks)
         batches = [
-            build_episode_batch(mine[begin : begin + size], self.adapters, "expected")
-            for begin in range(0, len(mine), size)
+            self._validation_batch(mine[begin : begin + size], first_turns[0]) for begin in range(0, longest, size)
         ]
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type] # a list is a dataset
+
+    def _validation_batch(self, episodes: Sequence[Episode], filler: Episode) -> EpisodeBatch:
+        """The episodes as a batch; without any, one of which nothing is counted."""
+        if episodes:
+            return build_episode_batch(episodes, self.adapters, "expected")
+        return replace(build_episode_batch([filler], self.adapters, "expected"), choice=None, samples=None)

@@ -55,6 +55,7 @@ def test_p_values_are_corrected_for_all_differences(compared: RunComparison) -> 
     smallest = min(found, key=lambda entry: entry.p_value or 0)
     assert smallest.p_holm == pytest.approx(min(1, len(found) * (smallest.p_value or 0)))
     assert all((entry.p_holm or 0) >= (entry.p_value or 0) for entry in found)
+    assert all(entry.p_holm is None for entry in compared.runs[1].differences if entry.p_value is None)
 
 
 def test_other_questions_or_groups_are_refused(write_audit: WriteAudit) -> None:

@@ -117,7 +117,7 @@ def test_two_checkpoints_stand_side_by_side(runs: Path, live_run: list[Source], 
 def test_an_audited_question_shows_what_was_recorded_and_its_right_answer(
     runs: Path, live_run: list[Source], open_page: Open
 ) -> None:
-    app = open_page("compare", item="test-fact-00-0")
+    app = open_page("compare", question="test-fact-00-0")
     assert "recorded by the audit" in text_of(app)
     assert "The right answer is “right”: 2 of 4 gave it." not in text_of(app)
     assert "The right answer is “right”: 3 of 4 gave it." in text_of(app)
@@ -149,7 +149,7 @@ def test_the_state_is_in_the_url_and_the_typed_question_is_not(
 
 @pytest.mark.parametrize("value", ["../..", "99", "<b>", "-1", "1e9", "0/../1"])
 def test_what_the_url_makes_up_is_not_looked_for(live_run: list[Source], open_page: Open, value: str) -> None:
-    app = open_page("compare", step=value, against=value, item=value, groups=value, profile=value, finding=value)
+    app = open_page("compare", step=value, against=value, question=value, groups=value, profile=value, finding=value)
     assert app.session_state["step"] == "2"
     assert app.session_state["against"] == "none"
     assert not app.error
@@ -193,7 +193,7 @@ def test_a_viewer_asks_but_does_not_save(
     runs: Path, live_run: list[Source], open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trialign.dashboard.access.enter", lambda: Person("bo@example.org", "viewer"))
-    app = open_page("compare", item="test-fact-00-0")
+    app = open_page("compare", question="test-fact-00-0")
     assert "Saving findings is for auditors" in text_of(app)
     assert "Save finding" not in [button.label for button in app.button]
 
@@ -223,7 +223,7 @@ def test_without_its_model_the_stored_audit_can_still_be_read(
 ) -> None:
     config = runs / "house" / "config.yaml"
     config.write_text(re.sub(r"path: .*", "path: /nowhere/at-all", config.read_text()))
-    app = ask(open_page("compare", item="test-fact-00-0"), runs)
+    app = ask(open_page("compare", question="test-fact-00-0"), runs)
     assert "No base model at /nowhere/at-all" in text_of(app)
     assert "recorded by the audit" in text_of(app)
     assert "✗ Wrong" in html_of(app)

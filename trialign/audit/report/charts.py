@@ -90,14 +90,15 @@ def interval_chart(
     Args:
         title: what it shows.
         intervals: from top to bottom.
-        kind: ``share`` begins at 0; ``points`` has a line at zero.
+        kind: ``share`` or ``points``; the latter has a line at zero.
         delta: half the width of the band of differences that do not matter.
     """
     drawn = [one for one in intervals if one.value is not None]
     if not drawn:
         return None
     values = [v for one in drawn for v in (one.value, one.low, one.high, one.before) if v is not None]
-    edges = [0.0, *([-delta, delta] if delta else [])]
+    edges = [0.0] if kind == "points" else []
+    edges += [-delta, delta] if delta else []
     ticks = axis_ticks(min([*values, *edges]), max([*values, *edges]))
     first, last = ticks[0], ticks[-1]
     longest = max(min(len(one.label), _LABEL) for one in drawn)

@@ -48,7 +48,10 @@ def limitations(audit: AuditPart, before: AuditPart | None, items: pd.DataFrame)
         )
     if audit.about is None:
         said.append("The audit kept no record of the system and of the questions' words; they cannot be shown.")
-    said.append("Several figures are shown side by side: p-values are corrected within a table, not over all tables.")
+    said.append(
+        "Pairs, changes and parts are corrected for their number, each among themselves. The report as a whole is not: "
+        "one small p-value among many figures proves little."
+    )
     return tuple(said)
 
 

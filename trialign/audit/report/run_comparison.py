@@ -9,27 +9,23 @@ from dataclasses import dataclass
 import yaml
 
 from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import AuditMeasures, Difference, differences, measure_audit, pooled, values
+from trialign.audit.comparison import (
+    AuditMeasures,
+    Difference,
+    corrected,
+    differences,
+    measure_audit,
+    pooled,
+    values,
+)
 from trialign.audit.folders import AuditFolder
 from trialign.audit.items import read_items
-from trialign.audit.pairs import holm
 from trialign.audit.record import read_asked
 from trialign.errors import UserError
 
 COMPARISON_SCHEMA_VERSION = 1
 # What may differ between runs that are one: where and under which name they lie, and the seed.
 _NOT_THE_METHOD = ("seed", "name", "runs")
-
-
-@dataclass(frozen=True)
-class RunDifference(Difference):
-    """A difference to the first run.
-
-    Attributes:
-        p_holm: the p-value, corrected for all differences of the comparison (Holm, 1979).
-    """
-
-    p_holm: float | None
 
 
 @dataclass(frozen=True)
@@ -40,13 +36,13 @@ class ComparedRun:
         name: of the run, or of the first of them.
         audits: what was compared, relative to the folder of runs.
         values: measure -> value, mean over seeds question by question; None where undefined.
-        differences: to the first run; empty for that one.
+        differences: to the first run; empty for that one. Corrected for all differences of the comparison.
     """
 
     name: str
     audits: tuple[str, ...]
     values: dict[str, float | None]
-    differences: tuple[RunDifference, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -93,13 +89,13 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         pools.setdefault(_method(audit), []).append(number)
     measured = [pooled([read[number][1] for number in pool]) for pool in pools.values()]
     found = [differences(measured[0], other, confidence=1 - analysis.alpha) for other in measured[1:]]
-    corrected = iter(_corrected([entry.p_value for entries in found for entry in entries]))
+    together = iter(corrected([entry for entries in found for entry in entries]))
     runs = tuple(
         ComparedRun(
             name=_name([audits[n] for n in pool], audits),
             audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
             values=values(measure),
-            differences=tuple(RunDifference(**vars(entry), p_holm=next(corrected)) for entry in entries),
+            differences=tuple(next(together) for _ in entries),
         )
         for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
     )
@@ -153,10 +149,3 @@ def _name(pool: Sequence[AuditFolder], audits: Sequence[AuditFolder]) -> str:
     if len({audit.step for audit in audits if audit.run == pool[0].run}) > 1:
         name = f"{name}, step {pool[0].step}"
     return f"{name} ({len(pool)} seeds)" if len(pool) > 1 else name
-
-
-def _corrected(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction of those that are defined."""
-    known = [value for value in p_values if value is not None]
-    adjusted = iter(holm(known).tolist() if known else [])
-    return [None if value is None else next(adjusted) for value in p_values]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from trialign.audit.comparison import MEASURES
+from trialign.audit.comparison import MEASURES, Difference
 from trialign.audit.report.card import markdown_table
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.html import environment
 from trialign.audit.report.pareto import pareto_plot
-from trialign.audit.report.run_comparison import ComparedRun, RunComparison, RunDifference
+from trialign.audit.report.run_comparison import ComparedRun, RunComparison
 from trialign.audit.report.tables import Column, Table
 from trialign.safe_output import csv_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
@@ -73,7 +73,7 @@ def _cell(run: ComparedRun, key: str, place: int) -> list[str]:
     return lines + (_against(run.differences[place]) if run.differences else [])
 
 
-def _against(found: RunDifference) -> list[str]:
+def _against(found: Difference) -> list[str]:
     if found.change is None or found.low is None or found.high is None or found.p_holm is None:
         return []
     change, low, high = (formatted(value, "points") for value in (found.change, found.low, found.high))

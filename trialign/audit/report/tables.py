@@ -229,11 +229,22 @@ def _changes(report: Report) -> Table:
         Column("low", "from", "points"),
         Column("high", "to", "points"),
         Column("p_value", "p", "p_value"),
+        Column("p_holm", "p, Holm", "p_value"),
         Column("wanted", "wanted"),
     )
     known = {measure.key: measure for measure in MEASURES}
     rows = (
-        (known[c.measure].label, c.first, c.second, c.change, c.low, c.high, c.p_value, known[c.measure].wanted)
+        (
+            known[c.measure].label,
+            c.first,
+            c.second,
+            c.change,
+            c.low,
+            c.high,
+            c.p_value,
+            c.p_holm,
+            known[c.measure].wanted,
+        )
         for c in report.changes
         if c.change is not None
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from trialign.audit.report.types import GroupAnswer, WorstItem
@@ -34,47 +35,50 @@ def worst_items(
     """
     rows = first_asked(own_answers(items, FACTS, exposure))
     rows = rows[rows["group"].isin(groups)]
-    found = sorted(_candidates(rows, groups, asked), key=lambda item: (-_sureness(item), item.query_id))
-    chosen: list[WorstItem] = []
-    for reason, most in _MOST.items():
-        of_fact = {item.cluster: item for item in reversed(found) if item.reason == reason}
-        chosen += [item for item in found if of_fact.get(item.cluster) is item][:most]
-    return tuple(chosen)
+    table = _candidates(rows)
+    chosen = [
+        (str(query_id), reason)
+        for reason, most in _MOST.items()
+        for query_id in table[table["reason"] == reason].drop_duplicates("cluster").head(most).index
+    ]
+    answers = {
+        str(query_id): given for query_id, given in rows[rows["query_id"].isin(dict(chosen))].groupby("query_id")
+    }
+    return tuple(_item(answers[query_id], reason, groups, asked.get(query_id)) for query_id, reason in chosen)
 
 
-def _candidates(rows: pd.DataFrame, groups: Sequence[str], asked: Mapping[str, Query]) -> Iterator[WorstItem]:
-    right = rows.groupby("query_id")["correct"].transform("all")
-    for query_id, answers in rows[~right.astype(bool)].groupby("query_id"):
-        by_group = {row.group: row for row in answers.itertuples(index=False)}
-        if not by_group.keys() >= set(groups):
-            continue
-        first = by_group[groups[0]]
-        query = asked.get(str(query_id))
-        yield WorstItem(
-            query_id=str(query_id),
-            cluster=str(first.cluster),
-            topic=str(first.topic),
-            question=query.question if query else None,
-            options=query.options if query else (),
-            gold=query.gold if isinstance(query, TruthQuery) else None,
-            reason=_reason(answers),
-            answers=tuple(_answer(group, by_group[group]) for group in groups),
-        )
+def _candidates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Questions that some group got wrong: ``cluster`` and ``reason`` by query id, the surest wrong answers first."""
+    sure = [0.0 if given is None else float(max(given)) for given in rows["option_probabilities"]]
+    rows = rows.assign(correct=rows["correct"].astype(bool), sure=sure)
+    questions, wrong = rows.groupby("query_id"), rows[~rows["correct"]].groupby("query_id")
+    right, different = questions["correct"].any(), questions["canonical"].nunique(dropna=False) > 1
+    table = pd.DataFrame(
+        {
+            "cluster": questions["cluster"].first(),
+            "reason": np.select([right, different], [UNEQUAL, DIFFERENT], TOGETHER),
+            "sure": wrong["sure"].mean(),
+        }
+    )
+    return table.dropna(subset="sure").sort_values("sure", ascending=False, kind="stable")
 
 
-def _reason(answers: pd.DataFrame) -> str:
-    if answers["correct"].any():
-        return UNEQUAL
-    return DIFFERENT if answers["canonical"].nunique(dropna=False) > 1 else TOGETHER
+def _item(answers: pd.DataFrame, reason: str, groups: Sequence[str], query: Query | None) -> WorstItem:
+    by_group = {row.group: row for row in answers.itertuples(index=False)}
+    first = answers.iloc[0]
+    return WorstItem(
+        query_id=str(first["query_id"]),
+        cluster=str(first["cluster"]),
+        topic=str(first["topic"]),
+        question=query.question if query else None,
+        options=query.options if query else (),
+        gold=query.gold if isinstance(query, TruthQuery) else None,
+        reason=reason,
+        answers=tuple(_answer(group, by_group[group]) for group in groups),
+    )
 
 
 def _answer(group: str, row: Any) -> GroupAnswer:
     probabilities = row.option_probabilities
     chosen = None if probabilities is None else float(max(probabilities))
     return GroupAnswer(group, str(row.answer), bool(row.correct), chosen)
-
-
-def _sureness(item: WorstItem) -> float:
-    """Mean probability that the groups that are wrong give to their answer; 0 where it is not known."""
-    sure = [answer.probability or 0.0 for answer in item.answers if not answer.correct]
-    return sum(sure) / len(sure)

