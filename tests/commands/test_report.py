@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
+
+from trialign.audit.items import read_items
+from trialign.queries.readers import read_queries
 
 pytestmark = pytest.mark.integration
 
@@ -20,7 +24,13 @@ def test_a_report_is_made_twice_alike(trained: Any, tmp_path: Path) -> None:
         made.append({path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in files})
     assert made[0] == made[1]
     page = made[0]["report.html"].decode("utf-8")
-    assert "What is the capital of France?" in page or "Every fact was answered right" in page
+    audit = trained.runs / "mine" / "audits" / "step=000004.house.test"
+    items = read_items(audit / "items.parquet")
+    missed = items[(items["kind"] == "truth") & (items["role"] == "member") & items["correct"].eq(False)]
+    texts = {query.query_id: escape(query.question) for query in read_queries(audit / "questions.jsonl")}
+    for _, asked in missed.groupby("cluster"):
+        assert any(texts[query_id] in page for query_id in asked["query_id"])
+    assert not missed.empty or "Every fact was answered right" in page
     assert "house/tiny-llama" in page
     assert "The user lives beside a glacier." in page
     assert "Before and now" in page
