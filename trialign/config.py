@@ -256,10 +256,10 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
     return ".".join(parts)
 
 
-def _check_values(config: RunConfig) -> None:
+def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
+    """Numbers with the smallest and the largest value that they may have: (key, value, smallest, largest)."""
     trainer, welfare, endpoint = config.trainer, config.objective.welfare, config.model.endpoint
-    share = trainer.ranks * trainer.micro_batches
-    limits: list[tuple[str, float, float, float]] = [
+    return [
         ("seed", config.seed, 0, 2**32 - 1),
         ("trainer.devices", trainer.devices, 1, 4096),
         ("trainer.nodes", trainer.nodes, 1, 4096),
@@ -304,7 +304,12 @@ def _check_values(config: RunConfig) -> None:
         ("model.endpoint.attempts", endpoint.attempts, 1, 100),
         ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
     ]
-    for key, value, low, high in limits:
+
+
+def _check_values(config: RunConfig) -> None:
+    trainer = config.trainer
+    share = trainer.ranks * trainer.micro_batches
+    for key, value, low, high in _limits(config):
         if not low <= value <= high:
             raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
     if trainer.strategy.startswith("zero") and config.model.dtype == "float64":

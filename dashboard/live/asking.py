@@ -82,8 +82,6 @@ class Asked:
 def typed_query(question: str, options: Sequence[str]) -> Query:
     """A question as a person types it, refused at the door if it is too long or malformed.
 
-    Of taste, without a target: there is no right answer to hold the replies against.
-
     Raises:
         UserError: says what is wrong with it.
     """
@@ -101,16 +99,7 @@ def typed_query(question: str, options: Sequence[str]) -> Query:
             "There are too many options, or one is too long",
             f"Give at most {MOST_OPTIONS}, each of at most {LONGEST_OPTION} characters",
         )
-    return PreferenceQuery(
-        query_id="typed",
-        cluster="typed",
-        split="test",
-        topic="",
-        question=question,
-        answer_kind="choice" if options else "text",
-        options=tuple(options),
-        targets={},
-    )
+    return PreferenceQuery.asked(question, options)
 
 
 @dataclass(frozen=True)

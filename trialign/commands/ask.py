@@ -65,17 +65,7 @@ def ask(
     if any(not option.strip() for option in options):
         raise UserError("An option is empty", "Give every --option a text")
     checkpoint = session.load_agents(step)
-    # Of taste, without a target: there is no right answer to hold the replies against.
-    query = PreferenceQuery(
-        query_id="asked",
-        cluster="asked",
-        split="test",
-        topic="",
-        question=question,
-        answer_kind="choice" if options else "text",
-        options=tuple(options),
-        targets={},
-    )
+    query = PreferenceQuery.asked(question, options)
     answers = _answers(session, checkpoint, [query], exposure)[0]
     if as_json:
         print(json.dumps([asdict(answer) for answer in answers], ensure_ascii=False, indent=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -82,6 +82,20 @@ class PreferenceQuery(Query):
     kind: ClassVar[Kind] = "preference"
 
     targets: Mapping[str, tuple[float, ...]]
+
+    @classmethod
+    def asked(cls, question: str, options: Sequence[str]) -> PreferenceQuery:
+        """A person's own question: of taste, without a target, as there is no right answer to hold replies against."""
+        return cls(
+            query_id="asked",
+            cluster="asked",
+            split="test",
+            topic="",
+            question=question,
+            answer_kind="choice" if options else "text",
+            options=tuple(options),
+            targets={},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
