@@ -24,12 +24,12 @@ class Outcome:
 
 
 OUTCOMES: dict[VerdictKind, Outcome] = {
-    "consistent": Outcome("good", "=", "Yes: the groups are alike"),
+    "consistent": Outcome("good", "=", "Equally often right, within the margin"),
     "difference": Outcome("bad", "≠", "No: the groups differ"),
     "not_enough": Outcome("unsure", "?", "Not enough evidence to tell"),
 }
 SHORT: dict[VerdictKind, str] = {
-    "consistent": "= alike",
+    "consistent": "= equally often right",
     "difference": "≠ different",
     "not_enough": "? not enough evidence",
 }

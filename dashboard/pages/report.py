@@ -184,7 +184,7 @@ def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff
     with st.form("sign", clear_on_submit=True):
         name = st.text_input("Your name")
         role = st.text_input("In which capacity", placeholder="auditor, product owner, …")
-        decision = st.selectbox("Decision", _DECISIONS)
+        decision = st.selectbox("Decision", _DECISIONS, index=None, placeholder="Choose one")
         remark = st.text_area("Remark (optional)")
         if st.form_submit_button("Sign this audit", icon=":material/draw:") and _done(
             chosen,
@@ -194,7 +194,7 @@ def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff
                 audit=chosen.audit.id,
                 name=name or "",
                 role=role or "",
-                decision=decision,
+                decision=decision or "",
                 remark=remark or "",
             ),
         ):

@@ -81,6 +81,12 @@ def test_findings_and_the_sign_off_stand_in_the_report_and_change_no_number(
     app.text_input[0].set_value("Ana B.")
     app.text_input[1].set_value("auditor")
     press(app, "Sign this audit")
+    assert "needs a name and a decision" in "\n".join(error.value for error in app.error)
+    app = open_page("report")
+    app.text_input[0].set_value("Ana B.")
+    app.text_input[1].set_value("auditor")
+    next(box for box in app.selectbox if box.label == "Decision").set_value("Consistent enough to use")
+    press(app, "Sign this audit")
     report = json.loads(made(press(app, "Make the report"))["report.json"])
     assert [finding["comment"] for finding in report["findings"]] == ["north is wrong"]
     assert (report["sign_off"]["name"], report["sign_off"]["role"]) == ("Ana B.", "auditor")

@@ -108,6 +108,8 @@ def test_ask_see_every_group_note_sign_and_take_away(page: Any, root: Path, tmp_
     page.get_by_role("link", name="Report").click()
     page.get_by_text("Some say iron.").first.wait_for()
     page.get_by_role("textbox", name="Your name").fill("Ana B.")
+    page.get_by_role("combobox", name="Decision").click()
+    page.get_by_role("option", name="Consistent enough to use").click()
     page.get_by_role("button", name="Sign this audit").click()
     page.get_by_text("Consistent enough to use").first.wait_for()
     page.get_by_text("Ana B.").first.wait_for()
