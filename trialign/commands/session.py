@@ -339,7 +339,7 @@ class Session:
                 self.groups.names,
                 exposure=exposure,
                 split=split,
-                attributes=[one.name for one in self.groups.single_sets],
+                parts=self.groups.parts,
                 delta=self.config.audit.delta,
                 alpha=self.config.audit.alpha,
             )
