@@ -14,6 +14,7 @@ from trialign.audit.comparison import changes
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.commands.audit_files import about_model, run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
 
@@ -47,7 +48,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     """
     check_audit(session, split, trained=trained)
     checkpoint = session.load_agents(step) if trained else None
-    after = session.audit(split, checkpoint)
+    after = run_audit(session, split, checkpoint)
     if distributed.rank() != 0:
         return
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
@@ -68,7 +69,7 @@ def _refuse_other_model(session: Session, split: Literal["validation", "test"]) 
     folder = session.run.audit(0, session.config.data.name, split)
     if not (folder / "summary.json").is_file():
         return
-    audited, now = read_summary(folder / "summary.json").get("model"), session.about_model()
+    audited, now = read_summary(folder / "summary.json").get("model"), about_model(session)
     if audited is not None and audited != now:
         raise UserError(
             f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",

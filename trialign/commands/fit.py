@@ -19,6 +19,7 @@ from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
 from trialign.commands.audit import print_verdicts
+from trialign.commands.audit_files import run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.queries import Query, Split
@@ -118,14 +119,14 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     distributed.barrier()
     # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
     if status == "new" or not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
-        session.audit(SPLIT, None)
+        run_audit(session, SPLIT, None)
     distributed.barrier()
     train(session, training, validation)
     if session.config.trainer.strategy in STAGES:
         session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
     session.policy.to(session.device)  # Lightning leaves it on the CPU
     checkpoint = session.load_agents(session.config.trainer.steps)
-    session.audit(SPLIT, checkpoint)
+    run_audit(session, SPLIT, checkpoint)
     if rank == 0:
         run.finish({"steps": session.config.trainer.steps, "trajectories": session.store.folder.name})
         print_table(session)
