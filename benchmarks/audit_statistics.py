@@ -21,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-GROUPS = tuple("-".join(parts) for parts in product(("none", "school", "college", "university"), ("a", "b", "c", "d")))
+ATTRIBUTES = {"education": ("none", "school", "college", "university"), "region": ("a", "b", "c", "d")}
+PARTS = {"-".join(values): tuple(zip(ATTRIBUTES, values, strict=True)) for values in product(*ATTRIBUTES.values())}
+GROUPS = tuple(PARTS)
 OPTIONS = 4
 TOPICS = 40
 
@@ -97,7 +99,7 @@ def analyse(path: Path) -> None:
     imported = time.monotonic()
     items = read_items(path)
     read = time.monotonic()
-    analysis = analyze(items, GROUPS, attributes=("education", "region"))
+    analysis = analyze(items, GROUPS, parts=PARTS)
     write_analysis(path.with_name("analysis.json"), analysis)
     done = time.monotonic()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from trialign.audit import statistics
 from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions
 from trialign.errors import UserError
 from trialign.groups import Exposure
-from trialign.queries.types import Split
+from trialign.queries.types import Kind, Split
 from trialign.storage import write_text_atomic
 
 SUMMARY_SCHEMA_VERSION = 1
@@ -89,11 +89,8 @@ def summarize(
         UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
             a row lacks its verdict or reward.
     """
-    rows = items[
-        (items["exposure"] == exposure)
-        & (items["split"] == split)
-        & (items[["turn", "repeat", "wording"]] == 0).all(axis=1)
-    ]
+    rows = items[(items["exposure"] == exposure) & (items["split"] == split)]
+    rows = rows[(rows[["turn", "repeat", "wording"]] == 0).all(axis=1)]
     own = rows[rows["profile_group"] == rows["group"]]
     members = own[own["group"].isin(groups)]
     if members.empty:
@@ -108,11 +105,7 @@ def summarize(
         "split": split,
         "exposure": exposure,
         "scoring": scoring,
-        "n_queries": members["query_id"].nunique(),
-        "n_clusters": members["cluster"].nunique(),
-        "n_truth": _count(members, "truth"),
-        "n_preference": _count(members, "preference"),
-        "n_mixed": _count(members, "mixed"),
+        **_counts(members),
         "groups": list(groups),
         **_measures(rows, own, members, groups, eps),
         "seconds": seconds,
@@ -267,8 +260,9 @@ def _by_group(groups: Sequence[str], values: NDArray[np.float64]) -> dict[str, f
     return dict(zip(groups, values.tolist(), strict=True))
 
 
-def _count(rows: pd.DataFrame, kind: str) -> int:
-    return rows.loc[rows["kind"] == kind, "query_id"].nunique()
+def _counts(members: pd.DataFrame) -> dict[str, int]:
+    of_kind = {f"n_{kind}": members.loc[members["kind"] == kind, "query_id"].nunique() for kind in get_args(Kind)}
+    return {"n_queries": members["query_id"].nunique(), "n_clusters": members["cluster"].nunique(), **of_kind}
 
 
 def _without_nan(value: Any) -> Any:

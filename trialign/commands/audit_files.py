@@ -64,7 +64,7 @@ def run_audit(session: Session, split: Split, checkpoint: AgentCheckpoint | None
             session.groups.names,
             exposure=exposure,
             split=split,
-            attributes=[one.name for one in session.groups.single_sets],
+            parts=session.groups.parts,
             delta=session.config.audit.delta,
             alpha=session.config.audit.alpha,
         )
