@@ -23,7 +23,7 @@ from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, w
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
 from trialign.checkpoints import AgentCheckpoint, adapters_of, latest_step, load_agents, read_agents, step_folder
-from trialign.config import RunConfig
+from trialign.config import RunConfig, default_leaves
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -43,7 +43,7 @@ from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_pef
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.queries.writer import write_queries
-from trialign.runs import RunFolder
+from trialign.runs import RunFolder, Status
 from trialign.storage import sha256_of_file
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
@@ -131,6 +131,20 @@ class Session:
     def run(self) -> RunFolder:
         """This run's folder."""
         return RunFolder(self.runs / self.config.name)
+
+    @property
+    def status(self) -> Status:
+        """How far the run of this configuration is.
+
+        Raises:
+            UserError: a run of this name exists with another configuration.
+        """
+        return self.run.status(self.composed, default_leaves())
+
+    @property
+    def trains(self) -> bool:
+        """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
+        return self.config.objective.update != "none"
 
     @cached_property
     def groups(self) -> GroupSet:
@@ -299,21 +313,27 @@ class Session:
         queries = self.split("train", "validation")
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
 
-    def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
+    def audit(self, split: Split, checkpoint: AgentCheckpoint | None, *, instructed: bool = False) -> dict[str, Any]:
         """Audits the agents that are loaded now, and writes its files.
 
         Args:
             split: which questions.
             checkpoint: where the loaded adapters come from; None for the base model.
+            instructed: the base model is asked as an objective without training wants it to be; the audit is filed
+                under the run's last step.
 
         Returns:
             The summary.
         """
-        step = checkpoint.step if checkpoint else 0
+        objective, prompt = self.config.objective, self.config.prompt
+        step = checkpoint.step if checkpoint else self.config.trainer.steps if instructed else 0
+        if instructed:
+            prompt = replace(prompt, system=f"{prompt.system} {objective.instruction}".strip())
         queries = self.require_split(split)
         begin = time.monotonic()
         agents = self.agents(checkpoint)
-        auditor = Auditor(agents, self.groups, self.config.prompt, self.config.audit)
+        strip = instructed and objective.strip_profile
+        auditor = Auditor(agents, self.groups, prompt, self.config.audit, strip)
         items = auditor.run(queries, f"Auditing step {step} on {split}")
         frame = items_frame(items)
         exposure = self.config.audit.exposures[0]
@@ -344,7 +364,10 @@ class Session:
                 alpha=self.config.audit.alpha,
             )
             write_analysis(folder / "analysis.json", analysis)
-            write_about(folder, self.about_audit(checkpoint))
+            about = self.about_audit(checkpoint)
+            if instructed:
+                about = replace(about, objective=objective.name, prompt=asdict(prompt))
+            write_about(folder, about)
             summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
             write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
         distributed.barrier()
