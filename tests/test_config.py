@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from trialign import config as config_module
-from trialign.config import RunConfig, compose, config_root, load
+from trialign.config import RunConfig, compose, config_root, default_leaves, load
 from trialign.errors import UserError
 from trialign.group_config import build_groups
 from trialign.queries.sources import SourceConfig
@@ -340,3 +340,11 @@ def test_files_and_sources_stand_side_by_side() -> None:
 def test_a_fault_in_a_source_is_named_by_its_key(entry: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load(data_files("own.jsonl", entry))
+
+
+def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
+    leaves = default_leaves()
+    assert leaves["objective.pairs.group_step"] == 0.0
+    assert leaves["objective.kinds"] == ["truth", "preference", "mixed"]
+    assert leaves["trainer.sharding.bucket"] == load(compose("conf/base.yaml", [])).trainer.sharding.bucket
+    assert not any(key.startswith(("name", "groups", "data", "model")) for key in leaves)

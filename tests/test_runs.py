@@ -60,6 +60,17 @@ def test_a_run_may_go_on_with_another_number_of_processes(run: RunFolder) -> Non
     assert run.status({**CONFIG, "trainer": {"steps": 4, "devices": 8, "nodes": 2}}) == "unfinished"
 
 
+def test_a_key_that_the_run_did_not_know_had_its_default(run: RunFolder) -> None:
+    run.claim(CONFIG, "abc123")
+    asked = {**CONFIG, "trainer": {"steps": 4, "devices": 1, "clip": 1.0}}
+    assert run.status(asked, {"trainer.clip": 1.0, "elsewhere": 3}) == "unfinished"
+    with pytest.raises(UserError, match=r"it differs in trainer\.clip\)"):
+        run.status(asked, {"trainer.clip": 2.0})
+    # A default stands for no key that was stated.
+    with pytest.raises(UserError, match=r"it differs in trainer\.steps\)"):
+        run.status({**CONFIG, "trainer": {"steps": 5, "devices": 1}}, {"trainer.steps": 5})
+
+
 def test_a_set_of_groups_is_the_same_alone_and_under_its_name(run: RunFolder) -> None:
     alone = {"name": "age", "attribute": "age", "members": {"old": {"explicit": ["Old."]}}}
     run.claim({**CONFIG, "groups": alone}, "abc123")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -196,6 +196,20 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     return config
 
 
+def default_leaves() -> dict[str, Any]:
+    """Dotted key -> default of every plain value that a configuration need not state, as YAML holds it."""
+    return dict(_default_leaves(RunConfig, ""))
+
+
+def _default_leaves(kind: type, where: str) -> Iterator[tuple[str, Any]]:
+    for one in dataclasses.fields(kind):
+        default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        if dataclasses.is_dataclass(default):
+            yield from _default_leaves(type(default), f"{where}{one.name}.")
+        elif default is not dataclasses.MISSING and not isinstance(default, dict):
+            yield f"{where}{one.name}", list(default) if isinstance(default, tuple) else default
+
+
 def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
     """Refuses keys that a config dataclass does not have.
 
@@ -292,6 +306,9 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("objective.welfare.decay", welfare.decay, 0, 1),
         ("objective.welfare.smallest", welfare.smallest, 0, 1e6),
         ("objective.welfare.largest", welfare.largest, welfare.smallest, 1e6),
+        ("objective.welfare.power", welfare.power, -100, 1),
+        ("objective.pairs.beta", config.objective.pairs.beta, 1e-6, 1e6),
+        ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
@@ -327,6 +344,12 @@ def _check_values(config: RunConfig) -> None:
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
+        )
+    objective = config.objective
+    if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
+        raise UserError(
+            "objective.imitate is unprofiled, and a question of taste has no answer without a profile",
+            "Leave preference out of objective.kinds",
         )
     for key, exposures in (
         ("collect.exposures", config.collect.exposures),

@@ -56,8 +56,12 @@ class RunFolder:
         """The audit of one step on one split."""
         return self.folder / "audits" / f"step={step:06d}.{data}.{split}"
 
-    def status(self, config: Mapping[str, Any]) -> Status:
+    def status(self, config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Status:
         """How far the run of this configuration is.
+
+        Args:
+            config: resolved.
+            defaults: dotted key -> value of a key that a run of an earlier version did not know.
 
         Raises:
             UserError: a run of this name exists with another configuration.
@@ -65,6 +69,7 @@ class RunFolder:
         if not self.config_file.is_file():
             return "new"
         stored, asked = _leaves(_with_named_sets(self.stored_config())), _leaves(_with_named_sets(_plain(config)))
+        stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )

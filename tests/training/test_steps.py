@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
-from trialign.objectives.updates import StepCounts, awr_update, earns_differently, expected_update
+from trialign.objectives.updates import StepCounts, earns_differently, expected_update, sampled_update
 from trialign.training.steps import reference_utilities, step_counts
 from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
 from trialign.trajectories.records import Sample, Trajectory
@@ -107,7 +107,7 @@ def counted(batch: EpisodeBatch, penalty: float) -> StepCounts:
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-@pytest.mark.parametrize("update", ["auto", "expected", "awr"])
+@pytest.mark.parametrize("update", ["auto", "expected", "awr", "topr"])
 def test_the_counts_are_those_of_the_tensors(update: Any, penalty: float) -> None:
     batch = build_episode_batch(EPISODES, (0, 1), update)
     assert step_counts(EPISODES, update, penalty) == counted(batch, penalty)
@@ -120,6 +120,22 @@ def test_the_counts_by_hand() -> None:
     assert step_counts(EPISODES, "auto", 0.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=6)
     # Sampled: 2 turns x 2 groups of the fact and 2 groups of the taste are kept as well.
     assert step_counts(EPISODES, "awr", 0.0) == StepCounts(truth=5, preference=2, choice=0, action_tokens=24)
+
+
+def test_the_baselines_counts_by_hand() -> None:
+    likelihood = step_counts(EPISODES, "likelihood", 0.0)
+    # Gold has 3 tokens, at 2 turns of 2 groups; the favourite 1, twice; the best samples: north's first of number (1),
+    # none of heard, and of form the second of north (2) and the first of south (1).
+    assert likelihood.action_tokens == 4 * 3 + 2 * 1 + 1 + 2 + 1
+    batch = build_episode_batch(EPISODES, (0, 1), "likelihood")
+    assert batch.likelihood is not None
+    assert int(batch.tree.branch_lengths[batch.likelihood.branches].sum()) == likelihood.action_tokens
+    # Gold against 2 options at 2 turns, the favourite against 1, number's 1 and form's 1: north 7, south 5.
+    pairs = step_counts(EPISODES, "pairs", 0.0)
+    assert (pairs.pairs, pairs.action_tokens) == ((7, 5), 0)
+    made = build_episode_batch(EPISODES, (0, 1), "pairs").pairs
+    assert made is not None
+    assert tuple(made.groups.bincount(minlength=2).tolist()) == pairs.pairs
 
 
 def test_the_updates_observe_what_is_counted() -> None:
@@ -135,7 +151,7 @@ def test_the_updates_observe_what_is_counted() -> None:
         uniform, uniform, batch.choice.gold, batch.choice.targets, batch.choice.has_target, weights, counts, config
     )
     s = batch.samples
-    sampled = awr_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
+    sampled = sampled_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
     assert (expected.counts + sampled.counts).tolist() == [counts.truth, counts.preference]
 
 
@@ -144,6 +160,8 @@ def test_a_part_of_the_step_is_counted_as_the_whole() -> None:
     whole = step_counts(EPISODES, "auto", 1.0)
     for field in ("truth", "preference", "choice", "action_tokens"):
         assert sum(getattr(part, field) for part in parts) == getattr(whole, field)
+    paired = [step_counts(part, "pairs", 1.0).pairs for part in (EPISODES[:2], EPISODES[2:], EPISODES)]
+    assert [one + other for one, other in zip(*paired[:2], strict=True)] == list(paired[2])
 
 
 def test_the_base_models_utilities_by_hand() -> None:

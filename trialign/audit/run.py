@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
@@ -44,12 +44,17 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class Auditor:
-    """The agents under audit and how they are asked."""
+    """The agents under audit and how they are asked.
+
+    Attributes:
+        strip_profile: facts are asked without the profile.
+    """
 
     agents: Agents
     groups: GroupSet
     prompt: PromptConfig
     config: AuditConfig
+    strip_profile: bool = False
 
     @classmethod
     def of_checkpoint(
@@ -104,7 +109,10 @@ class Auditor:
         ]
 
     def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
-        conversation = first_turn(query, group, exposure, wording, self.prompt)
+        # A mixed question's form is the group's taste: without its profile there would be none to meet.
+        stripped = self.strip_profile and query.kind == "truth"
+        told = replace(group, role="control") if stripped else group
+        conversation = first_turn(query, told, exposure, wording, self.prompt)
         return Asked(query, group, exposure, wording, repeat, conversation)
 
     def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:

@@ -28,7 +28,7 @@ def check_audit(session: Session, split: Literal["validation", "test"], *, train
     session.require_split(split)
     if not trained:
         # An audit of the base model is filed under the run's name: not under that of another configuration.
-        session.run.status(session.composed)
+        _ = session.status
     session.check_audit()
     if not trained:
         _refuse_other_model(session, split)
@@ -47,12 +47,13 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
     check_audit(session, split, trained=trained)
-    checkpoint = session.load_agents(step) if trained else None
-    after = run_audit(session, split, checkpoint)
+    instructed = trained and not session.trains
+    checkpoint = session.load_agents(step) if trained and session.trains else None
+    after = run_audit(session, split, checkpoint, instructed=instructed)
     if distributed.rank() != 0:
         return
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
-    if checkpoint and (base / "summary.json").is_file():
+    if trained and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
         intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")

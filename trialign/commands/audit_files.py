@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,22 +23,30 @@ from trialign.storage import sha256_of_file
 AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
-def run_audit(session: Session, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
+def run_audit(
+    session: Session, split: Split, checkpoint: AgentCheckpoint | None, *, instructed: bool = False
+) -> dict[str, Any]:
     """Audits the agents that are loaded now, and writes its files.
 
     Args:
         session: the run, or a configuration without one.
         split: which questions.
         checkpoint: where the loaded adapters come from; None for the base model.
+        instructed: the base model is asked as an objective without training wants it to be; the audit is filed
+            under the run's last step.
 
     Returns:
         The summary.
     """
-    step = checkpoint.step if checkpoint else 0
+    objective, prompt = session.config.objective, session.config.prompt
+    step = checkpoint.step if checkpoint else session.config.trainer.steps if instructed else 0
+    if instructed:
+        prompt = replace(prompt, system=f"{prompt.system} {objective.instruction}".strip())
     queries = session.require_split(split)
     begin = time.monotonic()
     agents = session.agents(checkpoint)
-    auditor = Auditor(agents, session.groups, session.config.prompt, session.config.audit)
+    strip = instructed and objective.strip_profile
+    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip)
     items = auditor.run(queries, f"Auditing step {step} on {split}")
     frame = items_frame(items)
     exposure = session.config.audit.exposures[0]
@@ -69,7 +77,10 @@ def run_audit(session: Session, split: Split, checkpoint: AgentCheckpoint | None
             alpha=session.config.audit.alpha,
         )
         write_analysis(folder / "analysis.json", analysis)
-        write_about(folder, _about_audit(session, checkpoint))
+        about = _about_audit(session, checkpoint)
+        if instructed:
+            about = replace(about, objective=objective.name, prompt=asdict(prompt))
+        write_about(folder, about)
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
         write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
     distributed.barrier()

@@ -16,7 +16,7 @@ import torch
 from trialign import distributed
 from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
-from trialign.config import RunConfig
+from trialign.config import RunConfig, default_leaves
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -35,7 +35,7 @@ from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
-from trialign.runs import RunFolder
+from trialign.runs import RunFolder, Status
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.store import TrajectoryStore
 
@@ -120,6 +120,20 @@ class Session:
     def run(self) -> RunFolder:
         """This run's folder."""
         return RunFolder(self.runs / self.config.name)
+
+    @property
+    def status(self) -> Status:
+        """How far the run of this configuration is.
+
+        Raises:
+            UserError: a run of this name exists with another configuration.
+        """
+        return self.run.status(self.composed, default_leaves())
+
+    @property
+    def trains(self) -> bool:
+        """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
+        return self.config.objective.update != "none"
 
     @cached_property
     def groups(self) -> GroupSet:

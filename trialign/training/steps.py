@@ -12,6 +12,7 @@ from torch import Tensor
 from trialign.objectives.updates import StepCounts
 from trialign.policy.scoring import option_distribution
 from trialign.rewards import preference_reward_of_distribution
+from trialign.trajectories.answers import answers_of, best_answer, pairs_of
 from trialign.trajectories.batches import Episode, Update, enumerates
 from trialign.trajectories.records import Trajectory
 
@@ -29,13 +30,10 @@ def step_counts(episodes: Sequence[Episode], update: Update, penalty: float) -> 
         truth=sum(_has_truth(turn[0]) for turn in observations),
         preference=sum(_has_preference(turn[0]) for turn in observations),
         choice=sum(enumerates(turn[0], update) for turn in observations),
-        action_tokens=sum(
-            len(sample.token_ids)
-            for turn in observations
-            for trajectory in turn
-            if not enumerates(trajectory, update) and _earns_differently(trajectory, penalty)
-            for sample in trajectory.samples
-        ),
+        action_tokens=sum(_learned_tokens(row, update, penalty) for turn in observations for row in turn),
+        pairs=tuple(sum(len(pairs_of(row)) for row in rows) for rows in zip(*observations, strict=True))
+        if update == "pairs"
+        else (),
     )
 
 
@@ -68,6 +66,15 @@ def _expected_rewards(trajectory: Trajectory, scoring: str, update: Update) -> t
     truth = [] if trajectory.gold is None else [shares[trajectory.gold]]
     target = trajectory.target
     return truth, [] if target is None else [preference_reward_of_distribution(target, shares)]
+
+
+def _learned_tokens(trajectory: Trajectory, update: Update, penalty: float) -> int:
+    if update == "likelihood":
+        best = best_answer(trajectory)
+        return 0 if best is None else len(answers_of(trajectory)[best])
+    if update == "pairs" or enumerates(trajectory, update) or not _earns_differently(trajectory, penalty):
+        return 0
+    return sum(len(sample.token_ids) for sample in trajectory.samples)
 
 
 def _has_truth(trajectory: Trajectory) -> bool:
