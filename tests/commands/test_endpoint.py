@@ -181,6 +181,14 @@ def test_an_audit_in_words_has_rows_summary_and_verdict(audits: Audits) -> None:
     assert len({line["request"]["seed"] for line in kept}) == REQUESTS
 
 
+def test_a_server_that_cannot_score_options_answers_in_words(audits: Audits) -> None:
+    outcome = audits.test(f"model.endpoint.tokenizer={audits.server.model}", "model.endpoint.repeats=1")
+    assert outcome.code == 0, outcome.err
+    summary = read_summary(audits.folder() / "summary.json")
+    assert summary["scoring"] == "sampled"
+    assert "tokenizer_sha256" not in summary["model"]
+
+
 def test_a_server_killed_half_way_costs_nothing(audits: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
     assert audits.test(name="whole").code == 0
     whole = audits.project.runs / ".answers"
@@ -225,12 +233,18 @@ def test_a_key_reaches_no_file_and_no_line(audits: Audits, monkeypatch: pytest.M
         (["model.base_url=127.0.0.1:8000/v1"], ("no http or https address", "http://127.0.0.1:8000/v1")),
         (["model.endpoint.api_key_variable=NO_KEY"], ("environment variable NO_KEY", "is not set", "export NO_KEY")),
         (["prompt.options=hidden"], ("prompt.options=hidden", "Set prompt.options to lettered or listed")),
+        # This server sends no prompt back with its log-probabilities.
+        (["model.endpoint.choices=logprobs"], ("names no tokenizer", "model.endpoint.choices=sampled")),
+        (
+            ["model.endpoint.choices=logprobs", "model.endpoint.tokenizer={model}"],
+            ("gives no log-probabilities", "prompt must be a string", "model.endpoint.choices=sampled"),
+        ),
         (["+model.adapters=x"], ("model.adapters", "model.source is endpoint")),
     ],
 )
 def test_a_fault_at_the_door(audits: Audits, words: list[str], names: tuple[str, ...]) -> None:
     before = audits.project.files()
-    outcome = audits.test(*words)
+    outcome = audits.test(*(word.format(model=audits.server.model) for word in words))
     assert outcome.code == 2, outcome.err
     assert outcome.err.count("\n") == 1, outcome.err
     for name in names:

@@ -25,12 +25,15 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     assert first.get("one") is None
     first.keep("one", {"model": "m"}, PARIS)
     first.keep("two", {"model": "m"}, Reply(HOSTILE, "length", "served"))
+    scored = Reply("", "scored", "served", (-0.1, -1 / 3))
+    first.keep("three", {"model": "m"}, scored)
     again = AnswerFile(first.path)
-    assert len(again) == 2
+    assert len(again) == 3
+    assert again.get("three") == scored
     assert again.get("one") == PARIS
     assert again.get("two") == Reply(HOSTILE, "length", "served")
     lines = [json.loads(line) for line in first.path.read_bytes().splitlines()]
-    assert [line["request"] for line in lines] == [{"model": "m"}] * 2
+    assert [line["request"] for line in lines] == [{"model": "m"}] * 3
 
 
 @given(st.integers(1, 200))

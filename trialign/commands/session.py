@@ -237,15 +237,17 @@ class Session:
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
+        from trialign.audit.endpoint import SAMPLED, EndpointAgents  # HTTP is for those who need it
 
-        if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
+        config, length = self.config, self.config.audit.max_new_tokens
+        agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
+        hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
+        if hidden and agents.scoring == SAMPLED:
             raise UserError(
-                "A model behind an address answers in words, and prompt.options=hidden does not tell it the options",
+                "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
                 "Set prompt.options to lettered or listed",
             )
-        length = self.config.audit.max_new_tokens
-        return EndpointAgents.at_the_door(self.config.model, self.runs / ".answers", length, self.config.seed)
+        return agents
 
     def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
         """Who answers an audit.

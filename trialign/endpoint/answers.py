@@ -80,7 +80,8 @@ class AnswerFile:
         for line in content.split(b"\n"):
             try:
                 stored = json.loads(line)
-                reply = Reply(*(str(stored[name]) for name in ("text", "finish", "model")))
+                text, finish, model = (str(stored[name]) for name in ("text", "finish", "model"))
+                reply = Reply(text, finish, model, tuple(map(float, stored.get("scores", ()))))
                 self._replies.setdefault(str(stored["key"]), reply)
             except (ValueError, KeyError, TypeError):
                 continue

@@ -42,10 +42,27 @@ class Reply:
         text: of the message; empty where it has none.
         finish: why it ended; ``length`` where it was cut off.
         model: what the server calls the model that answered.
+        scores: log-probability of each option in nats, where options were scored; else empty.
     """
 
     text: str
     finish: str
+    model: str
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A prompt as the server read it, and perhaps something that it added.
+
+    Attributes:
+        tokens: as text.
+        log_probabilities: [tokens], of each given those before it, in nats; None for the first.
+        model: what the server calls the model.
+    """
+
+    tokens: tuple[str, ...]
+    log_probabilities: tuple[float | None, ...]
     model: str
 
 
@@ -122,6 +139,32 @@ class Client:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise RefusedError(
                 response.status_code, f"no chat completion came back but {_message(response)}"
+            ) from error
+
+    def echo(self, body: Mapping[str, Any]) -> list[Echo]:
+        """Prompts sent back with the log-probabilities of their tokens, in the order sent.
+
+        Args:
+            body: of a request to ``/completions`` with ``echo`` and ``logprobs``.
+
+        Raises:
+            RefusedError: the request is at fault, or the server does not offer this.
+            LostError: no attempt succeeded.
+        """
+        response = self._post("/completions", body)
+        try:
+            content = response.json()
+            return [
+                Echo(
+                    tuple(str(token) for token in choice["logprobs"]["tokens"]),
+                    tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
+                    str(content.get("model")),
+                )
+                for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RefusedError(
+                response.status_code, f"no log-probabilities came back but {_message(response)}"
             ) from error
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
