@@ -251,7 +251,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
         ("collect.exposures", ["explicit", "explicit"], "explicit, implicit"),
         ("collect.exposures", ["loud"], "Correct this value"),
         ("seed", -1, "Set it between 0 and"),
-        ("scoring", "median", "Correct this value"),
+        ("scoring.kind", "median", "Correct this value"),
         ("name", "../elsewhere", "Set name=... to a plain word"),
         ("name", "", "Set name=... to a plain word"),
         ("data.name", "a/b", "Set data.name=... to a plain word"),

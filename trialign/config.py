@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trialign.audit.run import AuditConfig
-from trialign.environment import EnvironmentConfig, PromptConfig, Scoring
+from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
+from trialign.scoring import Scoring
 from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
@@ -102,7 +103,7 @@ class RunConfig:
         runs: folder of all runs.
         seed: of adapters, data and order.
         groups: the social groups, as ``conf/groups`` states them.
-        scoring: how an option becomes a score; recorded in every audit.
+        scoring: how options become a distribution; recorded in every audit.
     """
 
     name: str
@@ -112,7 +113,7 @@ class RunConfig:
     groups: dict[str, Any]
     data: DataConfig
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    scoring: Scoring = "sum"
+    scoring: Scoring = field(default_factory=Scoring)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     policy: AdapterConfig = field(default_factory=AdapterConfig)
@@ -311,6 +312,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
+        ("scoring.temperature", config.scoring.temperature, 1e-6, 1e6),
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
         ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
         ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),

@@ -434,7 +434,7 @@ def test_combined_groups_are_trained_on_the_questions_that_they_have(project: An
 
 def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -> None:
     """``test --config`` files its audit under the run's name before the run exists."""
-    assert project.call("test", "--config", "mine.yaml", "scoring=mean").code == 0
+    assert project.call("test", "--config", "mine.yaml", "scoring.kind=mean").code == 0
     folder = project.runs / "mine" / "audits" / "step=000000.house.test"
     assert json.loads((folder / "summary.json").read_text())["scoring"] == "mean"
     assert project.fit().code == 0
@@ -443,7 +443,7 @@ def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -
 
 def test_a_base_audit_by_config_leaves_the_run_of_another_configuration_alone(trained: Any) -> None:
     before = trained.files()
-    outcome = trained.call("test", "--config", "mine.yaml", "scoring=mean")
+    outcome = trained.call("test", "--config", "mine.yaml", "scoring.kind=mean")
     assert outcome.code == 2
     assert "scoring" in outcome.err
     assert trained.files() == before
