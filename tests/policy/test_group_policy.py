@@ -109,6 +109,32 @@ def test_each_agent_answers_with_its_own_adapter(make_policy: MakePolicy) -> Non
     assert reference == [replies[3]] * 4
 
 
+def test_replies_do_not_depend_on_the_order_of_the_agents_in_the_batch(make_policy: MakePolicy) -> None:
+    """One block of rows an agent is answered with weights gathered once; any other order gathers them anew."""
+    policy = make_policy(NAMES)
+    sampling = Sampling(max_new_tokens=6)
+    agents = ("men", "men", "women", "women", "control", "control")
+    blocks = policy.generate([PROMPTS[0], PROMPTS[1]] * 3, agents, NO_END, sampling)
+    order = (0, 2, 4, 1, 3, 5)
+    mixed = policy.generate(
+        [(PROMPTS[0], PROMPTS[1])[place % 2] for place in order], [agents[place] for place in order], NO_END, sampling
+    )
+    assert [blocks[place] for place in order] == mixed
+    uneven = policy.generate([PROMPTS[0], PROMPTS[1], PROMPTS[0]], ["men", "men", "women"], NO_END, sampling)
+    assert uneven == blocks[:3]
+    assert len(set(blocks)) == 6
+
+
+def test_a_reply_is_that_of_the_weights_of_the_moment(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    before = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    policy.load_adapter_state("women", policy.adapter_state("men"))
+    after = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    assert after[0] == policy.generate([PROMPTS[0]], ["men"], NO_END, Sampling(max_new_tokens=6))[0]
+    assert after[0] != before[0]
+    assert after[1:] == before[1:]
+
+
 def test_replies_follow_the_scored_policy_whatever_defaults_the_model_brings(
     make_policy: MakePolicy, base_files: BaseModelFiles, tiny_config: ModelConfig
 ) -> None:

@@ -146,7 +146,7 @@ class GroupPolicy(nn.Module):
             options["temperature"] = sampling.temperature
         if watch is not None:
             options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), self.routing.holding():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
             output = base.generate(
