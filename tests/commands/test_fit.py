@@ -257,6 +257,39 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert items[0].to_json() == items[1].to_json()
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float, float, float]]:
+    """What every training step draws of the three generators, were there something random in it."""
+    import random
+
+    import numpy
+
+    from trialign.training import TriAlignModule
+
+    numbers: list[tuple[int, float, float, float]] = []
+    original = TriAlignModule.training_step
+
+    def spied(self: TriAlignModule, *arguments: Any) -> torch.Tensor:
+        numbers.append((self.global_step, float(torch.rand(())), random.random(), float(numpy.random.random())))  # noqa: NPY002
+        return original(self, *arguments)
+
+    monkeypatch.setattr(TriAlignModule, "training_step", spied)
+    return numbers
+
+
+def test_a_resumed_training_draws_the_numbers_that_it_would_have_drawn(
+    house: Any, stop_at: Callable[..., AbstractContextManager[None]], drawn: list[tuple[int, float, float, float]]
+) -> None:
+    assert house.fit("name=chance").code == 0
+    whole = list(drawn)
+    drawn.clear()
+    with stop_at(2):
+        assert house.fit("name=interrupted-chance").code == 1
+    assert house.fit("name=interrupted-chance", "--resume").code == 0
+    assert drawn == whole
+    assert len({numbers[1:] for numbers in whole}) == len(whole) == STEPS
+
+
 def test_a_killed_run_goes_on_from_its_last_state(
     whole: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,8 @@ import torch
 from trialign import distributed
 from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
-from trialign.config import RunConfig, default_leaves
+from trialign.config import RunConfig
+from trialign.config_keys import default_leaves
 from trialign.environment import check_prompt_and_scoring
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -128,7 +129,7 @@ class Session:
         Raises:
             UserError: a run of this name exists with another configuration.
         """
-        return self.run.status(self.composed, default_leaves())
+        return self.run.status(self.composed, default_leaves(RunConfig))
 
     @property
     def trains(self) -> bool:

@@ -13,7 +13,7 @@ from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCrite
 
 from trialign.errors import UserError
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
-from trialign.policy.cpu import attention_kernel
+from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
 
@@ -86,6 +86,10 @@ class GroupPolicy(nn.Module):
         """Index for ``TreeRow.adapter``; that of the base weights for a group without an adapter."""
         name = self.adapter_of(group)
         return len(self.adapters) if name is None else self.adapters.index(name)
+
+    def checkpoint_activations(self) -> None:
+        """From now on, in training mode, a layer keeps its input alone and is computed again in the backward pass."""
+        self.base.activation_checkpointing_enable({"use_reentrant": False, "context_fn": same_kernel_again})
 
     def score(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
         """Log-probability of every branch, given the path that leads to it.
