@@ -98,6 +98,7 @@ def test_every_value_by_hand() -> None:
         "split": "test",
         "exposure": "explicit",
     }
+    assert summary["scoring_temperature"] == 1.0
     assert (summary["scoring"], summary["seconds"], summary["groups"]) == ("sum", 1.5, ["a", "b", "c"])
     assert (summary["n_queries"], summary["n_clusters"]) == (5, 5)
     assert (summary["n_truth"], summary["n_preference"], summary["n_mixed"]) == (4, 1, 0)
