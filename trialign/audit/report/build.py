@@ -153,6 +153,7 @@ def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: Aud
         split=summary["split"],
         exposure=summary["exposure"],
         scoring=summary["scoring"],
+        scoring_temperature=summary["scoring_temperature"],
         n_questions=summary["n_queries"],
         n_clusters=summary["n_clusters"],
         n_truth=int((rows["kind"] == "truth").sum()),
