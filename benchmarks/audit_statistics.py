@@ -119,6 +119,7 @@ def analyse(folder: Path) -> None:
     from trialign.audit.analysis import analyze, write_analysis
     from trialign.audit.items import read_items
     from trialign.audit.summary import summarize, write_summary
+    from trialign.scoring import Scoring
 
     imported = time.monotonic()
     items = read_items(folder / "items.parquet")
@@ -133,7 +134,7 @@ def analyse(folder: Path) -> None:
     print(f"import {imported - begin:.1f} s, read {read - imported:.1f} s, analyse and write {done - read:.1f} s")
     print_costs("analysis", done - begin)
     about = {"step": int(folder.name[5:11]), "data": "simulated", "exposure": "explicit", "split": "test"}
-    summary = summarize(items, **about, scoring="sum", eps=0.01, seconds=0.0, groups=GROUPS)  # type: ignore[arg-type]
+    summary = summarize(items, **about, scoring=Scoring(), eps=0.01, seconds=0.0, groups=GROUPS)  # type: ignore[arg-type]
     write_summary(folder / "summary.json", summary)
     print_costs("with the summary", time.monotonic() - begin)
 
