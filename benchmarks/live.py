@@ -1,9 +1,9 @@
 """Live questions: what eight groups at once cost beside one, and twenty people before one model.
 
 First the time of greedy replies of a fixed number of tokens, eight groups in one batch beside one group alone, taken in
-turns so that other work on the machine falls on both alike. Then twenty threads that ask one queue, each its own
-question of one of a run's checkpoints: every answer must carry the hashes of the checkpoint that was asked, and the
-process's memory is read after every round. Prints two Markdown tables.
+turns so that other work on the machine falls on both alike; on a busy machine read the processor time. Then twenty
+threads that ask one queue, each its own question of one of a run's checkpoints: every answer must carry the hashes of
+the checkpoint that was asked, and the process's memory is read after every round. Prints two Markdown tables.
 
     python benchmarks/live.py --repeats 7
     python benchmarks/live.py --run runs/quickstart --people 20 --rounds 3
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,8 @@ def batch(repeats: int) -> None:
     files = locate_base_model(config.model)
     renderer = ChatRenderer(load_tokenizer(files))
     use_fast_exact_products()
-    times: dict[int, list[float]] = {}
+    wall: dict[int, list[float]] = {}
+    processor: dict[int, list[float]] = {}
     policies = {}
     for count in (1, GROUPS):
         torch.manual_seed(0)
@@ -71,16 +73,22 @@ def batch(repeats: int) -> None:
     prompts = [renderer.render(message) for message in messages]
     for repeat in range(repeats + 1):
         for count, policy in policies.items():
-            begin = time.perf_counter()
+            begin = time.perf_counter(), time.process_time()
             replies = policy.generate(prompts[:count], policy.groups, NO_END, Sampling(TOKENS))
             if repeat:  # the first one warms up
-                times.setdefault(count, []).append(time.perf_counter() - begin)
+                wall.setdefault(count, []).append(time.perf_counter() - begin[0])
+                processor.setdefault(count, []).append(time.process_time() - begin[1])
             assert all(len(reply) == TOKENS for reply in replies)
-    ratios = [many / one for one, many in zip(times[1], times[GROUPS], strict=True)]
-    print(f"| groups | {TOKENS}-token replies, median s | lowest | highest |\n|---|---|---|---|")
-    for count, values in times.items():
-        print(f"| {count} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
-    print(f"| ratio | {statistics.median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |")
+    print(f"| {TOKENS}-token replies of | median s | lowest | highest | CPU s, median | lowest | highest |")
+    print("|---|---|---|---|---|---|---|")
+    for count in policies:
+        print(f"| {count} {'groups' if count > 1 else 'group'} | {_row(wall[count])} | {_row(processor[count])} |")
+    ratios = [[many / one for one, many in zip(times[1], times[GROUPS], strict=True)] for times in (wall, processor)]
+    print(f"| ratio | {_row(ratios[0])} | {_row(ratios[1])} |")
+
+
+def _row(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f}"
 
 
 def people(folder: Path, count: int, rounds: int) -> None:

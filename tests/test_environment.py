@@ -28,6 +28,7 @@ from trialign.groups import EXPOSURES, GroupSet
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Trajectory
 
@@ -140,21 +141,21 @@ def test_options_stand_in_the_question_as_asked(queries: tuple[Query, ...]) -> N
 
 
 def test_option_actions_are_texts_with_an_end_or_letters(renderer: ChatRenderer, queries: tuple[Query, ...]) -> None:
-    for scoring in ("sum", "mean"):
+    for scoring in (Scoring("sum"), Scoring("mean")):
         actions = option_actions(queries[2], scoring, renderer)
         assert [renderer.decode(ids) for ids in actions] == ["Jupiter", "Mars", "Venus"]
         assert {ids[-1] for ids in actions} == {renderer.end_id}
-    actions = option_actions(queries[2], "letter", renderer)
+    actions = option_actions(queries[2], Scoring("letter"), renderer)
     assert actions == tuple(renderer.encode(letter) for letter in "ABC")
-    assert option_actions(queries[3], "sum", renderer) == ()
+    assert option_actions(queries[3], Scoring(), renderer) == ()
 
 
 def test_letter_scoring_without_letters_is_refused() -> None:
     for options in ("hidden", "listed"):
         with pytest.raises(UserError, match=f"prompt.options is {options}"):
-            check_prompt_and_scoring(PromptConfig(options=options), "letter")
-    check_prompt_and_scoring(PromptConfig(options="lettered"), "letter")
-    check_prompt_and_scoring(PromptConfig(options="hidden"), "sum")
+            check_prompt_and_scoring(PromptConfig(options=options), Scoring("letter"))
+    check_prompt_and_scoring(PromptConfig(options="lettered"), Scoring("letter"))
+    check_prompt_and_scoring(PromptConfig(options="hidden"), Scoring())
 
 
 def test_a_prompt_without_room_is_refused_by_group_and_query() -> None:
@@ -205,7 +206,7 @@ def collect(make_policy: Callable[..., GroupPolicy], renderer: ChatRenderer) -> 
     def run(groups: GroupSet, queries: tuple[Query, ...]) -> tuple[Trajectory, ...]:
         config = CollectConfig(exposures=EXPOSURES, samples=2, max_new_tokens=4)
         environment = EnvironmentConfig(turns=1)
-        return Collector(policy, renderer, groups, PromptConfig(), environment, "sum", config).collect(queries)
+        return Collector(policy, renderer, groups, PromptConfig(), environment, Scoring(), config).collect(queries)
 
     return run
 

@@ -133,6 +133,9 @@ def _leave_ranks() -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
+    if arguments.multirun:
+        _sweep(arguments)
+        return
     session = _composed_session(arguments)
     if session is None:
         return
@@ -142,6 +145,14 @@ def _fit(arguments: argparse.Namespace) -> None:
     check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
     launch_ranks(session.config.trainer.devices, session.config.trainer.nodes)
     fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    if arguments.cfg:
+        raise UserError("--cfg shows one configuration, and -m makes several", "Leave one of them out")
+    from trialign.commands.sweep import sweep
+
+    sweep(arguments.config, arguments.overrides, "--overwrite" if arguments.overwrite else "--resume")
 
 
 def _collect(arguments: argparse.Namespace) -> None:
@@ -163,6 +174,15 @@ def _data(arguments: argparse.Namespace) -> None:
     from trialign.commands.data import data
 
     data(session, arguments.split)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    session = _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.plan import plan
+
+    plan(session, arguments.size, arguments.memory)
 
 
 def _audit(arguments: argparse.Namespace) -> None:
@@ -271,7 +291,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _go_on(arguments: argparse.Namespace) -> str:
     if arguments.verb == "fit":
-        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, "--resume"]
+        how = "-m" if arguments.multirun else "--resume"
+        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
         return f" Go on with: {shlex.join(words)}"
     return " Run the same command again to go on." if arguments.verb == "collect" else ""
 
@@ -304,6 +325,11 @@ VERBS = {
         "Show the questions: a summary, a sample, token lengths, and every fault, before anyone trains.",
         f"trialign data --config {QUICKSTART} --split test",
         _data,
+    ),
+    "plan": Verb(
+        "Say how much memory training takes on each GPU and how many GPUs that makes, without loading a weight.",
+        f"trialign plan --config {QUICKSTART} --size 7B --size 70B model.dtype=bfloat16",
+        _plan,
     ),
     "collect": Verb(
         "Make the offline data; goes on where it was cut off.",

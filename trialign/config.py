@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import typing
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from trialign.audit.run import AuditConfig
-from trialign.environment import EnvironmentConfig, PromptConfig, Scoring
+from trialign.config_keys import check_keys
+from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
+from trialign.scoring import Scoring
 from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
@@ -63,6 +64,7 @@ class TrainerConfig:
             (shares the optimizer's state), ``zero2`` (the gradients too) and ``zero3`` (the weights too).
         sharding: of the ``zero`` strategies.
         precision: of the forward pass, as Lightning names it.
+        activation_checkpointing: a layer keeps its input alone and is computed again in the backward pass.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
         visits: how often one pass through the data visits the questions of a kind; once where not named.
@@ -79,6 +81,7 @@ class TrainerConfig:
     strategy: Strategy = "auto"
     sharding: ShardingConfig = field(default_factory=ShardingConfig)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    activation_checkpointing: bool = False
     steps: int = 100
     queries_per_step: int = 4
     visits: dict[Kind, int] = field(default_factory=dict)
@@ -103,7 +106,7 @@ class RunConfig:
         runs: folder of all runs.
         seed: of adapters, data and order.
         groups: the social groups, as ``conf/groups`` states them.
-        scoring: how an option becomes a score; recorded in every audit.
+        scoring: how options become a distribution; recorded in every audit.
     """
 
     name: str
@@ -113,7 +116,7 @@ class RunConfig:
     groups: dict[str, Any]
     data: DataConfig
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    scoring: Scoring = "sum"
+    scoring: Scoring = field(default_factory=Scoring)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     rollouts: RolloutConfig = field(default_factory=RolloutConfig)
@@ -141,9 +144,29 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
         UserError: the file is missing, or an override or interpolation cannot be applied.
     """
     from hydra import compose as hydra_compose
+
+    with hydra_of(config, overrides) as (name, values):
+        return resolved(hydra_compose(name, values))
+
+
+def resolved(composed: Any) -> dict[str, Any]:
+    """The plain values of what Hydra composed."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+@contextmanager
+def hydra_of(config: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Hydra, set up for a config file: inside, it knows the file by the name and overrides that are yielded.
+
+    Raises:
+        UserError: the file is missing, or what Hydra, OmegaConf or YAML finds wrong inside, in one sentence.
+    """
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
@@ -155,17 +178,13 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
         values.append(f"hydra.searchpath=['file://{config_root()}']")
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):
-            composed = hydra_compose(name.removesuffix(".yaml"), values)
-        assert isinstance(composed, DictConfig)
-        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+            yield name.removesuffix(".yaml"), values
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         _check_override_keys(overrides)
         raise UserError(
             f"The configuration {config} cannot be composed: {_sentence(error)}",
             f"Correct it, or look at what there is with 'trialign fit --config {config} --cfg' and in {config_root()}",
         ) from error
-    assert isinstance(resolved, dict)
-    return {str(key): value for key, value in resolved.items()}
 
 
 def load(composed: Mapping[str, Any]) -> RunConfig:
@@ -198,57 +217,15 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-def default_leaves() -> dict[str, Any]:
-    """Dotted key -> default of every plain value that a configuration need not state, as YAML holds it."""
-    return dict(_default_leaves(RunConfig, ""))
-
-
-def _default_leaves(kind: type, where: str) -> Iterator[tuple[str, Any]]:
-    for one in dataclasses.fields(kind):
-        default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
-        if dataclasses.is_dataclass(default):
-            yield from _default_leaves(type(default), f"{where}{one.name}.")
-        elif default is not dataclasses.MISSING and not isinstance(default, dict):
-            yield f"{where}{one.name}", list(default) if isinstance(default, tuple) else default
-
-
-def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    """Refuses keys that a config dataclass does not have.
-
-    Raises:
-        UserError: names the key and the nearest one that exists.
-    """
-    hints = typing.get_type_hints(kind)
-    for key, value in values.items():
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            known = f"Did you mean {where}{near[0]}?" if near else f"Known keys here: {', '.join(hints)}"
-            raise UserError(f"Unknown config key {where}{key}", known)
-        inner = _dataclass_of(hints[key])
-        if inner and isinstance(value, Mapping):
-            check_keys(value, inner, f"{where}{key}.")
-        elif inner and isinstance(value, list):
-            for number, item in enumerate(value):
-                if isinstance(item, Mapping):
-                    check_keys(item, inner, f"{where}{key}.{number}.")
-
-
 def _check_override_keys(overrides: Sequence[str]) -> None:
     """Names the nearest key, which Hydra's own message about an unknown one does not."""
     for override in overrides:
         key = override.lstrip("+~").split("=")[0]
-        if not (config_root() / key.split("@")[0]).is_dir():
+        if not (config_root() / key.split("@")[0]).is_dir() and not key.startswith("hydra"):
             nested: Any = None
             for part in reversed(key.split(".")):
                 nested = {part: nested}
             check_keys(nested, RunConfig, "")
-
-
-def _dataclass_of(hint: Any) -> type | None:
-    """The dataclass that a value of this type is, or may be, or that the items of a sequence may be."""
-    if dataclasses.is_dataclass(hint):
-        return hint if isinstance(hint, type) else None
-    return next((inner for part in typing.get_args(hint) if (inner := _dataclass_of(part))), None)
 
 
 def _located(file: str | SourceConfig, folder: Path) -> Path | SourceConfig:
@@ -317,6 +294,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
+        ("scoring.temperature", config.scoring.temperature, 1e-6, 1e6),
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
         ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
         ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),

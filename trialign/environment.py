@@ -13,9 +13,9 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer, Content
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 Topology = Literal["full", "ring", "star", "random"]
-Scoring = Literal["sum", "mean", "letter"]
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,14 @@ def letters(query: Query) -> list[str]:
     if len(query.options) > len(string.ascii_uppercase):
         raise UserError(
             f"The question '{query.query_id}' has {len(query.options)} options, more than there are letters",
-            "Set prompt.options to listed or hidden, and scoring to sum or mean",
+            "Set prompt.options to listed or hidden, and scoring.kind to sum or mean",
         )
     return list(string.ascii_uppercase[: len(query.options)])
 
 
 def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tuple[tuple[int, ...], ...]:
     """The token ids that stand for each option when it is scored: text and end token, or its letter."""
-    if scoring == "letter":
+    if scoring.kind == "letter":
         return tuple(renderer.encode(letter) for letter in letters(query))
     return tuple(renderer.reply(option) for option in query.options)
 
@@ -154,10 +154,10 @@ def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
     Raises:
         UserError: scoring by letter without lettered options.
     """
-    if scoring == "letter" and config.options != "lettered":
+    if scoring.kind == "letter" and config.options != "lettered":
         raise UserError(
-            f"scoring=letter needs the options lettered in the prompt, and prompt.options is {config.options}",
-            "Set prompt.options=lettered, or scoring=sum",
+            f"scoring.kind=letter needs the options lettered in the prompt, and prompt.options is {config.options}",
+            "Set prompt.options=lettered, or scoring.kind=sum",
         )
 
 

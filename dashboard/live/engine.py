@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedModel
 
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
-from trialign.environment import PromptConfig, Scoring
+from trialign.environment import PromptConfig
 from trialign.errors import UserError
 from trialign.group_config import CONTROL, build_groups
 from trialign.groups import GroupSet, SocialGroup
@@ -30,6 +30,7 @@ from trialign.models import (
 )
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
 from .asking import Agents, Answers, Asked, Watch

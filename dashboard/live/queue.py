@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -79,7 +80,7 @@ class LiveQueue:
         engine: what answers; only the queue's own thread calls it.
         root: folder of the runs; it is left out of what people are told.
         capacity: most questions that wait; one more is refused.
-        seconds: how long one question may take once its turn has come.
+        seconds: how long one question may take once its first words are there: the model is read before them.
         patience: a waiting question at which nobody looked for so many seconds is dropped.
         clock: monotonic time in seconds.
     """
@@ -167,19 +168,22 @@ class LiveQueue:
                 self._end(ticket, "cancelled")
 
     def _answer(self, ticket: Ticket) -> None:
-        deadline = self.clock() + self.seconds
+        deadline, late = math.inf, False
 
         def watch(texts: Sequence[str]) -> bool:
+            nonlocal deadline, late
+            deadline = min(deadline, self.clock() + self.seconds)
+            late = self.clock() > deadline
             with self._changed:
                 ticket.partial = tuple(texts)
-            return ticket.cancelled.is_set() or self.clock() > deadline
+            return ticket.cancelled.is_set() or late
 
         answers = []
         for source in ticket.sources:
             answers.append(self.engine.answer(source, ticket.asked, watch))
             if ticket.cancelled.is_set():
                 return self._finish(ticket, "cancelled")
-            if self.clock() > deadline:
+            if late:
                 return self._finish(ticket, "late", LATE.format(seconds=self.seconds))
         self._finish(ticket, "answered", answers=tuple(answers))
 

@@ -21,6 +21,7 @@ from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.statistics import Floats, Integers
 from trialign.audit.summary import summarize
 from trialign.errors import UserError
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -149,7 +150,7 @@ def test_the_analysis_and_the_summary_say_the_same() -> None:
         data="",
         exposure="explicit",
         split="test",
-        scoring="sum",
+        scoring=Scoring(),
         eps=0.01,
         seconds=0,
         groups=groups,

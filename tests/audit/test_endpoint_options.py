@@ -16,6 +16,7 @@ from trialign.endpoint.config import EndpointConfig
 from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,7 @@ Change = Callable[[list[str], list[float | None]], None]
 
 @pytest.fixture
 def scorer(renderer: ChatRenderer) -> OptionScorer:
-    return OptionScorer("served", renderer, "sum")
+    return OptionScorer("served", renderer, Scoring())
 
 
 def server(renderer: ChatRenderer, change: Change) -> Client:

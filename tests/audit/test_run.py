@@ -14,6 +14,7 @@ from trialign.audit.run import AuditConfig, Auditor
 from trialign.environment import Conversation, PromptConfig
 from trialign.groups import Exposure, GroupSet
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +27,7 @@ class Speakers:
 
     say: Callable[[Asked], str]
     repeats: int = 1
-    scoring: str = "sampled"
+    scoring: Scoring | None = None
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
         return (Answer(self.say(one)) for one in asked)

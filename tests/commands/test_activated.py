@@ -40,12 +40,12 @@ def test_peft_answers_as_the_audit_says(project: Any) -> None:
         assert model.peft_config["default"].alora_invocation_tokens == list(renderer.opening_after_question())
         prompt = renderer.render(first_turn(query, group, "explicit", 0, config.prompt))
         scores = []
-        for option in option_actions(query, "sum", renderer):
+        for option in option_actions(query, config.scoring, renderer):
             with torch.no_grad():
                 logits = model(torch.tensor([prompt + option])).logits[0, len(prompt) - 1 : -1]
             scores.append(logits.log_softmax(1).gather(1, torch.tensor(option).unsqueeze(1)).sum())
         told, untrained = (probabilities(frame, query.query_id, group.name) for frame in (items, before))
-        assert torch.stack(scores).softmax(0).tolist() == pytest.approx(told, abs=1e-4)
+        assert (torch.stack(scores) / config.scoring.temperature).softmax(0).tolist() == pytest.approx(told, abs=1e-4)
         assert told != pytest.approx(untrained, abs=1e-4)
 
 

@@ -152,7 +152,7 @@ def items_of(project: Any, name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("scoring", ["sum", "mean", "letter"])
 def test_options_are_scored_as_the_weights_at_hand_score_them(project: Any, test_of: Any, scoring: str) -> None:
     for name, model in (("far", "endpoint"), ("near", "smollm2")):
-        outcome = test_of(name, f"scoring={scoring}", model=model)
+        outcome = test_of(name, f"scoring.kind={scoring}", model=model)
         assert outcome.code == 0, outcome.err
     far, near = items_of(project, "far"), items_of(project, "near")
     assert far.index.equals(near.index)

@@ -13,7 +13,7 @@ from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, output
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import length_batches, option_distribution, score_rows
+from trialign.policy.scoring import length_batches, score_rows
 
 pytestmark = pytest.mark.unit
 
@@ -107,6 +107,32 @@ def test_each_agent_answers_with_its_own_adapter(make_policy: MakePolicy) -> Non
     assert len(set(replies)) == 4
     reference = policy.generate([PROMPTS[0]] * 4, agents, NO_END, Sampling(max_new_tokens=5), reference=True)
     assert reference == [replies[3]] * 4
+
+
+def test_replies_do_not_depend_on_the_order_of_the_agents_in_the_batch(make_policy: MakePolicy) -> None:
+    """One block of rows an agent is answered with weights gathered once; any other order gathers them anew."""
+    policy = make_policy(NAMES)
+    sampling = Sampling(max_new_tokens=6)
+    agents = ("men", "men", "women", "women", "control", "control")
+    blocks = policy.generate([PROMPTS[0], PROMPTS[1]] * 3, agents, NO_END, sampling)
+    order = (0, 2, 4, 1, 3, 5)
+    mixed = policy.generate(
+        [(PROMPTS[0], PROMPTS[1])[place % 2] for place in order], [agents[place] for place in order], NO_END, sampling
+    )
+    assert [blocks[place] for place in order] == mixed
+    uneven = policy.generate([PROMPTS[0], PROMPTS[1], PROMPTS[0]], ["men", "men", "women"], NO_END, sampling)
+    assert uneven == blocks[:3]
+    assert len(set(blocks)) == 6
+
+
+def test_a_reply_is_that_of_the_weights_of_the_moment(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    before = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    policy.load_adapter_state("women", policy.adapter_state("men"))
+    after = policy.generate(PROMPTS, AGENTS, NO_END, Sampling(max_new_tokens=6))
+    assert after[0] == policy.generate([PROMPTS[0]], ["men"], NO_END, Sampling(max_new_tokens=6))[0]
+    assert after[0] != before[0]
+    assert after[1:] == before[1:]
 
 
 def test_replies_follow_the_scored_policy_whatever_defaults_the_model_brings(
@@ -255,22 +281,6 @@ def test_rows_that_begin_alike_score_as_if_apart(make_policy: MakePolicy) -> Non
 
 def test_no_rows_have_no_scores(make_policy: MakePolicy) -> None:
     assert score_rows(make_policy(NAMES), []) == []
-
-
-def test_option_distributions_by_hand() -> None:
-    scores, lengths = [math.log(0.1), math.log(0.3)], [1, 2]
-    # exp: 0.1 and 0.3 of 0.4.
-    assert option_distribution(scores, lengths, "sum") == pytest.approx((0.25, 0.75))
-    assert option_distribution(scores, lengths, "letter") == pytest.approx((0.25, 0.75))
-    # Per token: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
-    assert option_distribution(scores, lengths, "mean") == pytest.approx((0.154387, 0.845613), abs=1e-6)
-
-
-@given(st.lists(st.floats(-5000, 0), min_size=1, max_size=8))
-def test_option_distributions_sum_to_one_however_improbable(scores: list[float]) -> None:
-    shares = option_distribution(scores, [1] * len(scores), "sum")
-    assert sum(shares) == pytest.approx(1.0)
-    assert max(shares) == shares[scores.index(max(scores))]
 
 
 def test_a_watcher_sees_every_token_of_all_replies_and_may_end_them(make_policy: MakePolicy) -> None:

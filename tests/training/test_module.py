@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, WelfareConfig
+from trialign.scoring import Scoring
 from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
@@ -67,14 +68,18 @@ def fact(name: str, gold: int) -> Episode:
 def make_module() -> Callable[..., TriAlignModule]:
     """A module over a table; epsilon and lambda are 0, so that hand and paper suffice."""
 
-    def make(policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0) -> TriAlignModule:
+    def make(
+        policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0, temperature: float = 1.0
+    ) -> TriAlignModule:
         objective = ObjectiveConfig(
             welfare=WelfareConfig(epsilon=0.0, decay=0.5),
             inconsistency=InconsistencyConfig(weight=penalty, gate="none"),
         )
         utilities = torch.tensor([[0.5, math.nan], [0.25, math.nan]])
         agents: Any = policy or Table()
-        return TriAlignModule(agents, objective, OptimizerConfig(), "sum", utilities, 10, micro_batches)
+        return TriAlignModule(
+            agents, objective, OptimizerConfig(), Scoring("sum", temperature), utilities, 10, micro_batches
+        )
 
     return make
 
@@ -104,6 +109,13 @@ def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Calla
     assert module.training_step(batch, 1).item() == pytest.approx(expected)
     end_step(module)
     assert module.utilities[:, 0].tolist() == pytest.approx([0.725, 0.4375])
+
+
+def test_the_temperature_of_the_scores_is_that_of_the_rewards(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(temperature=2.0)
+    # North's odds 4 become 2, south's stay 1. The weights come from the averages, as above.
+    loss = module.training_step(step_batch([fact("a", 0)], [fact("a", 0)]), 0)
+    assert loss.item() == pytest.approx(-(2 / 3 * 2 / 3 + 4 / 3 * 0.5))
 
 
 def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:

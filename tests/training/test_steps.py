@@ -12,6 +12,7 @@ import torch
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
 from trialign.objectives.updates import StepCounts, earns_differently, expected_update, sampled_update
+from trialign.scoring import Scoring
 from trialign.training.steps import reference_utilities, step_counts
 from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
 from trialign.trajectories.records import Sample, Trajectory
@@ -171,7 +172,7 @@ def test_the_base_models_utilities_by_hand() -> None:
     south = (0.3 + 0.3 + 0 + 0 + 0 + 0 + 1 + 1) / 8
     # Preference: the taste's 1 - TV((.5, .5), (.9, .1)) = 0.6, and form's samples.
     tastes = ((0.6 + 0.5 + 1.0) / 3, (0.6 + 0.5 + 0.5) / 3)
-    utilities = reference_utilities(EPISODES, "sum", "auto")
+    utilities = reference_utilities(EPISODES, Scoring(), "auto")
     torch.testing.assert_close(utilities, torch.tensor([[north, tastes[0]], [south, tastes[1]]]))
 
 
@@ -179,20 +180,20 @@ def test_utilities_under_the_mean_score() -> None:
     # Scores per token log(.6)/2, log(.3)/3, log(.1): weights .6**(1/2), .3**(1/3), .1.
     weights = [0.6**0.5, 0.3 ** (1 / 3), 0.1]
     expected = weights[1] / sum(weights)
-    utilities = reference_utilities([FACT], "mean", "auto")
+    utilities = reference_utilities([FACT], Scoring("mean"), "auto")
     torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
     assert utilities[:, 1].isnan().all()
 
 
 def test_utilities_of_sampled_choices_are_their_samples() -> None:
-    utilities = reference_utilities([FACT, TASTE], "sum", "awr")
+    utilities = reference_utilities([FACT, TASTE], Scoring(), "awr")
     # The fact's samples earn 1 and 0 at either turn; the taste's 1 and 0.1.
     torch.testing.assert_close(utilities, torch.tensor([[0.5, 0.55], [0.5, 0.55]]))
 
 
 def test_what_the_data_does_not_ask_is_not_a_number() -> None:
-    utilities = reference_utilities([TASTE], "sum", "auto")
+    utilities = reference_utilities([TASTE], Scoring(), "auto")
     assert utilities[:, 0].isnan().all()
     torch.testing.assert_close(utilities[:, 1], torch.tensor([0.6, 0.6]))
     one_group = [replace(TASTE, turns=tuple(turn[:1] for turn in TASTE.turns))]
-    assert reference_utilities(one_group, "sum", "auto").shape == (1, 2)
+    assert reference_utilities(one_group, Scoring(), "auto").shape == (1, 2)

@@ -9,7 +9,7 @@ import torch
 
 from trialign.groups import GroupSet
 from trialign.policy import GroupPolicy
-from trialign.policy.scoring import option_distribution
+from trialign.scoring import Scoring
 from trialign.trajectories.batches import Episode, build_episode_batch, enumerates, episodes_of
 from trialign.trajectories.records import Sample, Trajectory
 
@@ -264,5 +264,5 @@ def test_distributions_of_the_collection_and_of_the_batch_agree(
     for turn, rows in enumerate(episodes[0].turns):
         for group, row in enumerate(rows):
             lengths = [len(option) for option in row.options]
-            expected = option_distribution(row.option_log_probabilities, lengths, "sum")
+            expected = Scoring().distribution(row.option_log_probabilities, lengths)
             assert shares[turn, group].tolist() == pytest.approx(expected, abs=1e-4)

@@ -13,8 +13,9 @@ from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import score_rows
 from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Trajectory
 from trialign.trajectories.store import TrajectoryStore
@@ -129,14 +130,19 @@ def test_answers_without_options_are_generated_and_scored(
 
 def test_samples_follow_the_answer_distribution(make_collector: MakeCollector, queries: tuple[Query, ...]) -> None:
     config = CollectConfig(samples=2000)
-    for scoring, temperature in (("sum", 1.0), ("mean", 1.0), ("sum", 4.0)):
+    for scoring, temperature in (
+        (Scoring(), 1.0),
+        (Scoring("mean"), 1.0),
+        (Scoring(), 4.0),
+        (Scoring("sum", 2.0), 2.0),
+    ):
         collector = make_collector(
             config=replace(config, temperature=temperature), environment=ONE_TURN, scoring=scoring
         )
         for row in collector.collect(queries[1:2]):
             drawn = Counter(sample.token_ids for sample in row.samples)
             scores = [score / temperature for score in row.option_log_probabilities]
-            shares = option_distribution(scores, [len(option) for option in row.options], scoring)
+            shares = scoring.distribution(scores, [len(option) for option in row.options])
             for option, share in zip(row.options, shares, strict=True):
                 # Five standard errors of a share among 2000, at most 5 sqrt(1/4 / 2000).
                 assert drawn[option] / 2000 == pytest.approx(share, abs=0.056)
@@ -235,7 +241,7 @@ def test_letters_are_scored_and_the_option_is_spoken(
     make_collector: MakeCollector, renderer: ChatRenderer, queries: tuple[Query, ...]
 ) -> None:
     collector = make_collector(
-        scoring="letter",
+        scoring=Scoring("letter"),
         prompt=PromptConfig(options="lettered"),
         environment=EnvironmentConfig(turns=1),
         config=CollectConfig(samples=2),

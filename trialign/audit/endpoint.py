@@ -20,13 +20,13 @@ from trialign.endpoint.client import Client, LostError, RefusedError, Reply
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.door import api_key, checked_url, knock
 from trialign.endpoint.pace import in_parallel
-from trialign.environment import Conversation, Scoring, stable_seed
+from trialign.environment import Conversation, stable_seed
 from trialign.errors import UnfinishedError, UserError
 from trialign.models import ModelConfig
+from trialign.scoring import Scoring
 
 log = logging.getLogger("trialign")
 CUT_OFF = "length"
-SAMPLED = "sampled"
 
 
 @dataclass
@@ -90,9 +90,9 @@ class EndpointAgents:
         return {**about, "tokenizer_sha256": self.scorer.tokenizer_sha256} if self.scorer else about
 
     @property
-    def scoring(self) -> str:
-        """How options are scored; ``sampled`` where replies are read."""
-        return self.scorer.scoring if self.scorer else SAMPLED
+    def scoring(self) -> Scoring | None:
+        """How options are scored; None where replies are read."""
+        return self.scorer.scoring if self.scorer else None
 
     @property
     def repeats(self) -> int:

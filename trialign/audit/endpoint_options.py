@@ -10,10 +10,10 @@ from typing import Any
 from trialign.audit.agents import Asked
 from trialign.endpoint.client import Client, Echo, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
-from trialign.environment import Conversation, Scoring, option_actions
+from trialign.environment import Conversation, option_actions
 from trialign.errors import UserError
 from trialign.models import ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
-from trialign.policy.scoring import option_distribution
+from trialign.scoring import Scoring
 
 log = logging.getLogger("trialign")
 _PROBE: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
@@ -30,7 +30,7 @@ class OptionScorer:
     Attributes:
         model: as the server calls it.
         renderer: of the served model's tokenizer.
-        scoring: how an option becomes a score.
+        scoring: how options become a distribution.
     """
 
     model: str
@@ -60,7 +60,7 @@ class OptionScorer:
 
     def distribution(self, asked: Asked, scores: tuple[float, ...]) -> tuple[float, ...]:
         """S_g, aligned with the options."""
-        return option_distribution(scores, [len(action) for action in self._actions(asked)], self.scoring)
+        return self.scoring.distribution(scores, [len(action) for action in self._actions(asked)])
 
     def probe(self, client: Client) -> str | None:
         """Why this server cannot score options; None where it can."""

@@ -9,7 +9,7 @@ from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, Scoring, first_turn
+from trialign.environment import PromptConfig, first_turn
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
@@ -17,6 +17,7 @@ from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
+from trialign.scoring import Scoring
 
 
 @dataclass(frozen=True)

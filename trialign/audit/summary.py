@@ -17,6 +17,7 @@ from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.types import Kind, Split
+from trialign.scoring import Scoring
 from trialign.storage import write_text_atomic
 
 SUMMARY_SCHEMA_VERSION = 1
@@ -49,6 +50,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "welfare": ("nash", "eps"),
     "seconds": (),
 }
+SAMPLED = "sampled"  # where no options are scored, and replies are read
 
 
 def summarize(
@@ -58,7 +60,7 @@ def summarize(
     data: str,
     exposure: Exposure,
     split: Split,
-    scoring: str,
+    scoring: Scoring | None,
     eps: float,
     seconds: float,
     groups: Sequence[str],
@@ -76,7 +78,7 @@ def summarize(
         data: name of the audited question set.
         exposure: which exposure to summarise.
         split: which split to summarise.
-        scoring: how options were scored.
+        scoring: how options were scored; None: replies were read (``sampled``).
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
@@ -104,7 +106,8 @@ def summarize(
         "data": data,
         "split": split,
         "exposure": exposure,
-        "scoring": scoring,
+        "scoring": scoring.kind if scoring else SAMPLED,
+        "scoring_temperature": scoring.temperature if scoring else None,
         **_counts(members),
         "groups": list(groups),
         **_measures(rows, own, members, groups, eps),

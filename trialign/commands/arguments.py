@@ -23,11 +23,25 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     group.add_argument("--overwrite", action="store_true", help="replace a run of this name")
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="a run for every combination of values listed with commas (seed=0,1,2); goes on where it was stopped",
+    )
 
 
 def _data_arguments(parser: argparse.ArgumentParser) -> None:
     _composed_arguments(parser)
     parser.add_argument("--split", choices=["train", "validation", "test"], help="show the questions of one split")
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    parser.add_argument(
+        "--size", action="append", choices=["7B", "13B", "70B"], default=[], help="also of a model of this size"
+    )
+    parser.add_argument("--memory", type=float, default=80.0, metavar="GIB", help="of one GPU (default: %(default)g)")
 
 
 def _audit_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +107,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "data": _data_arguments,
+    "plan": _plan_arguments,
     "collect": _composed_arguments,
     "fit": _fit_arguments,
     "validate": _audit_arguments,

@@ -48,6 +48,9 @@ def streamlit_command(host: str, port: int) -> list[str]:
         "client.showErrorDetails": "none",
         "client.showErrorLinks": "false",
         "client.toolbarMode": "viewer",
+        # Else all that the process holds is looked through after every click, torch and the model included, while no
+        # other thread can work: most of the time of a page, and the model hardly had a turn. Python does so by itself.
+        "runner.postScriptGC": "false",
         **theme.options(),
     }
     flags = [f"--{key}={value}" for key, value in options.items()]

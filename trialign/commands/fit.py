@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
@@ -27,13 +28,14 @@ from trialign.queries import Query, Split
 from trialign.training.callbacks import (
     AgentCheckpoints,
     EarlierMetrics,
+    RandomStates,
     ResumeCheckpoint,
     StopSignals,
     TrainingProgress,
 )
 from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
 from trialign.training.module import TrainingDivergedError, TriAlignModule
-from trialign.training.states import SavedStates, ranks_of
+from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.answers import with_unprofiled_answers
 from trialign.trajectories.batches import Episode, episodes_of
@@ -85,24 +87,6 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
             f"The run {session.run.folder} was begun and not finished",
             "Go on with --resume, or begin again with --overwrite",
         )
-    if status == "unfinished":
-        check_ranks(session)
-
-
-def check_ranks(session: Session) -> None:
-    """Refuses to go on, with another number of ranks, from a state that each rank wrote its share of.
-
-    Raises:
-        UserError: names both numbers.
-    """
-    state, ranks = SavedStates(session.run.resume_file).newest(), session.config.trainer.ranks
-    written = ranks_of(state) if state else None
-    if written is not None and written != ranks:
-        raise UserError(
-            f"The state {state} was written by {written} ranks, each its share of the optimizer's state, and {ranks} "
-            "are asked for",
-            f"Go on with trainer.devices and trainer.nodes that make {written} ranks, or begin again with --overwrite",
-        )
 
 
 def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
@@ -114,11 +98,22 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         TrainingDivergedError: the loss is not a number.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
-    run, rank = session.run, distributed.rank()
-    status = "new" if overwrite else session.status
-    if status == "finished":
+    if not overwrite and session.status == "finished":
         print_table(session)
         return
+    with session.run.held() if distributed.rank() == 0 else nullcontext():
+        fit_held(session, overwrite=overwrite)
+
+
+def fit_held(session: Session, *, overwrite: bool) -> None:
+    """The whole path, in a folder that no other process trains in.
+
+    Raises:
+        Stopped: a stop was asked for; ``--resume`` goes on.
+        TrainingDivergedError: the loss is not a number.
+    """
+    run, rank = session.run, distributed.rank()
+    status = "new" if overwrite else session.status
     # Before the run is claimed: what is refused here leaves no trace, and an older run as it was.
     if session.trains:
         collect(session)
@@ -201,12 +196,15 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     trainer.callbacks.extend(  # type: ignore[attr-defined]
         [
             stop,
+            RandomStates(),
             EarlierMetrics(run.logs / "metrics.csv"),
             TrainingProgress(steps),
             AgentCheckpoints(write, config.trainer.agents_every, steps),
             ResumeCheckpoint(states, config.trainer.resume_every, validate_every, stop.asked),
         ]
     )
+    if config.trainer.activation_checkpointing:
+        session.policy.checkpoint_activations()
     try:
         session.policy.train()
         trainer.fit(module, data, ckpt_path=states.newest())

@@ -16,7 +16,8 @@ import torch
 from trialign import distributed
 from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
-from trialign.config import RunConfig, default_leaves
+from trialign.config import RunConfig
+from trialign.config_keys import default_leaves
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -129,7 +130,7 @@ class Session:
         Raises:
             UserError: a run of this name exists with another configuration.
         """
-        return self.run.status(self.composed, default_leaves())
+        return self.run.status(self.composed, default_leaves(RunConfig))
 
     @property
     def trains(self) -> bool:
@@ -243,12 +244,12 @@ class Session:
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.endpoint import SAMPLED, EndpointAgents  # HTTP is for those who need it
+        from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
         agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
         hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
-        if hidden and agents.scoring == SAMPLED:
+        if hidden and agents.scoring is None:
             raise UserError(
                 "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
                 "Set prompt.options to lettered or listed",
@@ -281,7 +282,7 @@ class Session:
             "groups": [asdict(group) for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),
             "prompt": prompt_identity(config.prompt),
-            "scoring": config.scoring,
+            "scoring": asdict(config.scoring),
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
@@ -322,7 +323,7 @@ class Session:
             "attribute": self.groups.attribute,
             "groups": [asdict(group) for group in self.groups.everyone],
             "prompt": asdict(self.config.prompt),
-            "scoring": self.config.scoring,
+            "scoring": asdict(self.config.scoring),
             "objective": self.config.objective.name,
             "seed": self.config.seed,
         }

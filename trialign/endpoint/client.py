@@ -150,6 +150,8 @@ class Client:
             text = choice["message"].get("content") or ""
             if not isinstance(text, str):
                 raise TypeError("the content is no text")
+            # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise RefusedError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -51,11 +52,30 @@ class Routing:
     ``rows`` holds one adapter index a row, [rows]; the index ``len(adapters)`` stands for the base weights.
     None sends every row through the base weights alone. ``active``, [rows, length] bool, turns the adapters off at
     single positions; None leaves them on everywhere.
+
+    ``held`` is there while weights and rows stay as they are (see `holding`): each layer's A and B, turned, of
+    every block of rows.
     """
 
     adapters: tuple[str, ...]
     rows: Tensor | None = field(default=None)
     active: Tensor | None = field(default=None)
+    held: dict[nn.Module, tuple[Tensor, Tensor]] | None = field(default=None)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Gathers each layer's adapters once, not once a token: they are as many bytes as the base model's weights.
+
+        Only where every adapter has one block of rows, all of a length: no adapter is copied twice.
+        """
+        if self.rows is not None:
+            blocks, counts = self.rows.unique_consecutive(return_counts=True)
+            if len(blocks.unique()) == len(blocks) and bool((counts == counts[0]).all()):
+                self.held = {}
+        try:
+            yield
+        finally:
+            self.held = None
 
 
 class GroupLoraLinear(LoraLinear):
@@ -77,8 +97,24 @@ class GroupLoraLinear(LoraLinear):
         active = self.routing.active
         inner = x if active is None else x * active.unsqueeze(2).to(x.dtype)  # B A 0 = 0
         weights = [_weight(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
+        if self.routing.held is not None:
+            return result + self._held_delta(inner, rows, weights).to(result.dtype)
         delta: Tensor = _GroupedLora.apply(inner, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
         return result + delta.to(result.dtype)
+
+    def _held_delta(self, x: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> Tensor:
+        """As `_GroupedLora`, without gradients: rows of one adapter are one block of the products."""
+        held, dtype = self.routing.held, _product_dtype(x, weights)
+        assert held is not None
+        if self not in held:
+            down, up = _of_rows(weights, rows.unique_consecutive(), dtype)
+            # Turned here: a product with a turned view copies it each time.
+            held[self] = down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()
+        down, up = held[self]
+        blocks = x.to(dtype).reshape(len(down), -1, x.shape[-1])
+        delta = torch.bmm(torch.bmm(blocks, down), up)
+        result: Tensor = delta.reshape(*x.shape[:-1], -1) * self.scaling[self.routing.adapters[0]]
+        return result
 
 
 class _GroupedLora(torch.autograd.Function):
@@ -91,8 +127,7 @@ class _GroupedLora(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, scale: float, *weights: Tensor) -> Tensor:
         """[rows, length, in] -> [rows, length, out]; ``weights`` are all A [rank, in], then all B [out, rank]."""
-        kind = x.device.type
-        ctx.dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weights[0].dtype
+        ctx.dtype = _product_dtype(x, weights)
         ctx.scale = scale
         ctx.save_for_backward(x, rows, *weights)
         down, up = _of_rows(weights, rows, ctx.dtype)
@@ -112,6 +147,11 @@ class _GroupedLora(torch.autograd.Function):
         low = torch.bmm(inner, down.transpose(1, 2))
         of_up = _by_adapter(torch.bmm(out.transpose(1, 2), low), rows, weights)
         return of_x, None, None, *of_down, *of_up
+
+
+def _product_dtype(x: Tensor, weights: Sequence[Tensor]) -> torch.dtype:
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weights[0].dtype
 
 
 def _of_rows(weights: Sequence[Tensor], rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCrite
 from trialign.errors import UserError
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
-from trialign.policy.cpu import attention_kernel
+from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
@@ -102,6 +102,10 @@ class GroupPolicy(nn.Module):
         """Index for ``TreeRow.adapter``; that of the base weights for a group without an adapter."""
         name = self.adapter_of(group)
         return len(self.adapters) if name is None else self.adapters.index(name)
+
+    def checkpoint_activations(self) -> None:
+        """From now on, in training mode, a layer keeps its input alone and is computed again in the backward pass."""
+        self.base.activation_checkpointing_enable({"use_reentrant": False, "context_fn": same_kernel_again})
 
     def score(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
         """Log-probability of every branch, given the path that leads to it.
@@ -214,7 +218,7 @@ class GroupPolicy(nn.Module):
             options["temperature"] = sampling.temperature
         if watch is not None:
             options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), self.routing.holding():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
             output = base.generate(

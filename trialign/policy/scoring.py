@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -53,20 +52,3 @@ def score_rows(
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
     return scores
-
-
-def option_distribution(scores: Sequence[float], lengths: Sequence[int], scoring: str) -> tuple[float, ...]:
-    """S_g: the softmax over options of the options' scores.
-
-    Args:
-        scores: [K] log-probability sums, in nats.
-        lengths: [K] tokens behind each sum.
-        scoring: ``mean`` divides each sum by its length; ``sum`` and ``letter`` take it as it is.
-
-    Returns:
-        [K] probabilities.
-    """
-    values = [s / n for s, n in zip(scores, lengths, strict=True)] if scoring == "mean" else list(scores)
-    largest = max(values)
-    shares = [math.exp(value - largest) for value in values]
-    return tuple(share / sum(shares) for share in shares)

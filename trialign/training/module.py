@@ -14,7 +14,6 @@ from torchmetrics import Metric
 from transformers import get_cosine_schedule_with_warmup
 
 from trialign import distributed
-from trialign.environment import Scoring
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
 from trialign.objectives.baselines import (
     group_weights,
@@ -27,6 +26,7 @@ from trialign.objectives.config import ObjectiveConfig
 from trialign.objectives.updates import StepCounts, UpdateLoss, expected_update, sampled_update
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
+from trialign.scoring import Scoring
 from trialign.training.steps import step_counts
 from trialign.trajectories.answers import LikelihoodUnits, PairUnits
 from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
@@ -59,7 +59,7 @@ class TriAlignModule(LightningModule):
         policy: the agents; only their adapters are trained and stored in checkpoints.
         objective: what is optimised.
         optimizer: how.
-        scoring: how an option's tokens become its score.
+        scoring: how the scores of options become S_g.
         utilities: [groups, 2] A_g and P_g of the base model, NaN where the data has no such query.
         steps: optimizer steps in all, for the schedule.
         micro_batches: forward and backward passes in one optimizer step on each rank.
@@ -225,8 +225,9 @@ class TriAlignModule(LightningModule):
 
     def _distributions(self, choice: ChoiceUnits, scores: Tensor, lengths: Tensor) -> Tensor:
         """Log S_g: [U, G, K] sums -> log-softmax over the options that are there."""
-        if self.scoring == "mean":
+        if self.scoring.kind == "mean":
             scores = scores / lengths[choice.branches.clamp(min=0)]
+        scores = scores / self.scoring.temperature
         return scores.masked_fill(choice.branches < 0, float("-inf")).log_softmax(dim=2)
 
     def _log_step(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from trialign.objectives.updates import StepCounts
-from trialign.policy.scoring import option_distribution
 from trialign.rewards import preference_reward_of_distribution
+from trialign.scoring import Scoring
 from trialign.trajectories.answers import answers_of, best_answer, pairs_of
 from trialign.trajectories.batches import Episode, Update, enumerates
 from trialign.trajectories.records import Trajectory
@@ -37,7 +37,7 @@ def step_counts(episodes: Sequence[Episode], update: Update, penalty: float) -> 
     )
 
 
-def reference_utilities(episodes: Sequence[Episode], scoring: str, update: Update) -> Tensor:
+def reference_utilities(episodes: Sequence[Episode], scoring: Scoring, update: Update) -> Tensor:
     """A_g and P_g of the base model, from the rewards and scores that were stored when the data was collected.
 
     Returns:
@@ -54,7 +54,7 @@ def reference_utilities(episodes: Sequence[Episode], scoring: str, update: Updat
     return torch.tensor([[fmean(part) if part else math.nan for part in parts] for parts in rewards])
 
 
-def _expected_rewards(trajectory: Trajectory, scoring: str, update: Update) -> tuple[list[float], list[float]]:
+def _expected_rewards(trajectory: Trajectory, scoring: Scoring, update: Update) -> tuple[list[float], list[float]]:
     if not enumerates(trajectory, update):
         samples = trajectory.samples
         return (
@@ -62,7 +62,7 @@ def _expected_rewards(trajectory: Trajectory, scoring: str, update: Update) -> t
             [sample.reward_preference for sample in samples if sample.reward_preference is not None],
         )
     lengths = [len(option) for option in trajectory.options]
-    shares = option_distribution(trajectory.option_log_probabilities, lengths, scoring)
+    shares = scoring.distribution(trajectory.option_log_probabilities, lengths)
     truth = [] if trajectory.gold is None else [shares[trajectory.gold]]
     target = trajectory.target
     return truth, [] if target is None else [preference_reward_of_distribution(target, shares)]

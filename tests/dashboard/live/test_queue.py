@@ -143,6 +143,19 @@ def test_what_takes_too_long_is_given_up_and_the_next_is_answered(
     assert queue.wait(following, LONG).state == "answered"
 
 
+def test_the_time_in_which_the_model_is_read_does_not_count(clock: Clock, groups: GroupSet) -> None:
+    class Reading:
+        def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+            clock.now += 1000
+            assert not watch(["first words"])
+            clock.now += 10
+            assert not watch(["more words"])
+            return Answers(source.run, source.step, None, (), ())
+
+    queue = LiveQueue(Reading(), Path("/secret/place"), seconds=10, clock=clock)
+    assert queue.wait(queue.ask([SOURCE], asked(groups, "0")), LONG).state == "answered"
+
+
 def test_a_question_at_which_nobody_looks_any_more_is_dropped(
     queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
 ) -> None:
