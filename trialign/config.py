@@ -23,6 +23,7 @@ from trialign.scoring import Scoring
 from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
+from trialign.trajectories.served import RolloutConfig
 
 EMBEDDED = "embedded:"
 Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
@@ -118,6 +119,7 @@ class RunConfig:
     scoring: Scoring = field(default_factory=Scoring)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
+    rollouts: RolloutConfig = field(default_factory=RolloutConfig)
     policy: AdapterConfig = field(default_factory=AdapterConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -266,6 +268,9 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("collect.samples", config.collect.samples, 1, 1000),
         ("collect.queries_per_part", config.collect.queries_per_part, 1, 10**6),
         ("collect.max_new_tokens", config.collect.max_new_tokens, 1, 10**6),
+        ("rollouts.concurrent_requests", config.rollouts.concurrent_requests, 1, 1000),
+        ("rollouts.attempts", config.rollouts.attempts, 1, 100),
+        ("rollouts.timeout", config.rollouts.timeout, 0.1, 1e5),
         ("audit.wordings", config.audit.wordings, 1, 1000),
         ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
@@ -275,6 +280,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),
         ("policy.alpha", config.policy.alpha, 1, 10**6),
+        ("policy.lower_cache_mb", config.policy.lower_cache_mb, 0, 10**9),
         ("objective.kl_weight", config.objective.kl_weight, 0, 1e6),
         ("objective.inconsistency.weight", config.objective.inconsistency.weight, 0, 1e6),
         ("objective.inconsistency.anchor", config.objective.inconsistency.anchor, 1e-6, 1 - 1e-6),
@@ -322,6 +328,21 @@ def _check_values(config: RunConfig) -> None:
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
+        )
+    if config.policy.activation == "profile" and config.prompt.profile == "first":
+        raise UserError(
+            "policy.activation is profile, and the profile stands before the question",
+            "Set prompt.profile=last",
+        )
+    if config.policy.activation == "profile" and trainer.strategy.startswith("zero"):
+        raise UserError(
+            f"policy.activation is profile, which DeepSpeed ({trainer.strategy}) has not been shown to train",
+            "Set trainer.strategy=ddp, or policy.activation=always",
+        )
+    if config.prompt.profile == "last" and "implicit" in (*config.collect.exposures, *config.audit.exposures):
+        raise UserError(
+            "prompt.profile is last, and an implicit profile is dialogue before the question",
+            "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     objective = config.objective
     if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:

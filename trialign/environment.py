@@ -6,8 +6,8 @@ import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
@@ -27,12 +27,15 @@ class PromptConfig:
         options: how the options of a choice stand in the question: ``hidden``, ``listed`` or ``lettered``.
         choose: the sentence before listed options.
         revise: the request of a revision turn, after the other agents' answers.
+        profile: where a stated profile stands: ``first``, in the instruction, or ``last``, in a system message after
+            the question, so that all groups' prompts begin alike.
     """
 
     system: str = "You are a helpful assistant."
     options: Literal["hidden", "listed", "lettered"] = "listed"
     choose: str = "Choose one answer:"
     revise: str = "Other assistants answered as above. Answer the question again."
+    profile: Literal["first", "last"] = "first"
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,19 @@ Conversation = tuple[tuple[str, Content], ...]
 def first_turn(
     query: Query, group: SocialGroup, exposure: Exposure, wording: int, config: PromptConfig
 ) -> Conversation:
-    """The conversation of turn 0: the profile (stated or revealed), then the question."""
+    """The conversation of turn 0: the profile (stated or revealed) and the question.
+
+    Raises:
+        UserError: a profile that earlier dialogue reveals is to stand after the question.
+    """
     system = config.system
+    if config.profile == "last" and group.role == "member":
+        if exposure == "implicit":
+            raise UserError(
+                "An implicit profile is dialogue before the question, and prompt.profile=last puts profiles after it",
+                "Ask with explicit profiles, or train with prompt.profile=first",
+            )
+        return (("system", system), ("user", question_text(query, config)), ("system", group.explicit[wording]))
     dialogue: tuple[tuple[str, Content], ...] = ()
     if group.role == "member" and exposure == "explicit":
         system = f"{system} {group.explicit[wording]}"
@@ -124,6 +138,14 @@ def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tu
     if scoring.kind == "letter":
         return tuple(renderer.encode(letter) for letter in letters(query))
     return tuple(renderer.reply(option) for option in query.options)
+
+
+def prompt_identity(config: PromptConfig) -> dict[str, Any]:
+    """What of the prompt a collection depends on, as its hash takes it."""
+    values = asdict(config)
+    if config.profile == "first":
+        del values["profile"]  # collections that were made before there was a choice keep their name
+    return values
 
 
 def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:

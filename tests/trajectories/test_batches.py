@@ -240,8 +240,18 @@ def test_the_batch_moves_whole(episodes: tuple[Episode, ...]) -> None:
     batch = build_episode_batch(episodes, ADAPTERS, "auto").to("meta")
     assert batch.choice is not None
     assert batch.samples is not None
-    for part in (batch.tree, batch.choice, batch.samples):
+    opening = episodes[0].turns[0][0].prompt[2:4]
+    activated = build_episode_batch(episodes[:1], ADAPTERS, "likelihood", opening).to("meta")
+    paired = build_episode_batch(episodes, ADAPTERS, "pairs").to("meta")
+    assert activated.tree.prefix is not None
+    assert activated.likelihood is not None
+    assert paired.pairs is not None
+    assert batch.tree.prefix is None
+    inner = (activated.tree.prefix, activated.likelihood, paired.pairs)
+    for part in (batch.choice, batch.samples, *inner):
         assert {tensor.device.type for tensor in vars(part).values()} == {"meta"}
+    for tree in (batch.tree, activated.tree):
+        assert {part.device.type for part in vars(tree).values() if isinstance(part, torch.Tensor)} == {"meta"}
 
 
 def test_distributions_of_the_collection_and_of_the_batch_agree(

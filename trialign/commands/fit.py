@@ -168,6 +168,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         steps,
         config.seed,
         config.trainer.visits,
+        session.invocation,
+        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
     )
     module = TriAlignModule(
         session.policy,

@@ -18,7 +18,7 @@ from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
-from trialign.environment import check_prompt_and_scoring
+from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet
@@ -38,6 +38,7 @@ from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.runs import RunFolder, Status
 from trialign.trajectories.collection import Collector
+from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Session:
                 "model.adapters names adapters to audit as they are, and training begins with new ones",
                 "Audit them with 'trialign test', or leave model.adapters out",
             )
-        _ = self.files
+        _ = self.files, self.served
 
     def check_audit(self) -> None:
         """Everything that can be wrong before an audit, without loading weights.
@@ -217,7 +218,12 @@ class Session:
         model = load_model(self.files, self.config.model)
         if self.adapters:
             return policy_of_folders(model, self.groups.names, self.adapters).to(self.device)
-        return GroupPolicy(model, self.groups.names, self.config.policy).to(self.device)
+        return GroupPolicy(model, self.groups.names, self.config.policy, self.invocation).to(self.device)
+
+    @property
+    def invocation(self) -> tuple[int, ...]:
+        """The token ids that open a profile after the question, for adapters that act from there on; else empty."""
+        return self.renderer.opening_after_question() if self.config.policy.activation == "profile" else ()
 
     @property
     def device(self) -> torch.device:
@@ -275,12 +281,24 @@ class Session:
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [asdict(group) for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),
-            "prompt": asdict(config.prompt),
+            "prompt": prompt_identity(config.prompt),
             "scoring": asdict(config.scoring),
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
+        if config.rollouts.engine == "server":
+            identity["rollouts"] = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
         return TrajectoryStore.under(self.runs, identity)
+
+    @property
+    def served(self) -> ServedReplies | None:
+        """The server that writes a collection's replies; None: the base model in this process does.
+
+        Raises:
+            UserError: its address or its key is at fault.
+        """
+        rollouts = self.config.rollouts
+        return ServedReplies.at(rollouts, self.files.name, self.renderer) if rollouts.engine == "server" else None
 
     def collect(self) -> None:
         """Makes the offline data, or what is missing of it."""
@@ -292,6 +310,7 @@ class Session:
             self.config.environment,
             self.config.scoring,
             self.config.collect,
+            self.served,
         )
         self.policy.eval()
         queries = self.split("train", "validation")

@@ -26,7 +26,14 @@ def collect(session: Session) -> None:
     groups = GroupSet("unprofiled", "none", (_NOBODY,))
     config = session.config
     collector = Collector(
-        session.policy.eval(), session.renderer, groups, config.prompt, _ALONE, config.scoring, _collect_config(session)
+        session.policy.eval(),
+        session.renderer,
+        groups,
+        config.prompt,
+        _ALONE,
+        config.scoring,
+        _collect_config(session),
+        session.served,
     )
     store.collect(_queries(session), config.collect.queries_per_part, collector.collect)
 

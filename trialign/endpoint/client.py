@@ -66,6 +66,21 @@ class Echo:
     model: str
 
 
+@dataclass(frozen=True)
+class Completion:
+    """A text that was continued.
+
+    Attributes:
+        text: what follows the prompt.
+        finish: why it ended; ``length`` where it was cut off.
+        token_ids: of what follows the prompt; None where the server tells none.
+    """
+
+    text: str
+    finish: str
+    token_ids: tuple[int, ...] | None
+
+
 class Client:
     """A server.
 
@@ -168,6 +183,25 @@ class Client:
             raise RefusedError(
                 response.status_code, f"no log-probabilities came back but {_message(response)}"
             ) from error
+
+    def complete(self, body: Mapping[str, Any]) -> Completion:
+        """One continuation of a text, of the protocol's older kind: no chat template is applied.
+
+        Args:
+            body: of the request.
+
+        Raises:
+            RefusedError: the request is at fault, or what came back is no continuation.
+            LostError: no attempt succeeded.
+        """
+        response = self._post("/completions", body)
+        try:
+            choice = response.json()["choices"][0]
+            ids = choice.get("token_ids")
+            tokens = None if ids is None else tuple(int(token) for token in ids)
+            return Completion(str(choice["text"]), str(choice.get("finish_reason")), tokens)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise RefusedError(response.status_code, f"no completion came back but {_message(response)}") from error
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         failures = 0

@@ -8,7 +8,7 @@ import torch
 
 from trialign.policy.cpu import SHORT_ROW
 from trialign.policy.group_policy import GroupPolicy
-from trialign.policy.tree import TreeRow, build_tree_batch, share_prefixes
+from trialign.policy.tree import TreeRow, build_tree_batch, rows_alone, share_prefixes
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -43,9 +43,9 @@ def score_rows(
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
-    shared = share_prefixes(rows, min(SHORT_ROW, batch_tokens))
+    shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
     for indices in length_batches([one.row.tokens for one in shared], batch_tokens):
-        batch = build_tree_batch([shared[i].row for i in indices]).to(policy.device)
+        batch = build_tree_batch([shared[i].row for i in indices], policy.invocation).to(policy.device)
         values = policy.score(batch, reference=reference).tolist()
         members = [member for i in indices for member in shared[i].members]
         for index in members:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
-from trialign.policy.tree import JoinedRow, pack_rows
+from trialign.policy.tree import JoinedRow, pack_rows, rows_alone
 from trialign.trajectories.answers import (
     LikelihoodUnits,
     PairUnits,
@@ -162,13 +162,22 @@ def actions_of(trajectory: Trajectory, update: Update) -> tuple[tuple[int, ...],
     return tuple(sample.token_ids for sample in trajectory.samples)
 
 
-def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], update: Update) -> EpisodeBatch:
+def build_episode_batch(
+    episodes: Sequence[Episode],
+    adapters: Sequence[int],
+    update: Update,
+    invocation: Sequence[int] = (),
+    *,
+    pack: bool = True,
+) -> EpisodeBatch:
     """Packs episodes into one batch.
 
     Args:
         episodes: at least one.
         adapters: adapter index of each group, in the group set's order.
         update: which answers are branches of the trees.
+        invocation: token ids from which on activated adapters act, on rows that are not packed; empty: they always act.
+        pack: lay short rows side by side, so that what a row holds depends on its neighbours.
     """
     packer = _Numbering(update)
     units: dict[bool, list[tuple[tuple[Trajectory, ...], list[list[int]]]]] = {True: [], False: []}
@@ -179,14 +188,14 @@ def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], up
         for turn, trajectories in enumerate(episode.turns):
             actions = [branches[group][turn] for group in range(len(adapters))]
             units[enumerates(trajectories[0], update)].append((trajectories, actions))
-    packed = pack_rows(packer.rows)
+    packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
     units = {
         enumerated: [(turn, [[moved[branch] for branch in one] for one in actions]) for turn, actions in of_kind]
         for enumerated, of_kind in units.items()
     }
     query_ids = tuple(episode.query_id for episode in episodes)
-    tree = build_tree_batch([one.row for one in packed])
+    tree = build_tree_batch([one.row for one in packed], invocation)
     if update == "likelihood":
         return EpisodeBatch(query_ids, tree, likelihood=likelihood_units(units[False]))
     if update == "pairs":

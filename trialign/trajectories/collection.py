@@ -31,6 +31,7 @@ from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.trajectories.served import ServedReplies
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ class CollectConfig:
 
 @dataclass(frozen=True)
 class Collector:
-    """Everything that one part of a collection depends on."""
+    """Everything that one part of a collection depends on.
+
+    Attributes:
+        served: writes the replies in place of the policy's base model; scores are always the policy's.
+    """
 
     policy: GroupPolicy
     renderer: ChatRenderer
@@ -67,6 +72,7 @@ class Collector:
     environment: EnvironmentConfig
     scoring: Scoring
     config: CollectConfig
+    served: ServedReplies | None = None
 
     def collect(self, queries: Sequence[Query]) -> tuple[Trajectory, ...]:
         """All turns of some queries; the same queries give the same trajectories, whatever came before.
@@ -158,6 +164,8 @@ class Collector:
             seed=stable_seed(key) % 2**32,
         )
         prompts = [observation.prompt for observation in observations]
+        if self.served:
+            return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         return self.policy.generate(
             prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
