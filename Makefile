@@ -33,10 +33,12 @@ lint: setup ## Style, format, types, import contracts, Dockerfile
 
 bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performance.md)
 	EXTRAS=dev,bench $(MAKE) setup
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/collecting.py
-	$(BIN)/python benchmarks/growth.py
-	$(BIN)/python benchmarks/choices.py
+	$(BIN)/python benchmarks/training.py --data options --queries 1 --rounds 3
+	$(BIN)/python benchmarks/training.py --data turns --tokens 12 --micro-batches 8 --rounds 1
+	$(BIN)/python benchmarks/collecting.py --questions 1 --tokens 12 --rounds 1
+	$(BIN)/python benchmarks/growth.py --rounds 1
+	$(BIN)/python benchmarks/choices.py --questions 2 --rounds 1
+	$(BIN)/python benchmarks/activated.py --rounds 1
 
 clean: ## Remove caches (keeps .venv and runs)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

@@ -1,7 +1,8 @@
-"""How long the analysis of a large audit takes, and how much memory it needs.
+"""How long the analysis and the report of a large audit take, and how much memory they need.
 
-Simulates the answers of 16 groups (four values of two attributes) to many facts, writes them as ``items.parquet``,
-then reads and analyses that file in a process of its own, and prints its times and peak memory.
+Simulates two audits of 16 groups (four values of two attributes) on the same many facts and writes them as an audit
+does. Then one process reads and analyses the second, and another makes its report against the first, as ``trialign
+report`` does; each prints its times and its peak memory.
 
     python benchmarks/audit_statistics.py --questions 100000
 """
@@ -9,6 +10,7 @@ then reads and analyses that file in a process of its own, and prints its times 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-GROUPS = tuple("-".join(parts) for parts in product(("none", "school", "college", "university"), ("a", "b", "c", "d")))
+ATTRIBUTES = {"education": ("none", "school", "college", "university"), "region": ("a", "b", "c", "d")}
+PARTS = {"-".join(values): tuple(zip(ATTRIBUTES, values, strict=True)) for values in product(*ATTRIBUTES.values())}
+GROUPS = tuple(PARTS)
 OPTIONS = 4
 TOPICS = 40
 
@@ -38,11 +42,11 @@ def simulated_answers(questions: int, paraphrases: int, generator: np.random.Gen
     return np.where(alike[:, None], first, answers)
 
 
-def write(path: Path, questions: int, paraphrases: int) -> None:
+def write_items(path: Path, questions: int, paraphrases: int, seed: int) -> None:
     """An audit's ``items.parquet``, in shuffled order, made without a Python object for each answer."""
     from trialign.audit.items import ITEMS_SCHEMA
 
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     answers = simulated_answers(questions, paraphrases, generator)
     query, group = np.indices(answers.shape).reshape(2, -1)[:, generator.permutation(answers.size)]
     chosen = answers[query, group]
@@ -86,43 +90,88 @@ def write(path: Path, questions: int, paraphrases: int) -> None:
     pq.write_table(pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}, schema), path)
 
 
-def analyse(path: Path) -> None:
-    """Reads and analyses, and prints times and peak memory of this process."""
-    import resource
+def write_audit(folder: Path, questions: int, paraphrases: int, seed: int) -> None:
+    """An audit that waits for its analysis, with the questions that were asked."""
+    from trialign.queries import TruthQuery
+    from trialign.queries.writer import write_queries
 
+    folder.mkdir(parents=True)
+    write_items(folder / "items.parquet", questions, paraphrases, seed)
+    options = tuple(f"answer {place}" for place in range(OPTIONS))
+    asked = [
+        TruthQuery(
+            query_id=f"question-{number}",
+            cluster=f"fact-{number // paraphrases}",
+            split="test",
+            topic=f"topic-{number // paraphrases % TOPICS}",
+            question=f"What is known of number {number}, in so many words as a question of this kind has?",
+            options=options,
+            gold=options[0],
+        )
+        for number in range(questions)
+    ]
+    write_queries(folder / "questions.jsonl", asked)
+
+
+def analyse(folder: Path) -> None:
+    """Reads and analyses an audit, and writes its analysis and summary."""
     begin = time.monotonic()
     from trialign.audit.analysis import analyze, write_analysis
     from trialign.audit.items import read_items
+    from trialign.audit.summary import summarize, write_summary
+    from trialign.scoring import Scoring
 
     imported = time.monotonic()
-    items = read_items(path)
+    items = read_items(folder / "items.parquet")
     read = time.monotonic()
-    analysis = analyze(items, GROUPS, attributes=("education", "region"))
-    write_analysis(path.with_name("analysis.json"), analysis)
+    analysis = analyze(items, GROUPS, parts=PARTS)
+    write_analysis(folder / "analysis.json", analysis)
     done = time.monotonic()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     assert analysis.facts is not None
     assert analysis.facts.verdict is not None
     print(analysis.facts.verdict.sentence)
     print(f"{len(items):,} answers, {len(analysis.slices)} slices")
     print(f"import {imported - begin:.1f} s, read {read - imported:.1f} s, analyse and write {done - read:.1f} s")
-    print(f"together {done - begin:.1f} s, peak memory {memory:.2f} GiB")
+    print_costs("analysis", done - begin)
+    about = {"step": int(folder.name[5:11]), "data": "simulated", "exposure": "explicit", "split": "test"}
+    summary = summarize(items, **about, scoring=Scoring(), eps=0.01, seconds=0.0, groups=GROUPS)  # type: ignore[arg-type]
+    write_summary(folder / "summary.json", summary)
+    print_costs("with the summary", time.monotonic() - begin)
+
+
+def report(folder: Path) -> None:
+    """Makes the report of an audit against the run's step 0, in all its forms."""
+    begin = time.monotonic()
+    from trialign.audit.report import build_report, write_report
+
+    written = write_report(build_report(folder), folder / "report")
+    size = sum(path.stat().st_size for path in written) / 2**20
+    print_costs(f"report ({len(written)} files, {size:.1f} MiB)", time.monotonic() - begin)
+
+
+def print_costs(what: str, seconds: float) -> None:
+    """Wall and processor time, and the peak memory of this process."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{what}: {seconds:.1f} s (processor {time.process_time():.1f} s), peak memory {memory:.2f} GiB", flush=True)
 
 
 def main() -> None:
-    """Simulates here, analyses in a process of its own."""
+    """Simulates here; analyses and reports in processes of their own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--questions", type=int, default=100_000)
     parser.add_argument("--paraphrases", type=int, default=2)
-    parser.add_argument("--items", type=Path, help="analyse this file, do not simulate")
+    parser.add_argument("--part", nargs=2, metavar=("PART", "FOLDER"), help="what a process of its own does")
     arguments = parser.parse_args()
-    if arguments.items:
-        analyse(arguments.items)
+    if arguments.part:
+        part, folder = arguments.part
+        {"analyse": analyse, "report": report}[part](Path(folder))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "items.parquet"
-        write(path, arguments.questions, arguments.paraphrases)
-        subprocess.run([sys.executable, __file__, "--items", path], check=True)
+    with tempfile.TemporaryDirectory() as root:
+        audits = [Path(root) / f"runs/large/audits/step={step:06d}.simulated.test" for step in (0, 100)]
+        for seed, audit in enumerate(audits):
+            write_audit(audit, arguments.questions, arguments.paraphrases, seed)
+        for part, audit in (("analyse", audits[0]), ("analyse", audits[1]), ("report", audits[1])):
+            subprocess.run([sys.executable, __file__, "--part", part, str(audit)], check=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What the choices that change a step's result bring: fewer trained layers, bf16 products.
 
-Both are off by default. ``upper``: adapters in the upper half of the layers only. ``bf16``: products in bfloat16 under
-autocast (`trainer.precision=bf16-mixed`), faster where the CPU has such instructions. Each with how far its gradients
-are from those of the float32 step, over the weights that both train.
+Both are off by default. ``upper``: adapters in the upper half of the layers only; ``known``: the same, on rows that
+came before, whose states below the adapters are kept (the same result as ``upper``). ``bf16``: products in bfloat16
+under autocast (`trainer.precision=bf16-mixed`), faster where the CPU has such instructions. Each with how far
+its gradients are from those of the float32 step, over the weights that both train.
 
     python benchmarks/choices.py --rounds 3
 """
@@ -50,10 +51,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     one_thread()
-    whole, upper = session_of("options"), session_of("options", "policy.train_layers=upper")
+    whole = session_of("options")
+    upper = session_of("options", "policy.train_layers=upper", "policy.lower_cache_mb=0")
+    known = session_of("options", "policy.train_layers=upper")
     state = whole.policy.adapter_state("shared")
-    kept = upper.policy.adapter_state("shared")
-    upper.policy.load_adapter_state("shared", {name: state[name] for name in kept})
+    for one in (upper, known):
+        kept = one.policy.adapter_state("shared")
+        one.policy.load_adapter_state("shared", {name: state[name] for name in kept})
     batch = build_tree_batch(
         [
             TreeRow(0, (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)))
@@ -63,10 +67,13 @@ def main() -> None:
     policies = {
         "all layers, float32": (whole.policy, False),
         "upper layers, float32": (upper.policy, False),
+        "upper layers, float32, rows known": (known.policy, False),
         "all layers, bf16 products": (whole.policy, True),
         "upper layers, bf16 products": (upper.policy, True),
+        "upper layers, bf16 products, rows known": (known.policy, True),
     }
-    exact = {id(policy): gradients(policy, batch, False) for policy in (whole.policy, upper.policy)}
+    exact = {id(one.policy): gradients(one.policy, batch, False) for one in (whole, upper)}
+    exact[id(known.policy)] = exact[id(upper.policy)]
     apart = {name: difference(gradients(p, batch, low), exact[id(p)]) for name, (p, low) in policies.items()}
     measured = take_turns(
         {name: partial(train, p, batch, low) for name, (p, low) in policies.items()}, arguments.rounds

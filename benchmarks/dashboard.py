@@ -31,6 +31,7 @@ from trialign.audit.items import AuditItem, items_frame, write_items
 from trialign.audit.summary import summarize, write_summary
 from trialign.queries import TruthQuery
 from trialign.queries.writer import write_queries
+from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
 GROUPS = tuple(f"group{number}" for number in range(8))
@@ -158,7 +159,7 @@ def write_audit(folder: Path, step: int, accuracy: float, questions: int) -> Non
         data="large",
         exposure="explicit",
         split="test",
-        scoring="sum",
+        scoring=Scoring(),
         eps=0.01,
         seconds=0.0,
         groups=GROUPS,

@@ -1,9 +1,9 @@
-"""What training changes on the held-out questions: several seeds, pooled, with paired intervals.
+"""What training changes on the held-out questions: several seeds, pooled, with paired intervals, beside the baselines.
 
 Runs ``trialign fit`` once a seed and method (finished runs are taken as they are), then compares the audits
-before and after by cluster. Prints a Markdown table, times and peak memory.
+before and after by cluster, each seed alone, and the first method with every other. Prints Markdown.
 
-    python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian
+    python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
 """
 
 from __future__ import annotations
@@ -14,30 +14,84 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from trialign.audit.analysis import read_analysis
-from trialign.audit.comparison import MEASURES, AuditMeasures, differences, measure_audit, pooled
+from trialign.audit.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
 from trialign.audit.items import read_items
 
+OVERRIDES = {"independent": ["policy=per_group"]}  # what a method needs beside its own name
 
-def fit(config: str, method: str, seed: int, overrides: list[str]) -> tuple[Path, float]:
-    """Runs one fit as a user would; returns its folder and seconds. The run of ``make fit`` is seed 0."""
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run's audits on the test split, first and last.
+
+    Attributes:
+        before: measures before training.
+        after: measures after it.
+        gaps: accuracy gap, the gap that noise alone gives, and p, before and after.
+        seconds: that the command took now (little, where the run was there).
+    """
+
+    before: AuditMeasures
+    after: AuditMeasures
+    gaps: tuple[str, str]
+    seconds: float
+
+
+def fit(config: str, method: str, seed: int, overrides: Sequence[str]) -> Run:
+    """Runs one fit as a user would. The run of ``make fit`` is trialign's seed 0."""
     stem = Path(config).stem
     name = stem if (method, seed) == ("trialign", 0) else f"{stem}-{method}-seed{seed}"
     command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"objective={method}"]
-    command += [f"seed={seed}", f"name={name}", *overrides]
-    if (Path("runs") / name / "config.yaml").exists():
+    command += [*OVERRIDES.get(method, []), f"seed={seed}", f"name={name}", *overrides]
+    run = Path("runs") / name
+    if (run / "config.yaml").exists():
         command.append("--resume")  # a finished run prints its table
     begin = time.monotonic()
     subprocess.run(command, check=True)
-    return Path("runs") / name, time.monotonic() - begin
+    seconds = time.monotonic() - begin
+    audits = sorted((run / "audits").glob("step=*.test"))
+    return Run(measured(audits[0]), measured(audits[-1]), (gap(audits[0]), gap(audits[-1])), seconds)
 
 
 def measured(folder: Path) -> AuditMeasures:
     """One audit, question by question."""
     analysis = read_analysis(folder / "analysis.json")
     return measure_audit(read_items(folder / "items.parquet"), analysis.groups, analysis.exposure)
+
+
+def gap(folder: Path) -> str:
+    """The accuracy gap of one audit beside what noise alone gives."""
+    truth = json.loads((folder / "summary.json").read_text())["truth"]
+    return f"{truth['gap']:.3f} ({truth['gap_noise']:.3f}; {truth['p_gap']:.3f})"
+
+
+def change(found: Difference) -> str:
+    """A change with its interval."""
+    return f"{found.change:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def print_pooled(title: str, heads: tuple[str, str], found: Sequence[Difference]) -> None:
+    """One row a measure."""
+    print(f"\n{title}\n\n| | {heads[0]} | {heads[1]} | change | interval | wanted |\n|---|---|---|---|---|---|")
+    for measure, one in zip(MEASURES, found, strict=True):
+        values = f"{one.first:.3f} | {one.second:.3f} | {one.change:+.3f} | [{one.low:+.3f}, {one.high:+.3f}]"
+        print(f"| {measure.label} | {values} | {measure.wanted} |")
+
+
+def print_each(runs: dict[int, Run]) -> None:
+    """One column a seed."""
+    print("\n| change | " + " | ".join(f"seed {seed}" for seed in runs) + " |\n|---" + "|---" * len(runs) + "|")
+    columns = [differences(run.before, run.after) for run in runs.values()]
+    for index, measure in enumerate(MEASURES):
+        print(f"| {measure.label} | " + " | ".join(change(column[index]) for column in columns) + " |")
+    for side, moment in enumerate(("before", "after")):
+        cells = " | ".join(run.gaps[side] for run in runs.values())
+        print(f"| accuracy gap {moment} (noise alone; p) | {cells} |")
 
 
 def main() -> None:
@@ -48,27 +102,22 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["trialign"])
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    for method in arguments.methods:
-        pairs, seconds = [], []
-        for seed in arguments.seeds:
-            run, took = fit(arguments.config, method, seed, arguments.overrides)
-            seconds.append(took)
-            audits = sorted((run / "audits").glob("step=*.test"))
-            pairs.append((measured(audits[0]), measured(audits[-1])))
-            summaries = [json.loads((audit / "summary.json").read_text())["truth"] for audit in (audits[0], audits[-1])]
-            gaps = [f"{s['gap']:.3f} (noise alone {s['gap_noise']:.3f}, p {s['p_gap']:.2f})" for s in summaries]
-            print(f"{run.name}: {took:.0f} s; accuracy gap {gaps[0]} -> {gaps[1]}")
-        print(f"\n{method}, {len(pairs)} seeds, test split, 95 % intervals paired by cluster\n")
-        print("| | before | after | change | interval | wanted |\n|---|---|---|---|---|---|")
-        before, after = (pooled(side) for side in zip(*pairs, strict=True))
-        for measure, found in zip(MEASURES, differences(before, after), strict=True):
-            values = (
-                f"{found.first:.3f} | {found.second:.3f} | {found.change:+.3f} | [{found.low:+.3f}, {found.high:+.3f}]"
-            )
-            print(f"| {measure.label} | {values} | {measure.wanted} |")
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        times = ", ".join(f"{value:.0f}" for value in seconds)
-        print(f"\nseconds a run: {times}; largest process: {memory:.2f} GiB")
+    seeds = f"{len(arguments.seeds)} seeds, test split, 95 % intervals paired by cluster"
+    results = {
+        method: {seed: fit(arguments.config, method, seed, arguments.overrides) for seed in arguments.seeds}
+        for method in arguments.methods
+    }
+    after = {method: pooled([run.after for run in runs.values()]) for method, runs in results.items()}
+    for method, runs in results.items():
+        before = pooled([run.before for run in runs.values()])
+        print_pooled(f"## {method}, {seeds}", ("before", "after"), differences(before, after[method]))
+        print_each(runs)
+        print("\nseconds: " + ", ".join(f"{run.seconds:.0f}" for run in runs.values()))
+    first, *others = arguments.methods
+    for other in others:
+        title = f"## {first} against {other}, both after training, {seeds}"
+        print_pooled(title, (other, first), differences(after[other], after[first]))
+    print(f"\nlargest process: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Forward and backward pass of one optimizer step, on the embedded model with one 
 that suits the rivals: with an adapter a group they would train one group after the other). ``options``: questions with
 four options, each option a trajectory. ``turns``: 8 groups, 4 samples, 2 turns of questions with free answers. ``sft``:
 the likelihood of all trajectories; ``dpo``: the first answer of a prompt against each other one. The rivals get their
-rows sorted by length and cut into micro-batches of the size that is fastest here; TRL: completion-only loss,
+rows sorted by length and cut into micro-batches of the size that is fastest here (of those that ``--micro-batches``
+names: a rival's memory grows with them); TRL: completion-only loss,
 reference precomputed, no checkpointing, float32.
 
     python benchmarks/training.py --data options --rounds 5
@@ -40,7 +41,6 @@ from trialign.policy.tree import pack_rows
 from trialign.trajectories.batches import build_episode_batch
 
 BETA = 0.1
-MICRO_BATCHES = (8, 32)
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ class Side:
     settings: str
 
 
-def step_of(session: Session, data: str, queries: int, groups: int) -> Step:
+def step_of(session: Session, data: str, queries: int, groups: int, tokens: int) -> Step:
     """The step's trajectories, and the tree that the engine makes of them."""
     if data == "turns":
-        episodes, prompts = prompted_turns(session, queries, groups)
+        episodes, prompts = prompted_turns(session, queries, groups, tokens)
         batch = build_episode_batch(episodes, [0] * len(episodes[0].turns[0]), "awr")
         assert batch.samples is not None
         # Units are episodes by turns, then groups: the order of the prompts.
@@ -188,18 +188,25 @@ def rival_model(session: Session) -> PeftModel:
     return model.train()
 
 
-def rival(name: str, step: Step, objective: str, model: nn.Module, part: Callable[[list[int]], Tensor]) -> Side:
+def rival(
+    name: str,
+    step: Step,
+    objective: str,
+    model: nn.Module,
+    part: Callable[[list[int]], Tensor],
+    sizes: Sequence[int],
+) -> Side:
     """A side that computes the loss part by part, in micro-batches of the size that is fastest."""
 
     def work(size: int) -> None:
         for units in micro_batches(step, objective, size):
             part(units).backward()
 
-    size = fastest({size: partial(work, size) for size in MICRO_BATCHES})
+    size = fastest({size: partial(work, size) for size in sizes})
     return Side(model, partial(work, size), padding_of(step, objective, size), f"{name}, micro-batches of {size}")
 
 
-def peft_loop(session: Session, step: Step, objective: str) -> Side:
+def peft_loop(session: Session, step: Step, objective: str, sizes: Sequence[int]) -> Side:
     """What one writes by hand: pad, forward, log-softmax, gather."""
     model, units, answers = rival_model(session), units_of(step, objective), step.answers
 
@@ -218,10 +225,10 @@ def peft_loop(session: Session, step: Step, objective: str) -> Side:
         tokens = -F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view_as(answered)
         return loss_of(step, objective, (tokens * answered).sum(dim=1), picked)
 
-    return rival("full logits", step, objective, model, part)
+    return rival("full logits", step, objective, model, part, sizes)
 
 
-def trl_side(session: Session, step: Step, objective: str, folder: str) -> Side:
+def trl_side(session: Session, step: Step, objective: str, folder: str, sizes: Sequence[int]) -> Side:
     """TRL's own collator and loss."""
     common: dict[str, Any] = {
         "output_dir": folder,
@@ -268,7 +275,7 @@ def trl_side(session: Session, step: Step, objective: str, folder: str) -> Side:
         mean: Tensor = trainer.compute_loss(trainer.model, inputs)
         return mean * (len(picked) / len(units))
 
-    return rival("completion-only loss, length-grouped", step, objective, trainer.model, part)
+    return rival("completion-only loss, length-grouped", step, objective, trainer.model, part, sizes)
 
 
 def gradients(side: Side) -> Tensor:
@@ -280,18 +287,23 @@ def gradients(side: Side) -> Tensor:
     return torch.cat(found)
 
 
-def compare(session: Session, data: str, objective: str, step: Step, rounds: int) -> None:
+def compare(session: Session, data: str, objective: str, step: Step, arguments: argparse.Namespace) -> None:
     """Prints one table."""
+    rounds, sizes = arguments.rounds, arguments.micro_batches
     with tempfile.TemporaryDirectory() as folder:
-        sides = {
-            "TriAlign": engine(session, step, objective),
-            "PEFT loop": peft_loop(session, step, objective),
-            "TRL": trl_side(session, step, objective, folder),
+        sides = {"TriAlign": engine(session, step, objective)}
+        if "peft" in arguments.rivals:
+            sides["PEFT loop"] = peft_loop(session, step, objective, sizes)
+        if "trl" in arguments.rivals:
+            sides["TRL"] = trl_side(session, step, objective, folder, sizes)
+        found: dict[str, Tensor] = {}
+        memory = {
+            name: peak_memory(lambda name=name, side=side: found.update({name: gradients(side)}))
+            for name, side in sides.items()
         }
-        own = gradients(sides["TriAlign"])
-        differences = {name: float((gradients(s) - own).norm() / own.norm()) for name, s in sides.items()}
+        own = found["TriAlign"]
+        differences = {name: float((gradient - own).norm() / own.norm()) for name, gradient in found.items()}
         measured = take_turns({name: side.work for name, side in sides.items()}, rounds, warm_up=False)
-        memory = {name: peak_memory(side.work) for name, side in sides.items()}
     trajectories = len(units_of(step, objective)) * len(units_of(step, objective)[0])
     rows = [
         [
@@ -321,6 +333,9 @@ def main() -> None:
     parser.add_argument("--objectives", nargs="+", default=["sft", "dpo"], choices=["sft", "dpo"])
     parser.add_argument("--queries", type=int, default=4, help="questions in the step; a quarter with turns")
     parser.add_argument("--groups", type=int, default=8, help="groups with turns")
+    parser.add_argument("--micro-batches", type=int, nargs="+", default=[8, 32], help="rows of a rival's at a time")
+    parser.add_argument("--rivals", nargs="+", default=["peft", "trl"], choices=["peft", "trl"])
+    parser.add_argument("--tokens", type=int, default=24, help="longest reply with turns")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     one_thread()
@@ -328,9 +343,9 @@ def main() -> None:
     for data in arguments.data:
         session = session_of(data)
         queries = max(arguments.queries // (4 if data == "turns" else 1), 1)
-        step = step_of(session, data, queries, arguments.groups)
+        step = step_of(session, data, queries, arguments.groups, arguments.tokens)
         for objective in arguments.objectives:
-            compare(session, data, objective, step, arguments.rounds)
+            compare(session, data, objective, step, arguments)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def prompted_free(session: Session, count: int) -> list[Prompted]:
     return prompts
 
 
-def prompted_turns(session: Session, count: int, size: int) -> tuple[list[Episode], list[Prompted]]:
+def prompted_turns(session: Session, count: int, size: int, tokens: int) -> tuple[list[Episode], list[Prompted]]:
     """Episodes of the first free questions over two turns and so many groups, and their prompts, turn by turn."""
     groups = replace(session.groups, members=session.groups.members[:size])
     config = session.config
@@ -73,7 +73,7 @@ def prompted_turns(session: Session, count: int, size: int) -> tuple[list[Episod
         config.prompt,
         config.environment,
         config.scoring,
-        replace(config.collect, max_new_tokens=24),
+        replace(config.collect, max_new_tokens=tokens),
     )
     queries = [query for query in session.split("train") if not query.options][:count]
     episodes = list(episodes_of(collector.collect(queries), groups.names, None))

@@ -184,7 +184,7 @@ def make_policy(base_files: BaseModelFiles, tiny_config: ModelConfig) -> Callabl
     """Makes a policy on a fresh copy of the tiny model.
 
     Keyword arguments: ``groups``, ``double`` (float64), ``untrained`` (leaves lora_B at zero, so that every
-    agent is the base model), and those of ``AdapterConfig``.
+    agent is the base model), ``invocation``, and those of ``AdapterConfig``.
     """
     import torch
 
@@ -198,13 +198,14 @@ def make_policy(base_files: BaseModelFiles, tiny_config: ModelConfig) -> Callabl
         untrained: bool = False,
         rank: int = 4,
         alpha: int = 8,
+        invocation: tuple[int, ...] = (),
         **adapter: Any,
     ) -> GroupPolicy:
         torch.manual_seed(1)
         model = load_model(base_files, tiny_config)
         if double:
             model = model.double()
-        policy = GroupPolicy(model, groups, AdapterConfig(rank=rank, alpha=alpha, **adapter))
+        policy = GroupPolicy(model, groups, AdapterConfig(rank=rank, alpha=alpha, **adapter), invocation)
         for name, parameter in policy.named_parameters():
             if "lora_B" in name and not untrained:
                 torch.nn.init.normal_(parameter, std=0.3)

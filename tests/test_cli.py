@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 
 VERB_NAMES = (
     "data",
+    "plan",
     "collect",
     "fit",
     "validate",

@@ -12,6 +12,7 @@ import yaml
 
 from trialign import config as config_module
 from trialign.config import RunConfig, compose, config_root, load
+from trialign.config_keys import default_leaves
 from trialign.errors import UserError
 from trialign.group_config import build_groups
 from trialign.queries.sources import SourceConfig
@@ -251,7 +252,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
         ("collect.exposures", ["explicit", "explicit"], "explicit, implicit"),
         ("collect.exposures", ["loud"], "Correct this value"),
         ("seed", -1, "Set it between 0 and"),
-        ("scoring", "median", "Correct this value"),
+        ("scoring.kind", "median", "Correct this value"),
         ("name", "../elsewhere", "Set name=... to a plain word"),
         ("name", "", "Set name=... to a plain word"),
         ("data.name", "a/b", "Set data.name=... to a plain word"),
@@ -340,3 +341,11 @@ def test_files_and_sources_stand_side_by_side() -> None:
 def test_a_fault_in_a_source_is_named_by_its_key(entry: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load(data_files("own.jsonl", entry))
+
+
+def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
+    leaves = default_leaves(RunConfig)
+    assert leaves["objective.pairs.group_step"] == 0.0
+    assert leaves["objective.kinds"] == ["truth", "preference", "mixed"]
+    assert leaves["trainer.sharding.bucket"] == load(compose("conf/base.yaml", [])).trainer.sharding.bucket
+    assert not any(key.startswith(("name", "groups", "data", "model")) for key in leaves)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +61,19 @@ def test_another_configuration_is_refused_and_the_difference_named(
 
 def test_a_run_may_go_on_with_another_number_of_processes(run: RunFolder) -> None:
     run.claim(CONFIG, "abc123")
-    assert run.status({**CONFIG, "trainer": {"steps": 4, "devices": 8, "nodes": 2}}) == "unfinished"
+    place = {"devices": 8, "nodes": 2, "strategy": "zero3", "sharding": {"whole_below": 0}}
+    assert run.status({**CONFIG, "trainer": {"steps": 4, **place}}) == "unfinished"
+
+
+def test_a_key_that_the_run_did_not_know_had_its_default(run: RunFolder) -> None:
+    run.claim(CONFIG, "abc123")
+    asked = {**CONFIG, "trainer": {"steps": 4, "devices": 1, "clip": 1.0}}
+    assert run.status(asked, {"trainer.clip": 1.0, "elsewhere": 3}) == "unfinished"
+    with pytest.raises(UserError, match=r"it differs in trainer\.clip\)"):
+        run.status(asked, {"trainer.clip": 2.0})
+    # A default stands for no key that was stated.
+    with pytest.raises(UserError, match=r"it differs in trainer\.steps\)"):
+        run.status({**CONFIG, "trainer": {"steps": 5, "devices": 1}}, {"trainer.steps": 5})
 
 
 def test_a_set_of_groups_is_the_same_alone_and_under_its_name(run: RunFolder) -> None:
@@ -103,3 +119,25 @@ def test_paths_are_those_of_the_design(run: RunFolder) -> None:
     assert run.audit(200, "embedded", "test") == run.folder / "audits" / "step=000200.embedded.test"
     assert run.resume_file == run.folder / "checkpoints" / "last.ckpt"
     assert (run.agents, run.logs) == (run.folder / "agents", run.folder / "logs")
+
+
+def test_two_processes_never_train_in_one_folder(run: RunFolder) -> None:
+    # The lock is the open file's, so a second one of this process finds what another process would.
+    with run.held(), pytest.raises(UserError, match=rf"is being trained by process {os.getpid()} on ") as caught:
+        RunFolder(run.folder).held().__enter__()
+    assert "name=" in caught.value.remedy
+    with RunFolder(run.folder).held():
+        pass
+    assert list(run.folder.parent.iterdir()) == []
+
+
+def test_the_lock_of_a_dead_process_blocks_nobody(run: RunFolder) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from trialign.runs import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).held(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(run.folder)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (run.folder.parent / ".mine.lock").read_text().startswith("process ")
+    with run.held():
+        pass

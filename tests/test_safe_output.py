@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.safe_output import csv_cell, csv_text, literal, markdown_cell, shortened, visible
+from trialign.safe_output import csv_cell, csv_text, json_text, literal, markdown_cell, shortened, visible
 
 pytestmark = pytest.mark.unit
 
@@ -72,3 +73,18 @@ def test_a_markdown_cell_is_one_cell(text: str) -> None:
     assert "<" not in cell
     unescaped = cell.replace("\\\\", "").replace("\\|", "")
     assert "|" not in unescaped
+
+
+@given(st.recursive(texts, lambda part: st.lists(part, max_size=3) | st.dictionaries(texts, part, max_size=3)))
+def test_json_reads_back_to_the_letter_and_holds_nothing_unseen(value: object) -> None:
+    text = json_text(value, indent=1)
+    assert json.loads(text) == value
+    assert all(c.isprintable() or c == "\n" for c in text)
+    text.encode("utf-8")
+    assert len(json_text(value).splitlines()) == 1
+
+
+def test_json_stays_readable() -> None:
+    assert json_text({"a": "naïve 日本語 \u202e\x9b"}) == '{"a": "naïve 日本語 \\u202e\\u009b"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_text(float("nan"))

@@ -88,7 +88,7 @@ def test_adapters_load_in_plain_peft_with_the_same_option_probabilities(smoke_ru
     plain = PeftModel.from_pretrained(base, str(smoke_run / "agents/step=000004" / group.name)).eval()
     prompt = session.renderer.render(first_turn(query, group, "explicit", 0, session.config.prompt))
     scores = []
-    for option in option_actions(query, "sum", session.renderer):
+    for option in option_actions(query, session.config.scoring, session.renderer):
         ids = torch.tensor([[*prompt, *option]])
         with torch.no_grad():
             tokens = plain(input_ids=ids).logits[0].log_softmax(dim=-1)

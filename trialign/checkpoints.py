@@ -155,7 +155,7 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
         raise UserError(
             f"The agents in {checkpoint.folder} have the adapters {checkpoint.manifest['adapters']}, and "
             f"{adapters_of(policy)} are asked for",
-            "Set policy.adapters, policy.rank and policy.alpha as they were trained",
+            "Set policy.adapters, policy.rank, policy.alpha and policy.activation as they were trained",
         )
     for group in policy.groups:
         file = checkpoint.folder / group / WEIGHTS
@@ -183,7 +183,9 @@ def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
 
 def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
     """How a policy's adapters are made, as the manifest says it."""
-    return {"mode": policy.config.adapters, "rank": policy.config.rank, "alpha": policy.config.alpha}
+    config = policy.config
+    made: dict[str, Any] = {"mode": config.adapters, "rank": config.rank, "alpha": config.alpha}
+    return made if config.activation == "always" else {**made, "activation": config.activation}
 
 
 def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:

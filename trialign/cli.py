@@ -21,6 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trialign import __version__
+from trialign.commands.arguments import ARGUMENTS
 from trialign.errors import UnfinishedError, UserError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             epilog=f"example: {verb.example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        _ARGUMENTS[name](one)
+        ARGUMENTS[name](one)
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
     arguments, rest = parser.parse_known_args(argv)
     # argparse takes positional words from one place only; overrides may stand on both sides of an option.
@@ -124,90 +125,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _composed_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, help="a config file: conf/quickstart.yaml, or one of your own")
-    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="values (trainer.steps=50) or groups (objective=utilitarian)",
-    )
-
-
-def _fit_arguments(parser: argparse.ArgumentParser) -> None:
-    _composed_arguments(parser)
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    group.add_argument("--overwrite", action="store_true", help="replace a run of this name")
-
-
-def _data_arguments(parser: argparse.ArgumentParser) -> None:
-    _composed_arguments(parser)
-    parser.add_argument("--split", choices=["train", "validation", "test"], help="show the questions of one split")
-
-
-def _audit_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--config", help="audit the base model of this configuration")
-    source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
-    parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
-    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides, with --config")
-
-
-def _run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, required=True, help="a run's folder, such as runs/quickstart")
-    parser.add_argument("--step", type=int, help="which checkpoint (default: the last)")
-
-
-def _ask_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("question", help="asked as it is")
-    _run_arguments(parser)
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="an answer to choose from; give it twice or more",
-    )
-    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("questions", type=Path, help="a file of questions, JSONL or Parquet")
-    _run_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the JSONL file to write")
-    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
-
-
-def _export_arguments(parser: argparse.ArgumentParser) -> None:
-    _run_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the folder to make")
-    parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
-
-
-def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
-    parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
-    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
-
-
-def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
-    parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
-    parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
-    parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
-
-
-def _compare_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="runs' folders, or single audits")
-    parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
-
-
 def _leave_ranks() -> None:
     if "torch.distributed" in sys.modules:
         from trialign.commands.launch import leave_ranks
@@ -216,6 +133,9 @@ def _leave_ranks() -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
+    if arguments.multirun:
+        _sweep(arguments)
+        return
     session = _composed_session(arguments)
     if session is None:
         return
@@ -225,6 +145,14 @@ def _fit(arguments: argparse.Namespace) -> None:
     check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
     launch_ranks(session.config.trainer.devices, session.config.trainer.nodes)
     fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    if arguments.cfg:
+        raise UserError("--cfg shows one configuration, and -m makes several", "Leave one of them out")
+    from trialign.commands.sweep import sweep
+
+    sweep(arguments.config, arguments.overrides, "--overwrite" if arguments.overwrite else "--resume")
 
 
 def _collect(arguments: argparse.Namespace) -> None:
@@ -246,6 +174,15 @@ def _data(arguments: argparse.Namespace) -> None:
     from trialign.commands.data import data
 
     data(session, arguments.split)
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    session = _composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.plan import plan
+
+    plan(session, arguments.size, arguments.memory)
 
 
 def _audit(arguments: argparse.Namespace) -> None:
@@ -354,7 +291,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _go_on(arguments: argparse.Namespace) -> str:
     if arguments.verb == "fit":
-        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, "--resume"]
+        how = "-m" if arguments.multirun else "--resume"
+        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
         return f" Go on with: {shlex.join(words)}"
     return " Run the same command again to go on." if arguments.verb == "collect" else ""
 
@@ -382,24 +320,16 @@ def _quiet_libraries() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
-_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-    "data": _data_arguments,
-    "collect": _composed_arguments,
-    "fit": _fit_arguments,
-    "validate": _audit_arguments,
-    "test": _audit_arguments,
-    "predict": _predict_arguments,
-    "ask": _ask_arguments,
-    "export": _export_arguments,
-    "dashboard": _dashboard_arguments,
-    "compare": _compare_arguments,
-    "report": _report_arguments,
-}
 VERBS = {
     "data": Verb(
         "Show the questions: a summary, a sample, token lengths, and every fault, before anyone trains.",
         f"trialign data --config {QUICKSTART} --split test",
         _data,
+    ),
+    "plan": Verb(
+        "Say how much memory training takes on each GPU and how many GPUs that makes, without loading a weight.",
+        f"trialign plan --config {QUICKSTART} --size 7B --size 70B model.dtype=bfloat16",
+        _plan,
     ),
     "collect": Verb(
         "Make the offline data; goes on where it was cut off.",

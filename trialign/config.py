@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from trialign.audit.run import AuditConfig
-from trialign.environment import EnvironmentConfig, PromptConfig, Scoring
+from trialign.config_keys import check_keys
+from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
+from trialign.scoring import Scoring
 from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
+from trialign.trajectories.served import RolloutConfig
 
 EMBEDDED = "embedded:"
 Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
@@ -62,6 +64,7 @@ class TrainerConfig:
             (shares the optimizer's state), ``zero2`` (the gradients too) and ``zero3`` (the weights too).
         sharding: of the ``zero`` strategies.
         precision: of the forward pass, as Lightning names it.
+        activation_checkpointing: a layer keeps its input alone and is computed again in the backward pass.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
         visits: how often one pass through the data visits the questions of a kind; once where not named.
@@ -78,6 +81,7 @@ class TrainerConfig:
     strategy: Strategy = "auto"
     sharding: ShardingConfig = field(default_factory=ShardingConfig)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    activation_checkpointing: bool = False
     steps: int = 100
     queries_per_step: int = 4
     visits: dict[Kind, int] = field(default_factory=dict)
@@ -102,7 +106,7 @@ class RunConfig:
         runs: folder of all runs.
         seed: of adapters, data and order.
         groups: the social groups, as ``conf/groups`` states them.
-        scoring: how an option becomes a score; recorded in every audit.
+        scoring: how options become a distribution; recorded in every audit.
     """
 
     name: str
@@ -112,9 +116,10 @@ class RunConfig:
     groups: dict[str, Any]
     data: DataConfig
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    scoring: Scoring = "sum"
+    scoring: Scoring = field(default_factory=Scoring)
     environment: EnvironmentConfig = field(default_factory=EnvironmentConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
+    rollouts: RolloutConfig = field(default_factory=RolloutConfig)
     policy: AdapterConfig = field(default_factory=AdapterConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -139,9 +144,29 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
         UserError: the file is missing, or an override or interpolation cannot be applied.
     """
     from hydra import compose as hydra_compose
+
+    with hydra_of(config, overrides) as (name, values):
+        return resolved(hydra_compose(name, values))
+
+
+def resolved(composed: Any) -> dict[str, Any]:
+    """The plain values of what Hydra composed."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+@contextmanager
+def hydra_of(config: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Hydra, set up for a config file: inside, it knows the file by the name and overrides that are yielded.
+
+    Raises:
+        UserError: the file is missing, or what Hydra, OmegaConf or YAML finds wrong inside, in one sentence.
+    """
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
@@ -153,17 +178,13 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
         values.append(f"hydra.searchpath=['file://{config_root()}']")
     try:
         with initialize_config_dir(str(folder), version_base="1.3"):
-            composed = hydra_compose(name.removesuffix(".yaml"), values)
-        assert isinstance(composed, DictConfig)
-        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+            yield name.removesuffix(".yaml"), values
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         _check_override_keys(overrides)
         raise UserError(
             f"The configuration {config} cannot be composed: {_sentence(error)}",
             f"Correct it, or look at what there is with 'trialign fit --config {config} --cfg' and in {config_root()}",
         ) from error
-    assert isinstance(resolved, dict)
-    return {str(key): value for key, value in resolved.items()}
 
 
 def load(composed: Mapping[str, Any]) -> RunConfig:
@@ -196,43 +217,15 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-def check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    """Refuses keys that a config dataclass does not have.
-
-    Raises:
-        UserError: names the key and the nearest one that exists.
-    """
-    hints = typing.get_type_hints(kind)
-    for key, value in values.items():
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            known = f"Did you mean {where}{near[0]}?" if near else f"Known keys here: {', '.join(hints)}"
-            raise UserError(f"Unknown config key {where}{key}", known)
-        inner = _dataclass_of(hints[key])
-        if inner and isinstance(value, Mapping):
-            check_keys(value, inner, f"{where}{key}.")
-        elif inner and isinstance(value, list):
-            for number, item in enumerate(value):
-                if isinstance(item, Mapping):
-                    check_keys(item, inner, f"{where}{key}.{number}.")
-
-
 def _check_override_keys(overrides: Sequence[str]) -> None:
     """Names the nearest key, which Hydra's own message about an unknown one does not."""
     for override in overrides:
         key = override.lstrip("+~").split("=")[0]
-        if not (config_root() / key.split("@")[0]).is_dir():
+        if not (config_root() / key.split("@")[0]).is_dir() and not key.startswith("hydra"):
             nested: Any = None
             for part in reversed(key.split(".")):
                 nested = {part: nested}
             check_keys(nested, RunConfig, "")
-
-
-def _dataclass_of(hint: Any) -> type | None:
-    """The dataclass that a value of this type is, or may be, or that the items of a sequence may be."""
-    if dataclasses.is_dataclass(hint):
-        return hint if isinstance(hint, type) else None
-    return next((inner for part in typing.get_args(hint) if (inner := _dataclass_of(part))), None)
 
 
 def _located(file: str | SourceConfig, folder: Path) -> Path | SourceConfig:
@@ -275,6 +268,9 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("collect.samples", config.collect.samples, 1, 1000),
         ("collect.queries_per_part", config.collect.queries_per_part, 1, 10**6),
         ("collect.max_new_tokens", config.collect.max_new_tokens, 1, 10**6),
+        ("rollouts.concurrent_requests", config.rollouts.concurrent_requests, 1, 1000),
+        ("rollouts.attempts", config.rollouts.attempts, 1, 100),
+        ("rollouts.timeout", config.rollouts.timeout, 0.1, 1e5),
         ("audit.wordings", config.audit.wordings, 1, 1000),
         ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
@@ -284,6 +280,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),
         ("policy.alpha", config.policy.alpha, 1, 10**6),
+        ("policy.lower_cache_mb", config.policy.lower_cache_mb, 0, 10**9),
         ("objective.kl_weight", config.objective.kl_weight, 0, 1e6),
         ("objective.inconsistency.weight", config.objective.inconsistency.weight, 0, 1e6),
         ("objective.inconsistency.anchor", config.objective.inconsistency.anchor, 1e-6, 1 - 1e-6),
@@ -292,8 +289,12 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("objective.welfare.decay", welfare.decay, 0, 1),
         ("objective.welfare.smallest", welfare.smallest, 0, 1e6),
         ("objective.welfare.largest", welfare.largest, welfare.smallest, 1e6),
+        ("objective.welfare.power", welfare.power, -100, 1),
+        ("objective.pairs.beta", config.objective.pairs.beta, 1e-6, 1e6),
+        ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
+        ("scoring.temperature", config.scoring.temperature, 1e-6, 1e6),
         ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
         ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
         ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),
@@ -327,6 +328,27 @@ def _check_values(config: RunConfig) -> None:
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
+        )
+    if config.policy.activation == "profile" and config.prompt.profile == "first":
+        raise UserError(
+            "policy.activation is profile, and the profile stands before the question",
+            "Set prompt.profile=last",
+        )
+    if config.policy.activation == "profile" and trainer.strategy.startswith("zero"):
+        raise UserError(
+            f"policy.activation is profile, which DeepSpeed ({trainer.strategy}) has not been shown to train",
+            "Set trainer.strategy=ddp, or policy.activation=always",
+        )
+    if config.prompt.profile == "last" and "implicit" in (*config.collect.exposures, *config.audit.exposures):
+        raise UserError(
+            "prompt.profile is last, and an implicit profile is dialogue before the question",
+            "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
+        )
+    objective = config.objective
+    if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
+        raise UserError(
+            "objective.imitate is unprofiled, and a question of taste has no answer without a profile",
+            "Leave preference out of objective.kinds",
         )
     for key, exposures in (
         ("collect.exposures", config.collect.exposures),

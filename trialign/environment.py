@@ -6,16 +6,16 @@ import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer, Content
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 Topology = Literal["full", "ring", "star", "random"]
-Scoring = Literal["sum", "mean", "letter"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,15 @@ class PromptConfig:
         options: how the options of a choice stand in the question: ``hidden``, ``listed`` or ``lettered``.
         choose: the sentence before listed options.
         revise: the request of a revision turn, after the other agents' answers.
+        profile: where a stated profile stands: ``first``, in the instruction, or ``last``, in a system message after
+            the question, so that all groups' prompts begin alike.
     """
 
     system: str = "You are a helpful assistant."
     options: Literal["hidden", "listed", "lettered"] = "listed"
     choose: str = "Choose one answer:"
     revise: str = "Other assistants answered as above. Answer the question again."
+    profile: Literal["first", "last"] = "first"
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,19 @@ Conversation = tuple[tuple[str, Content], ...]
 def first_turn(
     query: Query, group: SocialGroup, exposure: Exposure, wording: int, config: PromptConfig
 ) -> Conversation:
-    """The conversation of turn 0: the profile (stated or revealed), then the question."""
+    """The conversation of turn 0: the profile (stated or revealed) and the question.
+
+    Raises:
+        UserError: a profile that earlier dialogue reveals is to stand after the question.
+    """
     system = config.system
+    if config.profile == "last" and group.role == "member":
+        if exposure == "implicit":
+            raise UserError(
+                "An implicit profile is dialogue before the question, and prompt.profile=last puts profiles after it",
+                "Ask with explicit profiles, or train with prompt.profile=first",
+            )
+        return (("system", system), ("user", question_text(query, config)), ("system", group.explicit[wording]))
     dialogue: tuple[tuple[str, Content], ...] = ()
     if group.role == "member" and exposure == "explicit":
         system = f"{system} {group.explicit[wording]}"
@@ -114,16 +128,24 @@ def letters(query: Query) -> list[str]:
     if len(query.options) > len(string.ascii_uppercase):
         raise UserError(
             f"The question '{query.query_id}' has {len(query.options)} options, more than there are letters",
-            "Set prompt.options to listed or hidden, and scoring to sum or mean",
+            "Set prompt.options to listed or hidden, and scoring.kind to sum or mean",
         )
     return list(string.ascii_uppercase[: len(query.options)])
 
 
 def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tuple[tuple[int, ...], ...]:
     """The token ids that stand for each option when it is scored: text and end token, or its letter."""
-    if scoring == "letter":
+    if scoring.kind == "letter":
         return tuple(renderer.encode(letter) for letter in letters(query))
     return tuple(renderer.reply(option) for option in query.options)
+
+
+def prompt_identity(config: PromptConfig) -> dict[str, Any]:
+    """What of the prompt a collection depends on, as its hash takes it."""
+    values = asdict(config)
+    if config.profile == "first":
+        del values["profile"]  # collections that were made before there was a choice keep their name
+    return values
 
 
 def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
@@ -132,10 +154,10 @@ def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
     Raises:
         UserError: scoring by letter without lettered options.
     """
-    if scoring == "letter" and config.options != "lettered":
+    if scoring.kind == "letter" and config.options != "lettered":
         raise UserError(
-            f"scoring=letter needs the options lettered in the prompt, and prompt.options is {config.options}",
-            "Set prompt.options=lettered, or scoring=sum",
+            f"scoring.kind=letter needs the options lettered in the prompt, and prompt.options is {config.options}",
+            "Set prompt.options=lettered, or scoring.kind=sum",
         )
 
 

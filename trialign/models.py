@@ -104,12 +104,30 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
 
 def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
     """Loads the tokenizer; one without a chat template is refused."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(files.folder)
-    if not tokenizer.chat_template:
+    return _with_template(AutoTokenizer.from_pretrained(files.folder), files.name)
+
+
+def tokenizer_of_hub_or_folder(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model whose weights are elsewhere.
+
+    Args:
+        name: a hub id or a folder.
+
+    Raises:
+        UserError: there is none, or it has no chat template.
+    """
+    try:
+        return _with_template(AutoTokenizer.from_pretrained(name), name)
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"The base model {files.name} has no chat template",
-            "Use the instruction-tuned version of the model",
-        )
+            f"There is no tokenizer '{name}' on the hub or in a folder ({' '.join(str(error).split())[:200]})",
+            "Set model.endpoint.tokenizer to that of the served model",
+        ) from error
+
+
+def _with_template(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrainedTokenizerBase:
+    if not tokenizer.chat_template:
+        raise UserError(f"The base model {name} has no chat template", "Use the instruction-tuned version of the model")
     return tokenizer
 
 
@@ -167,6 +185,14 @@ class ChatRenderer:
             ids.extend(self.encode(content) if isinstance(content, str) else content)
             ids.extend(piece)
         return tuple(ids)
+
+    def opening_after_question(self) -> tuple[int, ...]:
+        """Token ids between a question and a system message that follows it; no text can hold them.
+
+        Raises:
+            UserError: the chat template allows a system message at the beginning only.
+        """
+        return self._skeleton(("system", "user", "system"), True)[2]
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of plain text; control tokens written in it come out as ordinary characters."""

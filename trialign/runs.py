@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import yaml
 
@@ -17,8 +21,17 @@ from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
 _HEADER = "# Resolved; trained on the trajectories "
-# Where a run lies, and on how many processes it is computed, does not change what it computes.
-_PLACE_KEYS = ("runs", "trainer.devices", "trainer.nodes")
+# Where a run lies, and how many processes compute it in what shares, does not change what it computes.
+_PLACE_KEYS = (
+    "runs",
+    "trainer.devices",
+    "trainer.nodes",
+    "trainer.strategy",
+    "trainer.activation_checkpointing",
+    "trainer.sharding.offload",
+    "trainer.sharding.whole_below",
+    "trainer.sharding.bucket",
+)
 _ABSENT = object()
 
 
@@ -44,7 +57,7 @@ class RunFolder:
 
     @property
     def resume_file(self) -> Path:
-        """The state from which training goes on: a file, or with DeepSpeed a folder."""
+        """The state from which training goes on."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
@@ -56,8 +69,12 @@ class RunFolder:
         """The audit of one step on one split."""
         return self.folder / "audits" / f"step={step:06d}.{data}.{split}"
 
-    def status(self, config: Mapping[str, Any]) -> Status:
+    def status(self, config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Status:
         """How far the run of this configuration is.
+
+        Args:
+            config: resolved.
+            defaults: dotted key -> value of a key that a run of an earlier version did not know.
 
         Raises:
             UserError: a run of this name exists with another configuration.
@@ -65,6 +82,7 @@ class RunFolder:
         if not self.config_file.is_file():
             return "new"
         stored, asked = _leaves(_with_named_sets(self.stored_config())), _leaves(_with_named_sets(_plain(config)))
+        stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
@@ -102,6 +120,41 @@ class RunFolder:
         text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=110)
         write_text_atomic(self.config_file, f"{_HEADER}{trajectories}\n{text}")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps every other process from training in this folder.
+
+        The system takes the lock back when the process ends, however it ends: what a killed one leaves blocks nobody.
+
+        Raises:
+            UserError: another process has it.
+        """
+        place = self.folder.with_name(f".{self.folder.name}.lock")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with place.open("a+", encoding="utf-8") as file:
+                self._lock(file)
+                if not _names(place, file):
+                    continue  # its holder removed it between the opening and the locking
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
+                file.flush()
+                try:
+                    yield
+                finally:
+                    place.unlink(missing_ok=True)
+                return
+
+    def _lock(self, file: TextIO) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise UserError(
+                f"The run {self.folder} is being trained by {file.read() or 'another process'}",
+                "Wait until that is done or end it, or choose another name=...",
+            ) from error
+
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
         write_text_atomic(self.folder / "finished.json", json.dumps(dict(facts), indent=2))
@@ -138,3 +191,8 @@ def _leaves(value: Any, key: str = "") -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """The value as YAML gives it back: mappings, lists and scalars."""
     return json.loads(json.dumps(value))
+
+
+def _names(place: Path, file: TextIO) -> bool:
+    """Whether an open file still has its name."""
+    return place.exists() and os.path.samestat(place.stat(), os.fstat(file.fileno()))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.text import Text
 
@@ -66,12 +68,29 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return text.getvalue()
 
 
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON that reads back to the letter, and in which every character that would not be seen stands as its escape.
+
+    Marks of direction, control characters beyond those that JSON escapes anyway, line ends that some readers of JSON
+    lines obey, halves of surrogate pairs. No line end follows.
+
+    Raises:
+        ValueError: NaN or an infinity.
+    """
+    text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n"))
+
+
 def markdown_cell(text: str) -> str:
     """The text in one cell of a Markdown table: no line ends, no table, link, image or HTML of its own."""
     shown = visible(text, keep="").replace("\\n", " ")
     for sign in "\\`*_[]<>|#&$~!":
         shown = shown.replace(sign, f"\\{sign}" if sign not in "<>&" else f"&#{ord(sign)};")
     return shown
+
+
+def _escaped(line: str) -> str:
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _whole(text: str) -> str:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 import torch
 
-from trialign.environment import PromptConfig, Scoring, check_fits, first_turn, observe, option_actions
+from trialign.environment import PromptConfig, check_fits, first_turn, observe, option_actions
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import score_rows
 from trialign.queries import PreferenceQuery, Query
 from trialign.queries.answers import parse_answer
+from trialign.scoring import Scoring
 
 LONGEST_QUESTION = 4000  # characters
 LONGEST_OPTION = 400  # characters
@@ -159,7 +160,7 @@ class Agents:
         options = asked.query.options
         actions = option_actions(asked.query, self.scoring, self.renderer)
         lengths = [len(action) for action in actions]
-        shares = [option_distribution(scores, lengths, self.scoring) for scores in self._score(asked, prompts, actions)]
+        shares = [self.scoring.distribution(scores, lengths) for scores in self._score(asked, prompts, actions)]
         chosen = [max(range(len(options)), key=share.__getitem__) for share in shares]
         replies = tuple(
             self._made(name, options[choice], options[choice], True, share)

@@ -13,10 +13,10 @@ import torch
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
-from trialign.environment import PromptConfig, Scoring
+from trialign.environment import PromptConfig
 from trialign.errors import UserError
 from trialign.group_config import CONTROL, build_groups
 from trialign.groups import GroupSet, SocialGroup
@@ -30,6 +30,7 @@ from trialign.models import (
 )
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
 from .asking import Agents, Answers, Asked, Watch
@@ -169,7 +170,7 @@ class Engine:
         elif held.policy.config != setting.policy or held.groups != setting.groups.names:
             self.free()  # the base model stays; the adapters are made anew
             base = held.policy.model.unload()
-            held.policy = GroupPolicy(base, setting.groups.names, setting.policy).eval()
+            held.policy = _policy(base, setting, held.renderer)
             held.groups, held.loaded = setting.groups.names, None
         if checkpoint and held.loaded != checkpoint.manifest["files"]:
             held.loaded = None  # should reading fail half-way
@@ -189,8 +190,12 @@ class Engine:
                 f"The files of the base model {files.name} are damaged, or are no safetensors",
                 "Restore them; stored audits can still be read",
             ) from error
-        policy = GroupPolicy(model, setting.groups.names, setting.policy)
-        return _Held(setting.model, files, renderer, policy.eval(), setting.groups.names)
+        return _Held(setting.model, files, renderer, _policy(model, setting, renderer), setting.groups.names)
+
+
+def _policy(model: PreTrainedModel, setting: Setting, renderer: ChatRenderer) -> GroupPolicy:
+    invocation = renderer.opening_after_question() if setting.policy.activation == "profile" else ()
+    return GroupPolicy(model, setting.groups.names, setting.policy, invocation).eval()
 
 
 def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:

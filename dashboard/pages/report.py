@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit as st
 
 from trialign.audit.folders import audit_folder
-from trialign.audit.report import Finding, Report, SignOff, build_report, write_report
+from trialign.audit.report import Report, build_report, write_report
 from trialign.errors import UserError
 
 from .. import access, navigation, records, selection
@@ -24,6 +24,7 @@ from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..findings import DISPOSITIONS, FindingStore, SavedFinding, SavedSignOff
+from ..noted import last_sign_off, noted_findings
 from ..selection import Selection
 
 _DECISIONS = ("Consistent enough to use", "To be used with the noted limits", "Not to be used")
@@ -64,30 +65,8 @@ def report_of(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[
             records.items(chosen.catalog, audit)
             records.analysis(chosen.catalog, audit)
             records.questions(chosen.catalog, audit)
-    noted = [_noted(one) for one in found if one.step == chosen.audit.step and one.deleted is None]
-    return build_report(audit_folder(chosen.audit.folder).path, None, noted, _last(signed))
-
-
-def _noted(finding: SavedFinding) -> Finding:
-    comment = "\n".join(remark.comment for remark in finding.remarks if remark.comment)
-    if not finding.query_id:
-        comment = f"Asked: {finding.question}\n{comment}"
-    return Finding(
-        id=str(finding.id),
-        user=finding.user,
-        time=finding.time,
-        query_id=finding.query_id,
-        comment=comment,
-        disposition=finding.disposition,
-        checkpoint=finding.checkpoint_sha256,
-    )
-
-
-def _last(signed: tuple[SavedSignOff, ...]) -> SignOff | None:
-    if not signed:
-        return None
-    last = signed[-1]
-    return SignOff(last.name, last.role, last.time, last.decision, last.remark)
+    noted = noted_findings(found, chosen.audit.step)
+    return build_report(audit_folder(chosen.audit.folder).path, None, noted, last_sign_off(signed))
 
 
 def _findings(chosen: Selection, store: FindingStore, found: tuple[SavedFinding, ...], person: access.Person) -> None:

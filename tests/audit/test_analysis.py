@@ -21,6 +21,7 @@ from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.statistics import Floats, Integers
 from trialign.audit.summary import summarize
 from trialign.errors import UserError
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -86,6 +87,11 @@ def facts_of(analysis: AuditAnalysis | Slice) -> FactAnalysis:
     return analysis.facts
 
 
+def composed(**attributes: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Group -> its (attribute, value) pairs, for all combinations; names as `trialign.groups.cross` makes them."""
+    return {"-".join(values): tuple(zip(attributes, values, strict=True)) for values in product(*attributes.values())}
+
+
 def values(analysis: FactAnalysis) -> dict[str, float | None]:
     names = ("unanimous", "pair_agreement", "right_for_all", "consistent_wrong", "no_answer", "mean")
     return {name: None if (e := getattr(analysis, name)) is None else e.value for name in names}
@@ -144,7 +150,7 @@ def test_the_analysis_and_the_summary_say_the_same() -> None:
         data="",
         exposure="explicit",
         split="test",
-        scoring="sum",
+        scoring=Scoring(),
         eps=0.01,
         seconds=0,
         groups=groups,
@@ -279,7 +285,8 @@ def test_a_slices_verdict_goes_by_the_corrected_p_value() -> None:
 
 
 def test_the_parts_of_composed_groups_are_compared_all_else_equal() -> None:
-    groups = tuple("-".join(parts) for parts in product(("low", "high"), ("iran", "usa")))
+    parts = composed(education=("low", "high"), country=("iran", "usa"))
+    groups = tuple(parts)
     #        low-iran low-usa high-iran high-usa
     table: dict[str, Sequence[str | None]] = {
         "f1": ("yes", "yes", "yes", "yes"),
@@ -287,7 +294,7 @@ def test_the_parts_of_composed_groups_are_compared_all_else_equal() -> None:
         "f3": ("no", "no", "yes", "no"),  # only together
     }
     frame = items_frame(answers(table, groups))
-    slices = analyze(frame, groups, attributes=("education", "country")).slices
+    slices = analyze(frame, groups, parts=parts).slices
     assert [(part.dimension, part.name) for part in slices] == [("attribute", "education"), ("attribute", "country")]
     education, country = (facts_of(part) for part in slices)
     assert (education.n_questions, education.n_clusters) == (3, 3)
@@ -300,15 +307,15 @@ def test_the_parts_of_composed_groups_are_compared_all_else_equal() -> None:
     assert country.pair_agreement is not None
     assert education.pair_agreement.value == pytest.approx(1 - 3 / 6)
     assert country.pair_agreement.value == pytest.approx(1 - 1 / 6)
-    assert [part.name for part in analyze(frame, groups).slices] == ["part 1", "part 2"]
-    turned = analyze(frame, groups[::-1], attributes=("education", "country")).slices
+    turned = analyze(frame, groups[::-1], parts=parts).slices
     assert facts_of(turned[0]).accuracy == {name: education.accuracy[name] for name in ("high", "low")}
 
 
 def test_intersections_are_slices_too() -> None:
-    groups = tuple("-".join(parts) for parts in product("ab", "cd", "ef"))
+    parts = composed(x="ab", y="cd", z="ef")
+    groups = tuple(parts)
     frame = items_frame(answers({"q": ["yes"] * 7 + ["no"], "r": ["no"] * 8}, groups))
-    slices = analyze(frame, groups, attributes=("x", "y", "z")).slices
+    slices = analyze(frame, groups, parts=parts).slices
     assert [(part.dimension, part.name) for part in slices] == [
         ("attribute", "x"),
         ("attribute", "y"),
@@ -325,35 +332,50 @@ def test_intersections_are_slices_too() -> None:
     }
 
 
-@pytest.mark.parametrize("groups", [("us-north", "us-south"), ("new-york", "los-angeles", "rome-italy"), ("a", "b-c")])
-def test_groups_that_are_no_product_have_no_attributes(groups: tuple[str, ...]) -> None:
-    assert analyze(items_frame(answers({"q": ["yes"] * len(groups)}, groups)), groups).slices == ()
+def test_names_with_hyphens_are_no_attributes_of_their_own() -> None:
+    parts = composed(place=("new-york", "rome"), age=("over-65", "under-65"))
+    frame = items_frame(answers({"f": ("yes", "yes", "no", "no")}, tuple(parts)))
+    place, age = (facts_of(part) for part in analyze(frame, tuple(parts), parts=parts).slices)
+    assert {group: entry.value for group, entry in place.accuracy.items()} == {"new-york": 1.0, "rome": 0.0}
+    assert {group: entry.value for group, entry in age.accuracy.items()} == {"over-65": 0.5, "under-65": 0.5}
+
+
+def test_groups_that_are_no_product_have_no_attributes() -> None:
+    parts = composed(place=("north", "south"), age=("old", "young"))
+    single = {group: (("place", group),) for group in ("us-north", "us-south", "eu-north", "eu-south")}
+    for groups, told in ((tuple(parts)[:3], parts), (tuple(parts)[:2], parts), (tuple(single), single)):
+        frame = items_frame(answers({"q": ["yes"] * len(groups)}, groups))
+        assert analyze(frame, groups, parts=told).slices == ()
+    # What the names look like says nothing.
+    assert analyze(items_frame(answers({"q": ["yes"] * 4}, tuple(parts))), tuple(parts)).slices == ()
+
+
+COMPOSED = composed(level=("low", "high"), side=("x", "y"))
 
 
 def random_items() -> list[AuditItem]:
     generator = np.random.default_rng(0)
-    groups = ("low-x", "low-y", "high-x", "high-y")
     items = []
     for query in range(30):
-        for group in groups:
+        for group in COMPOSED:
             for wording, turn in ((0, 0), (1, 0), (0, 1)):
                 shares = generator.dirichlet(np.ones(3))
                 where = {"cluster": f"c{query // 2}", "topic": f"t{query % 3}", "wording": wording, "turn": turn}
                 canonical = ("yes", "no", "maybe")[shares.argmax()]
                 items.append(item(f"q{query}", group, canonical, option_probabilities=tuple(shares), **where))
-        for agent, target in product(groups, repeat=2):
+        for agent, target in product(COMPOSED, repeat=2):
             items.append(taste(f"p{query}", agent, target, generator.random(), topic=f"t{query % 2}"))
     return items
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
-    groups = ("low-x", "low-y", "high-x", "high-y")
+    groups = tuple(COMPOSED)
     frame = items_frame(random_items())
-    expected = analyze(frame, groups)
+    expected = analyze(frame, groups, parts=COMPOSED)
     assert len(expected.slices) == 5
     assert len(expected.turns) == 4
-    assert analyze(frame.sample(frac=1, random_state=1), groups) == expected
-    assert analyze(frame.iloc[::-1], groups) == expected
+    assert analyze(frame.sample(frac=1, random_state=1), groups, parts=COMPOSED) == expected
+    assert analyze(frame.iloc[::-1], groups, parts=COMPOSED) == expected
     assert facts_of(expected).excess_flips == excess_flips(frame, groups)
 
 
@@ -400,7 +422,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_an_analysis_comes_back_as_it_was_written(path: Path) -> None:
-    analysis = analyze(items_frame(random_items()), ("low-x", "low-y", "high-x", "high-y"), delta=0.1, alpha=0.01)
+    analysis = analyze(items_frame(random_items()), tuple(COMPOSED), parts=COMPOSED, delta=0.1, alpha=0.01)
     write_analysis(path, analysis)
     assert read_analysis(path) == analysis
     assert [entry.name for entry in path.parent.iterdir()] == ["analysis.json"]

@@ -16,6 +16,7 @@ from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
 from trialign.audit.table import audit_table, before_after_table, verdict_text
 from trialign.errors import UserError
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -86,7 +87,7 @@ def test_tables_show_values_changes_and_intervals() -> None:
             data="mine",
             exposure="explicit",
             split="test",
-            scoring="sum",
+            scoring=Scoring(),
             eps=0.01,
             seconds=1.0,
             groups=GROUPS,

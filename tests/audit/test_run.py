@@ -11,9 +11,10 @@ from trialign.audit.agents import Answer, Asked
 from trialign.audit.analysis import analyze
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.run import AuditConfig, Auditor
-from trialign.environment import PromptConfig
-from trialign.groups import GroupSet
+from trialign.environment import Conversation, PromptConfig
+from trialign.groups import Exposure, GroupSet
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +27,7 @@ class Speakers:
 
     say: Callable[[Asked], str]
     repeats: int = 1
-    scoring: str = "sampled"
+    scoring: Scoring | None = None
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
         return (Answer(self.say(one)) for one in asked)
@@ -134,3 +135,20 @@ def test_an_audit_in_words_has_a_verdict_and_the_rate_of_no_answer(groups: Group
     assert facts.divergence is None
     assert facts.verdict is not None
     assert len(facts.pairs) == 3
+
+
+@pytest.mark.parametrize("exposure", ["explicit", "implicit"])
+def test_only_facts_are_asked_without_the_profile(
+    groups: GroupSet, queries: Sequence[Query], exposure: Exposure
+) -> None:
+    seen: dict[tuple[str, str], Conversation] = {}
+
+    def say(asked: Asked) -> str:
+        seen[asked.query.query_id, asked.group.name] = asked.conversation
+        return "A"
+
+    config = AuditConfig(exposures=(exposure,))
+    Auditor(Speakers(say), groups, PROMPT, config, strip_profile=True).run(queries, "test")
+    for query in queries:
+        told = {seen[query.query_id, name] == seen[query.query_id, "control"] for name in groups.names}
+        assert told == {query.kind == "truth"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -108,6 +109,22 @@ def test_permutations_keep_a_cluster_whole() -> None:
     null, p_value = statistics.permutation_gap(correct, [0, 1])
     assert null == pytest.approx(0.5, abs=0.045)
     assert p_value == pytest.approx(0.5, abs=0.045)
+
+
+def test_the_permutation_test_agrees_with_all_permutations() -> None:
+    # Five facts, the last two of two and of three questions; all 6^5 ways to deal the three labels anew, fact by fact.
+    clusters = np.array([0, 1, 2, 3, 3, 4, 4, 4])
+    correct = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
+    sums, _ = statistics.cluster_sums(correct.astype(float), clusters)
+    gaps = [
+        np.ptp(sum(row[list(order)] for row, order in zip(sums, deal, strict=True)))
+        for deal in product(permutations(range(3)), repeat=5)
+    ]
+    noise, p_value = statistics.permutation_gap(correct, clusters, permutations=4000)
+    as_large = np.mean(np.array(gaps) >= np.ptp(sums.sum(axis=0)) - 1e-9)
+    assert 0.01 < as_large < 0.2
+    assert p_value == pytest.approx(as_large, abs=4 * math.sqrt(as_large / 4000))
+    assert noise == pytest.approx(np.mean(gaps) / 8, abs=4 * np.std(gaps) / 8 / math.sqrt(4000))
 
 
 def test_a_plain_gap_gets_the_smallest_p_value() -> None:

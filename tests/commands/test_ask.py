@@ -116,6 +116,27 @@ def test_predict_writes_a_line_a_question_with_all_groups(trained_copy: Any) -> 
     assert [path.name for path in trained_copy.folder.iterdir() if path.name.startswith(".")] == []
 
 
+def test_hostile_questions_are_predicted_line_by_line(trained_copy: Any) -> None:
+    attacks = ("=1+1", "<script>x</script>", "a\u2028b\x85c\u202ed\x1b[31m\x00", '"}\n{"id": "forged"}', "x" * 90)
+    shared = {"split": "test", "kind": "truth"}
+    rows = [
+        {"id": f"{n}", "question": f"What is {text}?", "options": [text, "no"], "gold": "no", **shared}
+        for n, text in enumerate(attacks)
+    ]
+    rows.append({"id": "free", "question": attacks[2], "answer_kind": "text", "gold": "so", **shared})
+    outcome = trained_copy.call(
+        "predict", trained_copy.write_rows(rows, "new.jsonl"), *RUN, "--output", "answers.jsonl"
+    )
+    assert outcome.code == 0, outcome.err
+    text = (trained_copy.folder / "answers.jsonl").read_bytes().decode("utf-8")
+    assert all(c.isprintable() or c == "\n" for c in text)
+    read = [json.loads(line) for line in text.splitlines()]
+    assert [(line["id"], line["question"], line["options"]) for line in read] == [
+        (row["id"], row["question"], row.get("options", [])) for row in rows
+    ]
+    assert all(answer["answer"] in line["options"] for line in read[:-1] for answer in line["answers"].values())
+
+
 def test_a_prediction_that_breaks_off_leaves_the_older_file(trained_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from trialign.audit.run import Auditor
 

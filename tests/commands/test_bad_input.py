@@ -53,7 +53,7 @@ def refused_fit(project: Any, *words: str, names: tuple[str, ...]) -> str:
         (["trainer.steps=many"], ("trainer.steps", "'many'")),
         (["trainer.steps=0"], ("trainer.steps is 0", "Set it between 1 and")),
         (["name=a/b"], ("'a/b'", "Set name=... to a plain word")),
-        (["scoring=letter"], ("prompt.options", "Set prompt.options=lettered")),
+        (["scoring.kind=letter"], ("prompt.options", "Set prompt.options=lettered")),
         (["trainer.queries_per_step=3", "trainer.micro_batches=2"], ("Set it to a multiple of 2",)),
         (["collect.exposures=[implicit]"], ("group 'north' has no implicit profile", "groups.members.north.implicit")),
     ],
@@ -331,7 +331,7 @@ def test_damaged_trajectories(trained_copy: Any) -> None:
 
 
 def test_overrides_and_steps_where_they_mean_nothing(trained: Any) -> None:
-    refused(trained, "test", "--run", "runs/mine", "scoring=mean", names=("Overrides were given with --run",))
+    refused(trained, "test", "--run", "runs/mine", "scoring.kind=mean", names=("Overrides were given with --run",))
     refused(trained, "test", "--config", "mine.yaml", "--step", "4", names=("--step was given with --config",))
 
 

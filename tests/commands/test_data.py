@@ -65,7 +65,7 @@ def test_lengths_are_those_of_the_prompts_themselves(project: Any) -> None:
         for group in session.groups.everyone:
             conversation = first_turn(query, group, "explicit", 0, session.config.prompt)
             observation = observe(query, group, "explicit", 0, 0, conversation, session.renderer)
-            options = [len(action) for action in option_actions(query, "sum", session.renderer)]
+            options = [len(action) for action in option_actions(query, session.config.scoring, session.renderer)]
             prompts.append(len(observation.prompt))
             longest = max(longest, prompts[-1] + max(options, default=4))
     assert np.array_equal(np.sort(lengths.prompts), np.sort(prompts))

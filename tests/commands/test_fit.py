@@ -257,6 +257,39 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert items[0].to_json() == items[1].to_json()
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float, float, float]]:
+    """What every training step draws of the three generators, were there something random in it."""
+    import random
+
+    import numpy
+
+    from trialign.training import TriAlignModule
+
+    numbers: list[tuple[int, float, float, float]] = []
+    original = TriAlignModule.training_step
+
+    def spied(self: TriAlignModule, *arguments: Any) -> torch.Tensor:
+        numbers.append((self.global_step, float(torch.rand(())), random.random(), float(numpy.random.random())))  # noqa: NPY002
+        return original(self, *arguments)
+
+    monkeypatch.setattr(TriAlignModule, "training_step", spied)
+    return numbers
+
+
+def test_a_resumed_training_draws_the_numbers_that_it_would_have_drawn(
+    house: Any, stop_at: Callable[..., AbstractContextManager[None]], drawn: list[tuple[int, float, float, float]]
+) -> None:
+    assert house.fit("name=chance").code == 0
+    whole = list(drawn)
+    drawn.clear()
+    with stop_at(2):
+        assert house.fit("name=interrupted-chance").code == 1
+    assert house.fit("name=interrupted-chance", "--resume").code == 0
+    assert drawn == whole
+    assert len({numbers[1:] for numbers in whole}) == len(whole) == STEPS
+
+
 def test_a_killed_run_goes_on_from_its_last_state(
     whole: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -434,7 +467,7 @@ def test_combined_groups_are_trained_on_the_questions_that_they_have(project: An
 
 def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -> None:
     """``test --config`` files its audit under the run's name before the run exists."""
-    assert project.call("test", "--config", "mine.yaml", "scoring=mean").code == 0
+    assert project.call("test", "--config", "mine.yaml", "scoring.kind=mean").code == 0
     folder = project.runs / "mine" / "audits" / "step=000000.house.test"
     assert json.loads((folder / "summary.json").read_text())["scoring"] == "mean"
     assert project.fit().code == 0
@@ -443,7 +476,7 @@ def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -
 
 def test_a_base_audit_by_config_leaves_the_run_of_another_configuration_alone(trained: Any) -> None:
     before = trained.files()
-    outcome = trained.call("test", "--config", "mine.yaml", "scoring=mean")
+    outcome = trained.call("test", "--config", "mine.yaml", "scoring.kind=mean")
     assert outcome.code == 2
     assert "scoring" in outcome.err
     assert trained.files() == before

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 from torch.distributed import TCPStore
 
-from trialign.commands.heartbeat import Heartbeat
+from trialign.commands.heartbeat import Heartbeat, end_soon
 
 pytestmark = pytest.mark.unit
 WAIT = 60.0
@@ -75,3 +78,12 @@ def test_ranks_that_stop_in_good_order_say_nothing(beating: Callable[[int], tupl
     for heartbeat, _ in pairs:
         heartbeat.stop()
     assert not any(told.done.wait(3.0) for _, told in pairs)
+
+
+def test_a_launcher_that_hears_no_request_is_ended_all_the_same() -> None:
+    deaf = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); sys.stdin.read()"
+    launcher = subprocess.Popen([sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert launcher.stdout
+    assert launcher.stdout.readline()
+    end_soon(launcher.pid)
+    assert launcher.wait(timeout=WAIT) == -signal.SIGKILL

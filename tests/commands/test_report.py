@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from markupsafe import escape
 
 from trialign.audit.items import read_items
+from trialign.dashboard.findings import FindingStore
 from trialign.queries.readers import read_queries
 
 pytestmark = pytest.mark.integration
@@ -40,6 +42,27 @@ def test_a_report_lies_in_the_run_unless_told_otherwise(trained_copy: Any) -> No
     assert trained_copy.call("report", "runs/mine", "--step", "0").code == 0
     page = trained_copy.runs / "mine" / "reports" / "step=000000.house.test" / "report.html"
     assert "Before and now" not in page.read_text(encoding="utf-8")
+
+
+def test_a_report_holds_what_was_noted_and_signed_in_the_dashboard(trained_copy: Any, tmp_path: Path) -> None:
+    store = FindingStore(trained_copy.runs)
+    said = {"user": "ana", "query_id": "", "checkpoint_sha256": "ab" * 32, "options": (), "answers": ()}
+    for number, (run, step) in enumerate((("mine", 4), ("mine", 4), ("mine", 0), ("other", 4)), start=1):
+        words = {"question": f"Typed {number}?", "comment": f"Note {number}", "disposition": "open"}
+        assert store.add(run=run, step=step, **said, **words) == number
+    store.delete(2, user="ana")
+    who = {"user": "ana", "name": "Ana Auditor", "role": "auditor", "decision": "approved", "remark": ""}
+    store.sign(run="mine", audit="step=000000.house.test", **{**who, "decision": "another audit"})
+    for decision in ("not yet", "approved"):
+        store.sign(run="mine", audit="step=000004.house.test", **{**who, "decision": decision})
+    assert trained_copy.call("report", "runs/mine", "--output", tmp_path).code == 0
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [one["comment"] for one in content["findings"]] == ["Asked: Typed 1?\nNote 1"]
+    assert content["sign_off"]["decision"] == "approved"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Note 1" in page
+    assert "Ana Auditor" in page
+    assert not [text for text in ("Note 2", "Note 3", "Note 4", "another audit") if text in page]
 
 
 def test_runs_are_compared_in_one_table(trained: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from trialign.training.states import SavedStates
+
 pytestmark = pytest.mark.integration
 
 STEPS = 20
+# So many that the kills come in the midst of them: one process makes its small steps while the test looks away.
+LONG = {"one": 400, "zero3": 90}
 MEMBERS = ("north", "south", "island")
 # Adam divides by the size of the gradient: where that is all rounding, so is the step, as large as the learning rate.
 WORDS = ("optimizer.learning_rate=0.001", "trainer.validate_every=10", "trainer.resume_every=10")
@@ -31,9 +36,16 @@ STRATEGIES = {
     "zero1": ("trainer=deepspeed_zero1_cpu",),
     "zero2": ("trainer=deepspeed_zero2_cpu",),
     "zero3": ("trainer=deepspeed_zero3_cpu",),
+    "zero3-computed-again": ("trainer=deepspeed_zero3_cpu", "trainer.activation_checkpointing=true"),
 }
-SHARDED = ("ddp", "zero1", "zero2", "zero3")
-ZERO = SHARDED[1:]
+SHARDED = tuple(name for name in STRATEGIES if name != "one")
+# Whose state, and who goes on from it.
+MOVES = (
+    ("one", STRATEGIES["zero3"]),
+    ("ddp", STRATEGIES["zero2"]),
+    ("zero1", STRATEGIES["one"]),
+    ("zero3", (*STRATEGIES["zero3"], "trainer.devices=1")),
+)
 
 
 def environment() -> dict[str, str]:
@@ -57,7 +69,7 @@ class Trained:
     def fit(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         config = str(self.project.folder / "mine.yaml")
         return subprocess.run(
-            [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *words, *WORDS],
+            [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *WORDS, *words],
             cwd=self.project.folder,
             env=environment(),
             capture_output=True,
@@ -66,32 +78,26 @@ class Trained:
             check=False,
         )
 
-    def begun(self, name: str, log: Path, *words: str) -> subprocess.Popen[bytes]:
-        """A fit in the background that has a state to go on from."""
+    def begin(self, name: str, log: Path, *words: str) -> subprocess.Popen[bytes]:
+        """A fit in the background, which goes on where there is something to go on from."""
         config = str(self.project.folder / "mine.yaml")
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *words, *WORDS],
+            return subprocess.Popen(
+                [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *words, "--resume"],
                 cwd=self.project.folder,
                 env=environment(),
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 600
-        while not (self.project.runs / name / "checkpoints" / "last.ckpt").exists():
-            assert process.poll() is None, log.read_text(encoding="utf-8")
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return process
 
     def weights(self, name: str) -> dict[str, torch.Tensor]:
         """What a whole run has learned."""
         self.folder(name)
         return self.weights_of(name)
 
-    def weights_of(self, name: str) -> dict[str, torch.Tensor]:
-        agents = Path(self.project.runs / name) / "agents" / f"step={STEPS:06d}"
+    def weights_of(self, name: str, steps: int = STEPS) -> dict[str, torch.Tensor]:
+        agents = Path(self.project.runs / name) / "agents" / f"step={steps:06d}"
         return {
             f"{group}.{key}": value
             for group in MEMBERS
@@ -99,7 +105,11 @@ class Trained:
         }
 
     def metrics(self, name: str) -> list[dict[str, str]]:
-        with (self.folder(name) / "logs" / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+        self.folder(name)
+        return self.metrics_of(name)
+
+    def metrics_of(self, name: str) -> list[dict[str, str]]:
+        with (self.project.runs / name / "logs" / "metrics.csv").open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))
 
 
@@ -112,21 +122,48 @@ def trained(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPa
 
 @pytest.mark.parametrize("name", SHARDED)
 def test_every_strategy_trains_the_same_agents(trained: Trained, name: str) -> None:
-    one, other = trained.weights("one"), trained.weights(name)
+    assert furthest(trained.weights("one"), trained.weights(name)) < 1e-5
+
+
+def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
     assert one.keys() == other.keys()
-    assert max(float((one[key] - other[key]).abs().max()) for key in one) < 1e-5
+    return max(float((one[key] - other[key]).abs().max()) for key in one)
 
 
-@pytest.mark.parametrize("name", SHARDED)
-def test_every_strategy_weighs_and_measures_the_same(trained: Trained, name: str) -> None:
+def assert_same_metrics(rows: list[dict[str, str]], others: list[dict[str, str]]) -> None:
     compared = 0
-    for row, other in zip(trained.metrics("one"), trained.metrics(name), strict=True):
+    for row, other in zip(rows, others, strict=True):
         for key in (
             key for key in row if key.startswith(("train/loss", "utility/", "weight/", "validation/")) and row[key]
         ):
             assert float(row[key]) == pytest.approx(float(other[key]), abs=1e-5), (row["step"], key)
             compared += 1
     assert compared > 2 * 2 * len(MEMBERS) * STEPS
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_every_strategy_weighs_and_measures_the_same(trained: Trained, name: str) -> None:
+    assert_same_metrics(trained.metrics("one"), trained.metrics(name))
+
+
+@pytest.mark.parametrize(("before", "after"), MOVES)
+def test_a_run_goes_on_with_other_ranks_and_under_another_strategy(
+    trained: Trained, before: str, after: tuple[str, ...]
+) -> None:
+    """From the state of the tenth step on, as if the run had been stopped there."""
+    whole = trained.folder(before)
+    moved = trained.project.runs / f"moved-{before}"
+    (moved / "checkpoints").mkdir(parents=True)
+    shutil.copytree(whole / "logs", moved / "logs")
+    shutil.copytree(whole / "audits", moved / "audits")
+    shutil.copyfile(whole / "checkpoints" / "previous.ckpt", moved / "checkpoints" / "last.ckpt")
+    stated = (whole / "config.yaml").read_text(encoding="utf-8")
+    (moved / "config.yaml").write_text(stated.replace(f"\nname: {before}\n", f"\nname: {moved.name}\n"))
+    assert torch.load(moved / "checkpoints" / "last.ckpt")["global_step"] == STEPS // 2
+    done = trained.fit(moved.name, *after, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert furthest(trained.weights("one"), trained.weights_of(moved.name)) < 1e-5
+    assert_same_metrics(trained.metrics("one"), trained.metrics_of(moved.name))
 
 
 def test_at_stage_3_each_rank_holds_its_share_of_all_weights(trained: Trained) -> None:
@@ -140,15 +177,26 @@ def test_at_stage_3_each_rank_holds_its_share_of_all_weights(trained: Trained) -
     assert whole > 20_000
 
 
-@pytest.mark.parametrize("name", ZERO)
-def test_no_frozen_weight_is_in_a_resumable_state(trained: Trained, name: str) -> None:
-    state = trained.folder(name) / "checkpoints" / "last.ckpt"
-    files = sorted((state / "checkpoint").glob("*model_states.pt"))
-    assert files
-    for file in files:
-        module = torch.load(file, weights_only=False)["module"]
-        assert module
-        assert all("lora_" in key or key == "utilities" for key in module)
+def state_of(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt")
+    return loaded
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_a_resumable_state_is_the_same_whoever_wrote_it(trained: Trained, name: str) -> None:
+    one, other = (state_of(trained.folder(which)) for which in ("one", name))
+    assert all("lora_" in key or key in ("utilities", "pair_losses") for key in other["state_dict"]), "a frozen weight"
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    for key, value in one["state_dict"].items():
+        assert float((value - other["state_dict"][key]).abs().max()) < 1e-5, key
+    (mine,), (yours,) = one["optimizer_states"], other["optimizer_states"]
+    assert mine["state"].keys() == yours["state"].keys()
+    assert mine["param_groups"][0]["lr"] == yours["param_groups"][0]["lr"]
+    for moment in ("exp_avg", "exp_avg_sq"):
+        largest = max(float(state[moment].abs().max()) for state in mine["state"].values())
+        for index, state in mine["state"].items():
+            assert state["step"] == yours["state"][index]["step"] == STEPS
+            assert float((state[moment] - yours["state"][index][moment]).abs().max()) < 1e-5 * largest
 
 
 @pytest.mark.parametrize("name", SHARDED)
@@ -165,47 +213,116 @@ def test_agents_of_every_strategy_load_in_plain_peft(trained: Trained, name: str
     assert all(value.numel() and value.abs().max() > 0 for value in loaded.values())
 
 
-def kill_and_resume(trained: Trained, name: str, log: Path, dead: int, delay: float) -> None:
-    """Kills one rank so long after the first state, and holds what the resumed run has learned to the whole one's."""
-    process = trained.begun(name, log, *STRATEGIES["zero3"])
-    time.sleep(delay)
+def ranks_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that train: this one's children where it is a launcher, else itself."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    ranks = [pid for pid in children if b"trialign.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    if len(ranks) == 2:  # otherwise the run was done before
-        os.kill(int(ranks[dead]), signal.SIGKILL)
-    code = process.wait(timeout=120)
-    said = log.read_text(encoding="utf-8")
-    if code:
-        assert code == 1, said
-        assert re.search(r"Rank \d was ended by SIGKILL", said), said
-    done = trained.fit(name, *STRATEGIES["zero3"], "--resume")
-    assert done.returncode == 0, done.stderr
-    one, other = trained.weights("zero3"), trained.weights_of(name)
-    assert max(float((one[key] - other[key]).abs().max()) for key in one) < 1e-6
+    ranks = [int(pid) for pid in children if b"trialign.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return ranks or [process.pid]
+
+
+def written(file: Path) -> int:
+    """When a file was written, in nanoseconds; 0 where there is none."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+class Killed:
+    """A run that is killed while it trains, as often as one likes."""
+
+    def __init__(self, trained: Trained, name: str, words: tuple[str, ...], log: Path, chance: random.Random) -> None:
+        self.trained, self.name, self.words, self.log, self.chance = trained, name, words, log, chance
+        self.folder = trained.project.runs / name
+        self.last = self.folder / "checkpoints" / "last.ckpt"
+        self.draft = self.last.with_name(".last.ckpt.tmp")
+
+    def kill(self, *, writing: bool = False) -> bool:
+        """Begins or goes on, and kills one rank after two more states were written.
+
+        Args:
+            writing: kill the rank that writes, as soon as a third state is begun; otherwise any rank, at any moment
+                of as long a time as lay between the two.
+
+        Returns:
+            Whether a half-written state was left behind.
+        """
+        process = self.trained.begin(self.name, self.log, *self.words)
+        self._next_state(process)
+        begin = time.monotonic()
+        self._next_state(process)
+        between = time.monotonic() - begin
+        ranks = ranks_of(process)
+        if writing:
+            while not self.draft.exists():
+                assert process.poll() is None, self.said
+            dead = ranks[0]
+        else:
+            time.sleep(self.chance.uniform(0, between))
+            dead = self.chance.choice(ranks)
+        assert process.poll() is None, self.said
+        os.kill(dead, signal.SIGKILL)
+        code = process.wait(timeout=300)
+        if dead == process.pid:
+            assert code == -signal.SIGKILL
+        else:
+            assert code == 1, self.said
+            assert f"Rank {ranks.index(dead)} was ended by SIGKILL" in self.said
+        # It was killed while it trained: neither at its end nor after it.
+        state = SavedStates(self.last).newest()
+        assert state is not None
+        assert torch.load(state)["global_step"] < self.steps
+        assert not (self.folder / "agents").exists()
+        return self.draft.exists()
+
+    @property
+    def steps(self) -> int:
+        return int(next(word for word in self.words if word.startswith("trainer.steps=")).partition("=")[2])
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def _next_state(self, process: subprocess.Popen[bytes]) -> None:
+        seen, deadline = written(self.last), time.monotonic() + 600
+        while written(self.last) in (0, seen):
+            assert process.poll() is None, self.said
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
 
 
 def test_a_killed_rank_takes_the_job_down_and_the_run_goes_on(trained: Trained, tmp_path: Path) -> None:
-    trained.folder("zero3")
-    kill_and_resume(trained, "killed", tmp_path / "log", dead=1, delay=0.0)
+    words = (*STRATEGIES["zero3"], *WORDS, f"trainer.steps={STEPS}", "trainer.resume_every=4")
+    whole = trained.fit("whole", *words)
+    assert whole.returncode == 0, whole.stderr
+    Killed(trained, "killed", words, tmp_path / "log", random.Random(0)).kill()
+    done = trained.fit("killed", *words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert furthest(trained.weights_of("whole"), trained.weights_of("killed")) < 1e-6
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(10))
-def test_a_rank_killed_at_any_moment(trained: Trained, tmp_path: Path, number: int) -> None:
-    trained.folder("zero3")
-    chance = random.Random(number)
-    kill_and_resume(trained, f"killed-{number}", tmp_path / "log", number % 2, chance.uniform(0, 2))
-
-
-def test_shares_go_on_with_as_many_ranks_as_wrote_them(trained: Trained) -> None:
-    folder = trained.folder("zero3")
-    finished = folder / "finished.json"
-    kept = finished.read_bytes()
-    finished.unlink()
-    try:
-        refused = trained.fit("zero3", *STRATEGIES["zero3"], "trainer.devices=1", "--resume")
-    finally:
-        finished.write_bytes(kept)
-    assert refused.returncode == 2
-    assert "was written by 2 ranks" in refused.stderr
-    assert refused.stderr.count("\n") == 1
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("strategy", ["one", "zero3"])
+def test_killed_at_any_moment_and_in_the_midst_of_writing(
+    trained: Trained, tmp_path: Path, strategy: str, number: int
+) -> None:
+    """Three kills at random moments and one that tears a state, one after the other in the same run."""
+    words = (*STRATEGIES[strategy], *WORDS, f"trainer.steps={LONG[strategy]}", "trainer.resume_every=3")
+    whole, name = f"long-{strategy}", f"killed-{strategy}-{number}"
+    if not (trained.project.runs / whole / "finished.json").exists():
+        done = trained.fit(whole, *words)
+        assert done.returncode == 0, done.stderr
+    killed = Killed(trained, name, words, tmp_path / "log", random.Random(number))
+    for _ in range(3):
+        killed.kill()
+    # The kill may come after the renaming: then it was one more at a random moment.
+    assert any(killed.kill(writing=True) for _ in range(3))
+    done = trained.fit(name, *words, "--resume")
+    assert done.returncode == 0, done.stderr
+    one, other = (trained.weights_of(run, LONG[strategy]) for run in (whole, name))
+    if strategy == "one":
+        assert furthest(one, other) == 0
+        assert trained.metrics_of(whole) == trained.metrics_of(name)
+    else:
+        assert furthest(one, other) < 1e-6

@@ -24,6 +24,7 @@ from trialign.audit.summary import summarize, write_summary
 from trialign.dashboard.settings import Settings
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
+from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class SyntheticRun:
             data="house",
             exposure="explicit",
             split=split,  # type: ignore[arg-type]
-            scoring="sum",
+            scoring=Scoring(),
             eps=0.01,
             seconds=1.5,
             groups=names,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -23,12 +25,15 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     assert first.get("one") is None
     first.keep("one", {"model": "m"}, PARIS)
     first.keep("two", {"model": "m"}, Reply(HOSTILE, "length", "served"))
+    scored = Reply("", "scored", "served", (-0.1, -1 / 3))
+    first.keep("three", {"model": "m"}, scored)
     again = AnswerFile(first.path)
-    assert len(again) == 2
+    assert len(again) == 3
+    assert again.get("three") == scored
     assert again.get("one") == PARIS
     assert again.get("two") == Reply(HOSTILE, "length", "served")
     lines = [json.loads(line) for line in first.path.read_bytes().splitlines()]
-    assert [line["request"] for line in lines] == [{"model": "m"}] * 2
+    assert [line["request"] for line in lines] == [{"model": "m"}] * 3
 
 
 @given(st.integers(1, 200))
@@ -46,6 +51,38 @@ def test_a_torn_line_costs_its_own_answer_alone(tmp_path_factory: pytest.TempPat
     torn.keep("three", {}, PARIS)
     mended = AnswerFile(path)
     assert [mended.get(key) for key in ("one", "two", "three")] == [PARIS] * 3
+
+
+def test_an_answer_is_on_the_disk_when_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = AnswerFile(tmp_path / "new" / "answers.jsonl")
+    synced: list[bytes | None] = []  # what each sync found: a folder, or the file with so much in it
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(None if folder else file.path.read_bytes())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.keep("one", {}, PARIS)
+    assert synced == [None, file.path.read_bytes()]
+    file.keep("two", {}, PARIS)
+    assert synced[2:] == [file.path.read_bytes()]
+    assert len(file.path.read_bytes().splitlines()) == 2
+
+
+def test_an_answer_that_finds_no_room_is_torn_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = AnswerFile(tmp_path / "answers.jsonl")
+    file.keep("one", {}, PARIS)
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:9]))
+        with pytest.raises(OSError, match="No space left"):
+            file.keep("two", {}, PARIS)
+    assert file.get("two") is None
+    file.keep("three", {}, PARIS)
+    again = AnswerFile(file.path)
+    assert [again.get(key) for key in ("one", "two", "three")] == [PARIS, None, PARIS]
 
 
 def test_the_first_reply_to_a_request_stands(tmp_path: Path) -> None:

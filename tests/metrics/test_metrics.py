@@ -21,6 +21,7 @@ from trialign.metrics import (
     TurnFlips,
     nash,
 )
+from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
 
@@ -234,7 +235,7 @@ def test_metrics_equal_the_audits_summary(sample: Sample) -> None:
         data="random",
         exposure="explicit",
         split="test",
-        scoring="sum",
+        scoring=Scoring(),
         eps=0.05,
         seconds=0.0,
         groups=GROUPS,

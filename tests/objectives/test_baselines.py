@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from trialign.objectives.baselines import likelihood_loss, preference_pair_loss
+from trialign.objectives.baselines import (
+    group_weights,
+    likelihood_loss,
+    pair_losses_by_group,
+    preference_pair_loss,
+    robust_pair_loss,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -60,3 +66,33 @@ def test_nothing_to_learn_from_costs_nothing() -> None:
     none = torch.zeros(0)
     assert likelihood_loss(none, 0).item() == 0
     assert preference_pair_loss(none, none, 0, 0.1).item() == 0
+
+
+# Margins of log 3, 0 and log 3 under beta = 1: losses log 4/3, log 2 and log 4/3; groups 0, 2 and 0.
+MARGINS = torch.tensor([math.log(3), 0.0, math.log(3)])
+GROUPS = torch.tensor([0, 2, 0])
+
+
+def test_pair_losses_are_summed_by_group() -> None:
+    losses = pair_losses_by_group(MARGINS, torch.zeros(3), GROUPS, 3, 1.0)
+    assert losses.tolist() == pytest.approx([2 * math.log(4 / 3), 0.0, math.log(2)])
+    assert losses.sum() / 3 == pytest.approx(preference_pair_loss(MARGINS, torch.zeros(3), 3, 1.0).item())
+
+
+def test_group_weights_grow_with_the_losses() -> None:
+    # exp(2 x (0, log 2 / 2, log 2)) = 1, 2, 4 over 7.
+    past = torch.tensor([0.0, math.log(2) / 2, math.log(2)])
+    assert group_weights(past, 2.0).tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    assert group_weights(past + 100, 2.0).tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7], abs=1e-5)
+
+
+def test_the_robust_loss_weighs_the_groups_means() -> None:
+    margins = MARGINS.clone().requires_grad_()
+    losses = pair_losses_by_group(margins, torch.zeros(3), GROUPS, 3, 1.0)
+    loss = robust_pair_loss(losses, torch.tensor([2, 0, 1]), torch.tensor([0.5, 0.2, 0.3]))
+    # A group without pairs has no loss, and its share of the weight is not handed on.
+    assert loss.item() == pytest.approx(0.5 * math.log(4 / 3) + 0.3 * math.log(2))
+    loss.backward()
+    assert margins.grad is not None
+    # -(1 - sigmoid) is -1/4 and -1/2: halves of a pair of group 0, and group 2's only pair.
+    assert margins.grad.tolist() == pytest.approx([-0.5 / 8, -0.3 / 2, -0.5 / 8])

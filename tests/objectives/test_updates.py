@@ -13,9 +13,9 @@ from trialign.objectives.config import AwrConfig, InconsistencyConfig, Objective
 from trialign.objectives.updates import (
     StepCounts,
     UpdateLoss,
-    awr_update,
     earns_differently,
     expected_update,
+    sampled_update,
 )
 
 pytestmark = pytest.mark.unit
@@ -191,7 +191,7 @@ def awr(
 ) -> tuple[UpdateLoss, list[float]]:
     """The loss of one observation of one group with two samples, and its gradient at their log-probabilities."""
     scores = torch.tensor([[log_probabilities]]).requires_grad_()
-    result = awr_update(
+    result = sampled_update(
         scores,
         torch.tensor([[behaviour]]),
         torch.tensor([[truth]]),
@@ -299,7 +299,7 @@ def test_awr_parts_of_a_step_sum_to_the_step() -> None:
         leaf = scores.clone().requires_grad_()
         parts = [part[chosen] for part in (leaf, behaviour, truth, preference, disagreement)]
         weights = torch.tensor([[1.0, 2.0], [0.5, 1.5]])
-        result = awr_update(*parts, weights, StepCounts(4, 2, 0, 40), ObjectiveConfig())
+        result = sampled_update(*parts, weights, StepCounts(4, 2, 0, 40), ObjectiveConfig())
         result.loss.backward()
         assert leaf.grad is not None
         return result, leaf.grad
@@ -311,3 +311,33 @@ def test_awr_parts_of_a_step_sum_to_the_step() -> None:
     torch.testing.assert_close(first.rewards + second.rewards, whole.rewards)
     assert (first.counts + second.counts).tolist() == whole.counts.tolist() == [4, 2]
     torch.testing.assert_close(first.inconsistency + second.inconsistency, whole.inconsistency)
+
+
+# --- topr ---
+
+
+def test_topr_by_hand() -> None:
+    # Advantages 2 x (1/2, -1/2) = (1, -1); pi / mu is e for both answers, truncated at 1.
+    scores = torch.tensor([[[-1.0, -2.0]]], requires_grad=True)
+    nothing = torch.full((1, 1, 2), NAN)
+
+    def loss(behaviour: list[float]) -> Tensor:
+        return sampled_update(
+            scores,
+            torch.tensor([[behaviour]]),
+            torch.tensor([[[1.0, 0.0]]]),
+            nothing,
+            torch.zeros(1, 1, 2),
+            torch.tensor([[2.0, 1.0]]),
+            StepCounts(truth=1, preference=0, choice=0, action_tokens=5),
+            ObjectiveConfig(update="topr", inconsistency=InconsistencyConfig(weight=0.0)),
+        ).loss
+
+    assert loss([-2.0, -3.0]).item() == pytest.approx(-(1 * -1 - 1 * -2) / 5)
+    # Where the bad answer is half as probable as it was, it counts half; a good one counts in full.
+    tapered = loss([-1.0 + math.log(2), -2.0 + math.log(2)])
+    assert tapered.item() == pytest.approx(-(1 * -1 - 0.5 * -2) / 5)
+    tapered.backward()
+    assert scores.grad is not None
+    # The importance weight is a constant of the gradient.
+    assert scores.grad.flatten().tolist() == pytest.approx([-1 / 5, 0.5 / 5])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -48,6 +50,56 @@ def test_utilitarian_weights_are_constant() -> None:
     # The mean of 1 and 3 is 2.
     expected = torch.tensor([[0.5, 1.5], [0.5, 1.5]])
     torch.testing.assert_close(welfare_weights(torch.tensor([[0.1, 0.9], [0.7, 0.2]]), config), expected)
+
+
+def test_egalitarian_weights_are_the_worst_groups_alone() -> None:
+    config = WelfareConfig(kind="egalitarian", truth=1.0, preference=3.0, smallest=0.0, largest=math.inf)
+    # Truth: the second of three groups. Preference: the first and the last are equally badly off and share 3.
+    utilities = torch.tensor([[0.5, 0.2], [0.1, 0.9], [0.7, 0.2]])
+    # 1, 1.5 and 1.5 over the mean of all six, 4/6.
+    expected = torch.tensor([[0.0, 2.25], [1.5, 0.0], [0.0, 2.25]])
+    torch.testing.assert_close(welfare_weights(utilities, config), expected)
+    # Under the default clips nobody is left without a gradient.
+    assert welfare_weights(utilities, WelfareConfig(kind="egalitarian")).min() == pytest.approx(0.1)
+
+
+def test_gini_weights_fall_with_the_rank() -> None:
+    config = WelfareConfig(kind="generalized_gini", preference=0.0, smallest=0.0, largest=math.inf)
+    # Three groups: 5/9, 3/9 and 1/9 from the smallest up; over their mean of 1/3: 5/3, 1, 1/3.
+    weights = welfare_weights(torch.tensor([[0.5, 0.5], [0.1, 0.5], [0.7, 0.5]]), config)
+    torch.testing.assert_close(weights, torch.tensor([[1.0, 0.0], [5 / 3, 0.0], [1 / 3, 0.0]]))
+    # Two that are equally badly off share the weights of the first two ranks.
+    weights = welfare_weights(torch.tensor([[0.1, 0.5], [0.1, 0.5], [0.7, 0.5]]), config)
+    torch.testing.assert_close(weights[:, 0], torch.tensor([4 / 3, 4 / 3, 1 / 3]))
+
+
+def test_the_weighted_sum_of_the_gini_welfare_is_mean_minus_half_the_mean_difference() -> None:
+    # Weymark 1981 with Gini's weights: W = mean (1 - Gini index) = mean - sum |u - v| / (2 G^2).
+    utilities = torch.tensor([0.3, 0.8, 0.45, 0.1], dtype=torch.float64)
+    config = WelfareConfig(kind="generalized_gini", preference=0.0, smallest=0.0, largest=math.inf)
+    weights = welfare_weights(torch.stack([utilities, utilities], dim=1), config)[:, 0] / 4
+    differences = (utilities.unsqueeze(0) - utilities.unsqueeze(1)).abs().sum() / (2 * 16)
+    assert (weights * utilities).sum().item() == pytest.approx((utilities.mean() - differences).item())
+
+
+def test_power_weights_by_hand() -> None:
+    utilities = torch.tensor([[0.24, 0.49], [0.99, 0.49]])
+    # (0.01 + u)^-2: 16, 4, 1, 4 with the mean 25/4.
+    weights = welfare_weights(utilities, WelfareConfig(kind="p_mean", power=-1.0))
+    torch.testing.assert_close(weights, torch.tensor([[2.56, 0.64], [0.16, 0.64]]))
+
+
+def test_the_power_mean_reaches_from_the_sum_over_nash_to_the_smallest() -> None:
+    utilities = torch.tensor([[0.24, 0.49], [0.99, 0.4]])
+
+    def weights(kind: Any, power: float = 0.0) -> Tensor:
+        return welfare_weights(utilities, replace(UNCLIPPED, kind=kind, power=power))
+
+    torch.testing.assert_close(weights("p_mean", 1.0), weights("utilitarian"))
+    torch.testing.assert_close(weights("p_mean", 0.0), weights("nash"))
+    lowest = weights("p_mean", -60.0)
+    assert lowest[0, 0] > 3.999
+    assert lowest.sum().item() == pytest.approx(4.0)
 
 
 def test_weights_are_clipped_after_the_division_by_their_mean() -> None:

@@ -13,7 +13,7 @@ from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, output
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import length_batches, option_distribution, score_rows
+from trialign.policy.scoring import length_batches, score_rows
 
 pytestmark = pytest.mark.unit
 
@@ -281,22 +281,6 @@ def test_rows_that_begin_alike_score_as_if_apart(make_policy: MakePolicy) -> Non
 
 def test_no_rows_have_no_scores(make_policy: MakePolicy) -> None:
     assert score_rows(make_policy(NAMES), []) == []
-
-
-def test_option_distributions_by_hand() -> None:
-    scores, lengths = [math.log(0.1), math.log(0.3)], [1, 2]
-    # exp: 0.1 and 0.3 of 0.4.
-    assert option_distribution(scores, lengths, "sum") == pytest.approx((0.25, 0.75))
-    assert option_distribution(scores, lengths, "letter") == pytest.approx((0.25, 0.75))
-    # Per token: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
-    assert option_distribution(scores, lengths, "mean") == pytest.approx((0.154387, 0.845613), abs=1e-6)
-
-
-@given(st.lists(st.floats(-5000, 0), min_size=1, max_size=8))
-def test_option_distributions_sum_to_one_however_improbable(scores: list[float]) -> None:
-    shares = option_distribution(scores, [1] * len(scores), "sum")
-    assert sum(shares) == pytest.approx(1.0)
-    assert max(shares) == shares[scores.index(max(scores))]
 
 
 def test_a_watcher_sees_every_token_of_all_replies_and_may_end_them(make_policy: MakePolicy) -> None:

@@ -120,7 +120,10 @@ def test_positions_mask_and_targets_by_hand() -> None:
 
 def test_the_batch_moves_whole() -> None:
     batch = build_tree_batch([two_turns(0)]).to("meta")
-    assert {tensor.device.type for tensor in vars(batch).values()} == {"meta"}
+    assert batch.prefix is None
+    tensors = [part for part in vars(batch).values() if part is not None]
+    assert len(tensors) == 8
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
 @pytest.mark.parametrize(

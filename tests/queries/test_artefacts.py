@@ -11,9 +11,10 @@ import pytest
 from trialign.commands.session import Session
 from trialign.config import compose, load
 from trialign.policy import ROOT, Segment, TreeRow
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import score_rows
 from trialign.queries import SPLITS, TruthQuery
 from trialign.queries.readers import read_query_files
+from trialign.scoring import Scoring, ScoringKind
 
 pytestmark = pytest.mark.integration
 
@@ -39,14 +40,14 @@ def scores(facts: Sequence[TruthQuery]) -> list[tuple[tuple[float, ...], list[in
     return [(values, [len(action) for action in actions]) for values, actions in zip(found, options, strict=True)]
 
 
-@pytest.mark.parametrize("scoring", ["sum", "mean"])
+@pytest.mark.parametrize("kind", ["sum", "mean"])
 @pytest.mark.parametrize("split", SPLITS)
 def test_without_the_question_the_model_is_at_chance(
-    facts: Sequence[TruthQuery], scores: list[tuple[tuple[float, ...], list[int]]], split: str, scoring: str
+    facts: Sequence[TruthQuery], scores: list[tuple[tuple[float, ...], list[int]]], split: str, kind: ScoringKind
 ) -> None:
     gained = []
     for query, (values, lengths) in zip(facts, scores, strict=True):
         if query.split == split:
-            shares = option_distribution(values, lengths, scoring)
+            shares = Scoring(kind).distribution(values, lengths)
             gained.append((shares.index(max(shares)) == query.gold_index) - 1 / len(query.options))
     assert sum(gained) / len(gained) <= 0.05

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, WelfareConfig
+from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, WelfareConfig
+from trialign.scoring import Scoring
 from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
@@ -67,14 +68,18 @@ def fact(name: str, gold: int) -> Episode:
 def make_module() -> Callable[..., TriAlignModule]:
     """A module over a table; epsilon and lambda are 0, so that hand and paper suffice."""
 
-    def make(policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0) -> TriAlignModule:
+    def make(
+        policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0, temperature: float = 1.0
+    ) -> TriAlignModule:
         objective = ObjectiveConfig(
             welfare=WelfareConfig(epsilon=0.0, decay=0.5),
             inconsistency=InconsistencyConfig(weight=penalty, gate="none"),
         )
         utilities = torch.tensor([[0.5, math.nan], [0.25, math.nan]])
         agents: Any = policy or Table()
-        return TriAlignModule(agents, objective, OptimizerConfig(), "sum", utilities, 10, micro_batches)
+        return TriAlignModule(
+            agents, objective, OptimizerConfig(), Scoring("sum", temperature), utilities, 10, micro_batches
+        )
 
     return make
 
@@ -104,6 +109,13 @@ def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Calla
     assert module.training_step(batch, 1).item() == pytest.approx(expected)
     end_step(module)
     assert module.utilities[:, 0].tolist() == pytest.approx([0.725, 0.4375])
+
+
+def test_the_temperature_of_the_scores_is_that_of_the_rewards(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(temperature=2.0)
+    # North's odds 4 become 2, south's stay 1. The weights come from the averages, as above.
+    loss = module.training_step(step_batch([fact("a", 0)], [fact("a", 0)]), 0)
+    assert loss.item() == pytest.approx(-(2 / 3 * 2 / 3 + 4 / 3 * 0.5))
 
 
 def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:
@@ -140,6 +152,30 @@ def test_the_mean_over_micro_batches_is_the_steps_loss(
     assert policies[0].scores.grad.abs().max() > 0.01
 
 
+def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
+    make_module: Callable[..., TriAlignModule],
+) -> None:
+    module = make_module(micro_batches=2)
+    module.objective = ObjectiveConfig(update="pairs", pairs=PairsConfig(beta=1.0, group_step=2.0))
+    step = [fact("a", 0), fact("b", 0)]
+    batches = [StepBatch(build_episode_batch([one], (0, 1), "pairs"), tuple(step)) for one in step]
+
+    def loss() -> float:
+        return sum(module.training_step(batch, place).item() / 2 for place, batch in enumerate(batches))
+
+    # Margins log 4 and 0, and none under the reference: the mean losses are log 5/4 and log 2, first weighed alike.
+    north, south = math.log(5 / 4), math.log(2)
+    assert loss() == pytest.approx((north + south) / 2)
+    end_step(module)
+    assert module.pair_losses.tolist() == pytest.approx([north, south])
+    weights = [math.exp(2 * north), math.exp(2 * south)]
+    assert loss() == pytest.approx((weights[0] * north + weights[1] * south) / sum(weights))
+    end_step(module)
+    assert module.pair_losses.tolist() == pytest.approx([2 * north, 2 * south])
+    # No rewards were estimated: the utilities stand where they stood.
+    assert module.utilities[:, 0].tolist() == [0.5, 0.25]
+
+
 def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module(Table((math.nan, 0.0, 0.0, 0.0)))
     step = [fact("first", 0), fact("second", 1)]
@@ -151,8 +187,12 @@ def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Calla
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))
     module.policy.tied = nn.ParameterDict({"frozen": module.policy.frozen})
-    assert set(module.state_dict()) == {"policy.scores", "utilities"}
-    assert set(module.state_dict(prefix="engine.")) == {"engine.policy.scores", "engine.utilities"}
+    assert set(module.state_dict()) == {"policy.scores", "utilities", "pair_losses"}
+    assert set(module.state_dict(prefix="engine.")) == {
+        "engine.policy.scores",
+        "engine.utilities",
+        "engine.pair_losses",
+    }
 
 
 def test_the_learning_rate_warms_up_and_decays(make_module: Callable[..., TriAlignModule]) -> None:

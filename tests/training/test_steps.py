@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
-from trialign.objectives.updates import StepCounts, awr_update, earns_differently, expected_update
+from trialign.objectives.updates import StepCounts, earns_differently, expected_update, sampled_update
+from trialign.scoring import Scoring
 from trialign.training.steps import reference_utilities, step_counts
 from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
 from trialign.trajectories.records import Sample, Trajectory
@@ -107,7 +108,7 @@ def counted(batch: EpisodeBatch, penalty: float) -> StepCounts:
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-@pytest.mark.parametrize("update", ["auto", "expected", "awr"])
+@pytest.mark.parametrize("update", ["auto", "expected", "awr", "topr"])
 def test_the_counts_are_those_of_the_tensors(update: Any, penalty: float) -> None:
     batch = build_episode_batch(EPISODES, (0, 1), update)
     assert step_counts(EPISODES, update, penalty) == counted(batch, penalty)
@@ -120,6 +121,22 @@ def test_the_counts_by_hand() -> None:
     assert step_counts(EPISODES, "auto", 0.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=6)
     # Sampled: 2 turns x 2 groups of the fact and 2 groups of the taste are kept as well.
     assert step_counts(EPISODES, "awr", 0.0) == StepCounts(truth=5, preference=2, choice=0, action_tokens=24)
+
+
+def test_the_baselines_counts_by_hand() -> None:
+    likelihood = step_counts(EPISODES, "likelihood", 0.0)
+    # Gold has 3 tokens, at 2 turns of 2 groups; the favourite 1, twice; the best samples: north's first of number (1),
+    # none of heard, and of form the second of north (2) and the first of south (1).
+    assert likelihood.action_tokens == 4 * 3 + 2 * 1 + 1 + 2 + 1
+    batch = build_episode_batch(EPISODES, (0, 1), "likelihood")
+    assert batch.likelihood is not None
+    assert int(batch.tree.branch_lengths[batch.likelihood.branches].sum()) == likelihood.action_tokens
+    # Gold against 2 options at 2 turns, the favourite against 1, number's 1 and form's 1: north 7, south 5.
+    pairs = step_counts(EPISODES, "pairs", 0.0)
+    assert (pairs.pairs, pairs.action_tokens) == ((7, 5), 0)
+    made = build_episode_batch(EPISODES, (0, 1), "pairs").pairs
+    assert made is not None
+    assert tuple(made.groups.bincount(minlength=2).tolist()) == pairs.pairs
 
 
 def test_the_updates_observe_what_is_counted() -> None:
@@ -135,7 +152,7 @@ def test_the_updates_observe_what_is_counted() -> None:
         uniform, uniform, batch.choice.gold, batch.choice.targets, batch.choice.has_target, weights, counts, config
     )
     s = batch.samples
-    sampled = awr_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
+    sampled = sampled_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
     assert (expected.counts + sampled.counts).tolist() == [counts.truth, counts.preference]
 
 
@@ -144,6 +161,8 @@ def test_a_part_of_the_step_is_counted_as_the_whole() -> None:
     whole = step_counts(EPISODES, "auto", 1.0)
     for field in ("truth", "preference", "choice", "action_tokens"):
         assert sum(getattr(part, field) for part in parts) == getattr(whole, field)
+    paired = [step_counts(part, "pairs", 1.0).pairs for part in (EPISODES[:2], EPISODES[2:], EPISODES)]
+    assert [one + other for one, other in zip(*paired[:2], strict=True)] == list(paired[2])
 
 
 def test_the_base_models_utilities_by_hand() -> None:
@@ -153,7 +172,7 @@ def test_the_base_models_utilities_by_hand() -> None:
     south = (0.3 + 0.3 + 0 + 0 + 0 + 0 + 1 + 1) / 8
     # Preference: the taste's 1 - TV((.5, .5), (.9, .1)) = 0.6, and form's samples.
     tastes = ((0.6 + 0.5 + 1.0) / 3, (0.6 + 0.5 + 0.5) / 3)
-    utilities = reference_utilities(EPISODES, "sum", "auto")
+    utilities = reference_utilities(EPISODES, Scoring(), "auto")
     torch.testing.assert_close(utilities, torch.tensor([[north, tastes[0]], [south, tastes[1]]]))
 
 
@@ -161,20 +180,20 @@ def test_utilities_under_the_mean_score() -> None:
     # Scores per token log(.6)/2, log(.3)/3, log(.1): weights .6**(1/2), .3**(1/3), .1.
     weights = [0.6**0.5, 0.3 ** (1 / 3), 0.1]
     expected = weights[1] / sum(weights)
-    utilities = reference_utilities([FACT], "mean", "auto")
+    utilities = reference_utilities([FACT], Scoring("mean"), "auto")
     torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
     assert utilities[:, 1].isnan().all()
 
 
 def test_utilities_of_sampled_choices_are_their_samples() -> None:
-    utilities = reference_utilities([FACT, TASTE], "sum", "awr")
+    utilities = reference_utilities([FACT, TASTE], Scoring(), "awr")
     # The fact's samples earn 1 and 0 at either turn; the taste's 1 and 0.1.
     torch.testing.assert_close(utilities, torch.tensor([[0.5, 0.55], [0.5, 0.55]]))
 
 
 def test_what_the_data_does_not_ask_is_not_a_number() -> None:
-    utilities = reference_utilities([TASTE], "sum", "auto")
+    utilities = reference_utilities([TASTE], Scoring(), "auto")
     assert utilities[:, 0].isnan().all()
     torch.testing.assert_close(utilities[:, 1], torch.tensor([0.6, 0.6]))
     one_group = [replace(TASTE, turns=tuple(turn[:1] for turn in TASTE.turns))]
-    assert reference_utilities(one_group, "sum", "auto").shape == (1, 2)
+    assert reference_utilities(one_group, Scoring(), "auto").shape == (1, 2)

@@ -11,6 +11,7 @@ from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
+from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Trajectory
 
@@ -29,7 +30,7 @@ def make_collector(
             "groups": groups,
             "prompt": PromptConfig(),
             "environment": EnvironmentConfig(turns=1, topology="ring"),
-            "scoring": "sum",
+            "scoring": Scoring(),
             "config": CollectConfig(exposures=("explicit", "implicit"), samples=3, max_new_tokens=5),
         }
         return Collector(**{**defaults, **parts})  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import torch
 
 from trialign.groups import GroupSet
 from trialign.policy import GroupPolicy
-from trialign.policy.scoring import option_distribution
+from trialign.scoring import Scoring
 from trialign.trajectories.batches import Episode, build_episode_batch, enumerates, episodes_of
 from trialign.trajectories.records import Sample, Trajectory
 
@@ -240,8 +240,18 @@ def test_the_batch_moves_whole(episodes: tuple[Episode, ...]) -> None:
     batch = build_episode_batch(episodes, ADAPTERS, "auto").to("meta")
     assert batch.choice is not None
     assert batch.samples is not None
-    for part in (batch.tree, batch.choice, batch.samples):
+    opening = episodes[0].turns[0][0].prompt[2:4]
+    activated = build_episode_batch(episodes[:1], ADAPTERS, "likelihood", opening).to("meta")
+    paired = build_episode_batch(episodes, ADAPTERS, "pairs").to("meta")
+    assert activated.tree.prefix is not None
+    assert activated.likelihood is not None
+    assert paired.pairs is not None
+    assert batch.tree.prefix is None
+    inner = (activated.tree.prefix, activated.likelihood, paired.pairs)
+    for part in (batch.choice, batch.samples, *inner):
         assert {tensor.device.type for tensor in vars(part).values()} == {"meta"}
+    for tree in (batch.tree, activated.tree):
+        assert {part.device.type for part in vars(tree).values() if isinstance(part, torch.Tensor)} == {"meta"}
 
 
 def test_distributions_of_the_collection_and_of_the_batch_agree(
@@ -254,5 +264,5 @@ def test_distributions_of_the_collection_and_of_the_batch_agree(
     for turn, rows in enumerate(episodes[0].turns):
         for group, row in enumerate(rows):
             lengths = [len(option) for option in row.options]
-            expected = option_distribution(row.option_log_probabilities, lengths, "sum")
+            expected = Scoring().distribution(row.option_log_probabilities, lengths)
             assert shares[turn, group].tolist() == pytest.approx(expected, abs=1e-4)

@@ -4,16 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from trialign.environment import EnvironmentConfig, PromptConfig, first_turn
+from trialign.environment import EnvironmentConfig, PromptConfig, first_turn, neighbours
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import score_rows
 from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Trajectory
 from trialign.trajectories.store import TrajectoryStore
@@ -128,14 +130,19 @@ def test_answers_without_options_are_generated_and_scored(
 
 def test_samples_follow_the_answer_distribution(make_collector: MakeCollector, queries: tuple[Query, ...]) -> None:
     config = CollectConfig(samples=2000)
-    for scoring, temperature in (("sum", 1.0), ("mean", 1.0), ("sum", 4.0)):
+    for scoring, temperature in (
+        (Scoring(), 1.0),
+        (Scoring("mean"), 1.0),
+        (Scoring(), 4.0),
+        (Scoring("sum", 2.0), 2.0),
+    ):
         collector = make_collector(
             config=replace(config, temperature=temperature), environment=ONE_TURN, scoring=scoring
         )
         for row in collector.collect(queries[1:2]):
             drawn = Counter(sample.token_ids for sample in row.samples)
             scores = [score / temperature for score in row.option_log_probabilities]
-            shares = option_distribution(scores, [len(option) for option in row.options], scoring)
+            shares = scoring.distribution(scores, [len(option) for option in row.options])
             for option, share in zip(row.options, shares, strict=True):
                 # Five standard errors of a share among 2000, at most 5 sqrt(1/4 / 2000).
                 assert drawn[option] / 2000 == pytest.approx(share, abs=0.056)
@@ -164,17 +171,26 @@ def test_disagreement_is_the_share_of_the_others_that_differ(collected: Rows, gr
     assert len(values) > 3, "always the same: nothing was compared"
 
 
+@pytest.mark.parametrize("topology", ["star", "ring", "full", "random"])
 def test_a_revision_turn_shows_the_own_reply_and_the_neighbours_first_samples(
     make_collector: MakeCollector,
     renderer: ChatRenderer,
     groups: GroupSet,
     queries: tuple[Query, ...],
+    topology: Any,
 ) -> None:
-    collector = make_collector(environment=EnvironmentConfig(turns=2, topology="star"))
+    # A choice, a number and a free text, over three turns.
+    queries = (queries[0], queries[3], queries[5])
+    collector = make_collector(environment=EnvironmentConfig(turns=2, topology=topology))
     rows = seats(collector.collect(queries))
-    # A star: the first agent hears all, and all others hear it.
-    heard = {"north": ("south", "island"), "south": ("north",), "island": ("north",)}
-    assert len(rows) == 6 * 2 * 3 * 3
+    assert len(rows) == 3 * 2 * 3 * 3
+
+    def heard(query_id: str, turn: int, group: str) -> tuple[str, ...]:
+        if topology == "star":  # the first agent hears all, and all others hear it
+            return {"north": ("south", "island"), "south": ("north",), "island": ("north",)}[group]
+        edges = neighbours(topology, 3, f"edges:0:{query_id}:{turn}")
+        return tuple(groups.names[other] for other in edges[groups.names.index(group)])
+
     for (query_id, exposure, turn, group), row in rows.items():
         if turn == 0:
             continue
@@ -186,7 +202,8 @@ def test_a_revision_turn_shows_the_own_reply_and_the_neighbours_first_samples(
             ids = own.samples[0].token_ids
             spoken = ids[:-1] if ids[-1] == renderer.end_id else ids
             listing = "".join(
-                f"- {rows[query_id, exposure, earlier, other].samples[0].text}\n" for other in heard[group]
+                f"- {rows[query_id, exposure, earlier, other].samples[0].text}\n"
+                for other in heard(query_id, earlier, group)
             )
             request = f"{listing}Other assistants answered as above. Answer the question again."
             conversation = (*conversation, ("assistant", spoken), ("user", request))
@@ -224,7 +241,7 @@ def test_letters_are_scored_and_the_option_is_spoken(
     make_collector: MakeCollector, renderer: ChatRenderer, queries: tuple[Query, ...]
 ) -> None:
     collector = make_collector(
-        scoring="letter",
+        scoring=Scoring("letter"),
         prompt=PromptConfig(options="lettered"),
         environment=EnvironmentConfig(turns=1),
         config=CollectConfig(samples=2),

@@ -8,13 +8,14 @@ from typing import Protocol
 
 import torch
 
-from trialign.environment import Conversation, Scoring, check_fits, observe, option_actions
+from trialign.environment import Conversation, check_fits, observe, option_actions
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import option_distribution, score_rows
+from trialign.policy.scoring import score_rows
 from trialign.queries import Query
+from trialign.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Agents(Protocol):
         ...
 
     @property
-    def scoring(self) -> str:
-        """How an answer among options comes about, for the summary."""
+    def scoring(self) -> Scoring | None:
+        """How options become a distribution; None where replies are read instead."""
         ...
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
@@ -126,7 +127,7 @@ class LocalAgents:
         scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens)
         answers = []
         for one, options, values in zip(asked, actions, scores, strict=True):
-            probabilities = option_distribution(values, [len(option) for option in options], self.scoring)
+            probabilities = self.scoring.distribution(values, [len(option) for option in options])
             best = max(range(len(probabilities)), key=probabilities.__getitem__)
             answers.append(Answer(one.query.options[best], probabilities, self.adapter_sha256.get(one.group.name)))
         return answers

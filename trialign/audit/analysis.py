@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +83,7 @@ def analyze(
     *,
     exposure: Exposure = "explicit",
     split: Split = "test",
-    attributes: Sequence[str] = (),
+    parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     delta: float = 0.05,
     alpha: float = 0.05,
     seed: int = 0,
@@ -95,7 +95,8 @@ def analyze(
         groups: the members, in the order of tables; never the control.
         exposure: how the profile reached the agents; others become slices.
         split: of the questions.
-        attributes: names of the parts of composed groups (``university-iran``); numbered where not given.
+        parts: group -> (attribute, value) for each attribute of composed groups, as `GroupSet.parts` has them; None:
+            the groups are not composed.
         delta: the largest difference in accuracy that does not matter.
         alpha: level of all tests.
         seed: of resampling and permutation.
@@ -128,7 +129,7 @@ def analyze(
         slices=(
             *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
             *work.slices("topic", _by_topic(facts, opinions)),
-            *work.attribute_slices(facts, attributes),
+            *work.attribute_slices(facts, parts or {}),
         ),
     )
 
@@ -202,14 +203,13 @@ class _Work:
             for name, panel, facts, opinions in found
         ]
 
-    def attribute_slices(self, panel: Panel | None, attributes: Sequence[str]) -> list[Slice]:
+    def attribute_slices(self, panel: Panel | None, parts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Slice]:
         """The attributes of composed groups, alone and combined; none of groups that are not composed."""
         if panel is None:
             return []
         found: dict[Dimension, list[_Part]] = {"attribute": [], "intersection": []}
-        for chosen, values, columns in attribute_columns(panel.groups):
-            names = [attributes[part] if part < len(attributes) else f"part {part + 1}" for part in chosen]
-            dimension: Dimension = "attribute" if len(chosen) == 1 else "intersection"
+        for names, values, columns in attribute_columns(panel.groups, parts):
+            dimension: Dimension = "attribute" if len(names) == 1 else "intersection"
             found[dimension].append((" x ".join(names), panel.by_attribute(values, columns), None))
         return [entry for dimension, parts in found.items() for entry in self.slices(dimension, parts)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import TypeVar
@@ -120,26 +120,28 @@ def fact_panel(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -
 
 
 def attribute_columns(
-    groups: Sequence[str],
-) -> list[tuple[tuple[int, ...], tuple[str, ...], NDArray[np.int64]]]:
-    """The attributes of composed groups (``university-iran``), and how to compare their values all else equal.
+    groups: Sequence[str], parts: Mapping[str, Sequence[tuple[str, str]]]
+) -> list[tuple[tuple[str, ...], tuple[str, ...], NDArray[np.int64]]]:
+    """The attributes of composed groups (a university graduate from Iran), and how to compare values all else equal.
 
     Args:
-        groups: names; composed where they are all combinations of several parts joined with "-", at least two of
+        groups: names; composed where they are all combinations of several attributes' values, at least two of
             which vary.
+        parts: group -> (attribute, value) for each of its attributes, in one order.
 
     Returns:
-        For every choice of attributes but all of them: their positions among the parts, the names of their
-        combined values, and [contexts, values] columns for `Panel.by_attribute`. Empty if not composed.
+        For every choice of attributes but all of them: their names, the names of their combined values, and
+        [contexts, values] columns for `Panel.by_attribute`. Empty if not composed.
     """
-    parts = [tuple(group.split("-")) for group in groups]
-    if len({len(part) for part in parts}) != 1:
+    if not all(group in parts for group in groups):
         return []
-    values = [tuple(dict.fromkeys(column)) for column in zip(*parts, strict=True)]
+    attributes = [name for name, _ in parts[groups[0]]]
+    combinations_of = [tuple(value for _, value in parts[group]) for group in groups]
+    values = [tuple(dict.fromkeys(column)) for column in zip(*combinations_of, strict=True)]
     varying = [position for position, names in enumerate(values) if len(names) > 1]
-    if len(varying) < 2 or set(product(*values)) != set(parts) or len(set(parts)) != len(parts):
+    if len(varying) < 2 or set(product(*values)) != set(combinations_of):
         return []
-    column = {part: index for index, part in enumerate(parts)}
+    column = {part: index for index, part in enumerate(combinations_of)}
     result = []
     for size in range(1, len(varying)):
         for chosen in combinations(varying, size):
@@ -149,7 +151,8 @@ def attribute_columns(
             columns = np.array(
                 [[column[_placed(chosen, own, rest, context)] for own in combined] for context in contexts]
             )
-            result.append((chosen, tuple("-".join(own) for own in combined), columns))
+            names = tuple(attributes[position] for position in chosen)
+            result.append((names, tuple("-".join(own) for own in combined), columns))
     return result
 
 
@@ -160,6 +163,6 @@ def _regrouped(part: NDArray[_Value], columns: NDArray[np.int64]) -> NDArray[_Va
 
 
 def _placed(chosen: Sequence[int], own: Sequence[str], rest: Sequence[int], context: Sequence[str]) -> tuple[str, ...]:
-    """The parts of a group's name in their order."""
+    """A group's values in the order of the attributes."""
     placed = dict(zip(chosen, own, strict=True)) | dict(zip(rest, context, strict=True))
     return tuple(placed[position] for position in range(len(placed)))

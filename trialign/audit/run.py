@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, Scoring, first_turn
+from trialign.environment import PromptConfig, first_turn
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
@@ -17,6 +17,7 @@ from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
+from trialign.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,17 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class Auditor:
-    """The agents under audit and how they are asked."""
+    """The agents under audit and how they are asked.
+
+    Attributes:
+        strip_profile: facts are asked without the profile.
+    """
 
     agents: Agents
     groups: GroupSet
     prompt: PromptConfig
     config: AuditConfig
+    strip_profile: bool = False
 
     @classmethod
     def of_checkpoint(
@@ -104,7 +110,10 @@ class Auditor:
         ]
 
     def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
-        conversation = first_turn(query, group, exposure, wording, self.prompt)
+        # A mixed question's form is the group's taste: without its profile there would be none to meet.
+        stripped = self.strip_profile and query.kind == "truth"
+        told = replace(group, role="control") if stripped else group
+        conversation = first_turn(query, told, exposure, wording, self.prompt)
         return Asked(query, group, exposure, wording, repeat, conversation)
 
     def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ from trialign.audit import statistics
 from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions
 from trialign.errors import UserError
 from trialign.groups import Exposure
-from trialign.queries.types import Split
+from trialign.queries.types import Kind, Split
+from trialign.scoring import Scoring
 from trialign.storage import write_text_atomic
 
 SUMMARY_SCHEMA_VERSION = 1
@@ -49,6 +50,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "welfare": ("nash", "eps"),
     "seconds": (),
 }
+SAMPLED = "sampled"  # where no options are scored, and replies are read
 
 
 def summarize(
@@ -58,7 +60,7 @@ def summarize(
     data: str,
     exposure: Exposure,
     split: Split,
-    scoring: str,
+    scoring: Scoring | None,
     eps: float,
     seconds: float,
     groups: Sequence[str],
@@ -76,7 +78,7 @@ def summarize(
         data: name of the audited question set.
         exposure: which exposure to summarise.
         split: which split to summarise.
-        scoring: how options were scored.
+        scoring: how options were scored; None: replies were read (``sampled``).
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
@@ -89,11 +91,8 @@ def summarize(
         UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
             a row lacks its verdict or reward.
     """
-    rows = items[
-        (items["exposure"] == exposure)
-        & (items["split"] == split)
-        & (items[["turn", "repeat", "wording"]] == 0).all(axis=1)
-    ]
+    rows = items[(items["exposure"] == exposure) & (items["split"] == split)]
+    rows = rows[(rows[["turn", "repeat", "wording"]] == 0).all(axis=1)]
     own = rows[rows["profile_group"] == rows["group"]]
     members = own[own["group"].isin(groups)]
     if members.empty:
@@ -107,12 +106,9 @@ def summarize(
         "data": data,
         "split": split,
         "exposure": exposure,
-        "scoring": scoring,
-        "n_queries": members["query_id"].nunique(),
-        "n_clusters": members["cluster"].nunique(),
-        "n_truth": _count(members, "truth"),
-        "n_preference": _count(members, "preference"),
-        "n_mixed": _count(members, "mixed"),
+        "scoring": scoring.kind if scoring else SAMPLED,
+        "scoring_temperature": scoring.temperature if scoring else None,
+        **_counts(members),
         "groups": list(groups),
         **_measures(rows, own, members, groups, eps),
         "seconds": seconds,
@@ -267,8 +263,9 @@ def _by_group(groups: Sequence[str], values: NDArray[np.float64]) -> dict[str, f
     return dict(zip(groups, values.tolist(), strict=True))
 
 
-def _count(rows: pd.DataFrame, kind: str) -> int:
-    return rows.loc[rows["kind"] == kind, "query_id"].nunique()
+def _counts(members: pd.DataFrame) -> dict[str, int]:
+    of_kind = {f"n_{kind}": members.loc[members["kind"] == kind, "query_id"].nunique() for kind in get_args(Kind)}
+    return {"n_queries": members["query_id"].nunique(), "n_clusters": members["cluster"].nunique(), **of_kind}
 
 
 def _without_nan(value: Any) -> Any:

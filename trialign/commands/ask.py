@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from trialign.groups import Exposure
 from trialign.progress import Progress
 from trialign.queries import PreferenceQuery, Query
 from trialign.queries.readers import read_query_files
-from trialign.safe_output import literal
+from trialign.safe_output import json_text, literal
 from trialign.storage import write_text_atomic
 
 
@@ -68,7 +67,7 @@ def ask(
     query = PreferenceQuery.asked(question, options)
     answers = _answers(session, checkpoint, [query], exposure)[0]
     if as_json:
-        print(json.dumps([asdict(answer) for answer in answers], ensure_ascii=False, indent=2))
+        print(json_text([asdict(answer) for answer in answers], indent=2))
     else:
         Console().print(answer_table(question, options, answers))
 
@@ -94,7 +93,7 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
         for begin in range(0, len(queries), size):
             chunk = queries[begin : begin + size]
             for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
-                lines.append(json.dumps(_line(query, answers), ensure_ascii=False) + "\n")
+                lines.append(json_text(_line(query, answers)) + "\n")
             progress.advance(len(chunk))
     write_text_atomic(target, "".join(lines))
 

@@ -14,6 +14,7 @@ from trialign.audit.comparison import changes
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.commands.audit_files import about_model, run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
 
@@ -27,7 +28,7 @@ def check_audit(session: Session, split: Literal["validation", "test"], *, train
     session.require_split(split)
     if not trained:
         # An audit of the base model is filed under the run's name: not under that of another configuration.
-        session.run.status(session.composed)
+        _ = session.status
     session.check_audit()
     if not trained:
         _refuse_other_model(session, split)
@@ -46,12 +47,13 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
     check_audit(session, split, trained=trained)
-    checkpoint = session.load_agents(step) if trained else None
-    after = session.audit(split, checkpoint)
+    instructed = trained and not session.trains
+    checkpoint = session.load_agents(step) if trained and session.trains else None
+    after = run_audit(session, split, checkpoint, instructed=instructed)
     if distributed.rank() != 0:
         return
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
-    if checkpoint and (base / "summary.json").is_file():
+    if trained and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
         intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")
@@ -68,7 +70,7 @@ def _refuse_other_model(session: Session, split: Literal["validation", "test"]) 
     folder = session.run.audit(0, session.config.data.name, split)
     if not (folder / "summary.json").is_file():
         return
-    audited, now = read_summary(folder / "summary.json").get("model"), session.about_model()
+    audited, now = read_summary(folder / "summary.json").get("model"), about_model(session)
     if audited is not None and audited != now:
         raise UserError(
             f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",

@@ -33,6 +33,11 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
     if chosen is None:
         raise UserError(f"The run {session.run.folder} has no agents yet", "Train them with 'trialign fit'")
     checkpoint = read_agents(step_folder(session.run.agents, chosen))
+    if merged and session.config.policy.activation == "profile":
+        raise UserError(
+            "These adapters act from the profile on, and one set of weights cannot act on a part of a text",
+            "Export without --merged: adapter_config.json says where an adapter begins, as PEFT reads it",
+        )
     if merged:
         _check_base(session, checkpoint)
     draft = target.with_name(f".{target.name}.tmp")
@@ -78,9 +83,7 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 (objective `{session.config.objective.name}`) on `{base}`
 (SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
 
-Each agent was trained with its group's profile in the system message. Put it there when you serve it:
-
-| group | system message: "{session.config.prompt.system}" and then |
+{_placement(session)}
 |---|---|
 {profiles}
 
@@ -90,6 +93,20 @@ Each agent was trained with its group's profile in the system message. Put it th
 
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
+
+
+def _placement(session: Session) -> str:
+    """Where a profile belongs, and the head of the table that lists them."""
+    system = session.config.prompt.system
+    if session.config.prompt.profile == "last":
+        return (
+            "Each agent was trained with its group's profile in a second system message, after the question. Put it "
+            f'there when you serve it, behind "{system}":\n\n| group | system message after the question |'
+        )
+    return (
+        "Each agent was trained with its group's profile in the system message. Put it there when you serve it:\n\n"
+        f'| group | system message: "{system}" and then |'
+    )
 
 
 def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:

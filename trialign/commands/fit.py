@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
@@ -18,21 +19,25 @@ from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
+from trialign.commands import unprofiled
 from trialign.commands.audit import print_verdicts
+from trialign.commands.audit_files import run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.queries import Query, Split
 from trialign.training.callbacks import (
     AgentCheckpoints,
     EarlierMetrics,
+    RandomStates,
     ResumeCheckpoint,
     StopSignals,
     TrainingProgress,
 )
 from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
 from trialign.training.module import TrainingDivergedError, TriAlignModule
-from trialign.training.states import SavedStates, ranks_of
+from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
+from trialign.trajectories.answers import with_unprofiled_answers
 from trialign.trajectories.batches import Episode, episodes_of
 from trialign.trajectories.datamodule import TrajectoryDataModule
 
@@ -46,8 +51,16 @@ def collect(session: Session) -> None:
     session.check()
     if not session.store.complete:
         session.collect()
+    if imitates_unprofiled(session):
+        unprofiled.collect(session)
     if distributed.rank() == 0:
         log.info("Trajectories: %s", session.store.folder)
+
+
+def imitates_unprofiled(session: Session) -> bool:
+    """Whether the objective learns the base model's own answers, asked without a profile."""
+    objective = session.config.objective
+    return objective.update == "likelihood" and objective.imitate == "unprofiled"
 
 
 def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
@@ -57,11 +70,12 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         UserError: the configuration is at fault, or the run exists and neither flag says what to do with it.
     """
     session.check()
-    training_queries(session)
+    if session.trains:
+        training_queries(session)
     session.require_split(SPLIT)
     if overwrite:
         return
-    status = session.run.status(session.composed)
+    status = session.status
     if status != "new" and session.run.trajectories != session.store.folder.name:
         raise UserError(
             f"The run {session.run.folder} was begun with other data: the questions, the groups or the base model "
@@ -72,24 +86,6 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         raise UserError(
             f"The run {session.run.folder} was begun and not finished",
             "Go on with --resume, or begin again with --overwrite",
-        )
-    if status == "unfinished":
-        check_ranks(session)
-
-
-def check_ranks(session: Session) -> None:
-    """Refuses to go on, with another number of ranks, from a state that each rank wrote its share of.
-
-    Raises:
-        UserError: names both numbers.
-    """
-    state, ranks = SavedStates(session.run.resume_file).newest(), session.config.trainer.ranks
-    written = ranks_of(state) if state else None
-    if written is not None and written != ranks:
-        raise UserError(
-            f"The state {state} was written by {written} ranks, each its share of the optimizer's state, and {ranks} "
-            "are asked for",
-            f"Go on with trainer.devices and trainer.nodes that make {written} ranks, or begin again with --overwrite",
         )
 
 
@@ -102,14 +98,26 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         TrainingDivergedError: the loss is not a number.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
-    run, rank = session.run, distributed.rank()
-    status = "new" if overwrite else run.status(session.composed)
-    if status == "finished":
+    if not overwrite and session.status == "finished":
         print_table(session)
         return
+    with session.run.held() if distributed.rank() == 0 else nullcontext():
+        fit_held(session, overwrite=overwrite)
+
+
+def fit_held(session: Session, *, overwrite: bool) -> None:
+    """The whole path, in a folder that no other process trains in.
+
+    Raises:
+        Stopped: a stop was asked for; ``--resume`` goes on.
+        TrainingDivergedError: the loss is not a number.
+    """
+    run, rank = session.run, distributed.rank()
+    status = "new" if overwrite else session.status
     # Before the run is claimed: what is refused here leaves no trace, and an older run as it was.
-    collect(session)
-    training, validation = training_episodes(session)
+    if session.trains:
+        collect(session)
+        training, validation = training_episodes(session)
     distributed.barrier()
     if rank == 0:
         if overwrite:
@@ -118,16 +126,25 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     distributed.barrier()
     # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
     if status == "new" or not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
-        session.audit(SPLIT, None)
+        run_audit(session, SPLIT, None)
     distributed.barrier()
+    if not session.trains:
+        run_audit(session, SPLIT, None, instructed=True)
+        finish(session)
+        return
     train(session, training, validation)
     if session.config.trainer.strategy in STAGES:
         session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
     session.policy.to(session.device)  # Lightning leaves it on the CPU
     checkpoint = session.load_agents(session.config.trainer.steps)
-    session.audit(SPLIT, checkpoint)
-    if rank == 0:
-        run.finish({"steps": session.config.trainer.steps, "trajectories": session.store.folder.name})
+    run_audit(session, SPLIT, checkpoint)
+    finish(session)
+
+
+def finish(session: Session) -> None:
+    """Marks the run as finished and prints its table."""
+    if distributed.rank() == 0:
+        session.run.finish({"steps": session.config.trainer.steps, "trajectories": session.store.folder.name})
         print_table(session)
 
 
@@ -151,6 +168,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         steps,
         config.seed,
         config.trainer.visits,
+        session.invocation,
+        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
     )
     module = TriAlignModule(
         session.policy,
@@ -177,12 +196,15 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     trainer.callbacks.extend(  # type: ignore[attr-defined]
         [
             stop,
+            RandomStates(),
             EarlierMetrics(run.logs / "metrics.csv"),
             TrainingProgress(steps),
             AgentCheckpoints(write, config.trainer.agents_every, steps),
             ResumeCheckpoint(states, config.trainer.resume_every, validate_every, stop.asked),
         ]
     )
+    if config.trainer.activation_checkpointing:
+        session.policy.checkpoint_activations()
     try:
         session.policy.train()
         trainer.fit(module, data, ckpt_path=states.newest())
@@ -215,9 +237,13 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     Raises:
         UserError: the collection is not what was written.
     """
-    objective = session.config.objective
-    episodes = episodes_of(session.store.read(), session.groups.names, objective.turns)
+    objective, names = session.config.objective, session.groups.names
+    rows = session.store.read()
+    episodes = episodes_of(rows, names, objective.turns)
     training = [e for e in episodes if e.split == "train" and e.kind in objective.kinds]
+    if imitates_unprofiled(session):
+        learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
+        training = list(episodes_of(with_unprofiled_answers(learned, unprofiled.read(session)), names, objective.turns))
     return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
 
 
@@ -270,6 +296,8 @@ def print_table(session: Session) -> None:
     intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
     Console().print(before_after_table(run.folder.name, before, after, intervals))
     print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
+    if not session.trains:
+        return
     Console().print(
         f"Agents: {step_folder(run.agents, config.trainer.steps)}\n"
         f'Ask them: trialign ask "Is the Earth older than ten thousand years?" --run {run.folder}',

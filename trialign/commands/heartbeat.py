@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -12,14 +13,26 @@ from datetime import timedelta
 
 from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]
 
-# Both sides of a cut link stop within a minute.
-INTERVAL, PATIENCE = 5.0, 45.0
+# Both sides of a cut link stop within a minute, launchers included.
+INTERVAL, PATIENCE, GRACE = 5.0, 40.0, 3
 
 
 def stop_at_once(sentence: str) -> None:
     """Ends this process, whatever its other threads wait for; the last saved state stays."""
     print(f"trialign: {sentence} This rank stops; go on with --resume.", file=sys.stderr, flush=True)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        end_soon(os.getppid())
     os._exit(1)
+
+
+def end_soon(launcher: int) -> None:
+    """Ends torchrun's agent, unless it ends by itself.
+
+    It sees that this rank is gone, and would first tell the store where the ranks meet, for minutes if that does not
+    answer. In such a call it hears no signal but SIGKILL.
+    """
+    ends = f"sleep {GRACE}; kill -TERM {launcher} && sleep 1 && kill -KILL {launcher}"
+    subprocess.Popen(["/bin/sh", "-c", ends], stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 class Heartbeat:

@@ -130,8 +130,9 @@ def run_ranks(devices: int, command: list[str]) -> int:
         arguments.training_script_args = command
         run(arguments)
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        if failure.exitcode < 0:  # it could not say so itself
+        # Of ranks that failed at once, the one that was killed is the cause, and could not say so itself.
+        rank, failure = min(error.failures.items(), key=lambda pair: (pair[1].exitcode >= 0, pair[1].timestamp))
+        if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
             print(f"Rank {rank} was ended by {name}, and the others were stopped.", file=sys.stderr)
         return max(failure.exitcode, 1)

@@ -9,10 +9,12 @@ from rich.console import Console
 from trialign.audit.folders import find_audit
 from trialign.audit.report import build_report, write_report
 from trialign.audit.table import verdict_text
+from trialign.dashboard.findings import FindingStore
+from trialign.dashboard.noted import last_sign_off, noted_findings
 
 
 def report(run: Path, *, against: Path | None, step: int | None, output: Path | None) -> None:
-    """Writes the report of one audit of a run.
+    """Writes the report of one audit of a run, with what was noted and signed on it in the dashboard.
 
     Args:
         run: a run's folder, or one of its audits.
@@ -26,8 +28,13 @@ def report(run: Path, *, against: Path | None, step: int | None, output: Path | 
     audit = find_audit(run, step=step)
     earlier = find_audit(against, like=audit).path if against else None
     folder = output or audit.run / "reports" / audit.path.name
-    made = build_report(audit.path, earlier)
+    store = FindingStore(audit.run.parent)
+    noted = noted_findings(store.findings(audit.run.name), audit.step)
+    signed = last_sign_off(store.sign_offs(audit.run.name, audit.path.name))
+    made = build_report(audit.path, earlier, noted, signed)
     written = write_report(made, folder)
     console = Console()
     console.print(verdict_text("Verdict", made.audit.analysis))
+    if noted or signed:
+        console.print(f"Of the dashboard: {len(noted)} finding(s), {'signed' if signed else 'not signed'}.")
     console.print(f"Report: {written[0]}", markup=False, highlight=False, soft_wrap=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +13,12 @@ from typing import TYPE_CHECKING, Any
 import lightning.pytorch as pl
 import torch
 
-from trialign import __version__, distributed
+from trialign import distributed
 from trialign.audit.agents import Agents, LocalAgents
-from trialign.audit.analysis import analyze, write_analysis
-from trialign.audit.items import items_frame, write_items
-from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
-from trialign.audit.run import Auditor
-from trialign.audit.summary import summarize, write_summary
-from trialign.checkpoints import AgentCheckpoint, adapters_of, latest_step, load_agents, read_agents, step_folder
+from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
-from trialign.environment import check_prompt_and_scoring
+from trialign.config_keys import default_leaves
+from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet
@@ -42,18 +36,15 @@ from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
-from trialign.queries.writer import write_queries
-from trialign.runs import RunFolder
-from trialign.storage import sha256_of_file
+from trialign.runs import RunFolder, Status
 from trialign.trajectories.collection import Collector
+from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
 
 if TYPE_CHECKING:
     from trialign.audit.endpoint import EndpointAgents
 
 log = logging.getLogger("trialign")
-# What an audit leaves beside its summary, which holds their hashes.
-AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,7 @@ class Session:
                 "model.adapters names adapters to audit as they are, and training begins with new ones",
                 "Audit them with 'trialign test', or leave model.adapters out",
             )
-        _ = self.files
+        _ = self.files, self.served
 
     def check_audit(self) -> None:
         """Everything that can be wrong before an audit, without loading weights.
@@ -131,6 +122,20 @@ class Session:
     def run(self) -> RunFolder:
         """This run's folder."""
         return RunFolder(self.runs / self.config.name)
+
+    @property
+    def status(self) -> Status:
+        """How far the run of this configuration is.
+
+        Raises:
+            UserError: a run of this name exists with another configuration.
+        """
+        return self.run.status(self.composed, default_leaves(RunConfig))
+
+    @property
+    def trains(self) -> bool:
+        """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
+        return self.config.objective.update != "none"
 
     @cached_property
     def groups(self) -> GroupSet:
@@ -213,7 +218,12 @@ class Session:
         model = load_model(self.files, self.config.model)
         if self.adapters:
             return policy_of_folders(model, self.groups.names, self.adapters).to(self.device)
-        return GroupPolicy(model, self.groups.names, self.config.policy).to(self.device)
+        return GroupPolicy(model, self.groups.names, self.config.policy, self.invocation).to(self.device)
+
+    @property
+    def invocation(self) -> tuple[int, ...]:
+        """The token ids that open a profile after the question, for adapters that act from there on; else empty."""
+        return self.renderer.opening_after_question() if self.config.policy.activation == "profile" else ()
 
     @property
     def device(self) -> torch.device:
@@ -236,13 +246,15 @@ class Session:
         """The agents behind an address; the server has answered once."""
         from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
-        if self.config.prompt.options == "hidden" and any(query.options for query in self.queries):
+        config, length = self.config, self.config.audit.max_new_tokens
+        agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
+        hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
+        if hidden and agents.scoring is None:
             raise UserError(
-                "A model behind an address answers in words, and prompt.options=hidden does not tell it the options",
+                "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
                 "Set prompt.options to lettered or listed",
             )
-        length = self.config.audit.max_new_tokens
-        return EndpointAgents.at_the_door(self.config.model, self.runs / ".answers", length, self.config.seed)
+        return agents
 
     def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
         """Who answers an audit.
@@ -260,14 +272,6 @@ class Session:
             self.policy.eval(), self.renderer, self.config.scoring, audit.max_new_tokens, audit.batch_tokens, hashes
         )
 
-    def about_model(self) -> dict[str, Any]:
-        """Which model an audit is of, for its summary."""
-        if self.config.model.source == "endpoint":
-            return self.endpoint.about()
-        adapters = {name: adapter.sha256 for name, adapter in self.adapters.items()}
-        about = {"source": self.config.model.source, "name": self.files.name, "sha256": self.files.sha256}
-        return {**about, "adapters": adapters}
-
     @cached_property
     def store(self) -> TrajectoryStore:
         """The collection that this configuration asks for; equal ones are shared by runs."""
@@ -277,12 +281,24 @@ class Session:
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [asdict(group) for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),
-            "prompt": asdict(config.prompt),
-            "scoring": config.scoring,
+            "prompt": prompt_identity(config.prompt),
+            "scoring": asdict(config.scoring),
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
+        if config.rollouts.engine == "server":
+            identity["rollouts"] = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
         return TrajectoryStore.under(self.runs, identity)
+
+    @property
+    def served(self) -> ServedReplies | None:
+        """The server that writes a collection's replies; None: the base model in this process does.
+
+        Raises:
+            UserError: its address or its key is at fault.
+        """
+        rollouts = self.config.rollouts
+        return ServedReplies.at(rollouts, self.files.name, self.renderer) if rollouts.engine == "server" else None
 
     def collect(self) -> None:
         """Makes the offline data, or what is missing of it."""
@@ -294,61 +310,11 @@ class Session:
             self.config.environment,
             self.config.scoring,
             self.config.collect,
+            self.served,
         )
         self.policy.eval()
         queries = self.split("train", "validation")
         self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
-
-    def audit(self, split: Split, checkpoint: AgentCheckpoint | None) -> dict[str, Any]:
-        """Audits the agents that are loaded now, and writes its files.
-
-        Args:
-            split: which questions.
-            checkpoint: where the loaded adapters come from; None for the base model.
-
-        Returns:
-            The summary.
-        """
-        step = checkpoint.step if checkpoint else 0
-        queries = self.require_split(split)
-        begin = time.monotonic()
-        agents = self.agents(checkpoint)
-        auditor = Auditor(agents, self.groups, self.config.prompt, self.config.audit)
-        items = auditor.run(queries, f"Auditing step {step} on {split}")
-        frame = items_frame(items)
-        exposure = self.config.audit.exposures[0]
-        summary = summarize(
-            frame,
-            step=step,
-            data=self.config.data.name,
-            exposure=exposure,
-            split=split,
-            scoring=agents.scoring,
-            eps=self.config.objective.welfare.epsilon,
-            seconds=round(time.monotonic() - begin, 1),
-            groups=self.groups.names,
-        )
-        summary["model"] = self.about_model()
-        if distributed.rank() == 0:
-            folder = self.run.audit(step, self.config.data.name, split)
-            folder.mkdir(parents=True, exist_ok=True)
-            write_items(folder / "items.parquet", items)
-            write_queries(folder / "questions.jsonl", queries)
-            analysis = analyze(
-                frame,
-                self.groups.names,
-                exposure=exposure,
-                split=split,
-                attributes=[one.name for one in self.groups.single_sets],
-                delta=self.config.audit.delta,
-                alpha=self.config.audit.alpha,
-            )
-            write_analysis(folder / "analysis.json", analysis)
-            write_about(folder, self.about_audit(checkpoint))
-            summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
-            write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
-        distributed.barrier()
-        return summary
 
     def about_agents(self) -> dict[str, Any]:
         """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""
@@ -357,31 +323,10 @@ class Session:
             "attribute": self.groups.attribute,
             "groups": [asdict(group) for group in self.groups.everyone],
             "prompt": asdict(self.config.prompt),
-            "scoring": self.config.scoring,
+            "scoring": asdict(self.config.scoring),
             "objective": self.config.objective.name,
             "seed": self.config.seed,
         }
-
-    def about_audit(self, checkpoint: AgentCheckpoint | None) -> AuditAbout:
-        """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
-        return AuditAbout(
-            schema_version=ABOUT_SCHEMA_VERSION,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            trialign=__version__,
-            run=self.config.name,
-            base_model=self._base_model(),
-            adapters=adapters_of(self.policy) if checkpoint or self.adapters else None,
-            objective=self.config.objective.name if checkpoint else None,
-            seed=self.config.seed,
-            attribute=self.groups.attribute,
-            groups=self.groups.everyone,
-            prompt=asdict(self.config.prompt),
-        )
-
-    def _base_model(self) -> BaseModel:
-        if self.config.model.source == "endpoint":
-            return BaseModel(self.config.model.name, None, None, self.endpoint.client.base_url)
-        return BaseModel(self.files.name, self.files.revision, self.files.sha256)
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from trialign.endpoint.client import Reply
+from trialign.storage import sync
 
 
 class AnswerFile:
     """An append-only file of JSON lines, each with a request and its reply; for use from several threads.
 
-    A line that is torn (the process or the machine went down) is passed over: its request is sent again.
+    An answer is on the disk when `keep` returns: a power failure costs only what was on its way. A line that is torn
+    (the process or the machine went down) is passed over, and its request is sent again.
 
     Args:
         path: of the file; its folder is made when the first answer is kept.
@@ -51,23 +54,34 @@ class AnswerFile:
         with self._lock:
             if key in self._replies:
                 return self._replies[key]
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                # In one call, so that lines of two processes do not mix.
-                os.write(file, (("\n" if self._torn else "") + line).encode())
-            finally:
-                os.close(file)
-            self._torn = False
+            self._append(line.encode())
             self._replies[key] = reply
         return reply
+
+    def _append(self, line: bytes) -> None:
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+            sync(self.path.parent)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        try:
+            begun, self._torn = self._torn, True
+            content = b"\n" + line if begun else line
+            # In one call, so that lines of two processes do not mix.
+            if os.write(file, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(file)
+            self._torn = False
+        finally:
+            os.close(file)
 
     def _read(self, content: bytes) -> None:
         self._torn = bool(content) and not content.endswith(b"\n")
         for line in content.split(b"\n"):
             try:
                 stored = json.loads(line)
-                reply = Reply(*(str(stored[name]) for name in ("text", "finish", "model")))
+                text, finish, model = (str(stored[name]) for name in ("text", "finish", "model"))
+                reply = Reply(text, finish, model, tuple(map(float, stored.get("scores", ()))))
                 self._replies.setdefault(str(stored["key"]), reply)
             except (ValueError, KeyError, TypeError):
                 continue

@@ -42,11 +42,43 @@ class Reply:
         text: of the message; empty where it has none.
         finish: why it ended; ``length`` where it was cut off.
         model: what the server calls the model that answered.
+        scores: log-probability of each option in nats, where options were scored; else empty.
     """
 
     text: str
     finish: str
     model: str
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A prompt as the server read it, and perhaps something that it added.
+
+    Attributes:
+        tokens: as text.
+        log_probabilities: [tokens], of each given those before it, in nats; None for the first.
+        model: what the server calls the model.
+    """
+
+    tokens: tuple[str, ...]
+    log_probabilities: tuple[float | None, ...]
+    model: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A text that was continued.
+
+    Attributes:
+        text: what follows the prompt.
+        finish: why it ended; ``length`` where it was cut off.
+        token_ids: of what follows the prompt; None where the server tells none.
+    """
+
+    text: str
+    finish: str
+    token_ids: tuple[int, ...] | None
 
 
 class Client:
@@ -118,11 +150,58 @@ class Client:
             text = choice["message"].get("content") or ""
             if not isinstance(text, str):
                 raise TypeError("the content is no text")
+            # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise RefusedError(
                 response.status_code, f"no chat completion came back but {_message(response)}"
             ) from error
+
+    def echo(self, body: Mapping[str, Any]) -> list[Echo]:
+        """Prompts sent back with the log-probabilities of their tokens, in the order sent.
+
+        Args:
+            body: of a request to ``/completions`` with ``echo`` and ``logprobs``.
+
+        Raises:
+            RefusedError: the request is at fault, or the server does not offer this.
+            LostError: no attempt succeeded.
+        """
+        response = self._post("/completions", body)
+        try:
+            content = response.json()
+            return [
+                Echo(
+                    tuple(str(token) for token in choice["logprobs"]["tokens"]),
+                    tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
+                    str(content.get("model")),
+                )
+                for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RefusedError(
+                response.status_code, f"no log-probabilities came back but {_message(response)}"
+            ) from error
+
+    def complete(self, body: Mapping[str, Any]) -> Completion:
+        """One continuation of a text, of the protocol's older kind: no chat template is applied.
+
+        Args:
+            body: of the request.
+
+        Raises:
+            RefusedError: the request is at fault, or what came back is no continuation.
+            LostError: no attempt succeeded.
+        """
+        response = self._post("/completions", body)
+        try:
+            choice = response.json()["choices"][0]
+            ids = choice.get("token_ids")
+            tokens = None if ids is None else tuple(int(token) for token in ids)
+            return Completion(str(choice["text"]), str(choice.get("finish_reason")), tokens)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise RefusedError(response.status_code, f"no completion came back but {_message(response)}") from error
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         failures = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,10 @@ class EndpointConfig:
     """Requests to an OpenAI-compatible server.
 
     Attributes:
+        choices: how a choice among options is answered: ``logprobs`` (the options are scored by the log-probabilities
+            that the server gives for a prompt that it sends back), ``sampled`` (a reply is read), ``auto`` (the first
+            where the server offers it and a tokenizer is named).
+        tokenizer: of the served model, a hub id or a folder; the prompts of scored options are made with it.
         api_key_variable: name of the environment variable that holds the key; None: none is sent. The key itself
             stands in no file.
         repeats: how often every question is put in the same words.
@@ -20,9 +24,11 @@ class EndpointConfig:
         requests_per_minute: at most; 0: no limit.
         attempts: sendings of one request before the server is given up.
         timeout: seconds without a sign of life before a sending is given up.
-        extra: further keys of every request, such as ``chat_template_kwargs``.
+        extra: further keys of every request for a reply, such as ``chat_template_kwargs``.
     """
 
+    choices: Literal["auto", "logprobs", "sampled"] = "auto"
+    tokenizer: str | None = None
     api_key_variable: str | None = None
     repeats: int = 1
     temperature: float | None = 0.0

@@ -15,35 +15,43 @@ _PROBED_TOKENS = 16  # a model that thinks first refuses fewer
 _MOST_NAMES = 12
 
 
-def checked_url(base_url: str | None) -> str:
+def checked_url(base_url: str | None, key: str = "model.base_url") -> str:
     """The address without the slash at its end.
+
+    Args:
+        base_url: as it stands in the configuration.
+        key: where it stands there.
 
     Raises:
         UserError: it is no http address, carries a password, or names one route of the server.
     """
-    example = "Set model.base_url to the address before /chat/completions, such as http://127.0.0.1:8000/v1"
+    example = f"Set {key} to the address before /chat/completions, such as http://127.0.0.1:8000/v1"
     if not base_url:
-        raise UserError("model.base_url is not set, and model.source=endpoint needs it", example)
+        raise UserError(f"{key} is not set, and asking a server needs it", example)
     try:
         parts = urlsplit(base_url)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         sound = False
     if not sound:
-        raise UserError(f"model.base_url, {base_url!r}, is no http or https address", example)
+        raise UserError(f"{key}, {base_url!r}, is no http or https address", example)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UserError(
-            "model.base_url carries a user, a password or a query, which would be written into files",
-            "Leave it out; name the environment variable with the key in model.endpoint.api_key_variable",
+            f"{key} carries a user, a password or a query, which would be written into files",
+            "Leave it out; the configuration names the environment variable that holds the key",
         )
     address = base_url.rstrip("/")
     if address.endswith(("/chat/completions", "/completions", "/models")):
-        raise UserError(f"model.base_url, {base_url!r}, names one route of the server", example)
+        raise UserError(f"{key}, {base_url!r}, names one route of the server", example)
     return address
 
 
-def api_key(variable: str | None) -> str | None:
+def api_key(variable: str | None, stated: str = "model.endpoint.api_key_variable") -> str | None:
     """The key, from the environment.
+
+    Args:
+        variable: that holds it; None: there is none.
+        stated: the config key that names the variable.
 
     Raises:
         UserError: the variable is not set, or holds what no header can carry.
@@ -53,8 +61,8 @@ def api_key(variable: str | None) -> str | None:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise UserError(
-            f"The environment variable {variable}, named by model.endpoint.api_key_variable, is not set",
-            f"Set it to the key (export {variable}=...), or model.endpoint.api_key_variable=null for a server without",
+            f"The environment variable {variable}, named by {stated}, is not set",
+            f"Set it to the key (export {variable}=...), or {stated}=null for a server without",
         )
     if not key.isascii() or not key.isprintable():
         raise UserError(f"The key in {variable} has characters that no key has", "Set the variable to the key alone")

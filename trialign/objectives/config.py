@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Welfare = Literal["nash", "utilitarian"]
+Welfare = Literal["nash", "utilitarian", "egalitarian", "generalized_gini", "p_mean"]
 Gate = Literal["none", "wrong_only", "anchor"]
-Update = Literal["auto", "expected", "awr"]
+Update = Literal["auto", "expected", "awr", "topr", "likelihood", "pairs", "none"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,9 @@ class WelfareConfig:
     """How the groups' utilities are joined.
 
     Attributes:
-        kind: ``nash`` (sum of logarithms) or ``utilitarian`` (sum).
+        kind: ``nash`` (sum of logarithms), ``utilitarian`` (sum), ``egalitarian`` (the smallest),
+            ``generalized_gini`` (sum by rank, the smaller the heavier) or ``p_mean`` (sum of powers).
+        power: p of ``p_mean``: 1 is the plain sum, 0 Nash, and far below it only the smallest utility counts.
         truth: a_T, the share of truth accuracy.
         preference: a_P, the share of personalization.
         epsilon: added to a utility before its logarithm.
@@ -25,6 +27,7 @@ class WelfareConfig:
     """
 
     kind: Welfare = "nash"
+    power: float = -1.0
     truth: float = 1.0
     preference: float = 1.0
     epsilon: float = 0.01
@@ -64,12 +67,31 @@ class AwrConfig:
 
 
 @dataclass(frozen=True)
+class PairsConfig:
+    """Direct preference optimization, over pairs of a better and a worse answer to one observation.
+
+    Attributes:
+        beta: strength of the pull to the reference.
+        group_step: step size of the groups' weights, by which the groups that learn worst count more; 0: all
+            pairs count alike.
+    """
+
+    beta: float = 0.1
+    group_step: float = 0.0
+
+
+@dataclass(frozen=True)
 class ObjectiveConfig:
     """What is optimised.
 
     Attributes:
-        update: ``expected`` (enumerated answers), ``awr`` (sampled answers), or ``auto``: each by its kind.
+        update: ``expected`` (enumerated answers), ``awr`` or ``topr`` (sampled answers), or ``auto``: ``expected``
+            or ``awr``, each by its kind. Of the baselines: ``likelihood`` (of one answer), ``pairs`` (of a better
+            and a worse one), ``none`` (nothing is trained; the base model is told otherwise).
         kl_weight: weight of the exact KL to the reference over the options (``expected`` only).
+        imitate: the answer of ``likelihood``: the ``best`` known one, or the base model's own, asked ``unprofiled``.
+        instruction: with ``none``, what every agent is told beside its other instruction.
+        strip_profile: with ``none``, whether facts are asked without the profile.
         kinds: kinds of query that are trained on.
         turns: how many turns of each episode are trained on; None: all.
     """
@@ -79,6 +101,10 @@ class ObjectiveConfig:
     turns: int | None = None
     update: Update = "auto"
     kl_weight: float = 0.0
+    imitate: Literal["best", "unprofiled"] = "best"
+    instruction: str = ""
+    strip_profile: bool = False
     welfare: WelfareConfig = field(default_factory=WelfareConfig)
     inconsistency: InconsistencyConfig = field(default_factory=InconsistencyConfig)
     awr: AwrConfig = field(default_factory=AwrConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)

@@ -1,4 +1,4 @@
-"""Updates: the loss of one batch from enumerated answers (``expected``) or from sampled ones (``awr``).
+"""Updates: the loss of one batch from enumerated answers (``expected``) or from sampled ones (``awr``, ``topr``).
 
 Every loss divides by counts of the whole optimizer step, over all ranks and micro-batches, so that it does
 not depend on how the step was cut into pieces.
@@ -24,13 +24,15 @@ class StepCounts:
         truth: observations (query, exposure, turn) with a gold answer.
         preference: observations with targets.
         choice: observations whose answers are enumerated.
-        action_tokens: tokens of the sampled answers in sets that are kept.
+        action_tokens: tokens of the answers that are learned: sampled ones in sets that are kept, or imitated ones.
+        pairs: pairs of answers of each group.
     """
 
     truth: int
     preference: int
     choice: int
     action_tokens: int
+    pairs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class UpdateLoss:
         counts: [2] observations behind the sums.
         inconsistency: sum of D, or of the samples' mean d, over truth observations.
         kl: sum over observations and groups of KL(pi_g || pi_ref), in nats.
+        pair_losses: [groups] sum of the losses of each group's pairs; None without pairs.
     """
 
     loss: Tensor
@@ -50,6 +53,7 @@ class UpdateLoss:
     counts: Tensor
     inconsistency: Tensor
     kl: Tensor
+    pair_losses: Tensor | None = None
 
 
 def expected_update(
@@ -100,7 +104,7 @@ def expected_update(
     return UpdateLoss(loss, rewards.detach(), observed, divergence.detach(), kl.detach())
 
 
-def awr_update(
+def sampled_update(
     log_probabilities: Tensor,
     behaviour: Tensor,
     truth: Tensor,
@@ -110,10 +114,15 @@ def awr_update(
     counts: StepCounts,
     config: ObjectiveConfig,
 ) -> UpdateLoss:
-    """Advantage-weighted regression (Peng et al. 2019) with the welfare weights inside the exponent.
+    """Sampled answers by their advantage, with the welfare weights inside it.
 
-    A = w_gT a_T + w_gP a_P - lambda a_d, each part centred on the K samples of one observation;
-    loss = - sum min(exp(A / temperature), w_max) log pi(sample) / action tokens of the step.
+    A = w_gT a_T + w_gP a_P - lambda a_d, each part centred on the K samples of one observation.
+
+    - ``awr``: loss = - sum min(exp(A / temperature), w_max) log pi(sample) / action tokens of the step,
+      advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177).
+    - ``topr``: loss = - sum A c log pi(sample) / action tokens of the step, c = 1 where A > 0, and for the others the
+      importance weight pi / mu truncated at 1 (tapered off-policy REINFORCE, Le Roux et al. 2025, arXiv 2503.14286).
+
     Sets in which all K samples earn the same are dropped: exp(0) = 1 would clone whatever was sampled.
 
     Args:
@@ -124,7 +133,7 @@ def awr_update(
         disagreement: [U, G, K] d_g; NaN where the query has no gold answer.
         weights: [G, 2] welfare weights.
         counts: of the whole optimizer step.
-        config: lambda, temperature, clips.
+        config: update, lambda, temperature, clips.
     """
     penalty = config.inconsistency.weight
     kept = earns_differently(truth, preference, disagreement, penalty)
@@ -133,7 +142,11 @@ def awr_update(
         + weights[:, 1].view(1, -1, 1) * _centred(preference)
         - penalty * _centred(disagreement)
     )
-    strength = (advantage / config.awr.temperature).exp().clamp(max=config.awr.largest)
+    if config.update == "topr":
+        tapered = (log_probabilities - behaviour).clamp(max=0.0).exp()
+        strength = torch.where(advantage > 0, advantage, advantage * tapered)
+    else:
+        strength = (advantage / config.awr.temperature).exp().clamp(max=config.awr.largest)
     strength = torch.where(kept.unsqueeze(2), strength, 0.0).detach()
     loss = -(strength * log_probabilities).sum() / max(counts.action_tokens, 1)
     # The softmax normalises ratios of any size; long replies would underflow as plain exponentials.

@@ -11,9 +11,16 @@ from trialign.objectives.config import WelfareConfig
 def welfare_weights(utilities: Tensor, config: WelfareConfig) -> Tensor:
     """Weights w_gT and w_gP by which the utilities' gradients are summed.
 
-    For W = sum_g a_T log(eps + A_g) + a_P log(eps + P_g), dW/dA_g = a_T / (eps + A_g), and P_g likewise: the
-    Nash social welfare (Nash 1950; Kaneko and Nakamura 1979) as adaptive weights. ``utilitarian`` has the
-    constants a_T and a_P. All weights are divided by one common mean, then clipped.
+    They are dW/dA_g and dW/dP_g, up to a common factor; for A_g, and for P_g with a_P likewise:
+
+    - ``nash``: W = sum_g a_T log(eps + A_g), the weight a_T / (eps + A_g) (Nash 1950; Kaneko and Nakamura 1979).
+    - ``utilitarian``: W = sum_g a_T A_g, the constant a_T.
+    - ``p_mean``: W = sum_g a_T (eps + A_g)^p / p, the weight a_T (eps + A_g)^(p - 1) (Atkinson 1970).
+    - ``egalitarian``: W = a_T min_g A_g (Rawls 1971): a_T for the group that is worst off, shared where several are.
+    - ``generalized_gini``: W = a_T sum_k (2 (G - k) + 1) / G^2 A_(k), A_(k) the k-th smallest (Weymark 1981, with
+      Gini's own weights); groups that are equally well off share the weights of their ranks.
+
+    All weights are divided by one common mean, then clipped.
 
     Args:
         utilities: [groups, 2], A_g and P_g in [0, 1]; NaN where the data has no query of that kind.
@@ -25,11 +32,32 @@ def welfare_weights(utilities: Tensor, config: WelfareConfig) -> Tensor:
     shares = utilities.new_tensor([config.truth, config.preference]).expand_as(utilities)
     utilities = utilities.detach()
     present = ~utilities.isnan() & (shares > 0)
-    weights = shares / (config.epsilon + utilities) if config.kind == "nash" else shares
+    weights = shares * _slopes(utilities, config)
     weights = torch.where(present, weights, torch.zeros_like(weights))
     mean = weights.sum() / present.sum().clamp(min=1)
     clipped = (weights / mean.clamp(min=1e-12)).clamp(config.smallest, config.largest)
     return torch.where(present, clipped, torch.zeros_like(clipped))
+
+
+def _slopes(utilities: Tensor, config: WelfareConfig) -> Tensor:
+    """How much the welfare grows with each group's utility: [groups, 2] -> [groups, 2]."""
+    match config.kind:
+        case "nash":
+            return 1 / (config.epsilon + utilities)
+        case "p_mean":
+            return (config.epsilon + utilities) ** (config.power - 1)
+        case "utilitarian":
+            return torch.ones_like(utilities)
+    groups = len(utilities)
+    by_rank = utilities.new_tensor(
+        [1.0] + [0.0] * (groups - 1)
+        if config.kind == "egalitarian"
+        else [(2 * (groups - rank) - 1) / groups**2 for rank in range(groups)]
+    )
+    ranks = utilities.argsort(dim=0).argsort(dim=0)
+    weights = by_rank[ranks]
+    alike = (utilities.unsqueeze(0) == utilities.unsqueeze(1)).to(weights.dtype)  # [groups, groups, 2]
+    return (alike * weights.unsqueeze(0)).sum(dim=1) / alike.sum(dim=1).clamp(min=1)
 
 
 def moving_average(utilities: Tensor, sums: Tensor, counts: Tensor, decay: float) -> Tensor:

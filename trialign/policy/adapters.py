@@ -30,6 +30,10 @@ class AdapterConfig:
         target_modules: names of the linear layers that are adapted, or ``all-linear``.
         train_layers: ``all``, or ``upper``: only the upper half of the decoder's layers has adapters. Nothing below
             them has a gradient, so that a step costs less and learns less.
+        lower_cache_mb: with ``upper``, memory for the hidden states that enter it, in megabytes: a row that comes again
+            begins there; 0: every row goes through all layers.
+        activation: ``always``, or ``profile``: the adapters act from the profile on, which stands after the question
+            (`trialign.policy.activated`). All groups then share what stands before it.
     """
 
     adapters: Literal["per_group", "shared"] = "per_group"
@@ -37,6 +41,8 @@ class AdapterConfig:
     alpha: int = 32
     target_modules: str | tuple[str, ...] = "all-linear"
     train_layers: Literal["all", "upper"] = "all"
+    lower_cache_mb: int = 1024
+    activation: Literal["always", "profile"] = "always"
 
 
 @dataclass
@@ -44,7 +50,8 @@ class Routing:
     """Which adapter each row of the batch in flight goes through; shared by all layers of one policy.
 
     ``rows`` holds one adapter index a row, [rows]; the index ``len(adapters)`` stands for the base weights.
-    None sends every row through the base weights alone.
+    None sends every row through the base weights alone. ``active``, [rows, length] bool, turns the adapters off at
+    single positions; None leaves them on everywhere.
 
     ``held`` is there while weights and rows stay as they are (see `holding`): each layer's A and B, turned, of
     every block of rows.
@@ -52,6 +59,7 @@ class Routing:
 
     adapters: tuple[str, ...]
     rows: Tensor | None = field(default=None)
+    active: Tensor | None = field(default=None)
     held: dict[nn.Module, tuple[Tensor, Tensor]] | None = field(default=None)
 
     @contextmanager
@@ -86,10 +94,12 @@ class GroupLoraLinear(LoraLinear):
         if rows is None:
             return result
         names = self.routing.adapters
+        active = self.routing.active
+        inner = x if active is None else x * active.unsqueeze(2).to(x.dtype)  # B A 0 = 0
         weights = [_weight(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
         if self.routing.held is not None:
-            return result + self._held_delta(x, rows, weights).to(result.dtype)
-        delta: Tensor = _GroupedLora.apply(x, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
+            return result + self._held_delta(inner, rows, weights).to(result.dtype)
+        delta: Tensor = _GroupedLora.apply(inner, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
         return result + delta.to(result.dtype)
 
     def _held_delta(self, x: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> Tensor:
@@ -159,11 +169,19 @@ def _by_adapter(values: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> list
     return list(sums[:count].unbind())
 
 
-def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig) -> tuple[PeftModel, Routing]:
+def attach_adapters(
+    model: PreTrainedModel, names: tuple[str, ...], config: AdapterConfig, invocation: Sequence[int] = ()
+) -> tuple[PeftModel, Routing]:
     """Puts one LoRA adapter a name into the model, all with equal initial weights, and routes rows to them.
 
     Equal initial weights mean that groups which see equal data learn equal adapters: every later difference
     comes from the data.
+
+    Args:
+        model: the base model; it is changed in place.
+        names: of the adapters.
+        config: of the adapters.
+        invocation: token ids from which on activated adapters act; PEFT finds them in the adapter's configuration.
 
     Raises:
         UserError: the base model cannot hold such adapters, or a name cannot name one.
@@ -179,6 +197,7 @@ def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: Adap
             )
     targets = config.target_modules
     layers = int(model.config.num_hidden_layers)
+    first = first_adapted(model, config)
     upper = config.train_layers == "upper"
     if upper and isinstance(targets, str):
         targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
@@ -186,10 +205,11 @@ def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: Adap
         r=config.rank,
         lora_alpha=config.alpha,
         target_modules=targets if isinstance(targets, str) else list(targets),
-        layers_to_transform=list(range(layers // 2, layers)) if upper else None,
+        layers_to_transform=list(range(first, layers)) if upper else None,
         lora_dropout=0.0,
         bias="none",
         task_type="CAUSAL_LM",
+        alora_invocation_tokens=list(invocation) or None,
     )
     try:
         # PEFT warns of, then casts, half-precision adapters; fp32 adapters are wanted in any case.
@@ -212,6 +232,11 @@ def attach_adapters(model: PreTrainedModel, names: tuple[str, ...], config: Adap
                 _weight(module.lora_A, name).requires_grad_(True)
                 _weight(module.lora_B, name).requires_grad_(True)
     return peft_model, routing
+
+
+def first_adapted(model: PreTrainedModel, config: AdapterConfig) -> int:
+    """Index of the lowest decoder layer with adapters."""
+    return int(model.config.num_hidden_layers) // 2 if config.train_layers == "upper" else 0
 
 
 def _linear_names(model: PreTrainedModel) -> tuple[str, ...]:

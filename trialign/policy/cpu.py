@@ -27,3 +27,13 @@ def attention_kernel(device: torch.device, length: int) -> AbstractContextManage
     if device.type == "cpu" and length <= SHORT_ROW:
         return sdpa_kernel(SDPBackend.MATH)
     return nullcontext()
+
+
+def same_kernel_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For a layer that the backward pass computes again: with the kernel that it attends with now.
+
+    Returns:
+        The contexts of the first pass and of the second, as ``torch.utils.checkpoint`` takes them.
+    """
+    plain = not torch.backends.cuda.flash_sdp_enabled()
+    return nullcontext(), sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from trialign.errors import UserError
-from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
-from trialign.policy.cpu import attention_kernel
+from trialign.policy.activated import Prefixes, active_positions
+from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
+from trialign.policy.cpu import attention_kernel, same_kernel_again
+from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
 
@@ -40,19 +42,33 @@ class GroupPolicy(nn.Module):
         model: the base model; it is changed in place (LoRA layers are injected).
         groups: the groups that are trained, in order. A row of any other group goes through the base weights.
         config: the adapters.
+        invocation: with ``activation: profile``, the token ids that open a profile; the adapters act from their last
+            occurrence on, and in a prompt without them not at all.
 
     Raises:
         UserError: the base model cannot carry the adapters or the prefix tree.
+        ValueError: activated adapters without invocation, or the other way round.
     """
 
-    def __init__(self, model: PreTrainedModel, groups: Sequence[str], config: AdapterConfig) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        groups: Sequence[str],
+        config: AdapterConfig,
+        invocation: Sequence[int] = (),
+    ) -> None:
         super().__init__()
+        if (config.activation == "profile") != bool(invocation):
+            raise ValueError(f"activation is {config.activation}, with {len(invocation)} invocation tokens")
+        self.invocation = tuple(invocation)
         self.groups = tuple(groups)
         self.config = config
         self.adapters = (SHARED,) if config.adapters == "shared" else self.groups
         self.model: PeftModel
-        self.model, self.routing = attach_adapters(model, self.adapters, config)
+        self.model, self.routing = attach_adapters(model, self.adapters, config, self.invocation)
         score_in_chunks(self.base)
+        kept = config.train_layers == "upper" and config.lower_cache_mb > 0
+        self.lower = LowerStates(config.lower_cache_mb) if kept else None
         # A model may bring penalties and cut-offs of its own: its replies would not follow the scored policy.
         self.base.generation_config = GenerationConfig()
 
@@ -87,6 +103,10 @@ class GroupPolicy(nn.Module):
         name = self.adapter_of(group)
         return len(self.adapters) if name is None else self.adapters.index(name)
 
+    def checkpoint_activations(self) -> None:
+        """From now on, in training mode, a layer keeps its input alone and is computed again in the backward pass."""
+        self.base.activation_checkpointing_enable({"use_reentrant": False, "context_fn": same_kernel_again})
+
     def score(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
         """Log-probability of every branch, given the path that leads to it.
 
@@ -97,17 +117,68 @@ class GroupPolicy(nn.Module):
         Returns:
             [B] sums over the branch's tokens, in nats, of ``score_dtype``.
         """
+        mask, past = batch.attention_mask, None
+        if batch.prefix is not None:
+            past = self._prefix_cache(batch.prefix)
+            mask = torch.cat([batch.prefix.mask(mask.shape[2]), mask], dim=3)
         self.routing.rows = None if reference else batch.adapters
-        with attention_kernel(batch.input_ids.device, batch.input_ids.shape[1]):
-            hidden = self.base.get_decoder()(
-                input_ids=batch.input_ids,
-                attention_mask=batch.attention_mask,
-                position_ids=batch.position_ids.clamp(min=0),
-                use_cache=False,
-            ).last_hidden_state
+        with attention_kernel(batch.input_ids.device, mask.shape[3]):
+            if self.keeps_lower_states and torch.is_grad_enabled() and past is None:
+                hidden = self._upper(batch)
+            else:
+                hidden = self._decode(batch, mask, past_key_values=past)
         selected = hidden.flatten(0, 1).index_select(0, batch.source)
         tokens: Tensor = self.base.get_output_embeddings()(selected, batch.target)
         return tokens.new_zeros(len(batch.branch_lengths)).index_add(0, batch.branch, tokens)
+
+    @property
+    def keeps_lower_states(self) -> bool:
+        """Whether training begins at the lowest layer with adapters where a row's states below it are known.
+
+        Not where the weights lie with several ranks (ZeRO 3): all of them must call the same layers.
+        """
+        return self.lower is not None and not any(hasattr(p, "ds_id") for p in self.base.parameters())
+
+    def _decode(self, batch: TreeBatch, mask: Tensor, **inputs: Any) -> Tensor:
+        """Hidden states of all positions, [rows, length, hidden]."""
+        if "inputs_embeds" not in inputs:
+            inputs["input_ids"] = batch.input_ids
+        hidden: Tensor = self.base.get_decoder()(
+            attention_mask=mask, position_ids=batch.position_ids.clamp(min=0), use_cache=False, **inputs
+        ).last_hidden_state
+        return hidden
+
+    def _upper(self, batch: TreeBatch) -> Tensor:
+        """The same as `_decode`, with the states below the adapters taken from memory where they are there."""
+        assert self.lower is not None
+        decoder, first = self.base.get_decoder(), first_adapted(self.base, self.config)
+
+        @torch.no_grad()
+        def compute(rows: Tensor) -> Tensor:
+            part = replace(
+                batch, **{name: getattr(batch, name)[rows] for name in ("input_ids", "position_ids", "attention_mask")}
+            )
+            with only(decoder, slice(first), norm=False):
+                return self._decode(part, part.attention_mask)
+
+        states = self.lower.states(batch, compute)
+        with only(decoder, slice(first, None), norm=True):
+            return self._decode(batch, batch.attention_mask, inputs_embeds=states)
+
+    @torch.no_grad()
+    def _prefix_cache(self, prefix: Prefixes) -> Cache:
+        """The base model's keys and values of every row's prefix, each computed once."""
+        if any(getattr(part, "gradient_checkpointing", False) for part in self.base.modules()):
+            # transformers drops keys and values that it is given when it computes a layer twice.
+            raise UserError(
+                "Activated adapters (policy.activation=profile) cannot be trained with activation checkpointing",
+                "Turn activation checkpointing off, or set policy.activation=always",
+            )
+        self.routing.rows = None
+        with attention_kernel(prefix.input_ids.device, prefix.input_ids.shape[1]):
+            cache: Cache = self.base.get_decoder()(input_ids=prefix.input_ids, use_cache=True).past_key_values
+        cache.batch_select_indices(prefix.of_row)
+        return cache
 
     @torch.no_grad()
     def generate(
@@ -138,7 +209,8 @@ class GroupPolicy(nn.Module):
         ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
-        cache = self._prompt_cache(ids, mask, samples) if samples > 1 and ids.shape[1] > 1 else None
+        cached = (samples > 1 or self.invocation) and ids.shape[1] > 1
+        cache = self._prompt_cache(ids, mask, samples) if cached else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
         sampled = sampling.temperature > 0
         options: dict[str, Any] = {"do_sample": sampled}
@@ -164,13 +236,22 @@ class GroupPolicy(nn.Module):
 
     def _prompt_cache(self, ids: Tensor, mask: Tensor, samples: int) -> Cache:
         """Keys and values of all prompts but for their last token, once for each of a prompt's samples."""
+        if self.invocation:
+            self.routing.active = active_positions(ids, self.invocation)[:, :-1]
+        try:
+            cache = self._filled_cache(ids, mask)
+        finally:
+            self.routing.active = None
+        cache.batch_repeat_interleave(samples)
+        return cache
+
+    def _filled_cache(self, ids: Tensor, mask: Tensor) -> Cache:
         cache: Cache = self.base.get_decoder()(
             input_ids=ids[:, :-1],
             attention_mask=mask[:, :-1],
             position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1],
             use_cache=True,
         ).past_key_values
-        cache.batch_repeat_interleave(samples)
         return cache
 
     def adapter_state(self, adapter: str) -> dict[str, Tensor]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 
 from trialign.policy.cpu import SHORT_ROW
 from trialign.policy.group_policy import GroupPolicy
-from trialign.policy.tree import TreeRow, build_tree_batch, share_prefixes
+from trialign.policy.tree import TreeRow, build_tree_batch, rows_alone, share_prefixes
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -44,29 +43,12 @@ def score_rows(
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
-    shared = share_prefixes(rows, min(SHORT_ROW, batch_tokens))
+    shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
     for indices in length_batches([one.row.tokens for one in shared], batch_tokens):
-        batch = build_tree_batch([shared[i].row for i in indices]).to(policy.device)
+        batch = build_tree_batch([shared[i].row for i in indices], policy.invocation).to(policy.device)
         values = policy.score(batch, reference=reference).tolist()
         members = [member for i in indices for member in shared[i].members]
         for index in members:
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
     return scores
-
-
-def option_distribution(scores: Sequence[float], lengths: Sequence[int], scoring: str) -> tuple[float, ...]:
-    """S_g: the softmax over options of the options' scores.
-
-    Args:
-        scores: [K] log-probability sums, in nats.
-        lengths: [K] tokens behind each sum.
-        scoring: ``mean`` divides each sum by its length; ``sum`` and ``letter`` take it as it is.
-
-    Returns:
-        [K] probabilities.
-    """
-    values = [s / n for s, n in zip(scores, lengths, strict=True)] if scoring == "mean" else list(scores)
-    largest = max(values)
-    shares = [math.exp(value - largest) for value in values]
-    return tuple(share / sum(shares) for share in shares)

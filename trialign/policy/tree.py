@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import takewhile
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from trialign.policy.activated import Prefixes, activation_start, prefixes_of
 
 ROOT = -1
 LEAST_SAVED = 8  # tokens; joining rows for less costs more attention than it saves
@@ -68,6 +71,7 @@ class TreeBatch:
         target: [actions] the action token's id.
         branch: [actions] the branch it belongs to; branches are numbered through the rows in order.
         branch_lengths: [branches] action tokens a branch.
+        prefix: what stands before the rows and goes through the base weights (activated adapters); None: nothing.
     """
 
     input_ids: Tensor
@@ -78,10 +82,13 @@ class TreeBatch:
     target: Tensor
     branch: Tensor
     branch_lengths: Tensor
+    prefix: Prefixes | None = None
 
     def to(self, device: torch.device | str) -> TreeBatch:
         """The same batch on another device."""
-        return TreeBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in parts.items()}
+        return TreeBatch(**moved)
 
     @property
     def padding_share(self) -> float:
@@ -90,13 +97,20 @@ class TreeBatch:
         return float((self.position_ids < 0).float().mean())
 
 
-def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
+def build_tree_batch(rows: Sequence[TreeRow], invocation: Sequence[int] = ()) -> TreeBatch:
     """Packs rows into one batch.
+
+    Args:
+        rows: at least one.
+        invocation: token ids from which on activated adapters act; empty: they always act.
 
     Raises:
         ValueError: an empty segment, a parent that comes later, an action without a parent, or no action at
-            all.
+            all; a row whose prompts begin differently before the invocation.
     """
+    beginnings: list[tuple[int, ...]] = [()] * len(rows)
+    if invocation:
+        rows, beginnings = _without_beginnings(rows, invocation)
     length = max(row.tokens for row in rows)
     count = len(rows)
     input_ids = torch.zeros(count, length, dtype=torch.long)
@@ -114,7 +128,7 @@ def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
             size = len(segment.tokens)
             here = slice(column, column + size)
             input_ids[index, here] = torch.tensor(segment.tokens)
-            begin = 0
+            begin = len(beginnings[index])
             if segment.parent != ROOT:
                 parent_end = ends[segment.parent]
                 begin = int(position_ids[index, parent_end]) + 1
@@ -142,7 +156,13 @@ def build_tree_batch(rows: Sequence[TreeRow]) -> TreeBatch:
         target=torch.tensor(target),
         branch=torch.tensor(branch),
         branch_lengths=torch.tensor(branch_lengths),
+        prefix=prefixes_of(beginnings),
     )
+
+
+def rows_alone(rows: Sequence[TreeRow]) -> list[JoinedRow]:
+    """Every row as it is: those of activated adapters share what stands before them instead."""
+    return [JoinedRow(row, (index,)) for index, row in enumerate(rows)]
 
 
 def share_prefixes(rows: Sequence[TreeRow], longest: int) -> list[JoinedRow]:
@@ -229,6 +249,29 @@ def _joined(rows: Sequence[TreeRow], members: Sequence[int], shared: int) -> Joi
             segments.append(Segment(tokens, beginning if begins else places[segment.parent], segment.action))
             places.append(len(segments) - 1)
     return JoinedRow(TreeRow(rows[members[0]].adapter, tuple(segments)), tuple(members))
+
+
+def _without_beginnings(
+    rows: Sequence[TreeRow], invocation: Sequence[int]
+) -> tuple[list[TreeRow], list[tuple[int, ...]]]:
+    """The rows from their invocation on, and what stood before it; a row without one stays whole."""
+    shortened, beginnings = [], []
+    for row in rows:
+        starts = {
+            index: activation_start(segment.tokens, invocation) or 0
+            for index, segment in enumerate(row.segments)
+            if segment.parent == ROOT
+        }
+        different = {row.segments[index].tokens[:start] for index, start in starts.items()}
+        if len(different) > 1:
+            raise ValueError("the prompts of a row begin differently before the invocation")
+        segments = (
+            replace(segment, tokens=segment.tokens[starts.get(index, 0) :])
+            for index, segment in enumerate(row.segments)
+        )
+        shortened.append(TreeRow(row.adapter, tuple(segments)))
+        beginnings.append(different.pop())
+    return shortened, beginnings
 
 
 def _check(segment: Segment, index: int) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
+from lightning.fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
+from trialign import distributed
 from trialign.progress import Progress
 from trialign.training.states import SavedStates
 
@@ -141,6 +144,46 @@ class ResumeCheckpoint(Callback):
                 logger.save()
         if self._stopping:
             raise Stopped(f"stopped after step {self._saved}")
+
+
+class RandomStates(Callback):
+    """Keeps the random numbers' states of torch, NumPy and Python in resumable states, of every rank its own.
+
+    A training that is resumed draws what it would have drawn. A rank that the writers did not have keeps its seed.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: list[dict[str, Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every rank's states; all ranks call it."""
+        return {"ranks": distributed.gather(random_states())}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Notes them: what is set up between here and the first step may draw numbers too."""
+        self._loaded = state_dict["ranks"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sets this rank's."""
+        if distributed.rank() < len(self._loaded):
+            set_random_states(self._loaded[distributed.rank()])
+
+
+def random_states() -> dict[str, Any]:
+    """The states of torch's generators (those of the CPU and of this rank's GPU), NumPy's and Python's."""
+    states = _collect_rng_states(include_cuda=False)
+    name, key, *rest = states["numpy"]
+    states["numpy"] = (name, key.tolist(), *rest)  # a state on disk holds tensors and plain values alone
+    if torch.cuda.is_available():
+        states["gpu"] = torch.cuda.get_rng_state()
+    return states
+
+
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Sets what `random_states` gave."""
+    _set_rng_states(dict(states))
+    if "gpu" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["gpu"])
 
 
 class EarlierMetrics(Callback):

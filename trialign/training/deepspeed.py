@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,13 +12,14 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch.plugins import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy
-from torch import nn
+from torch import Tensor, nn
 
 from trialign import distributed
 from trialign.policy.adapters import GroupLoraLinear
 
 log = logging.getLogger("trialign")
 Stage = Literal[1, 2, 3]
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ZeroStrategy(DeepSpeedStrategy):
     """
 
     def __init__(self, stage: Stage, sharding: ShardingConfig) -> None:
-        super().__init__(config=zero_config(stage, sharding), exclude_frozen_parameters=True)
+        super().__init__(config=zero_config(stage, sharding))
 
     def setup_environment(self) -> None:
         """As Lightning's, without the refusal of CPUs."""
@@ -81,6 +82,89 @@ class ZeroStrategy(DeepSpeedStrategy):
                     deepspeed.zero.register_external_parameter(layer, weight)
             _log_shares(model)
         return engine, sharded
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        """The trained weights, whole and in float32, as one process has them; on rank 0 alone. All ranks call it."""
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        assert self.lightning_module is not None
+        state: dict[str, Any] = self.lightning_module.state_dict()
+        for name, parameter in self._trained():
+            state[name] = _on_first_rank(safe_get_full_fp32_param(parameter))
+        return state
+
+    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
+        """AdamW's state as torch states it without shares; its tensors are on rank 0 alone. All ranks call it."""
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        inner, shares = _inner_optimizer(self._sharded)
+        step = inner.state[shares[0]]["step"]
+        state = {
+            index: {
+                "step": step.clone(),  # one tensor for all would be counted up once for each
+                **{key: _on_first_rank(safe_get_full_optimizer_state(parameter, key)) for key in MOMENTS},
+            }
+            for index, (_, parameter) in enumerate(self._trained())
+        }
+        group = {key: value for key, value in inner.param_groups[0].items() if key != "params"}
+        # Numbers alone: with 16-mixed, the scale and when it last changed.
+        scaler = {
+            key: value for key, value in vars(self._sharded.loss_scaler).items() if isinstance(value, int | float)
+        }
+        return {"state": state, "param_groups": [{**group, "params": list(state)}], "loss_scaler": scaler}
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
+        """One file, written by rank 0: it says nothing of shares, and any number of ranks goes on from it."""
+        DDPStrategy.save_checkpoint(self, checkpoint, filepath, storage_options)
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """As one process reads it."""
+        return DDPStrategy.load_checkpoint(self, checkpoint_path, weights_only)
+
+    @property
+    def lightning_restore_optimizer(self) -> bool:
+        """Lightning hands over the optimizer's state too; DeepSpeed's own checkpoints are not used."""
+        return True
+
+    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
+        """Each rank takes its share of the trained weights, of those it computes with and of DeepSpeed's own copy."""
+        state = dict(checkpoint["state_dict"])
+        for name, parameter in self._trained():
+            value = state.pop(name)
+            with gathered([parameter], changed=True):
+                parameter.data.copy_(value)
+            _set_share(parameter, value, None)
+        assert self.lightning_module is not None
+        self.lightning_module.load_state_dict(state, strict=False)
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
+        """Each rank takes its share of AdamW's moments."""
+        (stated,) = checkpoint["optimizer_states"]
+        inner, shares = _inner_optimizer(self._sharded)
+        for share in shares:
+            # As AdamW's first step would make it.
+            inner.state[share] = {
+                "step": stated["state"][0]["step"].clone(),
+                **{key: torch.zeros_like(share) for key in MOMENTS},
+            }
+        if not self.zero_stage_3:
+            self._sharded._lazy_init_hp_params_optimizer_state()
+        for index, (_, parameter) in enumerate(self._trained()):
+            for key in MOMENTS:
+                _set_share(parameter, stated["state"][index][key], key)
+        for group, values in zip(inner.param_groups, stated["param_groups"], strict=True):
+            group.update({key: value for key, value in values.items() if key != "params"})
+        vars(self._sharded.loss_scaler).update(stated.get("loss_scaler", {}))
+
+    @property
+    def _sharded(self) -> Any:
+        """DeepSpeed's optimizer, around torch's."""
+        return self.optimizers[0]
+
+    def _trained(self) -> list[tuple[str, nn.Parameter]]:
+        """Names and trained parameters, in the optimizer's order."""
+        assert self.lightning_module is not None
+        return [pair for pair in self.lightning_module.named_parameters() if pair[1].requires_grad]
 
 
 class ZeroPrecision(DeepSpeedPrecision):
@@ -122,16 +206,52 @@ def zero_config(stage: Stage, sharding: ShardingConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def gathered(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Parameters are whole inside, on every rank; all ranks must enter. Without shares, nothing happens."""
+def gathered(parameters: Iterable[nn.Parameter], *, changed: bool = False) -> Iterator[None]:
+    """Parameters are whole inside, on every rank; all ranks must enter. Without shares, nothing happens.
+
+    Args:
+        parameters: shared ones or not.
+        changed: what is written to them inside, on rank 0, stays.
+    """
     shared = [parameter for parameter in parameters if hasattr(parameter, "ds_id")]
     if not shared:
         yield
         return
     import deepspeed
 
-    with deepspeed.zero.GatheredParameters(shared):
+    with deepspeed.zero.GatheredParameters(shared, modifier_rank=0 if changed else None):
         yield
+
+
+def _inner_optimizer(sharded: Any) -> tuple[torch.optim.Optimizer, list[nn.Parameter]]:
+    """The optimizer of torch inside DeepSpeed's, and this rank's flat shares, by which its state is kept."""
+    name = "fp32_partitioned_groups_flat"  # of stage 3
+    return sharded.optimizer, getattr(sharded, name if hasattr(sharded, name) else "single_partition_of_fp32_groups")
+
+
+def _set_share(parameter: Any, value: Tensor, moment: str | None) -> None:
+    """Cuts this rank's share out of a whole value, for DeepSpeed's copy of a parameter or for a moment of it."""
+    from deepspeed import utils
+
+    if not hasattr(parameter, "ds_id"):
+        if moment is None:
+            utils.safe_set_full_fp32_param(parameter, value)
+        else:
+            utils.safe_set_full_optimizer_state(parameter, value, moment)
+        return
+    # At stage 3 the last share is padded, which the functions for whole values do not allow for.
+    length = parameter.ds_tensor.numel()
+    flat = value.new_zeros(length * distributed.world_size())
+    flat[: value.numel()] = value.flatten()
+    share = flat.narrow(0, length * distributed.rank(), length)
+    if moment is None:
+        utils.safe_set_local_fp32_param(parameter, share)
+    else:
+        utils.safe_set_local_optimizer_state(parameter, share, moment)
+
+
+def _on_first_rank(value: Tensor) -> Tensor | None:
+    return value.cpu() if distributed.rank() == 0 else None
 
 
 def _log_shares(model: nn.Module) -> None:

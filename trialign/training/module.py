@@ -14,13 +14,21 @@ from torchmetrics import Metric
 from transformers import get_cosine_schedule_with_warmup
 
 from trialign import distributed
-from trialign.environment import Scoring
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
+from trialign.objectives.baselines import (
+    group_weights,
+    likelihood_loss,
+    pair_losses_by_group,
+    preference_pair_loss,
+    robust_pair_loss,
+)
 from trialign.objectives.config import ObjectiveConfig
-from trialign.objectives.updates import StepCounts, UpdateLoss, awr_update, expected_update
+from trialign.objectives.updates import StepCounts, UpdateLoss, expected_update, sampled_update
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
+from trialign.scoring import Scoring
 from trialign.training.steps import step_counts
+from trialign.trajectories.answers import LikelihoodUnits, PairUnits
 from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
 from trialign.trajectories.datamodule import StepBatch
 
@@ -51,13 +59,14 @@ class TriAlignModule(LightningModule):
         policy: the agents; only their adapters are trained and stored in checkpoints.
         objective: what is optimised.
         optimizer: how.
-        scoring: how an option's tokens become its score.
+        scoring: how the scores of options become S_g.
         utilities: [groups, 2] A_g and P_g of the base model, NaN where the data has no such query.
         steps: optimizer steps in all, for the schedule.
         micro_batches: forward and backward passes in one optimizer step on each rank.
     """
 
     utilities: Tensor
+    pair_losses: Tensor
 
     def __init__(
         self,
@@ -78,6 +87,9 @@ class TriAlignModule(LightningModule):
         self._step_rewards = torch.zeros_like(utilities)
         self._step_counts = torch.zeros(2)
         groups = len(policy.groups)
+        self.register_buffer("pair_losses", utilities.new_zeros(groups))  # mean losses, summed over the steps
+        self._step_pair_losses = torch.zeros_like(self.pair_losses)
+        self._step_pairs: tuple[int, ...] = ()
         self.truth = TruthDisparity(groups)
         self.divergence = AnswerDivergence(groups)
         self.preference = PreferenceAlignment(groups)
@@ -89,6 +101,7 @@ class TriAlignModule(LightningModule):
             TrainingDivergedError: the loss is not finite.
         """
         counts = step_counts(batch.step, self.objective.update, self.objective.inconsistency.weight)
+        self._step_pairs = counts.pairs
         weights = welfare_weights(self.utilities, self.objective.welfare)
         parts = self._losses(batch.batch, weights, counts)
         loss = torch.stack([part.loss for part in parts]).sum()
@@ -100,6 +113,8 @@ class TriAlignModule(LightningModule):
         for part in parts:
             self._step_rewards = self._step_rewards.to(self.device) + part.rewards
             self._step_counts = self._step_counts.to(self.device) + part.counts
+            if part.pair_losses is not None:
+                self._step_pair_losses = self._step_pair_losses.to(self.device) + part.pair_losses
         self._log_step(parts, loss, counts, weights, batch.batch)
         # Lightning averages over micro-batches and DDP over ranks; the counts are of the whole step already.
         return loss * distributed.world_size() * self.micro_batches
@@ -109,13 +124,19 @@ class TriAlignModule(LightningModule):
         super().optimizer_step(epoch, batch_idx, *args, **kwargs)
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
-        sums = torch.cat([self._step_rewards.flatten(), self._step_counts])
+        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses)
+        sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts = sums[:-2].view_as(self.utilities), sums[-2:]
-        self.utilities = moving_average(self.utilities, rewards, counts, self.objective.welfare.decay)
+        rewards, counts, pair_losses = sums.split([part.numel() for part in parts])
+        self.utilities = moving_average(
+            self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
+        )
+        if self._step_pairs:
+            self.pair_losses = self.pair_losses + pair_losses / pair_losses.new_tensor(self._step_pairs).clamp(min=1)
         self._step_rewards = torch.zeros_like(self._step_rewards)
         self._step_counts = torch.zeros_like(self._step_counts)
+        self._step_pair_losses = torch.zeros_like(self._step_pair_losses)
 
     def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
         """Scores turn 0 of validation episodes whose answers are enumerated; one without them only keeps step."""
@@ -145,6 +166,10 @@ class TriAlignModule(LightningModule):
     def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> list[UpdateLoss]:
         branches = self.policy.score(batch.tree)
         losses = []
+        if batch.likelihood:
+            losses.append(self._likelihood(batch.likelihood, branches, counts))
+        if batch.pairs:
+            losses.append(self._pairs(batch.pairs, branches, counts))
         if batch.choice:
             choice = batch.choice
             losses.append(
@@ -162,7 +187,7 @@ class TriAlignModule(LightningModule):
         if batch.samples:
             s = batch.samples
             losses.append(
-                awr_update(
+                sampled_update(
                     branches[s.branches],
                     s.behaviour,
                     s.truth,
@@ -175,6 +200,24 @@ class TriAlignModule(LightningModule):
             )
         return losses
 
+    def _likelihood(self, units: LikelihoodUnits, branches: Tensor, counts: StepCounts) -> UpdateLoss:
+        return self._baseline(likelihood_loss(branches[units.branches], counts.action_tokens))
+
+    def _pairs(self, units: PairUnits, branches: Tensor, counts: StepCounts) -> UpdateLoss:
+        config = self.objective.pairs
+        better, worse = branches[units.better] - units.reference, branches[units.worse]
+        sums = pair_losses_by_group(better, worse, units.groups, len(self.policy.groups), config.beta)
+        if config.group_step:
+            weights = group_weights(self.pair_losses, config.group_step)
+            return self._baseline(robust_pair_loss(sums, sums.new_tensor(counts.pairs), weights), sums)
+        return self._baseline(preference_pair_loss(better, worse, sum(counts.pairs), config.beta), sums)
+
+    def _baseline(self, loss: Tensor, pair_losses: Tensor | None = None) -> UpdateLoss:
+        """The loss of an update that estimates no rewards."""
+        nothing = torch.zeros_like(self.utilities), torch.zeros_like(self._step_counts).to(self.device)
+        zero = loss.new_zeros(())
+        return UpdateLoss(loss, *nothing, zero, zero, None if pair_losses is None else pair_losses.detach())
+
     def _option_log_probabilities(self, batch: EpisodeBatch, branches: Tensor) -> Tensor:
         assert batch.choice is not None
         scores = branches[batch.choice.branches.clamp(min=0)]
@@ -182,8 +225,9 @@ class TriAlignModule(LightningModule):
 
     def _distributions(self, choice: ChoiceUnits, scores: Tensor, lengths: Tensor) -> Tensor:
         """Log S_g: [U, G, K] sums -> log-softmax over the options that are there."""
-        if self.scoring == "mean":
+        if self.scoring.kind == "mean":
             scores = scores / lengths[choice.branches.clamp(min=0)]
+        scores = scores / self.scoring.temperature
         return scores.masked_fill(choice.branches < 0, float("-inf")).log_softmax(dim=2)
 
     def _log_step(
@@ -199,7 +243,8 @@ class TriAlignModule(LightningModule):
             "train/kl": torch.stack([p.kl for p in parts]).sum() / max(counts.choice, 1),
             "train/padding": batch.tree.padding_share,
         }
-        for index, group in enumerate(self.policy.groups):
+        weighted = batch.choice is not None or batch.samples is not None
+        for index, group in enumerate(self.policy.groups if weighted else ()):
             for column, kind in enumerate(("truth", "preference")):
                 values[f"utility/{kind}/{group}"] = self.utilities[index, column]
                 values[f"weight/{kind}/{group}"] = weights[index, column]
@@ -237,7 +282,8 @@ class TriAlignModule(LightningModule):
 
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
     """Keeps frozen weights out of every checkpoint, also under a second name that tied ones have."""
-    kept = {name for name, parameter in module.named_parameters() if parameter.requires_grad} | {"utilities"}
+    trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    kept = trained | {"utilities", "pair_losses"}
     for name in [name for name in state if name.removeprefix(prefix) not in kept]:
         del state[name]
 

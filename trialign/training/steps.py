@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from trialign.objectives.updates import StepCounts
-from trialign.policy.scoring import option_distribution
 from trialign.rewards import preference_reward_of_distribution
+from trialign.scoring import Scoring
+from trialign.trajectories.answers import answers_of, best_answer, pairs_of
 from trialign.trajectories.batches import Episode, Update, enumerates
 from trialign.trajectories.records import Trajectory
 
@@ -29,17 +30,14 @@ def step_counts(episodes: Sequence[Episode], update: Update, penalty: float) -> 
         truth=sum(_has_truth(turn[0]) for turn in observations),
         preference=sum(_has_preference(turn[0]) for turn in observations),
         choice=sum(enumerates(turn[0], update) for turn in observations),
-        action_tokens=sum(
-            len(sample.token_ids)
-            for turn in observations
-            for trajectory in turn
-            if not enumerates(trajectory, update) and _earns_differently(trajectory, penalty)
-            for sample in trajectory.samples
-        ),
+        action_tokens=sum(_learned_tokens(row, update, penalty) for turn in observations for row in turn),
+        pairs=tuple(sum(len(pairs_of(row)) for row in rows) for rows in zip(*observations, strict=True))
+        if update == "pairs"
+        else (),
     )
 
 
-def reference_utilities(episodes: Sequence[Episode], scoring: str, update: Update) -> Tensor:
+def reference_utilities(episodes: Sequence[Episode], scoring: Scoring, update: Update) -> Tensor:
     """A_g and P_g of the base model, from the rewards and scores that were stored when the data was collected.
 
     Returns:
@@ -56,7 +54,7 @@ def reference_utilities(episodes: Sequence[Episode], scoring: str, update: Updat
     return torch.tensor([[fmean(part) if part else math.nan for part in parts] for parts in rewards])
 
 
-def _expected_rewards(trajectory: Trajectory, scoring: str, update: Update) -> tuple[list[float], list[float]]:
+def _expected_rewards(trajectory: Trajectory, scoring: Scoring, update: Update) -> tuple[list[float], list[float]]:
     if not enumerates(trajectory, update):
         samples = trajectory.samples
         return (
@@ -64,10 +62,19 @@ def _expected_rewards(trajectory: Trajectory, scoring: str, update: Update) -> t
             [sample.reward_preference for sample in samples if sample.reward_preference is not None],
         )
     lengths = [len(option) for option in trajectory.options]
-    shares = option_distribution(trajectory.option_log_probabilities, lengths, scoring)
+    shares = scoring.distribution(trajectory.option_log_probabilities, lengths)
     truth = [] if trajectory.gold is None else [shares[trajectory.gold]]
     target = trajectory.target
     return truth, [] if target is None else [preference_reward_of_distribution(target, shares)]
+
+
+def _learned_tokens(trajectory: Trajectory, update: Update, penalty: float) -> int:
+    if update == "likelihood":
+        best = best_answer(trajectory)
+        return 0 if best is None else len(answers_of(trajectory)[best])
+    if update == "pairs" or enumerates(trajectory, update) or not _earns_differently(trajectory, penalty):
+        return 0
+    return sum(len(sample.token_ids) for sample in trajectory.samples)
 
 
 def _has_truth(trajectory: Trajectory) -> bool:

@@ -12,10 +12,18 @@ from torch import Tensor
 
 from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
-from trialign.policy.tree import JoinedRow, pack_rows
+from trialign.policy.tree import JoinedRow, pack_rows, rows_alone
+from trialign.trajectories.answers import (
+    LikelihoodUnits,
+    PairUnits,
+    answers_of,
+    best_answer,
+    likelihood_units,
+    pair_units,
+)
 from trialign.trajectories.records import Trajectory
 
-Update = Literal["auto", "expected", "awr"]
+Update = Literal["auto", "expected", "awr", "topr", "likelihood", "pairs", "none"]
 
 
 @dataclass(frozen=True)
@@ -93,12 +101,16 @@ class EpisodeBatch:
         tree: one tree per (query, exposure, group), short ones packed into one row.
         choice: observations whose answers are enumerated; None when there are none.
         samples: observations whose answers are sampled; None when there are none.
+        likelihood: the answers of the ``likelihood`` update; None under the others.
+        pairs: the pairs of the ``pairs`` update; None under the others.
     """
 
     query_ids: tuple[str, ...]
     tree: TreeBatch
-    choice: ChoiceUnits | None
-    samples: SampleUnits | None
+    choice: ChoiceUnits | None = None
+    samples: SampleUnits | None = None
+    likelihood: LikelihoodUnits | None = None
+    pairs: PairUnits | None = None
 
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same on another device."""
@@ -107,6 +119,8 @@ class EpisodeBatch:
             tree=self.tree.to(device),
             choice=self.choice.to(device) if self.choice else None,
             samples=self.samples.to(device) if self.samples else None,
+            likelihood=self.likelihood.to(device) if self.likelihood else None,
+            pairs=self.pairs.to(device) if self.pairs else None,
         )
 
 
@@ -135,17 +149,35 @@ def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns
 
 
 def enumerates(trajectory: Trajectory, update: Update) -> bool:
-    """Whether a trajectory is trained by its options (``expected``) rather than by its samples (``awr``)."""
-    return bool(trajectory.options) and update != "awr"
+    """Whether a trajectory is trained by its options (``expected``) rather than by its samples."""
+    return bool(trajectory.options) and update in ("auto", "expected")
 
 
-def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], update: Update) -> EpisodeBatch:
+def actions_of(trajectory: Trajectory, update: Update) -> tuple[tuple[int, ...], ...]:
+    """The answers that are branches of the trajectory's tree, as token ids."""
+    if update == "likelihood":
+        return (answers_of(trajectory)[best_answer(trajectory) or 0],)
+    if update == "pairs" or enumerates(trajectory, update):
+        return answers_of(trajectory)
+    return tuple(sample.token_ids for sample in trajectory.samples)
+
+
+def build_episode_batch(
+    episodes: Sequence[Episode],
+    adapters: Sequence[int],
+    update: Update,
+    invocation: Sequence[int] = (),
+    *,
+    pack: bool = True,
+) -> EpisodeBatch:
     """Packs episodes into one batch.
 
     Args:
         episodes: at least one.
         adapters: adapter index of each group, in the group set's order.
         update: which answers are branches of the trees.
+        invocation: token ids from which on activated adapters act, on rows that are not packed; empty: they always act.
+        pack: lay short rows side by side, so that what a row holds depends on its neighbours.
     """
     packer = _Numbering(update)
     units: dict[bool, list[tuple[tuple[Trajectory, ...], list[list[int]]]]] = {True: [], False: []}
@@ -156,15 +188,21 @@ def build_episode_batch(episodes: Sequence[Episode], adapters: Sequence[int], up
         for turn, trajectories in enumerate(episode.turns):
             actions = [branches[group][turn] for group in range(len(adapters))]
             units[enumerates(trajectories[0], update)].append((trajectories, actions))
-    packed = pack_rows(packer.rows)
+    packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
     units = {
         enumerated: [(turn, [[moved[branch] for branch in one] for one in actions]) for turn, actions in of_kind]
         for enumerated, of_kind in units.items()
     }
+    query_ids = tuple(episode.query_id for episode in episodes)
+    tree = build_tree_batch([one.row for one in packed], invocation)
+    if update == "likelihood":
+        return EpisodeBatch(query_ids, tree, likelihood=likelihood_units(units[False]))
+    if update == "pairs":
+        return EpisodeBatch(query_ids, tree, pairs=pair_units(units[False]))
     return EpisodeBatch(
-        query_ids=tuple(episode.query_id for episode in episodes),
-        tree=build_tree_batch([one.row for one in packed]),
+        query_ids,
+        tree,
         choice=_choice_units(units[True]) if units[True] else None,
         samples=_sample_units(units[False]) if units[False] else None,
     )
@@ -188,8 +226,7 @@ class _Numbering:
             segments.append(Segment(rest, parent))
             here = len(segments) - 1
             prompts.append((trajectory.prompt, here))
-            enumerated = enumerates(trajectory, self.update)
-            actions = trajectory.options if enumerated else [sample.token_ids for sample in trajectory.samples]
+            actions = actions_of(trajectory, self.update)
             numbers: dict[tuple[int, ...], int] = {}
             for action in actions:
                 # Equal samples are one branch: computed once, counted as often as they were drawn.

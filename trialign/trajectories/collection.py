@@ -12,7 +12,6 @@ from trialign.environment import (
     EnvironmentConfig,
     Observation,
     PromptConfig,
-    Scoring,
     check_fits,
     first_turn,
     is_revised,
@@ -26,11 +25,13 @@ from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import length_batches, option_distribution, score_rows
+from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
+from trialign.scoring import Scoring
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.trajectories.served import ServedReplies
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,11 @@ class CollectConfig:
 
 @dataclass(frozen=True)
 class Collector:
-    """Everything that one part of a collection depends on."""
+    """Everything that one part of a collection depends on.
+
+    Attributes:
+        served: writes the replies in place of the policy's base model; scores are always the policy's.
+    """
 
     policy: GroupPolicy
     renderer: ChatRenderer
@@ -67,6 +72,7 @@ class Collector:
     environment: EnvironmentConfig
     scoring: Scoring
     config: CollectConfig
+    served: ServedReplies | None = None
 
     def collect(self, queries: Sequence[Query]) -> tuple[Trajectory, ...]:
         """All turns of some queries; the same queries give the same trajectories, whatever came before.
@@ -158,6 +164,8 @@ class Collector:
             seed=stable_seed(key) % 2**32,
         )
         prompts = [observation.prompt for observation in observations]
+        if self.served:
+            return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         return self.policy.generate(
             prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
@@ -204,7 +212,7 @@ class Collector:
         )
         lengths = [len(option) for option in options]
         tempered = [score / self.config.temperature for score in scores]
-        probabilities = option_distribution(tempered, lengths, self.scoring)
+        probabilities = self.scoring.distribution(tempered, lengths)
         drawn = generator.choice(len(options), size=self.config.samples, p=probabilities)
         return [int(k) for k in drawn]
 
@@ -227,7 +235,7 @@ class Collector:
 
     def _spoken(self, query: Query, sample: Sample) -> tuple[int, ...]:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
-        if self.scoring == "letter" and query.options:
+        if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
         ids = sample.token_ids
         return ids[:-1] if ids[-1] == self.renderer.end_id else ids

@@ -47,7 +47,10 @@ class StepLoader:
         update: Update,
         steps: int,
         micro_batches: int,
+        invocation: Sequence[int],
+        pack: bool,
     ) -> None:
+        self.invocation, self.pack = tuple(invocation), pack
         self.episodes, self.adapters, self.plan, self.update = episodes, adapters, plan, update
         self.steps, self.micro_batches = steps, micro_batches
         self.position = 0
@@ -62,7 +65,9 @@ class StepLoader:
             step, part = divmod(self.position, self.micro_batches)
             chosen = self.plan.step(step)
             mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
-            batch = build_episode_batch([self.episodes[index] for index in mine], self.adapters, self.update)
+            batch = build_episode_batch(
+                [self.episodes[index] for index in mine], self.adapters, self.update, self.invocation, pack=self.pack
+            )
             self.position += 1
             yield StepBatch(batch, tuple(self.episodes[index] for index in chosen))
 
@@ -88,6 +93,8 @@ class TrajectoryDataModule(LightningDataModule):
         steps: optimizer steps in all.
         seed: of the order.
         visits: how often one pass visits every episode of a kind; once where not named.
+        invocation: token ids from which on activated adapters act; empty: they always act.
+        pack: lay short rows of a training step side by side.
     """
 
     def __init__(
@@ -101,17 +108,28 @@ class TrajectoryDataModule(LightningDataModule):
         steps: int,
         seed: int,
         visits: Mapping[Kind, int],
+        invocation: Sequence[int] = (),
+        pack: bool = True,
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation
-        self.adapters, self.update = tuple(adapters), update
-        self.micro_batches, self.steps = micro_batches, steps
+        self.adapters, self.update, self.invocation = tuple(adapters), update, tuple(invocation)
+        self.micro_batches, self.steps, self.pack = micro_batches, steps, pack
         kinds = tuple(episode.kind for episode in training)
         self.plan = EpisodePlan(kinds, queries_per_step, seed, tuple(sorted(visits.items())))
 
     def train_dataloader(self) -> Any:
         """All micro-batches of the training."""
-        return StepLoader(self.training, self.adapters, self.plan, self.update, self.steps, self.micro_batches)
+        return StepLoader(
+            self.training,
+            self.adapters,
+            self.plan,
+            self.update,
+            self.steps,
+            self.micro_batches,
+            self.invocation,
+            self.pack,
+        )
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:
         """This rank's share of the validation episodes, as many a batch as a training step has; turn 0 only.
@@ -130,5 +148,6 @@ class TrajectoryDataModule(LightningDataModule):
     def _validation_batch(self, episodes: Sequence[Episode], filler: Episode) -> EpisodeBatch:
         """The episodes as a batch; without any, one of which nothing is counted."""
         if episodes:
-            return build_episode_batch(episodes, self.adapters, "expected")
-        return replace(build_episode_batch([filler], self.adapters, "expected"), choice=None, samples=None)
+            return build_episode_batch(episodes, self.adapters, "expected", self.invocation)
+        empty = build_episode_batch([filler], self.adapters, "expected", self.invocation)
+        return replace(empty, choice=None, samples=None)

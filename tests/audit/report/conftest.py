@@ -17,6 +17,7 @@ from trialign.audit.summary import summarize, write_summary
 from trialign.groups import SocialGroup
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
+from trialign.scoring import Scoring
 
 MEMBERS = ("north", "south", "island")
 # What the groups answer to four facts in two paraphrases, "r" right, "v" and "w" wrong; an interesting day.
@@ -59,7 +60,7 @@ def write_audit(tmp_path: Path) -> WriteAudit:
             data="house",
             exposure="explicit",
             split="test",
-            scoring="sum",
+            scoring=Scoring(),
             eps=0.01,
             seconds=1.5,
             groups=groups,

@@ -53,7 +53,7 @@ def write_run(
             "model": asdict(tiny_config),
             "groups": group_section(groups),
             "prompt": {"system": "You are a helpful assistant.", "options": "listed"},
-            "scoring": "sum",
+            "scoring": {"kind": "sum", "temperature": 1.0},
             "policy": {"adapters": "per_group", "rank": rank, "alpha": 8, "target_modules": "all-linear"},
         }
         run.config_file.write_text(yaml.safe_dump(config), encoding="utf-8")

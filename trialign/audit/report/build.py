@@ -11,7 +11,7 @@ import pandas as pd
 
 from trialign import __version__
 from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import Difference, differences, measure_audit
+from trialign.audit.comparison import AuditMeasures, Difference, differences, measure_audit
 from trialign.audit.folders import AuditFolder, audit_folder
 from trialign.audit.items import read_items
 from trialign.audit.record import ABOUT, QUESTIONS, read_about, read_asked
@@ -55,21 +55,16 @@ def build_report(
     """
     folder = audit_folder(audit)
     earlier = audit_folder(against) if against else _base_audit(folder)
-    summary, items = read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
+    before, measured_before = _earlier(earlier) if earlier else (None, None)  # one audit's rows in memory at a time
+    summary, items = _read(folder)
     part = _part(folder, summary, items)
-    before: AuditPart | None = None
-    changes: tuple[Difference, ...] = ()
-    if earlier is not None:
-        old_items = read_items(earlier.path / "items.parquet")
-        before = _part(earlier, read_summary(earlier.path / "summary.json"), old_items)
-        _check_same_questions(folder, earlier)
-        pair = (
-            measure_audit(rows, side.analysis.groups, side.analysis.exposure)
-            for rows, side in ((old_items, before), (items, part))
-        )
-        changes = differences(*pair, confidence=1 - part.analysis.alpha)
-    asked = read_asked(folder.path)
     analysis = part.analysis
+    changes: tuple[Difference, ...] = ()
+    if earlier and measured_before:
+        _check_same_questions(folder, earlier)
+        measured = measure_audit(items, analysis.groups, analysis.exposure)
+        changes = differences(measured_before, measured, confidence=1 - analysis.alpha)
+    asked = read_asked(folder.path)
     return Report(
         schema_version=REPORT_SCHEMA_VERSION,
         generator=f"trialign {__version__}",
@@ -87,6 +82,17 @@ def build_report(
 
 def _base_audit(folder: AuditFolder) -> AuditFolder | None:
     return folder.at_step(0) if folder.step else None
+
+
+def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
+    return read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
+
+
+def _earlier(folder: AuditFolder) -> tuple[AuditPart, AuditMeasures]:
+    """What a report needs of the earlier audit; its rows are let go."""
+    summary, items = _read(folder)
+    part = _part(folder, summary, items)
+    return part, measure_audit(items, part.analysis.groups, part.analysis.exposure)
 
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
@@ -147,6 +153,7 @@ def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: Aud
         split=summary["split"],
         exposure=summary["exposure"],
         scoring=summary["scoring"],
+        scoring_temperature=summary["scoring_temperature"],
         n_questions=summary["n_queries"],
         n_clusters=summary["n_clusters"],
         n_truth=int((rows["kind"] == "truth").sum()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from markupsafe import Markup, escape
 
 from trialign.audit.report.tables import Kind
@@ -9,6 +11,7 @@ from trialign.safe_output import Cell, shortened, visible
 
 UNDEFINED = "–"
 _LONGEST = 2000  # characters of one text
+_HASH = re.compile("[0-9a-f]{64}")
 _DECIMALS = {"share": 1, "distance": 1, "number": 2}
 
 
@@ -44,7 +47,7 @@ def cell(value: Cell, kind: Kind) -> Markup:
         return Markup('<span class="none">{}</span>').format(UNDEFINED)
     if isinstance(value, str):
         if kind == "code":
-            return Markup("<code>{}</code>").format(shown(value))
+            return Markup("<code>{}</code>").format(_breakable(shown(value)))
         return Markup("<bdi>{}</bdi>").format(shown(value))
     return Markup('<data value="{}">{}</data>').format(repr(value), formatted(value, kind))
 
@@ -52,6 +55,13 @@ def cell(value: Cell, kind: Kind) -> Markup:
 def plain(value: object) -> object:
     """What a template puts out: texts as `shown` makes them; markup that a template made stays as it is."""
     return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(text: str) -> Markup:
+    """Where a line may end: a hash in its middle, for two even halves; a path after a folder."""
+    if _HASH.fullmatch(text):
+        return Markup("{}<wbr>{}").format(text[:32], text[32:])
+    return Markup("/<wbr>").join(text.split("/"))
 
 
 def html(text: str) -> Markup:

@@ -54,8 +54,15 @@ def report_html(report: Report) -> str:
         charts=_charts(report),
         verdicts=VERDICTS,
         how_told=_EXPOSURES[analysis.exposure],
-        how_chosen=_SCORING.get(report.questions.scoring, report.questions.scoring),
+        how_chosen=_how_chosen(report.questions.scoring, report.questions.scoring_temperature),
     )
+
+
+def _how_chosen(scoring: str, temperature: float | None) -> str:
+    chosen = _SCORING.get(scoring, scoring)
+    if temperature in (None, 1.0):
+        return chosen
+    return f"{chosen}; for its share, scores are divided by a temperature of {temperature:g}, which changes no answer"
 
 
 def _charts(report: Report) -> dict[str, IntervalChart | None]:

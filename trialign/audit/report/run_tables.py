@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from trialign.audit.report.html import environment
 from trialign.audit.report.pareto import pareto_plot
 from trialign.audit.report.run_comparison import ComparedRun, RunComparison
 from trialign.audit.report.tables import Column, Table
-from trialign.safe_output import csv_text, literal, markdown_cell
+from trialign.safe_output import csv_text, json_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
 
 
@@ -41,7 +40,7 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     table, plot = _long_table(comparison), pareto_plot(comparison)
     texts = {
         "comparison.csv": csv_text([column.key for column in table.columns], table.rows),
-        "comparison.json": json.dumps(asdict(comparison), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "comparison.json": json_text(asdict(comparison), indent=1) + "\n",
         "comparison.md": _markdown(comparison, with_plot=plot is not None),
     }
     if plot:

@@ -57,7 +57,13 @@ class Table:
         return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))
 
 
-_INTERVAL = (Column("low", "from", "share"), Column("high", "to", "share"))
+def _interval(kind: Kind, key: str = "") -> tuple[Column, Column]:
+    """The two ends; ``key`` tells them from those of another value in the same table."""
+    return Column(f"{key}low", "from", kind), Column(f"{key}high", "to", kind)
+
+
+_P = Column("p_value", "p", "p_value")
+_P_HOLM = Column("p_holm", "p, Holm", "p_value")
 AGREEMENT_LABELS = {
     "unanimous": "all groups give the same answer",
     "pair_agreement": "two groups give the same answer",
@@ -122,7 +128,7 @@ def _topics(report: Report) -> Table:
 def _groups(report: Report) -> Table:
     facts, before = report.audit.analysis.facts, _facts_before(report)
     control = report.audit.control
-    columns = [Column("group", "group"), Column("accuracy", "right answers", "share"), *_INTERVAL]
+    columns = [Column("group", "group"), Column("accuracy", "right answers", "share"), *_interval("share")]
     if before:
         columns.append(Column("before", "before", "share"))
     if control:
@@ -141,10 +147,9 @@ def _gap(report: Report) -> Table:
         Column("audit", ""),
         Column("gap", "gap, points", "distance"),
         Column("noise", "noise alone gives", "distance"),
-        Column("p_value", "p", "p_value"),
+        _P,
     )
-    sides = (("this audit", report.audit.analysis.facts), ("before", _facts_before(report)))
-    rows = ((name, facts.gap.value, facts.gap.noise, facts.gap.p_value) for name, facts in sides if facts and facts.gap)
+    rows = ((name, f.gap.value, f.gap.noise, f.gap.p_value) for name, f in _sides(report) if f.gap)
     return Table("gap", "The largest difference between two groups", columns, tuple(rows))
 
 
@@ -154,11 +159,10 @@ def _pairs(report: Report) -> Table:
         Column("first", "group"),
         Column("second", "and group"),
         Column("difference", "difference, points", "points"),
-        Column("low", "from", "points"),
-        Column("high", "to", "points"),
+        *_interval("points"),
         Column("within_delta", "the same within delta"),
-        Column("p_value", "p", "p_value"),
-        Column("p_holm", "p, Holm", "p_value"),
+        _P,
+        _P_HOLM,
     )
     rows = (
         (p.first, p.second, p.difference, p.low, p.high, "yes" if p.equivalent else "not shown", p.p_value, p.p_holm)
@@ -169,7 +173,7 @@ def _pairs(report: Report) -> Table:
 
 def _agreement(report: Report) -> Table:
     facts, before = report.audit.analysis.facts, _facts_before(report)
-    columns = [Column("measure", ""), Column("value", "share", "share"), *_INTERVAL]
+    columns = [Column("measure", ""), Column("value", "share", "share"), *_interval("share")]
     if before:
         columns.append(Column("before", "before", "share"))
     rows: list[tuple[Cell, ...]] = []
@@ -207,15 +211,13 @@ def _flips(report: Report) -> Table:
         Column("wordings", "two wordings differ", "share"),
         Column("repeats", "asked again, differs", "share"),
         Column("excess", "due to the group, points", "points"),
-        Column("low", "from", "points"),
-        Column("high", "to", "points"),
-        Column("p_value", "p", "p_value"),
+        *_interval("points"),
+        _P,
     )
-    sides = (("this audit", report.audit.analysis.facts), ("before", _facts_before(report)))
     rows = (
         (name, f.across, f.wordings, f.repeats, f.excess, f.low, f.high, f.p_value)
-        for name, facts in sides
-        if facts and (f := facts.excess_flips)
+        for name, facts in _sides(report)
+        if (f := facts.excess_flips)
     )
     return Table("flips", "Is it the group, or the wording?", columns, tuple(rows))
 
@@ -226,10 +228,9 @@ def _changes(report: Report) -> Table:
         Column("before", "before", "share"),
         Column("after", "now", "share"),
         Column("change", "change, points", "points"),
-        Column("low", "from", "points"),
-        Column("high", "to", "points"),
-        Column("p_value", "p", "p_value"),
-        Column("p_holm", "p, Holm", "p_value"),
+        *_interval("points"),
+        _P,
+        _P_HOLM,
         Column("wanted", "wanted"),
     )
     known = {measure.key: measure for measure in MEASURES}
@@ -257,12 +258,10 @@ def _personalization(report: Report) -> Table:
     columns = [
         Column("group", "group"),
         Column("own", "own target", "share"),
-        Column("own_low", "from", "share"),
-        Column("own_high", "to", "share"),
+        *_interval("share", "own_"),
         Column("swapped", "other groups' targets", "share"),
         Column("kept", "own minus others', points", "points"),
-        Column("kept_low", "from", "points"),
-        Column("kept_high", "to", "points"),
+        *_interval("points", "kept_"),
     ]
     if before:
         columns.append(Column("kept_before", "before, points", "points"))
@@ -306,7 +305,7 @@ def _slices(report: Report) -> Table:
         Column("mean", "right answers", "share"),
         Column("gap", "gap, points", "distance"),
         Column("noise", "noise alone gives", "distance"),
-        Column("p_holm", "p, Holm", "p_value"),
+        _P_HOLM,
         Column("verdict", "verdict"),
     )
     rows = (
@@ -381,6 +380,12 @@ def _files(report: Report) -> Table:
     columns = (Column("path", "file", "code"), Column("bytes", "bytes", "count"), Column("sha256", "SHA-256", "code"))
     rows = ((file.path, file.bytes, file.sha256) for file in report.files)
     return Table("files", "Files that this report was made from", columns, tuple(rows))
+
+
+def _sides(report: Report) -> list[tuple[str, FactAnalysis]]:
+    """The rows of a table that holds this audit beside the one before."""
+    sides = (("this audit", report.audit.analysis.facts), ("before", _facts_before(report)))
+    return [(name, facts) for name, facts in sides if facts]
 
 
 def _facts_before(report: Report) -> FactAnalysis | None:

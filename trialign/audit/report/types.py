@@ -117,6 +117,7 @@ class QuestionSet:
         split: which part of it.
         exposure: how the profile reached the agents.
         scoring: how an answer among options was found.
+        scoring_temperature: divides the options' scores before the softmax; None where none were scored.
         n_questions: questions.
         n_clusters: facts and tastes; paraphrases of one are one.
         n_truth: questions of fact.
@@ -129,6 +130,7 @@ class QuestionSet:
     split: str
     exposure: str
     scoring: str
+    scoring_temperature: float | None
     n_questions: int
     n_clusters: int
     n_truth: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,7 @@ from trialign.audit.report.card import model_card
 from trialign.audit.report.html import report_html
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
-from trialign.safe_output import csv_text
+from trialign.safe_output import csv_text, json_text
 from trialign.storage import write_text_atomic
 
 SCHEMA = "report.schema.json"
@@ -47,9 +46,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 
 def report_json(report: Report) -> str:
     """The report as JSON, which ``report.schema.json`` describes."""
-    text = json.dumps(asdict(report), indent=1, allow_nan=False, ensure_ascii=False)
-    # Half a surrogate pair is a Python text, and no Unicode.
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
+    return json_text(asdict(report), indent=1) + "\n"
 
 
 def report_schema() -> dict[str, Any]:

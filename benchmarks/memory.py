@@ -1,0 +1,109 @@
+"""What `trialign plan` estimates beside what a step takes: forward, backward and AdamW on the embedded model.
+
+The profiler of torch counts every tensor that is allocated, so that neither the allocator nor other processes are
+measured. What is there before the step, base model and adapters, is counted from the tensors themselves.
+
+    python benchmarks/memory.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from transformers import AutoConfig
+from workloads import Prompted, prompted_options, session_of
+
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
+from trialign.policy.tree import TreeBatch
+from trialign.training.deepspeed import MOMENTS
+from trialign.training.memory import Memory, Sharing, Work, memory_of, size_of
+
+MIB = 2**20
+
+
+def batch_of(policy: GroupPolicy, prompted: list[Prompted]) -> TreeBatch:
+    """A row a prompt, with all answers as branches."""
+    rows = [
+        TreeRow(
+            policy.adapter_index(one.group),
+            (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)),
+        )
+        for one in prompted
+    ]
+    return build_tree_batch(rows)
+
+
+def measured(policy: GroupPolicy, batch: TreeBatch) -> int:
+    """Most bytes of tensors at once: those that were there, and the peak of those that a step makes."""
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained)
+    step(policy, batch, optimizer)  # the first one makes the moments, which stay
+    there = [*policy.parameters(), *(state[key] for state in optimizer.state.values() for key in MOMENTS)]
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        step(policy, batch, optimizer)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "trace.json"
+        recorded.export_chrome_trace(str(file))
+        events = json.loads(file.read_text(encoding="utf-8"))["traceEvents"]
+    held = peak = 0
+    for event in sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"]):
+        held += event["args"]["Bytes"]
+        peak = max(peak, held)
+    return peak + sum(tensor.numel() * tensor.element_size() for tensor in there)
+
+
+def step(policy: GroupPolicy, batch: TreeBatch, optimizer: torch.optim.Optimizer) -> None:
+    """One optimizer step; no gradient is left behind."""
+    policy.score(batch).sum().backward()
+    optimizer.step()
+    policy.zero_grad(set_to_none=True)
+
+
+def estimated(policy: GroupPolicy, batch: TreeBatch, again: bool) -> Memory:
+    """What the plan says of the same step."""
+    work = Work(*batch.input_ids.shape, actions=len(batch.target))
+    sharing = Sharing(
+        ranks=1,
+        stage=0,
+        offload=False,
+        bucket=0,
+        weight_bytes=4,
+        mixed=False,
+        on_cpu=True,
+        checkpointing=again,
+        adapters=len(policy.adapters),
+    )
+    return memory_of(size_of(AutoConfig.from_pretrained(policy.base.config.name_or_path), policy.config), work, sharing)
+
+
+def main() -> None:
+    """Measures and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--queries", type=int, nargs="+", default=[1, 2, 4], help="in one micro-batch")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| adapters | rows x positions | layers | estimate, MiB | measured, MiB | estimate / measured |")
+    print("|---|---|---|---:|---:|---:|", flush=True)
+    for adapters in ("shared", "per_group"):
+        session = session_of("choices", f"policy={adapters}")
+        for again in (False, True):
+            if again:
+                session.policy.checkpoint_activations()
+            for count in arguments.queries:
+                batch = batch_of(session.policy, prompted_options(session, count))
+                plan, took = estimated(session.policy, batch, again).total, measured(session.policy.train(), batch)
+                shape = " x ".join(str(length) for length in batch.input_ids.shape)
+                print(
+                    f"| {adapters} | {shape} | {'computed again' if again else 'kept'} | {plan / MIB:.0f} "
+                    f"| {took / MIB:.0f} | {plan / took:.2f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

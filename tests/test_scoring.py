@@ -1,0 +1,38 @@
+"""From scores to S_g."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trialign.scoring import Scoring
+
+scores_of_options = st.lists(st.floats(-5000, 0), min_size=1, max_size=8)
+temperatures = st.floats(0.01, 100)
+
+
+def test_distributions_by_hand() -> None:
+    scores, lengths = [math.log(0.1), math.log(0.3)], [1, 2]
+    # exp: 0.1 and 0.3 of 0.4.
+    assert Scoring("sum").distribution(scores, lengths) == pytest.approx((0.25, 0.75))
+    assert Scoring("letter").distribution(scores, lengths) == pytest.approx((0.25, 0.75))
+    # Per token: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
+    assert Scoring("mean").distribution(scores, lengths) == pytest.approx((0.154387, 0.845613), abs=1e-6)
+    # At temperature 2 the odds are sqrt(3) to one: 1 / (1 + 1.732051).
+    assert Scoring("sum", 2.0).distribution(scores, lengths) == pytest.approx((0.366025, 0.633975), abs=1e-6)
+
+
+@given(scores_of_options, temperatures)
+def test_shares_sum_to_one_however_improbable(scores: list[float], temperature: float) -> None:
+    shares = Scoring("sum", temperature).distribution(scores, [1] * len(scores))
+    assert sum(shares) == pytest.approx(1.0)
+
+
+@given(scores_of_options, temperatures)
+def test_no_temperature_changes_the_answer(scores: list[float], temperature: float) -> None:
+    shares = replace(Scoring(), temperature=temperature).distribution(scores, [1] * len(scores))
+    assert max(shares) == shares[scores.index(max(scores))]

@@ -1,0 +1,95 @@
+"""What training takes: parameters counted without weights, and what each of the ranks holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from transformers import AutoConfig, LlamaConfig
+
+from trialign.models import BaseModelFiles
+from trialign.policy import AdapterConfig, GroupPolicy
+from trialign.training.memory import PUBLISHED, ModelSize, Sharing, Work, memory_of, size_of
+
+pytestmark = pytest.mark.unit
+
+# Small enough to add up by hand.
+SIZE = ModelSize(
+    parameters=1000,
+    layer=100,
+    largest=300,
+    adapter=10,
+    layers=4,
+    hidden=8,
+    intermediate=16,
+    heads=2,
+    keys=4,
+    vocabulary=50,
+)
+WORK = Work(rows=2, length=5, actions=3)
+ALONE = Sharing(
+    ranks=1,
+    stage=0,
+    offload=False,
+    bucket=0,
+    weight_bytes=4,
+    mixed=False,
+    on_cpu=False,
+    checkpointing=False,
+    adapters=3,
+)
+
+
+def test_parameters_are_counted_as_they_are(
+    make_policy: Callable[..., GroupPolicy], base_files: BaseModelFiles
+) -> None:
+    policy = make_policy()
+    size = size_of(AutoConfig.from_pretrained(base_files.folder), AdapterConfig(rank=4, alpha=8))
+    trained = sum(p.numel() for p in policy.parameters() if p.requires_grad)
+    assert size.parameters == sum(p.numel() for p in policy.parameters()) - trained
+    assert size.adapter * len(policy.adapters) == trained
+    assert (size.layers, size.hidden, size.keys) == (2, 32, 16)
+
+
+@pytest.mark.parametrize(("name", "billions"), [("7B", 6.74), ("13B", 13.02), ("70B", 68.98)])
+def test_the_published_sizes_have_the_published_parameters(name: str, billions: float) -> None:
+    size = size_of(LlamaConfig.from_dict(PUBLISHED[name]), AdapterConfig(target_modules=("q_proj",)))
+    assert size.parameters / 1e9 == pytest.approx(billions, abs=0.005)
+
+
+def test_one_process_by_hand() -> None:
+    memory = memory_of(SIZE, WORK, ALONE)
+    assert memory.weights == 1000 * 4
+    # Weights, gradients and two moments of three adapters.
+    assert memory.trained == 30 * 4 * 4
+    assert memory.output == 3 * 3 * 50 * 4
+    # A position of a layer: two norms of 8 in three tensors, five of 8 and two of 4 of attention, four of 16.
+    layer = 10 * 4 * (2 * 8 * 3 + 5 * 8 + 2 * 4 + 4 * 16)
+    passing = 10 * 4 * (2 * 8 + 3 * 16)
+    assert memory.activations == 4 * layer + passing
+    assert memory.host == 0
+    assert memory.total == memory.weights + memory.trained + memory.activations + memory.output
+    again = memory_of(SIZE, WORK, replace(ALONE, checkpointing=True))
+    assert again.activations == 4 * 10 * 8 * 4 + layer + passing
+
+
+def test_each_stage_shares_one_thing_more() -> None:
+    def trained(stage: int) -> int:
+        return memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=stage)).trained
+
+    # 30 parameters of 4 bytes: weights, gradients, and of the optimizer two moments and DeepSpeed's copy.
+    assert trained(1) == 120 + 120 + 360 // 2
+    assert trained(2) == 120 + 120 // 2 + 360 // 2
+    assert trained(3) == (120 + 120 + 360) // 2
+    whole, share = (memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=stage)).weights for stage in (2, 3))
+    assert whole == 4000
+    # Half of the weights, and the vocabulary's, which is more than two layers.
+    assert share == 2000 + 300 * 4
+
+
+def test_what_waits_on_the_host_is_not_on_the_device() -> None:
+    here = memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=3))
+    offloaded = memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=3, offload=True))
+    assert offloaded.host == 2000 + 180
+    assert here.total - offloaded.total == offloaded.host

@@ -1,0 +1,121 @@
+"""What each verb of the command line takes: words, options and their help. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+
+def _composed_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, help="a config file: conf/quickstart.yaml, or one of your own")
+    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="values (trainer.steps=50) or groups (objective=utilitarian)",
+    )
+
+
+def _fit_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    group.add_argument("--overwrite", action="store_true", help="replace a run of this name")
+    parser.add_argument(
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="a run for every combination of values listed with commas (seed=0,1,2); goes on where it was stopped",
+    )
+
+
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    parser.add_argument("--split", choices=["train", "validation", "test"], help="show the questions of one split")
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    parser.add_argument(
+        "--size", action="append", choices=["7B", "13B", "70B"], default=[], help="also of a model of this size"
+    )
+    parser.add_argument("--memory", type=float, default=80.0, metavar="GIB", help="of one GPU (default: %(default)g)")
+
+
+def _audit_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", help="audit the base model of this configuration")
+    source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
+    parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
+    parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides, with --config")
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="a run's folder, such as runs/quickstart")
+    parser.add_argument("--step", type=int, help="which checkpoint (default: the last)")
+
+
+def _ask_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", help="asked as it is")
+    _run_arguments(parser)
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="an answer to choose from; give it twice or more",
+    )
+    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("questions", type=Path, help="a file of questions, JSONL or Parquet")
+    _run_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="the JSONL file to write")
+    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="the folder to make")
+    parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
+
+
+def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, help="the folder of all runs, such as runs")
+    parser.add_argument("--port", type=int, default=8501, help="of the server (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
+    parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
+    parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
+    parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="runs' folders, or single audits")
+    parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
+
+
+ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "data": _data_arguments,
+    "plan": _plan_arguments,
+    "collect": _composed_arguments,
+    "fit": _fit_arguments,
+    "validate": _audit_arguments,
+    "test": _audit_arguments,
+    "predict": _predict_arguments,
+    "ask": _ask_arguments,
+    "export": _export_arguments,
+    "dashboard": _dashboard_arguments,
+    "compare": _compare_arguments,
+    "report": _report_arguments,
+}

@@ -1,0 +1,120 @@
+"""``trialign plan``: how much memory training takes on each GPU, and how many GPUs that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from transformers import AutoConfig, LlamaConfig
+
+from trialign.commands.lengths import measure
+from trialign.commands.session import Session
+from trialign.config import RunConfig
+from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
+
+GIB = 2**30
+# CUDA's own context, NCCL's buffers and what the allocator cannot use again.
+USABLE = 0.85
+MOST_RANKS = 1024
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+# Name -> stage and offload, from what asks for the least communication to what asks for the least memory.
+STRATEGIES = {
+    "ddp": (0, False),
+    "zero1": (1, False),
+    "zero2": (2, False),
+    "zero3": (3, False),
+    "zero3_offload": (3, True),
+}
+
+
+def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
+    """Prints a table a model: of the configured one, and of published sizes.
+
+    Args:
+        session: whose groups, adapters, questions and trainer count.
+        sizes: of `trialign.training.memory.PUBLISHED`.
+        gibibytes: memory of one GPU.
+
+    Raises:
+        UserError: the configuration is at fault.
+    """
+    session.check()
+    work = work_of(session)
+    models = {session.files.name: AutoConfig.from_pretrained(session.files.folder)}
+    models |= {f"{size} (Llama 2)": LlamaConfig.from_dict(PUBLISHED[size]) for size in sizes}
+    trainer = session.config.trainer
+    say = Console(soft_wrap=True, highlight=False).print
+    say(
+        f"A micro-batch of a rank: {work.rows} rows of at most {work.length} positions, {work.actions} action tokens.\n"
+        f"Frozen weights in {session.config.model.dtype}, precision {trainer.precision}, activation checkpointing "
+        f"{'on' if trainer.activation_checkpointing else 'off'}; GPUs of {gibibytes:g} GiB, filled to {USABLE:.0%}.\n"
+        "GiB on each GPU, and of the CPU's memory for it (host)."
+    )
+    adapters = 1 if session.config.policy.adapters == "shared" else len(session.groups.members)
+    for name, config in models.items():
+        size = size_of(config, session.config.policy)
+        whole = size.parameters * BYTES[session.config.model.dtype] / GIB
+        say(
+            f"\n{name}: {size.parameters / 1e9:.2f} billion parameters; adapters: {adapters} of "
+            f"{size.adapter / 1e6:.1f} million.\n"
+            f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB."
+        )
+        Console().print(table_of(size, work, adapters, session.config, gibibytes))
+
+
+def work_of(session: Session) -> Work:
+    """The largest micro-batch of one rank, by the lengths of the training questions; at most, not on average."""
+    config = session.config
+    queries = [query for query in session.require_split("train") if query.kind in config.objective.kinds]
+    lengths, _ = measure(session, queries, config.collect.exposures)
+    answers = [[len(session.renderer.reply(option)) for option in query.options] for query in queries]
+    # One row holds all answers to a question: its options, or as many samples as were drawn.
+    drawn = [config.collect.max_new_tokens] * config.collect.samples
+    alternatives = max(sum(one) if one else sum(drawn) for one in answers)
+    longest_answer = max(max(one, default=drawn[0]) for one in answers)
+    turns = 1 + (config.environment.turns if lengths.longest_revision else 0)
+    length = (lengths.longest_revision or lengths.longest) + turns * alternatives - longest_answer
+    trainer = config.trainer
+    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * len(session.groups.members)
+    return Work(rows=rows, length=length, actions=rows * turns * alternatives)
+
+
+def table_of(size: ModelSize, work: Work, adapters: int, config: RunConfig, gibibytes: float) -> Table:
+    """The strategies of one model; '-' where no number of GPUs that was tried is enough."""
+    table = Table()
+    for column in ("strategy", "GPUs", "weights", "trained", "layers", "output", "in all", "host"):
+        table.add_column(column, justify="left" if column == "strategy" else "right", no_wrap=True)
+    for strategy, (stage, offload) in STRATEGIES.items():
+        ranks, memory = fewest(size, work, stage, offload, adapters, config, gibibytes)
+        parts = (memory.weights, memory.trained, memory.activations, memory.output, memory.total, memory.host)
+        count = str(ranks) if memory.total <= USABLE * gibibytes * GIB else "-"
+        table.add_row(strategy, count, *(f"{part / GIB:.2f}" for part in parts))
+    return table
+
+
+def fewest(
+    size: ModelSize, work: Work, stage: int, offload: bool, adapters: int, config: RunConfig, gibibytes: float
+) -> tuple[int, Memory]:
+    """The smallest power of two of GPUs on which it fits, and what each needs; the most tried where none does.
+
+    Every GPU has a micro-batch of its own: more of them share the weights and not the activations.
+    """
+    trainer = config.trainer
+    ranks = 1
+    while True:
+        sharing = Sharing(
+            ranks=ranks,
+            stage=stage,
+            offload=offload,
+            bucket=trainer.sharding.bucket,
+            weight_bytes=BYTES[config.model.dtype],
+            mixed=trainer.precision != "32-true",
+            on_cpu=trainer.accelerator == "cpu",
+            checkpointing=trainer.activation_checkpointing,
+            adapters=adapters,
+        )
+        memory = memory_of(size, work, sharing)
+        if memory.total <= USABLE * gibibytes * GIB or ranks >= (MOST_RANKS if stage else 1):
+            return ranks, memory
+        ranks *= 2

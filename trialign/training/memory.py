@@ -1,0 +1,216 @@
+"""How much memory training takes on each rank, worked out from shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from trialign.policy.adapters import AdapterConfig, attach_adapters
+from trialign.policy.cpu import SHORT_ROW
+
+# Llama 2 as published (Touvron et al. 2023, table 1; its configuration files): what people mean by these sizes.
+PUBLISHED = {
+    "7B": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
+    "13B": {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40, "num_attention_heads": 40},
+    "70B": {
+        "hidden_size": 8192,
+        "intermediate_size": 28672,
+        "num_hidden_layers": 80,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+    },
+}
+FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What of a base model its memory depends on.
+
+    Attributes:
+        parameters: of the base model; tied ones once.
+        layer: parameters of one decoder layer.
+        largest: elements of the largest weight, mostly the vocabulary's.
+        adapter: parameters of one adapter.
+        layers: decoder layers.
+        hidden: width between the layers.
+        intermediate: width inside a layer's second half.
+        heads: of attention.
+        keys: width of the keys, and of the values.
+        vocabulary: tokens.
+    """
+
+    parameters: int
+    layer: int
+    largest: int
+    adapter: int
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    keys: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """One micro-batch of one rank.
+
+    Attributes:
+        rows: one a query and group.
+        length: positions of the longest row.
+        actions: tokens whose log-probabilities are needed.
+    """
+
+    rows: int
+    length: int
+    actions: int
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How the ranks share, and in what numbers they compute.
+
+    Attributes:
+        ranks: processes on all machines.
+        stage: of DeepSpeed's ZeRO; 0 without it.
+        offload: shares of the optimizer's state, and at stage 3 of the weights, wait in the CPU's memory.
+        bucket: elements that stage 3 gathers ahead.
+        weight_bytes: of one element of the frozen weights, as they are loaded.
+        mixed: the forward pass is in 16 bits.
+        on_cpu: short rows attend by plain products there (`trialign.policy.cpu`).
+        checkpointing: layers are computed again in the backward pass.
+        adapters: how many are trained.
+    """
+
+    ranks: int
+    stage: int
+    offload: bool
+    bucket: int
+    weight_bytes: int
+    mixed: bool
+    on_cpu: bool
+    checkpointing: bool
+    adapters: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one rank at the height of a step.
+
+    Attributes:
+        weights: of the frozen base model: this rank's share, and what stage 3 gathers at a time.
+        trained: adapters, their gradients, and the optimizer's state.
+        activations: what the backward pass needs of the layers.
+        output: the vocabulary's scores of the action tokens, and their gradients.
+        host: shares that wait in the CPU's memory; no part of the total.
+    """
+
+    weights: int
+    trained: int
+    activations: int
+    output: int
+    host: int
+
+    @property
+    def total(self) -> int:
+        """On the device that computes."""
+        return self.weights + self.trained + self.activations + self.output
+
+
+def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
+    """Counts a model's parameters, and those of one adapter, without its weights.
+
+    Args:
+        config: of transformers.
+        adapters: rank and layers that are adapted.
+
+    Raises:
+        UserError: the model cannot carry such adapters.
+    """
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        frozen = list(model.parameters())
+        layer = list(model.get_decoder().layers[0].parameters())
+        carrying, _ = attach_adapters(model, ("one",), adapters)
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return ModelSize(
+        parameters=sum(parameter.numel() for parameter in frozen),
+        layer=sum(parameter.numel() for parameter in layer),
+        largest=max(parameter.numel() for parameter in frozen),
+        adapter=sum(parameter.numel() for parameter in carrying.parameters() if parameter.requires_grad),
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        intermediate=config.intermediate_size,
+        heads=heads,
+        keys=config.num_key_value_heads * width,
+        vocabulary=config.vocab_size,
+    )
+
+
+def memory_of(size: ModelSize, work: Work, sharing: Sharing) -> Memory:
+    """What one rank needs at the height of a step."""
+    computed = 2 if sharing.mixed else FLOAT32
+    weights, frozen_host = _weights(size, sharing)
+    trained, trained_host = _trained(size, sharing)
+    return Memory(
+        weights=weights,
+        trained=trained,
+        activations=_activations(size, work, sharing, computed),
+        # The scores, the gradient of their normaliser and that of the scores are there at once.
+        output=3 * work.actions * size.vocabulary * FLOAT32,
+        host=frozen_host + trained_host,
+    )
+
+
+def _weights(size: ModelSize, sharing: Sharing) -> tuple[int, int]:
+    """Bytes of the frozen weights on the device, and on the host."""
+    # DeepSpeed casts the model; else torch casts each weight when it is used, and keeps both for the backward pass.
+    wide = sharing.mixed and sharing.weight_bytes > 2
+    bytes_each = 2 if sharing.mixed and sharing.stage else sharing.weight_bytes + 2 * wide * (sharing.stage == 0)
+    whole = size.parameters * bytes_each
+    if sharing.stage < 3:
+        return whole, 0
+    share = whole // sharing.ranks
+    # The layer that computes, the next one, and what is fetched ahead; or the vocabulary.
+    gathered = min(max(2 * size.layer + sharing.bucket, size.largest) * bytes_each, whole)
+    return (gathered, share) if sharing.offload else (share + gathered, 0)
+
+
+def _trained(size: ModelSize, sharing: Sharing) -> tuple[int, int]:
+    """Bytes of adapters, gradients and AdamW's state on the device, and on the host."""
+    parameters = size.adapter * sharing.adapters
+    parts = sharing.ranks
+    weights = parameters * (2 if sharing.mixed and sharing.stage else FLOAT32)
+    if sharing.stage == 3:
+        weights //= parts
+    gradients = parameters * FLOAT32 // (parts if sharing.stage >= 2 else 1)
+    # Two moments; DeepSpeed keeps its own copy of what it steps, in float32.
+    optimizer = parameters * FLOAT32 * (3 if sharing.stage else 2) // (parts if sharing.stage else 1)
+    if sharing.offload and sharing.stage:
+        return weights + gradients, optimizer
+    return weights + gradients + optimizer, 0
+
+
+def _activations(size: ModelSize, work: Work, sharing: Sharing, computed: int) -> int:
+    """Bytes of what a Llama-like layer keeps, times the layers; or of their inputs and of one layer.
+
+    A layer keeps, a position: for each of its two norms a float32 input, the normed and the scaled values; queries,
+    expanded keys and values, the attention's result twice, keys and values before they are expanded; and of its second
+    half gate, its activation, up and their product. Frozen linear layers keep nothing, and LoRA's input is among these.
+    """
+    norms = 2 * size.hidden * (FLOAT32 + 2 * computed)
+    attention = computed * (5 * size.hidden + 2 * size.keys)
+    second_half = computed * 4 * size.intermediate
+    plain = sharing.on_cpu and work.length <= SHORT_ROW
+    scores = computed * size.heads * work.length if plain else 0
+    positions = work.rows * work.length
+    layer = positions * (norms + attention + second_half + scores)
+    # Gradients on their way through one layer.
+    passing = positions * computed * (2 * size.hidden + 3 * size.intermediate)
+    kept = positions * size.hidden * computed * size.layers + layer if sharing.checkpointing else layer * size.layers
+    return kept + passing
