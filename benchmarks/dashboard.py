@@ -3,7 +3,8 @@
 Writes a synthetic run of 10,000 questions (5,000 facts in two wordings) to 8 groups, twice audited, starts
 ``trialign dashboard`` over it and opens every page in headless Chromium: once with nothing read yet, then again in new
 sessions; the last row is a run of 20 questions. Prints seconds from the request until the page is drawn and the server
-is done with it.
+is done with it, and beside them the processor time of the server and of the browser, which other work on the machine
+does not change.
 
     python benchmarks/dashboard.py
 """
@@ -17,11 +18,12 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 from trialign.audit.analysis import analyze, write_analysis
@@ -57,33 +59,55 @@ def main() -> None:
         for step, accuracy in ((0, 0.55), (100, 0.65)):
             for run, questions in (("large", arguments.questions), ("small", 20)):
                 write_audit(root / run / "audits" / f"step={step:06d}.large.test", step, accuracy, questions)
-        with served(root, arguments.port) as address, sync_playwright() as playwright:
+        with served(root, arguments.port) as (address, server), sync_playwright() as playwright:
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             print(f"{arguments.questions:,} questions, {len(GROUPS)} groups; seconds")
-            print(f"{'page':<24}{'first':>8}{'median':>8}{'slowest':>9}")
+            print("| page | first, s | again, median | slowest | server CPU s | browser CPU s |")
+            print("|---|---|---|---|---|---|")
             for name, path in PAGES.items():
-                first, *again = [seconds(browser, f"{address}/{path}") for _ in range(1 + arguments.repeats)]
-                print(f"{name:<24}{first:>8.2f}{np.median(again):>8.2f}{max(again):>9.2f}", flush=True)
+                first, *again = [opened(browser, f"{address}/{path}", server) for _ in range(1 + arguments.repeats)]
+                wall, of_server, of_browser = zip(*again, strict=True)
+                medians = [f"{np.median(values):.2f}" for values in (wall, of_server, of_browser)]
+                print(
+                    f"| {name} | {first[0]:.2f} | {medians[0]} | {max(wall):.2f} | {' | '.join(medians[1:])} |",
+                    flush=True,
+                )
             browser.close()
 
 
-def seconds(browser: Browser, url: str) -> float:
-    """From the request to the whole page, in a session of its own."""
+def opened(browser: Browser, url: str, server: psutil.Process) -> tuple[float, float, float]:
+    """Seconds from the request to the whole page, in a session of its own; processor time of server and browser."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), (processor([server]), browsers(server))
     page.goto(url)
     page.wait_for_selector("h1.ta-title", timeout=120_000)
     page.wait_for_selector('[data-test-script-state="notRunning"]', state="attached", timeout=120_000)
     taken = time.perf_counter() - begin
+    used = processor([server]) - before[0], browsers(server) - before[1]
     context.close()
-    return taken
+    return taken, *used
+
+
+def browsers(server: psutil.Process) -> float:
+    """Processor seconds of all processes that this one began, but for the server."""
+    return processor([one for one in psutil.Process().children(recursive=True) if one.pid != server.pid])
+
+
+def processor(processes: Iterable[psutil.Process]) -> float:
+    """Processor seconds of some processes so far."""
+    seconds = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 @contextmanager
-def served(root: Path, port: int) -> Iterator[str]:
-    """The app over a folder of runs."""
+def served(root: Path, port: int) -> Iterator[tuple[str, psutil.Process]]:
+    """The app over a folder of runs, and its process."""
     command = [sys.executable, "-m", "trialign.cli", "dashboard", str(root), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         address = f"http://127.0.0.1:{port}"
@@ -96,7 +120,7 @@ def served(root: Path, port: int) -> Iterator[str]:
                     if server.poll() is not None:
                         raise SystemExit("The server has stopped.") from None
                     time.sleep(0.2)
-            yield address
+            yield address, psutil.Process(server.pid)
         finally:
             server.terminate()
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +121,16 @@ def groups() -> GroupSet:
 def queries() -> tuple[Query, ...]:
     """Facts with 2, 3 and 4 options, a number, a taste, and a fact in free text with preferred forms."""
     return QUERIES
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real run of the embedded model, as the command makes it. Tests change nothing in it or beside it."""
+    folder = tmp_path_factory.mktemp("smoke")
+    command = [sys.executable, "-m", "trialign.cli", "fit", "--config", "conf/smoke.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "smoke"
 
 
 @pytest.fixture(scope="session")

@@ -25,10 +25,12 @@ class Card:
 
     Attributes:
         agents: of which checkpoint, for people; empty where there is only one.
+        origin: what answered where no adapter's hash is known.
     """
 
     reply: Reply
     agents: str
+    origin: str = "Base weights, no adapter"
 
     @property
     def title(self) -> str:
@@ -132,7 +134,7 @@ def _card(query: Query, card: Card, reference: Card) -> Markup:
     if reply.probabilities:
         parts.append(_bars(query.options, reply.probabilities))
     digest = reply.adapter_sha256
-    origin = f"Adapter {digest[:12]}" if digest else "Base weights, no adapter"
+    origin = f"Adapter {digest[:12]}" if digest else card.origin
     parts.append(
         Markup('<p class="ta-small" title="{}">{}</p>').format(f"SHA-256 {digest}" if digest else origin, origin)
     )

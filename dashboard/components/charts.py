@@ -21,6 +21,7 @@ ACCENT, QUIET = "#178a7e", "#7d8592"
 _SERIES = ("#178a7e", "#c4552f", "#6b7fd1", "#a9791c", "#b0568f", "#4f8a3c", "#8a6bbf", "#7d8592")
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4], [3, 1])
 _ROW = 34  # pixels
+_MOST_POINTS = 60  # steps; more are a line without points
 
 
 def draw(chart: Chart, description: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -48,7 +49,8 @@ def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), 
         percent: shares on an axis from 0 to 100 %; otherwise differences in points.
     """
     scale = alt.Scale(domain=[0, 1]) if percent else alt.Scale()
-    axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(format="+.0%", grid=True)
+    in_points = "datum.value > 0 ? '+' + format(100 * datum.value, '~g') : format(100 * datum.value, '~g')"
+    axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(labelExpr=in_points, grid=True)
     rows = alt.Y(
         "name:N", sort=None, title=None, axis=alt.Axis(labelLimit=200, labelOverlap=False, ticks=False, domain=False)
     )
@@ -92,21 +94,22 @@ def _colour() -> alt.Color:
     return alt.Color("name:N", scale=alt.Scale(range=list(_SERIES)), legend=None)
 
 
-def paths(frame: pd.DataFrame, title: str) -> Chart:
+def paths(frame: pd.DataFrame) -> Chart:
     """Lines over optimizer steps.
 
     Args:
         frame: columns ``step``, ``name``, ``value``.
-        title: of the axis.
     """
+    legend = _LEGEND if frame["name"].nunique() > 1 else None
+    point = alt.OverlayMarkDef(size=28) if frame["step"].nunique() <= _MOST_POINTS else False
     lines: alt.Chart = (
         alt.Chart(frame)
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=28))
+        .mark_line(strokeWidth=2, point=point)
         .encode(
             x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
-            color=alt.Color("name:N", title=None, scale=alt.Scale(range=list(_SERIES)), legend=_LEGEND),
-            strokeDash=alt.StrokeDash("name:N", title=None, scale=alt.Scale(range=list(_DASHES)), legend=_LEGEND),
+            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+            color=alt.Color("name:N", title=None, scale=alt.Scale(range=list(_SERIES)), legend=legend),
+            strokeDash=alt.StrokeDash("name:N", title=None, scale=alt.Scale(range=list(_DASHES)), legend=legend),
             tooltip=["step:Q", "name:N", alt.Tooltip("value:Q", format=".4g")],
         )
         .properties(height=320)

@@ -19,6 +19,15 @@ _OPTION = Markup(
 )
 
 
+# topology -> whose answers of the turn before an agent saw
+_HEARD = {
+    "full": "all other agents",
+    "ring": "its two neighbours in a ring",
+    "star": "the first agent, or, as the first, all others",
+    "random": "one other agent, drawn by lot",
+}
+
+
 def question_card(query_id: str, query: Query | None, kind: str, topic: str) -> None:
     """The question, its options and the right answer, as far as they are known."""
     text = query.question if query else query_id
@@ -79,7 +88,7 @@ def turns_of(rows: Sequence[Trajectory], labels: Mapping[str, str]) -> None:
     """What was said in each turn: every reply of the behaviour policy, and how often it was given."""
     several = {(row.exposure, row.wording) for row in rows}
     for turn in sorted({row.turn for row in rows}):
-        told = "each agent alone" if turn == 0 else f"after hearing the others ({_topology(rows, turn)})"
+        told = "each agent alone" if turn == 0 else f"after hearing {_heard(rows, turn)}"
         table(
             f"Turn {turn}: {told}",
             ("Group", "Profile", "Replies", "Right") if len(several) > 1 else ("Group", "Replies", "Right"),
@@ -118,8 +127,8 @@ def _options(shares: Sequence[float] | None, query: Query | None) -> Markup | st
     )
 
 
-def _topology(rows: Sequence[Trajectory], turn: int) -> str:
-    return ", ".join(sorted({row.topology for row in rows if row.turn == turn}))
+def _heard(rows: Sequence[Trajectory], turn: int) -> str:
+    return ", or ".join(sorted({_HEARD.get(row.topology, row.topology) for row in rows if row.turn == turn}))
 
 
 def _replies(samples: Sequence[Sample]) -> Markup:

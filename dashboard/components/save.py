@@ -26,14 +26,17 @@ def save_form(chosen: Selection, person: Person, query: Query, item: str, answer
         item: id of the audited question; empty for a typed one.
         answers: what was answered.
     """
-    st.subheader("Keep this as a finding", anchor=False)
+    st.header("Keep this as a finding", anchor=False)
     if not person.may_write:
         st.caption("You may read and ask here. Saving findings is for auditors.")
         return
-    with st.form("finding", clear_on_submit=True):
+    # A form of its own after each finding: what was typed goes when it is saved, and stays when it is refused.
+    with st.form(f"finding-{st.session_state.get('last_finding', 0)}"):
         comment = st.text_area("What did you see?", placeholder="The agents disagree on …")
         disposition = st.selectbox("What is to become of it?", DISPOSITIONS)
         saved = st.form_submit_button("Save finding", icon=":material/bookmark_add:")
+    if number := st.session_state.pop("just_saved", None):
+        st.success(f"Saved as finding {number}. It stands on the page Report.", icon=":material/check:")
     if not saved:
         return
     said = [Said(one.step, reply.label, reply.text) for one in answers for reply in one.replies]
@@ -53,4 +56,5 @@ def save_form(chosen: Selection, person: Person, query: Query, item: str, answer
     except UserError as error:
         states.fault(error, chosen.catalog.root)
         return
-    st.success(f"Saved as finding {number}. It stands on the page Report.", icon=":material/check:")
+    st.session_state["last_finding"] = st.session_state["just_saved"] = number
+    st.rerun()

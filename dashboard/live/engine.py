@@ -69,6 +69,15 @@ class Setting:
         control = self.groups.control or SocialGroup(CONTROL, "No profile", role="control")
         return {group.name: group for group in (*self.groups.members, control)}
 
+    @property
+    def only_recorded(self) -> str:
+        """Why these agents cannot be asked here, a sentence; empty where they can."""
+        if self.model.source == "endpoint":
+            return "The audited model stands behind an address, and its weights are not here."
+        if self.model.adapters:
+            return "The audited adapters were trained elsewhere, and are not kept with this run."
+        return ""
+
 
 def read_setting(config_file: Path) -> Setting:
     """Reads the parts of a run's configuration that matter here.

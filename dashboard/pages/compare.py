@@ -14,6 +14,7 @@ from trialign.groups import EXPOSURES, Exposure
 from trialign.queries import Query
 
 from .. import access, records, selection
+from ..catalog import file_within
 from ..components import answers as drawn
 from ..components import states
 from ..components.heading import heading
@@ -50,16 +51,20 @@ def show() -> None:
     st.html(drawn.STYLE_SHEET)
     heading(
         "What does each agent say to this question?",
-        f"{chosen.run.id} · {chosen.audit.label}",
-        "Ask anything. Every group's agent gets the same question at the same moment, and you see the answers side "
-        "by side: facts should not depend on who asks.",
+        f"{chosen.run.id} · {chosen.audit.sentence}",
+        "Every group's agent gets the same question, and you see the answers side by side: facts should not depend on "
+        "who asks.",
     )
     try:
-        setting = read_setting(chosen.run.folder / "config.yaml")
+        setting = read_setting(file_within(chosen.catalog.root, chosen.run.folder / "config.yaml"))
     except UserError as error:
         states.fault(error, chosen.catalog.root)
         states.nothing("Live questions cannot be asked of this run. Its stored audits can be read on the other pages.")
         return
+    if setting.only_recorded:
+        states.nothing(
+            f"{setting.only_recorded} What the audit recorded can be read here; live questions cannot be asked."
+        )
     request, pressed = _controls(chosen, setting)
     queue = live_queue(chosen.catalog.root)
     if pressed:
@@ -76,19 +81,20 @@ def _controls(chosen: Selection, setting: Setting) -> tuple[_Request, bool]:
     """The question and whom to ask; the second value: whether to ask now."""
     _open_finding(chosen)
     questions = records.questions(chosen.catalog, chosen.audit)
+    live = not setting.only_recorded
     _start("way", _PICKED if st.query_params.get("question") in questions else _TYPED)
-    query, item = None, ""
+    query, item, text, options = None, "", "", list[str]()
     with st.container(border=True):
-        if questions:
+        if questions and live:
             st.segmented_control("Question", [_TYPED, _PICKED], key="way", label_visibility="collapsed", required=True)
-        if questions and st.session_state["way"] == _PICKED:
+        if questions and (not live or st.session_state["way"] == _PICKED):
             query, item = _picked(questions)
-        else:
+        elif live:
             text, options = _typed()
         groups = _groups(setting)
-        with st.expander("Profile, and another checkpoint beside it"):
-            exposure, sources = _agents(chosen, setting)
-        pressed = st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
+        exposure = _profile(setting)
+        sources = _agents(chosen) if live else (_source(chosen, 0),)
+        pressed = live and st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
         if not groups:
             st.caption("Choose at least one group, or the base model.")
     if query is None and pressed:
@@ -132,21 +138,31 @@ def _groups(setting: Setting) -> tuple[str, ...]:
     return (*(name for name in members if name in groups), *([CONTROL] if base else []))
 
 
-def _agents(chosen: Selection, setting: Setting) -> tuple[Exposure, tuple[Source, ...]]:
+def _profile(setting: Setting) -> Exposure:
+    """How the groups' profiles reach the agents; a choice only where all groups have both kinds."""
     available = [one for one in EXPOSURES if all(group.wordings(one) for group in setting.groups.members)]
     stated = st.query_params.get("profile")
     _start("profile", stated if stated in available else available[0])
-    exposure = st.radio("How the agent learns who asks", available, key="profile", format_func=_PROFILE.__getitem__)
+    if len(available) == 1:
+        return available[0]
+    return st.radio(
+        "How the agent learns who asks", available, key="profile", format_func=_PROFILE.__getitem__, horizontal=True
+    )
+
+
+def _agents(chosen: Selection) -> tuple[Source, ...]:
+    """The checkpoint that is asked, and perhaps another one beside it."""
     steps = [str(step) for step in sorted({0, *chosen.run.steps})]
     for key, default in (("step", str(chosen.audit.step)), ("against", _NO_OTHER)):
         asked = st.query_params.get(key)
         _start(key, asked if asked in (*steps, _NO_OTHER) else default)
         if st.session_state[key] not in (*steps, _NO_OTHER):
             st.session_state[key] = _NO_OTHER if key == "against" else steps[-1]
-    first = st.selectbox("Agents", steps, key="step", format_func=_step_label)
-    second = st.selectbox("Beside them", [_NO_OTHER, *steps], key="against", format_func=_step_label)
+    with st.expander("Other agents, or two beside each other"):
+        first = st.selectbox("Agents", steps, key="step", format_func=_step_label)
+        second = st.selectbox("Beside them", [_NO_OTHER, *steps], key="against", format_func=_step_label)
     stated_steps = [first] if second in (_NO_OTHER, first) else [first, second]
-    return exposure, tuple(_source(chosen, int(step)) for step in stated_steps)
+    return tuple(_source(chosen, int(step)) for step in stated_steps)
 
 
 def _step_label(step: str) -> str:
@@ -165,6 +181,9 @@ def _source(chosen: Selection, step: int) -> Source:
 def _ask(queue: LiveQueue, request: _Request) -> None:
     """Puts the question into the queue; one that this person asked before is taken back."""
     assert request.query is not None
+    for source in request.sources:
+        if source.checkpoint is not None:
+            file_within(queue.root, source.checkpoint / "manifest.json")
     before: Ticket | None = st.session_state.get("live_ticket")
     if before is not None:
         queue.cancel(before)
@@ -206,12 +225,21 @@ def _result(
         item = request.item if ticket.asked.query == request.query else ""
         save_form(chosen, person, ticket.asked.query, item, look.answers)
     elif request.query is not None:
-        stored = stored_answers(chosen, setting, request.query, request.exposure)
-        if stored is not None:
-            states.nothing("These answers were recorded by the audit. Ask all agents to see what they say now.")
-            _show_answers(request.query, (stored,), "recorded")
-            save_form(chosen, person, request.query, request.item, (stored,))
+        _recorded(chosen, setting, request, person)
     _link(request)
+
+
+def _recorded(chosen: Selection, setting: Setting, request: _Request, person: access.Person) -> None:
+    assert request.query is not None
+    again = "" if setting.only_recorded else " Ask all agents to see what they say now."
+    stored = stored_answers(chosen, setting, request.query, request.exposure)
+    if stored is None:
+        states.nothing(f"The audit recorded no answers to this question with profiles of this kind.{again}")
+        return
+    if again:
+        states.nothing(f"These answers were recorded by the audit.{again}")
+    _show_answers(request.query, (stored,), "recorded", setting.model.source == "endpoint")
+    save_form(chosen, person, request.query, request.item, (stored,))
 
 
 def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:
@@ -219,14 +247,17 @@ def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:
     return look.state == "answered" and (not request.item or request.query == ticket.asked.query)
 
 
-def _show_answers(query: Query, sources: tuple[Answers, ...], when: Literal["answered now", "recorded"]) -> None:
+def _show_answers(
+    query: Query, sources: tuple[Answers, ...], when: Literal["answered now", "recorded"], elsewhere: bool = False
+) -> None:
     several = len(sources) > 1
+    origin = "A model behind an address: its weights are not known" if elsewhere else "Base weights, no adapter"
     shown = [
-        drawn.Card(reply, _agents_label(one.step) if several else "")
+        drawn.Card(reply, _agents_label(one.step) if several else "", origin)
         for replies in zip(*(one.replies for one in sources), strict=True)
         for one, reply in zip(sources, replies, strict=True)
     ]
-    st.subheader(f"The answers, {when}", anchor=False)
+    st.header(f"The answers, {when}", anchor=False)
     draw(Markup('<p class="ta-question">{}</p>').format(query.question))
     st.markdown(plain(drawn.summary(query, shown)))
     titles = [card.title for card in shown]
@@ -248,7 +279,7 @@ def _show_answers(query: Query, sources: tuple[Answers, ...], when: Literal["ans
 
 def _likelihood(query: Query, source: Answers, several: bool) -> None:
     of = f", {_agents_label(source.step)}" if several else ""
-    st.subheader(f"What each agent thinks of the others' answers{of}", anchor=False)
+    st.header(f"What each agent thinks of the others' answers{of}", anchor=False)
     meaning = (
         "how likely the agent in the row is to give the answer of the agent in the column."
         if query.options

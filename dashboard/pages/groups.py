@@ -105,7 +105,7 @@ def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str
         f"largest difference seen is {points(abs(pairs[0].difference))} ({names[0]})."
     )
     charts.draw(
-        charts.intervals(frame, "difference in right answers", marked=[-delta, 0, delta], percent=False),
+        charts.intervals(frame, "difference in right answers, points", marked=[-delta, 0, delta], percent=False),
         description,
         ("Pair", "Difference", "Interval", "Reading", "p, corrected"),
         [

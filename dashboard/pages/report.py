@@ -37,7 +37,7 @@ def show() -> None:
     st.html(drawn.STYLE_SHEET)
     heading(
         "What was found, and who signs for it?",
-        f"{chosen.run.id} · {chosen.audit.label}",
+        f"{chosen.run.id} · {chosen.audit.sentence}",
         "Findings that people saved, the sign-off, and the audit report to take away. The report holds the same "
         "numbers as the command 'trialign report' and every other page.",
     )
@@ -70,7 +70,7 @@ def report_of(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[
 
 
 def _findings(chosen: Selection, store: FindingStore, found: tuple[SavedFinding, ...], person: access.Person) -> None:
-    st.subheader("Findings", anchor=False)
+    st.header("Findings", anchor=False)
     if not found:
         states.nothing("Nothing was noted on this run yet. Ask a question on the page Compare and save what you see.")
         return
@@ -120,7 +120,8 @@ def _finding_markup(finding: SavedFinding, agents: str) -> Markup:
 
 
 def _edit(chosen: Selection, store: FindingStore, finding: SavedFinding, person: access.Person) -> None:
-    with st.form(f"remark-{finding.id}", clear_on_submit=True):
+    # A form of its own after each comment: what was typed goes when it is saved, and stays when it is refused.
+    with st.form(f"remark-{finding.id}-{len(finding.remarks)}"):
         comment = st.text_area("Comment")
         disposition = st.selectbox(
             "What is to become of it?",
@@ -148,7 +149,7 @@ def _done(chosen: Selection, action: Callable[[], object]) -> bool:
 
 
 def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff, ...], person: access.Person) -> None:
-    st.subheader("Sign-off", anchor=False)
+    st.header("Sign-off", anchor=False)
     for one in signed:
         draw(
             Markup('<p class="ta-tag ta-good">✓ {}</p><p>{}</p><p class="ta-small">{} ({}), {}</p>').format(
@@ -160,7 +161,7 @@ def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff
         return
     if not signed:
         st.caption("Nobody has signed this audit yet. A later sign-off stands before an earlier one; both are kept.")
-    with st.form("sign", clear_on_submit=True):
+    with st.form(f"sign-{len(signed)}"):
         name = st.text_input("Your name")
         role = st.text_input("In which capacity", placeholder="auditor, product owner, …")
         decision = st.selectbox("Decision", _DECISIONS, index=None, placeholder="Choose one")
@@ -181,7 +182,7 @@ def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff
 
 
 def _report(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[SavedSignOff, ...]) -> None:
-    st.subheader("The report", anchor=False)
+    st.header("The report", anchor=False)
     st.caption("It is about the audit that is chosen in the sidebar, with the findings on the same agents.")
     if st.button("Make the report", icon=":material/description:", type="primary"):
         with st.spinner("Making the report …"):

@@ -26,6 +26,44 @@ _LEAD = (
 )
 _SECTIONS = ("Before and after", "How training went", "What the agents said to each other")
 _MOST_LINES = 8
+_CHANGED = {
+    "flip_rate": "Two groups answer differently",
+    "unanimous": "Same answer for all",
+    "consistent_wrong": "Same wrong answer for all",
+    "mean": "Right answers, mean over the groups",
+    "worst": "Right answers, worst group",
+    "gap": "Gap between best and worst group",
+    "preference": "Own taste met, mean over the groups",
+    "preference_worst": "Own taste met, worst group",
+    "kept": "Own taste met beyond the others' tastes",
+}
+_IN_POINTS = ("gap", "kept")
+# Name in the log, without the group -> what it is; the first that a log holds is shown first.
+_LOGGED = {
+    "validation/truth/accuracy": "Right answers, group by group (validation)",
+    "validation/truth/mean": "Right answers, mean over the groups (validation)",
+    "validation/truth/worst": "Right answers, worst group (validation)",
+    "validation/truth/gap": "Gap between best and worst group (validation)",
+    "validation/truth/unanimous": "Same answer for all (validation)",
+    "validation/truth/right_for_all": "Right for all (validation)",
+    "validation/truth/consistent_wrong": "Same wrong answer for all (validation)",
+    "validation/truth/flip_rate": "Two groups answer differently (validation)",
+    "validation/truth/no_answer": "No readable answer (validation)",
+    "validation/truth/jsd": "Distance between the groups' probabilities (validation)",
+    "validation/preference/score": "Own taste met, group by group (validation)",
+    "validation/preference/mean": "Own taste met, mean over the groups (validation)",
+    "validation/preference/worst": "Own taste met, worst group (validation)",
+    "validation/preference/swapped": "The others' tastes met, group by group (validation)",
+    "validation/welfare/nash": "Welfare of all groups together (validation)",
+    "utility/truth": "Right answers expected, group by group (moving average)",
+    "utility/preference": "Own taste met, group by group (moving average)",
+    "weight/truth": "Weight of a group's right answers in training",
+    "weight/preference": "Weight of a group's tastes in training",
+    "train/inconsistency": "Inconsistency between the groups, batch by batch",
+    "train/kl": "Distance from the base model, batch by batch",
+    "train/loss": "Loss, batch by batch",
+    "train/padding": "Share of padding in a batch",
+}
 
 
 def show() -> None:
@@ -43,7 +81,7 @@ def show() -> None:
     )
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     if section == _SECTIONS[1]:
-        _paths(picked)
+        _paths(picked, labels)
     elif section == _SECTIONS[2]:
         _episodes(picked, labels)
     else:
@@ -143,9 +181,8 @@ def _changes(changed: Sequence[Difference]) -> None:
         ("Measure", "Before", "After", "Change, points", "Interval", "Wanted", "Reading", "p"),
         [
             (
-                wanted[entry.measure].label,
-                percent(entry.first),
-                percent(entry.second),
+                _CHANGED[entry.measure],
+                *((points if entry.measure in _IN_POINTS else percent)(value) for value in (entry.first, entry.second)),
                 "–" if entry.change is None else f"{100 * entry.change:+.1f}",
                 point_interval(entry.low, entry.high),
                 wanted[entry.measure].wanted,
@@ -167,7 +204,7 @@ def reading(entry: Difference, wanted: str) -> str:
     return "✓ as wanted" if good else "✗ not as wanted"
 
 
-def _paths(picked: selection.Selection) -> None:
+def _paths(picked: selection.Selection, labels: Mapping[str, str]) -> None:
     path = picked.run.folder / "logs" / "metrics.csv"
     if not path.exists():
         states.nothing("This run has no training log. It was audited only, or it has not begun to train.")
@@ -179,14 +216,15 @@ def _paths(picked: selection.Selection) -> None:
         return
     family = str(st.selectbox("Measure", list(families), key="measure", bind="query-params"))
     frame = log[["step", *families[family]]].melt("step", var_name="name", value_name="value").dropna()
-    frame["name"] = [name.rsplit("/", 1)[-1] for name in frame["name"]]
+    last = [str(name).rpartition("/")[2] for name in frame["name"]]
+    frame["name"] = [labels.get(name, name) for name in last] if len(families[family]) > 1 else family
     first, last = (frame[frame["step"] == pick(frame["step"])] for pick in (min, max))
     description = f"{family}, from step {int(frame['step'].min())} to {int(frame['step'].max())}."
     rows = [
         (name, f"{_of(first, name)}", f"{_of(last, name)}", f"{part['value'].min():.4g}", f"{part['value'].max():.4g}")
         for name, part in ((str(name), part) for name, part in frame.groupby("name", sort=False))
     ]
-    charts.draw(charts.paths(frame, family), description, ("Line", "First", "Last", "Smallest", "Largest"), rows)
+    charts.draw(charts.paths(frame), description, ("Line", "First", "Last", "Smallest", "Largest"), rows)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -201,7 +239,7 @@ def _log(path: str, modified: int) -> pd.DataFrame:
 
 
 def _families(log: pd.DataFrame) -> dict[str, list[str]]:
-    """Columns that belong in one chart: those that differ in their last part only, where there are not too many."""
+    """What a chart shows -> its columns: those that differ in their last part only, where there are not too many."""
     columns = [name for name in log.columns if name not in ("step", "epoch") and log[name].notna().any()]
     found: dict[str, list[str]] = {}
     for name in columns:
@@ -209,7 +247,8 @@ def _families(log: pd.DataFrame) -> dict[str, list[str]]:
         siblings = [other for other in columns if other.rpartition("/")[0] == stem]
         grouped = stem.count("/") >= 1 and 1 < len(siblings) <= _MOST_LINES
         found.setdefault(stem if grouped else name, []).append(name)
-    return found
+    known = [name for name in _LOGGED if name in found]
+    return {_LOGGED.get(name, name): found[name] for name in (*known, *(name for name in found if name not in known))}
 
 
 def _of(part: pd.DataFrame, name: str) -> str:

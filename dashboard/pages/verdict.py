@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +12,7 @@ from trialign.audit.analysis import AuditAnalysis, Slice
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.flips import ExcessFlips
 from trialign.audit.opinions import OpinionAnalysis
-from trialign.audit.verdict import Gap, Verdict
+from trialign.audit.verdict import Gap, Verdict, sentence
 
 from .. import navigation, records, selection
 from ..components import charts, states
@@ -57,7 +58,7 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
     if facts.verdict is None or facts.gap is None:
         states.nothing("A single group was audited, so that there is no other to compare it with.")
     else:
-        _banner(facts.verdict, facts, analysis)
+        _banner(facts.verdict, facts.gap, facts, analysis, labels)
     _tiles(facts)
     if navigation.exists("items"):
         with st.container(horizontal=True, gap="medium"):
@@ -76,7 +77,9 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
         _wording(facts.excess_flips)
 
 
-def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis) -> None:
+def _banner(
+    verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]
+) -> None:
     outcome = OUTCOMES[verdict.kind]
     asked = (
         f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
@@ -86,8 +89,19 @@ def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis) -> N
         Markup(
             '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
             '<h2 class="ta-banner-title">{}</h2><p>{}</p><p class="ta-eyebrow">{}</p></div></section>'
-        ).format(outcome.style, outcome.symbol, outcome.title, verdict.sentence, asked)
+        ).format(outcome.style, outcome.symbol, outcome.title, named(verdict, gap, facts, analysis, labels), asked)
     )
+
+
+def named(verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> str:
+    """The verdict's sentence, with the groups as people know them."""
+    accuracy = [(labels.get(group, group), estimate.value or 0.0) for group, estimate in facts.accuracy.items()]
+    pairs = [
+        replace(pair, first=labels.get(pair.first, pair.first), second=labels.get(pair.second, pair.second))
+        for pair in facts.pairs
+    ]
+    needed, bounds = verdict.clusters_needed, {"delta": analysis.delta, "alpha": analysis.alpha}
+    return sentence(verdict.kind, accuracy, gap, pairs, facts.n_clusters, needed, **bounds)
 
 
 def _tiles(facts: FactAnalysis) -> None:

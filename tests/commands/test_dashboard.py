@@ -32,6 +32,7 @@ def test_it_listens_to_this_machine_only_and_tells_nobody_else(started: list[lis
         "--server.maxUploadSize=0",
         "--client.showErrorDetails=none",
         "--browser.gatherUsageStats=false",
+        "--runner.postScriptGC=false",
     } <= set(command)
     assert Path(next(word for word in command if word.endswith("app.py"))).is_file()
     assert os.environ["TRIALIGN_DASHBOARD_RUNS"] == str(tmp_path)

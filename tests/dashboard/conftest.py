@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import streamlit as st
@@ -22,6 +26,9 @@ from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 APP = Path(trialign.dashboard.__file__).parent / "start" / "app.py"
 
@@ -203,3 +210,36 @@ def open_page() -> Callable[..., AppTest]:
         return app
 
     return opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, the one that the system has."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        # As root, which containers are, Chromium starts without its sandbox only.
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, fetched for the tests alone."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no npm on this machine to fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    fetched = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), "axe-core@4"],
+        capture_output=True,
+        env={**os.environ, "npm_config_update_notifier": "false"},
+        check=False,
+    )
+    source = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if fetched.returncode or not source.is_file():
+        pytest.skip("axe-core cannot be fetched here")
+    return source.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def test_the_verdict_is_that_of_the_analysis(one_run: SyntheticRun, open_page: O
     assert facts is not None
     assert facts.verdict is not None
     shown = text_of(open_page("verdict"))
-    assert facts.verdict.sentence in shown
+    expected = facts.verdict.sentence
+    for group, label in one_run.groups.items():
+        expected = re.sub(rf"\b{group}\b", label, expected)
+    assert expected in shown
     for group, estimate in facts.accuracy.items():
         assert estimate.value is not None
         assert f"{100 * estimate.value:.1f} %" in shown, group
@@ -94,9 +98,11 @@ def test_the_paths_of_training_are_drawn_and_tabled(one_run: SyntheticRun, open_
     logs.mkdir()
     text = "step,epoch,train/loss,utility/truth/north,utility/truth/south\n0,0,2.5,0.25,\n1,0,1.5,0.75,0.5\n"
     (logs / "metrics.csv").write_text(text, encoding="utf-8")
-    app = open_page("training", section="How training went", measure="utility/truth")
-    assert app.selectbox(key="measure").options == ["train/loss", "utility/truth"]
+    expected = "Right answers expected, group by group (moving average)"
+    app = open_page("training", section="How training went", measure=expected)
+    assert app.selectbox(key="measure").options == [expected, "Loss, batch by batch"]
     shown = text_of(app)
+    assert "Northerners" in shown
     assert '<td class="ta-number">0.25</td>' in shown
     (logs / "metrics.csv").write_bytes(b"\xff\xfe,\x00")
     assert "cannot be read" in open_page("training", section="How training went").error[0].value

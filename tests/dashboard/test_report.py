@@ -82,11 +82,11 @@ def test_findings_and_the_sign_off_stand_in_the_report_and_change_no_number(
     app.text_input[1].set_value("auditor")
     press(app, "Sign this audit")
     assert "needs a name and a decision" in "\n".join(error.value for error in app.error)
-    app = open_page("report")
-    app.text_input[0].set_value("Ana B.")
-    app.text_input[1].set_value("auditor")
+    # What was typed is still there.
+    assert [box.value for box in app.text_input] == ["Ana B.", "auditor"]
     next(box for box in app.selectbox if box.label == "Decision").set_value("Consistent enough to use")
     press(app, "Sign this audit")
+    assert [box.value for box in app.text_input] == ["", ""]
     report = json.loads(made(press(app, "Make the report"))["report.json"])
     assert [finding["comment"] for finding in report["findings"]] == ["north is wrong"]
     assert (report["sign_off"]["name"], report["sign_off"]["role"]) == ("Ana B.", "auditor")
@@ -103,6 +103,7 @@ def test_a_comment_and_a_deletion(runs: Path, one_run: SyntheticRun, open_page: 
     next(area for area in app.text_area if area.label == "Comment").set_value("seen")
     next(box for box in app.selectbox if box.label == "What is to become of it?").set_value("accepted")
     press(app, "Add comment")
+    assert next(area for area in app.text_area if area.label == "Comment").value == ""
     (found,) = FindingStore(runs).findings("house")
     assert (found.remarks[-1].comment, found.disposition) == ("seen", "accepted")
     assert next(button for button in app.button if button.label == "Delete").disabled
@@ -110,6 +111,16 @@ def test_a_comment_and_a_deletion(runs: Path, one_run: SyntheticRun, open_page: 
     press(app, "Delete")
     assert "a private question" not in html_of(app)
     assert "texts were deleted by" in html_of(app)
+
+
+def test_a_comment_that_is_refused_is_not_lost(runs: Path, one_run: SyntheticRun, open_page: Open) -> None:
+    note(runs)
+    app = open_page("report")
+    long = "x" * 4001
+    next(area for area in app.text_area if area.label == "Comment").set_value(long)
+    press(app, "Add comment")
+    assert "4,001 characters" in app.error[0].value
+    assert next(area for area in app.text_area if area.label == "Comment").value == long
 
 
 def test_a_report_says_that_it_is_older_than_a_finding(runs: Path, one_run: SyntheticRun, open_page: Open) -> None:

@@ -1,127 +1,200 @@
-"""A stakeholder's path in a real browser, over agents of the tiny model: ask, read, note, sign, take away.
-
-Needs Debian's ``chromium`` and ``pip install playwright``; accessibility is looked at where ``AXE_CORE`` names the file
-``axe.min.js`` of npm's axe-core.
-"""
+"""A stakeholder's path in a real browser, over a real run: ask, read, open a disagreement, note, sign, take away."""
 
 from __future__ import annotations
 
-import os
+import json
+import re
 import shutil
-import socket
 import subprocess
-import urllib.request
-from collections.abc import Callable, Iterator
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trialign.commands.dashboard import streamlit_command
+from trialign.checkpoints import read_agents
 from trialign.dashboard.findings import FindingStore
-from trialign.dashboard.live.engine import Source
-from trialign.dashboard.settings import Settings
 
-from ..conftest import SyntheticRun
+from ..browsing import PATIENCE, drawn, hidden_width, opened, serious_faults, served
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]
-PATIENCE = 300_000  # milliseconds; nothing is expected to take so long
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Download, Page
 
+pytestmark = pytest.mark.integration
 
-@pytest.fixture
-def root(tmp_path: Path, write_run: Callable[..., list[Source]]) -> Path:
-    """Runs with one run, trained twice and audited before and after."""
-    write_run(tmp_path / "runs", "house", seeds=(1, 2))
-    for step in (0, 2):
-        SyntheticRun(tmp_path / "runs" / "house").audit(step)
-    return tmp_path / "runs"
+QUESTION = "Is the Earth older than ten thousand years?"
+HOSTILE = "<script>document.title = 'forged'</script> Is water wet?"
+LABELS = {"liberal": "Liberal", "moderate": "Moderate", "conservative": "Conservative"}
+CONTROL = "No profile"
 
 
-@pytest.fixture
-def address(root: Path) -> Iterator[str]:
-    """The dashboard over the runs, on a free port of this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        streamlit_command("127.0.0.1", port),
-        env={**os.environ, **Settings(root).as_environment()},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while server.poll() is None:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5).read()
-            break
-        except OSError:
-            continue
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(60)
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, smoke_run: Path) -> Path:
+    """A folder with the one run, to which people may add findings."""
+    root = tmp_path_factory.mktemp("walked") / "runs"
+    shutil.copytree(smoke_run, root / smoke_run.name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    with served(runs) as url:
+        yield url
 
 
 @pytest.fixture
-def page(address: str, tmp_path: Path) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(base_url=address)
-        context.set_default_timeout(PATIENCE)
-        opened = context.new_page()
-        yield opened
-        opened.screenshot(path=tmp_path / "last.png", full_page=True)  # for whoever looks into a failure
-        browser.close()
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    context = browser.new_context(base_url=address, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
 
 
-def check_accessible(page: Any) -> None:
-    """No serious fault, by axe-core."""
-    if "AXE_CORE" not in os.environ:
-        return
-    page.wait_for_function("!document.querySelector('[data-stale=true]')")
-    page.wait_for_timeout(2000)  # Streamlit fades in what it draws; half-faded text has no contrast
-    page.add_script_tag(path=os.environ["AXE_CORE"])
-    found = page.evaluate("async () => (await axe.run()).violations")
-    serious = [
-        (fault["id"], [node["html"][:200] for node in fault["nodes"]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+def answered(page: Page) -> None:
+    """Waits for the model; a question that is refused fails here, with what the page says."""
+    heading = page.get_by_role("heading", name="The answers, answered now")
+    refused = page.get_by_test_id("stAlertContentError")
+    heading.or_(refused).first.wait_for()
+    assert refused.all_inner_texts() == []
+    page.get_by_role("button", name="Save finding").wait_for()
+    drawn(page)
 
 
-def test_ask_see_every_group_note_sign_and_take_away(page: Any, root: Path, tmp_path: Path) -> None:
-    page.goto("/compare?base=1")
-    page.get_by_role("textbox", name="Your question").fill("<script>alert(1)</script> Which metal is liquid?")
-    page.get_by_role("textbox", name="Answers to choose from").fill("Mercury\nIron")
+def card(page: Page, label: str) -> Any:
+    """One agent's answer."""
+    return page.locator(".ta-answer").filter(has=page.get_by_role("heading", name=label, exact=True))
+
+
+def taken(page: Page, label: str, folder: Path) -> Path:
+    """What a button gives away."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=label).click()
+    value: Download = download.value
+    value.save_as(folder / value.suggested_filename)
+    return folder / value.suggested_filename
+
+
+def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
+    page: Page, runs: Path, axe: str, tmp_path: Path
+) -> None:
+    """Numbers that are taken away equal those of ``trialign report``."""
+    run = runs / "smoke"
+    agents = read_agents(run / "agents" / "step=000004")
+
+    opened(page, "/")
+    page.get_by_role("heading", name="Do all groups get the same facts?").wait_for()
+
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("textbox", name="Your question").fill(QUESTION)
     page.get_by_role("button", name="Ask all agents").click()
-    page.get_by_text("Keep this as a finding").wait_for()
-    for label in ("Northerners", "Southerners", "Islanders", "No profile"):
-        page.get_by_role("heading", name=label, exact=True).wait_for()
-    assert page.locator(".ta-heat tbody tr").count() == 4
-    assert page.locator("script", has_text="alert(1)").count() == 0
-    check_accessible(page)
-    page.get_by_role("textbox", name="What did you see?").fill("Some say iron.")
+    answered(page)
+    for group, label in LABELS.items():
+        digest = agents.adapter_sha256(group)
+        assert digest is not None
+        assert f"Adapter {digest[:12]}" in card(page, label).inner_text()
+    assert all(text.strip() for text in page.locator(".ta-said").all_inner_texts())
+    assert page.locator(".ta-heat tbody tr").count() == len(LABELS)
+    assert serious_faults(page, axe) == []
+
+    page.get_by_role("link", name="Verdict").click()
+    page.get_by_role("link", name="See the questions on which groups disagree").click()
+    page.locator(".ta-grid tbody a").first.click()
+    page.wait_for_url("**question=**")
+    question = page.locator("h2.ta-question").inner_text()
+    page.get_by_role("link", name="Ask the agents this question").click()
+    page.get_by_role("heading", name="The answers, recorded").wait_for()
+    assert question in page.locator("p.ta-question").inner_text()
+    page.get_by_text("They disagree.").wait_for()
+    page.get_by_text("Ask the base model too").click()
+    card(page, CONTROL).wait_for()
+    page.get_by_role("button", name="Ask all agents").click()
+    answered(page)
+    assert page.locator(".ta-answer").count() == len(LABELS) + 1
+    assert "Base weights, no adapter" in card(page, CONTROL).inner_text()
+    page.get_by_role("textbox", name="What did you see?").fill("Some say otherwise.")
     page.get_by_role("button", name="Save finding").click()
     page.get_by_text("Saved as finding 1").wait_for()
 
     page.get_by_role("link", name="Report").click()
-    page.get_by_text("Some say iron.").first.wait_for()
+    page.get_by_text("Some say otherwise.").first.wait_for()
     page.get_by_role("textbox", name="Your name").fill("Ana B.")
     page.get_by_role("combobox", name="Decision").click()
-    page.get_by_role("option", name="Consistent enough to use").click()
+    page.get_by_role("option", name="To be used with the noted limits").click()
     page.get_by_role("button", name="Sign this audit").click()
-    page.get_by_text("Consistent enough to use").first.wait_for()
-    page.get_by_text("Ana B.").first.wait_for()
+    page.get_by_text(re.compile(r"^Ana B\. \(")).wait_for()
     page.get_by_role("button", name="Make the report").click()
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
-    check_accessible(page)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download the report (HTML)").click()
-    download.value.save_as(tmp_path / "report.html")
-    taken = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Some say iron." in taken
-    assert "Ana B." in taken
-    assert "<script>alert(1)" not in taken
-    (finding,) = FindingStore(root).findings("house")
-    assert (finding.step, finding.options) == (2, ("Mercury", "Iron"))
+    assert serious_faults(page, axe) == []
+    html = taken(page, "Download the report (HTML)", tmp_path).read_text(encoding="utf-8")
+    with zipfile.ZipFile(taken(page, "Download everything (ZIP)", tmp_path)) as archive:
+        packed = {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
+
+    assert packed["report.html"] == html
+    assert "Some say otherwise." in html
+    assert "Ana B." in html
+    (finding,) = FindingStore(runs).findings("smoke")
+    assert (finding.step, finding.question) == (4, question)
+    _equal_to_the_command(run, packed, tmp_path / "command")
+
+
+def _equal_to_the_command(run: Path, packed: dict[str, str], folder: Path) -> None:
+    """Whatever the page gives away has the command's numbers; only findings and signature may be more."""
+    command = [sys.executable, "-m", "trialign.cli", "report", str(run), "--output", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    made = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.*")}
+    assert packed.keys() == made.keys() | {"tables/findings.csv"}
+    tables = [name for name in made if name.endswith(".csv") and "findings" not in name]
+    assert tables
+    assert {name: packed[name] for name in tables} == {name: made[name] for name in tables}
+    numbers = re.compile(r'<data value="([^"]+)">')
+    assert numbers.findall(packed["report.html"]) == numbers.findall(made["report.html"]) != []
+    contents = [json.loads(files["report.json"]) for files in (packed, made)]
+    assert contents[0]["findings"]
+    assert contents[0]["sign_off"]["name"] == "Ana B."
+    for content in contents:
+        content.pop("findings"), content.pop("sign_off")
+    assert contents[0] == contents[1]
+
+
+def test_compare_is_walked_with_the_keyboard_alone(page: Page) -> None:
+    """Tab reaches every control in its order on the page, Space takes a group out, Enter asks."""
+    opened(page, "/compare")
+    page.get_by_role("textbox", name="Your question").focus()
+    page.keyboard.type(HOSTILE)
+    for name in ("Answers to choose from", "Liberal", "Ask the base model too", "Other agents", "Ask all agents"):
+        _tab_to(page, name)
+        if name == "Answers to choose from":
+            page.keyboard.type("Yes\nNo")
+        if name == "Liberal":  # a set of buttons is one stop, in which arrows lead on
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    answered(page)
+    assert [one.strip() for one in page.locator(".ta-answer h3").all_inner_texts()] == ["Liberal", "Conservative"]
+    assert HOSTILE in page.locator("p.ta-question").inner_text()
+    assert page.title() != "forged"
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Goes on to the next control of this name; a word of help may lie between."""
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reached = page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText")
+        if name in reached and not reached.startswith("Help"):
+            return
+    raise AssertionError(f"{name} is not reached; the last stop was {reached}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [640, 390])  # 640: what a window of 1280 pixels shows at a zoom of 200 %
+def test_recorded_answers_are_read_at_every_width(
+    browser: Browser, address: str, axe: str, scheme: Any, width: int
+) -> None:
+    page = browser.new_page(base_url=address, color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened(page, "/compare?question=adult-sleep-hours-a&base=1")
+    assert page.locator(".ta-answer").count() == len(LABELS) + 1
+    assert hidden_width(page) == 0
+    assert serious_faults(page, axe) == []
+    page.close()

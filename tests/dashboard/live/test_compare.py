@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from streamlit.testing.v1 import AppTest
 
 from trialign.dashboard.access import Person
@@ -218,6 +219,60 @@ def test_a_saved_finding_holds_question_answers_and_hash_and_opens_again(
     assert again.text_area(key="typed_options").value == "Iron\nMercury"
 
 
+def test_a_finding_that_is_refused_is_not_lost_and_a_saved_one_makes_room(
+    runs: Path, live_run: list[Source], open_page: Open
+) -> None:
+    def comment(app: AppTest) -> Any:
+        return next(area for area in app.text_area if area.label == "What did you see?")
+
+    app = open_page("compare", question="test-fact-00-0")
+    comment(app).set_value("x" * 4001)
+    press(app, "Save finding")
+    assert "4,001 characters" in text_of(app)
+    assert comment(app).value == "x" * 4001
+    comment(app).set_value("They disagree.")
+    press(app, "Save finding")
+    assert "Saved as finding 1" in text_of(app)
+    assert comment(app).value == ""
+    assert "Saved as finding" not in text_of(app.run())
+
+
+def model_of(runs: Path, **values: object) -> None:
+    """Changes the model of the run's configuration."""
+    file = runs / "house" / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    config["model"] |= values
+    file.write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason", "origin"),
+    [
+        ({"source": "endpoint", "base_url": "http://127.0.0.1:9/v1"}, "stands behind an address", "behind an address"),
+        ({"adapters": {"north": "elsewhere"}}, "trained elsewhere", "Base weights, no adapter"),
+    ],
+    ids=["endpoint", "adapters"],
+)
+def test_agents_that_are_not_here_are_read_and_not_asked(
+    runs: Path, live_run: list[Source], open_page: Open, model: dict[str, object], reason: str, origin: str
+) -> None:
+    model_of(runs, **model)
+    app = open_page("compare", question="test-fact-00-0", base="1")
+    assert reason in text_of(app)
+    assert "✗ Wrong" in html_of(app)
+    assert origin in html_of(app)
+    assert "Ask all agents" not in text_of(app)
+    assert not {"Ask all agents", "Type a question"} & {button.label for button in app.button}
+    assert not [box for box in app.selectbox if box.label in ("Agents", "Beside them")]
+
+
+def test_what_the_audit_did_not_record_is_said(runs: Path, live_run: list[Source], open_page: Open) -> None:
+    app = open_page("compare", question="test-fact-00-0", profile="implicit")
+    assert "recorded no answers to this question with profiles of this kind" in text_of(app)
+    app.radio(key="profile").set_value("explicit").run()
+    assert "recorded by the audit" in text_of(app)
+
+
 def test_without_its_model_the_stored_audit_can_still_be_read(
     runs: Path, live_run: list[Source], open_page: Open
 ) -> None:
@@ -263,6 +318,24 @@ def test_a_manifest_that_points_outside_is_refused(runs: Path, live_run: list[So
     app.text_area(key="typed").set_value("Which?")
     ask(app, runs)
     assert "not the one that was written" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "agents/step=000002/manifest.json", "agents/step=000002/south/adapter_model.safetensors"]
+)
+def test_a_file_behind_a_link_out_of_the_root_is_not_asked(
+    runs: Path, live_run: list[Source], open_page: Open, tmp_path: Path, name: str
+) -> None:
+    file, elsewhere = runs / "house" / name, tmp_path / "elsewhere"
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    app = open_page("compare")
+    if app.text_area:
+        app.text_area(key="typed").set_value("Which?")
+        ask(app, runs)
+    assert re.search("link that leads out of the folder|not the one that was written", text_of(app))
+    assert 'class="ta-answer"' not in html_of(app)
+    assert str(tmp_path) not in text_of(app)
 
 
 def test_a_checkpoint_that_is_a_link_out_of_the_root_cannot_be_chosen(
