@@ -69,9 +69,14 @@ def make_module() -> Callable[..., TriAlignModule]:
     """A module over a table; epsilon and lambda are 0, so that hand and paper suffice."""
 
     def make(
-        policy: Table | None = None, micro_batches: int = 1, penalty: float = 0.0, temperature: float = 1.0
+        policy: Table | None = None,
+        micro_batches: int = 1,
+        penalty: float = 0.0,
+        temperature: float = 1.0,
+        group_step: float = 0.0,
     ) -> TriAlignModule:
         objective = ObjectiveConfig(
+            pairs=PairsConfig(group_step=group_step),
             welfare=WelfareConfig(epsilon=0.0, decay=0.5),
             inconsistency=InconsistencyConfig(weight=penalty, gate="none"),
         )
@@ -187,12 +192,10 @@ def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Calla
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))
     module.policy.tied = nn.ParameterDict({"frozen": module.policy.frozen})
-    assert set(module.state_dict()) == {"policy.scores", "utilities", "pair_losses"}
-    assert set(module.state_dict(prefix="engine.")) == {
-        "engine.policy.scores",
-        "engine.utilities",
-        "engine.pair_losses",
-    }
+    assert set(module.state_dict()) == {"policy.scores", "utilities"}
+    assert set(module.state_dict(prefix="engine.")) == {"engine.policy.scores", "engine.utilities"}
+    # The losses by which groups are weighed are part of a state only where they are.
+    assert set(make_module(group_step=0.1).state_dict()) == {"policy.scores", "utilities", "pair_losses"}
 
 
 def test_the_learning_rate_warms_up_and_decays(make_module: Callable[..., TriAlignModule]) -> None:

@@ -87,7 +87,8 @@ class TriAlignModule(LightningModule):
         self._step_rewards = torch.zeros_like(utilities)
         self._step_counts = torch.zeros(2)
         groups = len(policy.groups)
-        self.register_buffer("pair_losses", utilities.new_zeros(groups))  # mean losses, summed over the steps
+        # Mean losses, summed over the steps; a resumable state holds them where they weigh the groups.
+        self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=objective.pairs.group_step > 0)
         self._step_pair_losses = torch.zeros_like(self.pair_losses)
         self._step_pairs: tuple[int, ...] = ()
         self.truth = TruthDisparity(groups)
