@@ -34,7 +34,7 @@ def test_every_micro_batch_of_every_rank_moves_every_groups_adapter(
     seen = 0
     for rank in range(ranks):
         monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        for handed in StepLoader(episodes, (0, 1, 2), plan, "auto", steps, micro_batches):
+        for handed in StepLoader(episodes, (0, 1, 2), plan, "auto", steps, micro_batches, (), True):
             policy.zero_grad(set_to_none=True)
             policy.score(handed.batch.tree).sum().backward()
             for name, parameter in policy.named_parameters():
