@@ -21,7 +21,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 import torch
 
 from trialign.commands.session import Session
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.environment import first_turn, observe, option_actions
 from trialign.policy import ROOT, Segment, TreeRow, build_tree_batch
 from trialign.policy.cpu import use_fast_exact_products

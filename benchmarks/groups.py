@@ -21,7 +21,8 @@ from trialign.audit.items import read_items, write_items
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize
 from trialign.commands.session import Session
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 
 
 def main() -> None:

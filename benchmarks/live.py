@@ -23,7 +23,8 @@ import psutil
 import torch
 
 from trialign.checkpoints import latest_step, read_agents, step_folder
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.dashboard.live.asking import Asked, typed_query
 from trialign.dashboard.live.engine import Engine, Source, read_setting
 from trialign.dashboard.live.queue import LiveQueue

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from trialign.commands.session import Session
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.environment import first_turn, observe, option_actions
 from trialign.trajectories.batches import Episode, episodes_of
 from trialign.trajectories.collection import Collector

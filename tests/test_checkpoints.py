@@ -20,7 +20,7 @@ from trialign.checkpoints import (
     step_folder,
     write_agents,
 )
-from trialign.config import compose
+from trialign.composition import compose
 from trialign.errors import UserError
 from trialign.group_config import build_groups
 from trialign.groups import GroupSet

@@ -261,7 +261,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
-    from trialign.config import compose, load
+    from trialign.composition import compose
+    from trialign.config import load
 
     composed = compose(arguments.config, arguments.overrides)
     config = load(composed)

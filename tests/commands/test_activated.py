@@ -9,7 +9,8 @@ import torch
 from peft import PeftModel
 
 from trialign.audit.items import read_items
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.environment import first_turn, option_actions
 from trialign.group_config import build_groups
 from trialign.models import ChatRenderer, load_model, load_tokenizer, locate_base_model

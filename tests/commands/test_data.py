@@ -24,7 +24,8 @@ def show(project: Any, *words: str) -> Any:
 
 def session_of(project: Any, *overrides: str) -> Any:
     from trialign.commands.session import Session
-    from trialign.config import compose, load
+    from trialign.composition import compose
+    from trialign.config import load
 
     composed = compose(str(project.folder / "mine.yaml"), overrides)
     return Session(load(composed), composed)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from trialign.audit.items import read_items
 from trialign.audit.record import read_about
-from trialign.config import config_root
+from trialign.composition import config_root
 from trialign.trajectories.records import read_part
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from trialign.commands.session import Session
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.errors import UserError
 
 pytestmark = pytest.mark.unit

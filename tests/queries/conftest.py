@@ -26,7 +26,8 @@ def benchmarks() -> Path:
 @pytest.fixture(scope="session")
 def shipped() -> Callable[..., list[SourceConfig]]:
     """The sources of one file of conf/data; files lie in the given folder, hub ids become folders of that name."""
-    from trialign.config import compose, load
+    from trialign.composition import compose
+    from trialign.config import load
 
     def sources(name: str, folder: Path | None = None) -> list[SourceConfig]:
         words = [f"data={name}"] if folder is None else [f"data={name}", f"data.folder='{folder}'"]

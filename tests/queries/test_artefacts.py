@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from trialign.commands.session import Session
-from trialign.config import compose, load
+from trialign.composition import compose
+from trialign.config import load
 from trialign.policy import ROOT, Segment, TreeRow
 from trialign.policy.scoring import score_rows
 from trialign.queries import SPLITS, TruthQuery

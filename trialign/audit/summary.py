@@ -91,15 +91,7 @@ def summarize(
         UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
             a row lacks its verdict or reward.
     """
-    rows = items[(items["exposure"] == exposure) & (items["split"] == split)]
-    rows = rows[(rows[["turn", "repeat", "wording"]] == 0).all(axis=1)]
-    own = rows[rows["profile_group"] == rows["group"]]
-    members = own[own["group"].isin(groups)]
-    if members.empty:
-        raise UserError(
-            f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
-            "Audit this split and exposure first",
-        )
+    rows, own, members = _summarised(items, exposure, split, groups)
     summary = {
         "schema_version": SUMMARY_SCHEMA_VERSION,
         "step": step,
@@ -115,6 +107,22 @@ def summarize(
     }
     plain: dict[str, Any] = _without_nan(summary)
     return plain
+
+
+def _summarised(
+    items: pd.DataFrame, exposure: Exposure, split: Split, groups: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The rows that count; of these, those under an agent's own profile; of these, the members'."""
+    rows = items[(items["exposure"] == exposure) & (items["split"] == split)]
+    rows = rows[(rows[["turn", "repeat", "wording"]] == 0).all(axis=1)]
+    own = rows[rows["profile_group"] == rows["group"]]
+    members = own[own["group"].isin(groups)]
+    if members.empty:
+        raise UserError(
+            f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
+            "Audit this split and exposure first",
+        )
+    return rows, own, members
 
 
 def _measures(

@@ -7,14 +7,17 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+
 from trialign import __version__, distributed
-from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.commands.session import Session
+from trialign.environment import PromptConfig
 from trialign.queries import Split
 from trialign.queries.writer import write_queries
 from trialign.storage import sha256_of_file
@@ -67,24 +70,26 @@ def run_audit(
         folder.mkdir(parents=True, exist_ok=True)
         write_items(folder / "items.parquet", items)
         write_queries(folder / "questions.jsonl", queries)
-        analysis = analyze(
-            frame,
-            session.groups.names,
-            exposure=exposure,
-            split=split,
-            parts=session.groups.parts,
-            delta=session.config.audit.delta,
-            alpha=session.config.audit.alpha,
-        )
-        write_analysis(folder / "analysis.json", analysis)
-        about = _about_audit(session, checkpoint)
-        if instructed:
-            about = replace(about, objective=objective.name, prompt=asdict(prompt))
-        write_about(folder, about)
+        write_analysis(folder / "analysis.json", _analysis(session, split, frame))
+        named = objective.name if checkpoint or instructed else None
+        write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
         write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
     distributed.barrier()
     return summary
+
+
+def _analysis(session: Session, split: Split, frame: pd.DataFrame) -> AuditAnalysis:
+    audit = session.config.audit
+    return analyze(
+        frame,
+        session.groups.names,
+        exposure=audit.exposures[0],
+        split=split,
+        parts=session.groups.parts,
+        delta=audit.delta,
+        alpha=audit.alpha,
+    )
 
 
 def about_model(session: Session) -> dict[str, Any]:
@@ -96,7 +101,9 @@ def about_model(session: Session) -> dict[str, Any]:
     return {**about, "adapters": adapters}
 
 
-def _about_audit(session: Session, checkpoint: AgentCheckpoint | None) -> AuditAbout:
+def _about_audit(
+    session: Session, checkpoint: AgentCheckpoint | None, objective: str | None, prompt: PromptConfig
+) -> AuditAbout:
     """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
     return AuditAbout(
         schema_version=ABOUT_SCHEMA_VERSION,
@@ -105,11 +112,11 @@ def _about_audit(session: Session, checkpoint: AgentCheckpoint | None) -> AuditA
         run=session.config.name,
         base_model=_base_model(session),
         adapters=adapters_of(session.policy) if checkpoint or session.adapters else None,
-        objective=session.config.objective.name if checkpoint else None,
+        objective=objective,
         seed=session.config.seed,
         attribute=session.groups.attribute,
         groups=session.groups.everyone,
-        prompt=asdict(session.config.prompt),
+        prompt=asdict(prompt),
     )
 
 

@@ -155,32 +155,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         Stopped: a stop was asked for; the state is saved.
         TrainingDivergedError: the loss is not a number.
     """
-    config, run = session.config, session.run
-    steps, micro_batches = config.trainer.steps, config.trainer.micro_batches
-    adapters = [session.policy.adapter_index(group) for group in session.groups.names]
-    data = TrajectoryDataModule(
-        training,
-        validation,
-        adapters,
-        config.objective.update,
-        config.trainer.queries_per_step,
-        micro_batches,
-        steps,
-        config.seed,
-        config.trainer.visits,
-        session.invocation,
-        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
-    )
-    module = TriAlignModule(
-        session.policy,
-        config.objective,
-        config.optimizer,
-        config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
-        steps,
-        micro_batches,
-    )
-
+    config, run, steps = session.config, session.run, session.config.trainer.steps
+    data, module = _data_module(session, training, validation), _module(session, training)
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
 
     def write(step: int) -> None:
@@ -213,6 +189,36 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
         raise KeyboardInterrupt from error
+
+
+def _data_module(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> TrajectoryDataModule:
+    config = session.config
+    return TrajectoryDataModule(
+        training,
+        validation,
+        [session.policy.adapter_index(group) for group in session.groups.names],
+        config.objective.update,
+        config.trainer.queries_per_step,
+        config.trainer.micro_batches,
+        config.trainer.steps,
+        config.seed,
+        config.trainer.visits,
+        session.invocation,
+        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
+    )
+
+
+def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
+    config = session.config
+    return TriAlignModule(
+        session.policy,
+        config.objective,
+        config.optimizer,
+        config.scoring,
+        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
+        config.trainer.steps,
+        config.trainer.micro_batches,
+    )
 
 
 def training_queries(session: Session) -> list[Query]:

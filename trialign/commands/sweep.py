@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from trialign.config import hydra_of, load, resolved
+from trialign.composition import hydra_of, resolved
+from trialign.config import load
 from trialign.errors import UnfinishedError, UserError
 
 # Hydra writes nothing of its own: every run has its config.yaml and its logs.
@@ -59,7 +60,7 @@ def check_sweep(name: str, overrides: Sequence[str]) -> tuple[str, ...]:
     """Composes every combination, before the first run begins.
 
     Args:
-        name: of the config file, inside `trialign.config.hydra_of`.
+        name: of the config file, inside `trialign.composition.hydra_of`.
         overrides: of it.
 
     Returns:

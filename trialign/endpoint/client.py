@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -15,6 +15,7 @@ from trialign.endpoint.pace import Pace, backoff, draw, retry_after
 # Timeouts, conflicts, too many requests, and the server's own faults.
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_MESSAGE = 300
+T = TypeVar("T")
 
 
 class RefusedError(Exception):
@@ -143,20 +144,7 @@ class Client:
             RefusedError: the request is at fault, or what came back is no answer.
             LostError: no attempt succeeded.
         """
-        response = self._post("/chat/completions", body)
-        try:
-            content = response.json()
-            choice = content["choices"][0]
-            text = choice["message"].get("content") or ""
-            if not isinstance(text, str):
-                raise TypeError("the content is no text")
-            # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise RefusedError(
-                response.status_code, f"no chat completion came back but {_message(response)}"
-            ) from error
+        return self._read("/chat/completions", body, _reply, "no chat completion")
 
     def echo(self, body: Mapping[str, Any]) -> list[Echo]:
         """Prompts sent back with the log-probabilities of their tokens, in the order sent.
@@ -168,21 +156,7 @@ class Client:
             RefusedError: the request is at fault, or the server does not offer this.
             LostError: no attempt succeeded.
         """
-        response = self._post("/completions", body)
-        try:
-            content = response.json()
-            return [
-                Echo(
-                    tuple(str(token) for token in choice["logprobs"]["tokens"]),
-                    tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
-                    str(content.get("model")),
-                )
-                for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RefusedError(
-                response.status_code, f"no log-probabilities came back but {_message(response)}"
-            ) from error
+        return self._read("/completions", body, _echoes, "no log-probabilities")
 
     def complete(self, body: Mapping[str, Any]) -> Completion:
         """One continuation of a text, of the protocol's older kind: no chat template is applied.
@@ -194,14 +168,15 @@ class Client:
             RefusedError: the request is at fault, or what came back is no continuation.
             LostError: no attempt succeeded.
         """
-        response = self._post("/completions", body)
+        return self._read("/completions", body, _completion, "no completion")
+
+    def _read(self, path: str, body: Mapping[str, Any], read: Callable[[Any], T], missing: str) -> T:
+        """What a request brings, read by its form; what has another form is no answer."""
+        response = self._post(path, body)
         try:
-            choice = response.json()["choices"][0]
-            ids = choice.get("token_ids")
-            tokens = None if ids is None else tuple(int(token) for token in ids)
-            return Completion(str(choice["text"]), str(choice.get("finish_reason")), tokens)
+            return read(response.json())
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise RefusedError(response.status_code, f"no completion came back but {_message(response)}") from error
+            raise RefusedError(response.status_code, f"{missing} came back but {_message(response)}") from error
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         failures = 0
@@ -226,6 +201,34 @@ class Client:
                 self._pace.pause(backoff(failures, self._chance()))
             else:
                 self._pace.hold(asked)
+
+
+def _reply(content: Any) -> Reply:
+    choice = content["choices"][0]
+    text = choice["message"].get("content") or ""
+    if not isinstance(text, str):
+        raise TypeError("the content is no text")
+    # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
+
+
+def _echoes(content: Any) -> list[Echo]:
+    return [
+        Echo(
+            tuple(str(token) for token in choice["logprobs"]["tokens"]),
+            tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
+            str(content.get("model")),
+        )
+        for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
+    ]
+
+
+def _completion(content: Any) -> Completion:
+    choice = content["choices"][0]
+    ids = choice.get("token_ids")
+    tokens = None if ids is None else tuple(int(token) for token in ids)
+    return Completion(str(choice["text"]), str(choice.get("finish_reason")), tokens)
 
 
 def _reason(error: httpx2.TransportError) -> str:

@@ -187,30 +187,8 @@ def attach_adapters(
         UserError: the base model cannot hold such adapters, or a name cannot name one.
     """
     refuse_unfit_base(model)
-    # PEFT tells adapters apart by a part of the parameter's name, so no adapter may be called like a layer.
-    parts = {part for name, _ in model.named_parameters() for part in name.split(".")}
-    for name in names:
-        if hasattr(nn.ModuleDict(), name) or name in parts:
-            raise UserError(
-                f"'{name}' cannot name a group: a part of the model has this name already",
-                "Rename the group",
-            )
-    targets = config.target_modules
-    layers = int(model.config.num_hidden_layers)
-    first = first_adapted(model, config)
-    upper = config.train_layers == "upper"
-    if upper and isinstance(targets, str):
-        targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
-    lora = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        layers_to_transform=list(range(first, layers)) if upper else None,
-        lora_dropout=0.0,
-        bias="none",
-        task_type="CAUSAL_LM",
-        alora_invocation_tokens=list(invocation) or None,
-    )
+    _refuse_taken_names(model, names)
+    lora = _lora_config(model, config, invocation)
     try:
         # PEFT warns of, then casts, half-precision adapters; fp32 adapters are wanted in any case.
         peft_model = get_peft_model(model, lora, adapter_name=names[0], autocast_adapter_dtype=True)
@@ -232,6 +210,35 @@ def attach_adapters(
                 _weight(module.lora_A, name).requires_grad_(True)
                 _weight(module.lora_B, name).requires_grad_(True)
     return peft_model, routing
+
+
+def _refuse_taken_names(model: PreTrainedModel, names: Sequence[str]) -> None:
+    # PEFT tells adapters apart by a part of the parameter's name, so no adapter may be called like a layer.
+    parts = {part for name, _ in model.named_parameters() for part in name.split(".")}
+    for name in names:
+        if hasattr(nn.ModuleDict(), name) or name in parts:
+            raise UserError(
+                f"'{name}' cannot name a group: a part of the model has this name already",
+                "Rename the group",
+            )
+
+
+def _lora_config(model: PreTrainedModel, config: AdapterConfig, invocation: Sequence[int]) -> LoraConfig:
+    targets = config.target_modules
+    upper = config.train_layers == "upper"
+    if upper and isinstance(targets, str):
+        targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
+    layers = range(first_adapted(model, config), int(model.config.num_hidden_layers))
+    return LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        layers_to_transform=list(layers) if upper else None,
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+        alora_invocation_tokens=list(invocation) or None,
+    )
 
 
 def first_adapted(model: PreTrainedModel, config: AdapterConfig) -> int:

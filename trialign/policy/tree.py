@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import takewhile
 from typing import Any
 
@@ -97,6 +97,23 @@ class TreeBatch:
         return float((self.position_ids < 0).float().mean())
 
 
+@dataclass
+class _Actions:
+    """The action tokens of a batch, as `TreeBatch` lists them."""
+
+    source: list[int] = field(default_factory=list)
+    target: list[int] = field(default_factory=list)
+    branch: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+
+    def add(self, tokens: Sequence[int], parent: int, begin: int) -> None:
+        """One branch: the flat index of the position that its first token follows, and of that token."""
+        self.source.extend([parent, *range(begin, begin + len(tokens) - 1)])
+        self.target.extend(tokens)
+        self.branch.extend([len(self.lengths)] * len(tokens))
+        self.lengths.append(len(tokens))
+
+
 def build_tree_batch(rows: Sequence[TreeRow], invocation: Sequence[int] = ()) -> TreeBatch:
     """Packs rows into one batch.
 
@@ -116,10 +133,7 @@ def build_tree_batch(rows: Sequence[TreeRow], invocation: Sequence[int] = ()) ->
     input_ids = torch.zeros(count, length, dtype=torch.long)
     position_ids = torch.full((count, length), -1, dtype=torch.long)
     mask = torch.zeros(count, 1, length, length, dtype=torch.bool)
-    source: list[int] = []
-    target: list[int] = []
-    branch: list[int] = []
-    branch_lengths: list[int] = []
+    actions = _Actions()
     for index, row in enumerate(rows):
         ends: list[int] = []
         column = 0
@@ -136,14 +150,10 @@ def build_tree_batch(rows: Sequence[TreeRow], invocation: Sequence[int] = ()) ->
             position_ids[index, here] = torch.arange(begin, begin + size)
             mask[index, 0, here, here] = torch.ones(size, size, dtype=torch.bool).tril()
             if segment.action:
-                offset = index * length
-                source.extend([offset + ends[segment.parent], *range(offset + column, offset + column + size - 1)])
-                target.extend(segment.tokens)
-                branch.extend([len(branch_lengths)] * size)
-                branch_lengths.append(size)
+                actions.add(segment.tokens, index * length + ends[segment.parent], index * length + column)
             column += size
             ends.append(column - 1)
-    if not branch_lengths:
+    if not actions.lengths:
         raise ValueError("no action to score: the action mask of this batch is empty")
     # Attention over nothing is not a number: padding sees itself.
     mask |= torch.eye(length, dtype=torch.bool)
@@ -152,10 +162,10 @@ def build_tree_batch(rows: Sequence[TreeRow], invocation: Sequence[int] = ()) ->
         position_ids=position_ids,
         attention_mask=mask,
         adapters=torch.tensor([row.adapter for row in rows]),
-        source=torch.tensor(source),
-        target=torch.tensor(target),
-        branch=torch.tensor(branch),
-        branch_lengths=torch.tensor(branch_lengths),
+        source=torch.tensor(actions.source),
+        target=torch.tensor(actions.target),
+        branch=torch.tensor(actions.branch),
+        branch_lengths=torch.tensor(actions.lengths),
         prefix=prefixes_of(beginnings),
     )
 
