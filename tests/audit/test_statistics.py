@@ -6,7 +6,8 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, chi2
+from statsmodels.stats.contingency_tables import cochrans_q
 
 from trialign.audit import statistics
 
@@ -148,6 +149,30 @@ def test_the_permutation_test_holds_its_level_on_correlated_paraphrases() -> Non
     assert binom.ppf(0.0005, simulations, 0.05) <= whole <= binom.ppf(0.9995, simulations, 0.05)
     # The same test with every paraphrase for itself must fail here, or this simulation shows nothing.
     assert single > binom.ppf(0.9995, simulations, 0.05)
+
+
+def test_cochrans_q_by_hand() -> None:
+    correct = [[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 0, 0], [1, 1, 1]]
+    # Columns 5, 2, 2, rows 1, 2, 2, 1, 3: Q = 2 (3 (25 + 4 + 4) - 9^2) / (3 * 9 - (1 + 4 + 4 + 1 + 9)) = 36 / 8.
+    assert statistics.cochrans_q_p_value(correct, np.arange(5)) == pytest.approx(chi2.sf(4.5, 2))
+
+
+def test_cochrans_q_and_the_permutation_test_agree_on_single_questions() -> None:
+    correct = np.random.default_rng(3).random((400, 4)) < [0.5, 0.5, 0.5, 0.58]
+    _, permuted = statistics.permutation_gap(correct, np.arange(400), permutations=4000)
+    found = statistics.cochrans_q_p_value(correct, np.arange(400))
+    assert found == pytest.approx(permuted, abs=0.05)
+    assert 0.001 < permuted < 0.2
+
+
+def test_cochrans_q_is_not_taken_where_it_does_not_hold() -> None:
+    assert statistics.cochrans_q_p_value([[1, 0], [1, 0], [0, 1]], ["a", "a", "b"]) is None
+    assert statistics.cochrans_q_p_value(np.ones((9, 3)), np.arange(9)) is None
+    # Of paraphrases that are answered alike it would find differences between equal groups.
+    generator = np.random.default_rng(11)
+    facts = generator.random((200, 30, 3)) < 0.6
+    rejected = sum(cochrans_q(np.repeat(draw, 3, axis=0)).pvalue <= 0.05 for draw in facts)
+    assert rejected > binom.ppf(0.9995, 200, 0.05)
 
 
 def test_means_are_bootstrapped_over_clusters() -> None:

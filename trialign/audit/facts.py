@@ -11,7 +11,7 @@ from trialign.audit.estimates import Estimate, share_estimates
 from trialign.audit.flips import ExcessFlips, flips_of
 from trialign.audit.pairs import PairComparison, clusters_needed, compare_pairs, pair_differences
 from trialign.audit.panel import Panel
-from trialign.audit.statistics import divergences, permutation_gap
+from trialign.audit.statistics import cochrans_q_p_value, divergences, permutation_gap
 from trialign.audit.statistics import gap as gap_of
 from trialign.audit.verdict import Gap, Verdict, sentence, verdict_kind
 
@@ -116,7 +116,7 @@ def judge(panel: Panel, pairs: tuple[PairComparison, ...], gap: Gap, *, delta: f
 
 def _gap(panel: Panel, seed: int) -> Gap:
     noise, p_value = permutation_gap(panel.correct, panel.clusters, seed=seed)
-    return Gap(gap_of(panel.correct.mean(axis=0)), noise, p_value)
+    return Gap(gap_of(panel.correct.mean(axis=0)), noise, p_value, cochrans_q_p_value(panel.correct, panel.clusters))
 
 
 def _divergence(panel: Panel, confidence: float, seed: int) -> Estimate | None:

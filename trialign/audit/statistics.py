@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 from scipy.stats import entropy, norm, studentized_range
+from statsmodels.stats.contingency_tables import cochrans_q
 from statsmodels.stats.proportion import proportion_confint
 
 Floats = NDArray[np.float64]
@@ -156,6 +157,25 @@ def _limit_gap(sums: Floats, observed: float) -> tuple[float, float]:
     mean_range, _ = quad(lambda x: 1 - norm.cdf(x) ** groups - norm.sf(x) ** groups, -np.inf, np.inf)
     p_value = studentized_range.sf(max(observed - half_step, 0) / scale, groups, np.inf)
     return mean_range * scale, float(np.clip(p_value, 0, 1))
+
+
+def cochrans_q_p_value(correct: ArrayLike, clusters: ArrayLike) -> float | None:
+    """P-value of Cochran's (1950) Q: are all groups right equally often?
+
+    Its law is that of independent questions: with paraphrases of a fact it rejects equal groups too often, and so it
+    is taken only where every cluster has one question.
+
+    Args:
+        correct: [queries, groups], 0 or 1.
+        clusters: [queries], labels.
+
+    Returns:
+        The p-value; None where a cluster has several questions, or no question tells two groups apart.
+    """
+    sums, counts = cluster_sums(np.asarray(correct, dtype=np.float64), clusters)
+    if (counts > 1).any() or not np.ptp(sums, axis=1).any():
+        return None
+    return float(cochrans_q(sums).pvalue)
 
 
 def unanimity(answers: Integers) -> float:

@@ -20,11 +20,13 @@ class Gap:
         value: the gap.
         noise: the mean gap when group labels are permuted, whole clusters at a time: what chance alone gives.
         p_value: of the permutation test.
+        p_cochran: of Cochran's Q, see ``statistics.cochrans_q_p_value``; None where that test does not hold.
     """
 
     value: float
     noise: float
     p_value: float
+    p_cochran: float | None = None
 
 
 @dataclass(frozen=True)

@@ -148,8 +148,9 @@ def _gap(report: Report) -> Table:
         Column("gap", "gap, points", "distance"),
         Column("noise", "noise alone gives", "distance"),
         _P,
+        Column("p_cochran", "p, Cochran's Q", "p_value"),
     )
-    rows = ((name, f.gap.value, f.gap.noise, f.gap.p_value) for name, f in _sides(report) if f.gap)
+    rows = ((name, f.gap.value, f.gap.noise, f.gap.p_value, f.gap.p_cochran) for name, f in _sides(report) if f.gap)
     return Table("gap", "The largest difference between two groups", columns, tuple(rows))
 
 
