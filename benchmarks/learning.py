@@ -4,6 +4,7 @@ Runs ``trialign fit`` once a seed and method (finished runs are taken as they ar
 before and after by cluster, each seed alone, and the first method with every other. Prints Markdown.
 
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
+    python benchmarks/learning.py --seeds 0 1 2 --methods trialign upper activated
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from trialign.audit.analysis import read_analysis
 from trialign.audit.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
 from trialign.audit.items import read_items
 
-OVERRIDES = {"independent": ["policy=per_group"]}  # what a method needs beside its own name
+# What a method needs beside its own name, and choices of the engine that change what trialign learns.
+OVERRIDES = {
+    "independent": ["objective=independent", "policy=per_group"],
+    "upper": ["policy.train_layers=upper"],
+    "activated": ["prompt.profile=last", "policy.activation=profile"],
+    "bf16": ["trainer.precision=bf16-mixed"],
+}
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ def fit(config: str, method: str, seed: int, overrides: Sequence[str]) -> Run:
     """Runs one fit as a user would. The run of ``make fit`` is trialign's seed 0."""
     stem = Path(config).stem
     name = stem if (method, seed) == ("trialign", 0) else f"{stem}-{method}-seed{seed}"
-    command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"objective={method}"]
-    command += [*OVERRIDES.get(method, []), f"seed={seed}", f"name={name}", *overrides]
+    command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config]
+    command += [*OVERRIDES.get(method, [f"objective={method}"]), f"seed={seed}", f"name={name}", *overrides]
     run = Path("runs") / name
     if (run / "config.yaml").exists():
         command.append("--resume")  # a finished run prints its table
