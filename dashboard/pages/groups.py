@@ -87,8 +87,8 @@ def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str
     st.header("Are they right equally often?", anchor=False)
     st.markdown(
         f"Each row is a pair: how many points more the first one gets right. An interval that lies between the dashed "
-        f"lines (±{points(delta)}, set before the audit) says *alike*; one that stays clear of "
-        f"zero says *different*. Intervals have a confidence of {percent(1 - 2 * alpha)}."
+        f"lines (±{100 * delta:g} points, set before the audit) says *alike*; one that stays clear of "
+        f"zero says *different*. Intervals have a confidence of {100 * (1 - 2 * alpha):g} %."
     )
     pairs = sorted(facts.pairs, key=lambda pair: -abs(pair.difference))
     names = [f"{labels.get(pair.first, pair.first)} − {labels.get(pair.second, pair.second)}" for pair in pairs]
@@ -101,8 +101,8 @@ def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str
     differing = sum(pair.p_holm <= alpha for pair in pairs)
     alike = sum(pair.equivalent for pair in pairs)
     description = (
-        f"{len(pairs)} pairs: {alike} shown to be alike within {points(delta)}, {differing} shown to differ. The "
-        f"largest difference seen is {points(abs(pairs[0].difference))} ({names[0]})."
+        f"{len(pairs)} pairs: {alike} shown to be alike within {100 * delta:g} points, {differing} shown to differ. "
+        f"The largest difference seen is {points(abs(pairs[0].difference))} ({names[0]})."
     )
     charts.draw(
         charts.intervals(frame, "difference in right answers, points", marked=[-delta, 0, delta], percent=False),

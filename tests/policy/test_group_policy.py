@@ -55,6 +55,21 @@ def test_scores_in_chunks_equal_scores_at_once(
     torch.testing.assert_close(policy.score(batch), at_once, atol=1e-6, rtol=1e-6)
 
 
+def test_the_output_layer_is_one_product_for_all_rows(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    with torch.profiler.profile(record_shapes=True) as profile:
+        policy.generate(PROMPTS, AGENTS, NO_END, Sampling(2))
+    products = {
+        operation: [e.input_shapes[1] for e in profile.key_averages(group_by_input_shape=True) if e.key == operation]
+        for operation in ("aten::mm", "aten::bmm")
+    }
+    vocabulary = policy.base.config.vocab_size
+    assert any(vocabulary in shape for shape in products["aten::mm"])
+    # A batched product holds, and with oneDNN copies, the layer's weights once a row.
+    assert products["aten::bmm"]
+    assert not any(vocabulary in shape for shape in products["aten::bmm"])
+
+
 def test_scores_are_log_probabilities_per_branch(make_policy: MakePolicy) -> None:
     policy = make_policy(NAMES)
     every_token = [(token,) for token in range(policy.base.config.vocab_size)]

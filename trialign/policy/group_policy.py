@@ -212,10 +212,9 @@ class GroupPolicy(nn.Module):
         cached = (samples > 1 or self.invocation) and ids.shape[1] > 1
         cache = self._prompt_cache(ids, mask, samples) if cached else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
-        sampled = sampling.temperature > 0
-        options: dict[str, Any] = {"do_sample": sampled}
-        if sampled:
-            options["temperature"] = sampling.temperature
+        options: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         if watch is not None:
             options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
         with torch.random.fork_rng(), self.routing.holding():
@@ -228,8 +227,6 @@ class GroupPolicy(nn.Module):
                 max_new_tokens=sampling.max_new_tokens,
                 eos_token_id=end_id,
                 pad_token_id=end_id,
-                top_k=0,
-                top_p=1.0,
                 **options,
             )
         return [_until(reply, end_id) for reply in output[:, ids.shape[1] :].tolist()]

@@ -21,7 +21,8 @@ class ChunkedOutput(nn.Linear):
     def forward(self, states: Tensor, targets: Tensor | None = None) -> Tensor:
         """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32)."""
         if targets is None:
-            return super().forward(states)
+            # Of states cut out of a longer tensor, torch makes a batched product, and oneDNN copies the weights for it.
+            return super().forward(states.contiguous())
         chunks = zip(states.split(ACTIONS_PER_CHUNK), targets.split(ACTIONS_PER_CHUNK), strict=True)
         return torch.cat([_token_log_probabilities(super(ChunkedOutput, self).forward(s), t) for s, t in chunks])
 
