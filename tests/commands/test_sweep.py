@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from trialign.commands.sweep import run_name
+from trialign.commands.sweep import run_name, run_until_told
 
 WORDS = ("trainer.steps=1", "trainer.validate_every=0")
 
@@ -63,3 +70,52 @@ def test_what_is_wrong_with_a_sweep_is_told_in_one_sentence(project: Any) -> Non
         assert (wrong.code, wrong.err.count("\n")) == (2, 1), wrong.err
         assert sentence in wrong.err
     assert not project.runs.exists() or not any(project.runs.glob("mine*"))
+
+
+# Says that it runs, and on SIGTERM that it saved its state.
+SAVING = """
+import os, pathlib, signal, sys
+folder = pathlib.Path(sys.argv[1])
+def save(number, frame):
+    (folder / "saved").touch()
+    sys.exit(1)
+signal.signal(signal.SIGTERM, save)
+(folder / "running").write_text(str(os.getpid()))
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def requeued(tmp_path: Path) -> Iterator[list[bool]]:
+    """What submitit does on SIGUSR2: for every time whether the state had been saved by then."""
+    found: list[bool] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: found.append((tmp_path / "saved").exists()))
+    yield found
+    signal.signal(signal.SIGUSR2, before)
+
+
+@pytest.mark.unit
+def test_a_job_that_slurm_is_about_to_end_is_requeued_after_its_state_is_saved(
+    tmp_path: Path, requeued: list[bool]
+) -> None:
+    running, submitit = tmp_path / "running", signal.getsignal(signal.SIGUSR2)
+
+    def warn() -> None:
+        while not running.exists() or not running.read_text():
+            time.sleep(0.01)
+        for process in (int(running.read_text()), os.getpid()):
+            os.kill(process, signal.SIGUSR2)
+
+    warning = threading.Thread(target=warn)
+    warning.start()
+    assert run_until_told([sys.executable, "-c", SAVING, str(tmp_path)]) == 1
+    warning.join()
+    assert requeued == [True]
+    assert signal.getsignal(signal.SIGUSR2) is submitit
+
+
+@pytest.mark.unit
+def test_a_job_that_ends_by_itself_is_not_requeued(requeued: list[bool]) -> None:
+    assert run_until_told([sys.executable, "-c", "raise SystemExit(2)"]) == 2
+    assert requeued == []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import yaml
 
@@ -111,13 +114,47 @@ def fit_in_a_process(keys: Sequence[str], flag: str, composed: Any) -> tuple[str
     file = Path(job.runtime.output_dir) / "config.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
-    process = subprocess.Popen([sys.executable, "-m", "trialign.cli", "fit", "--config", str(file), flag])
+    # A job that Slurm put back into its queue goes on, whatever the sweep was begun with.
+    flag = "--resume" if "SLURM_RESTART_COUNT" in os.environ else flag
+    return values["name"], run_until_told([sys.executable, "-m", "trialign.cli", "fit", "--config", str(file), flag])
+
+
+class _TimeIsOver(BaseException):
+    """A job's time is nearly over, or its place is wanted."""
+
+
+def run_until_told(command: list[str]) -> int:
+    """Runs a command that saves its state on SIGTERM; it has done so before submitit puts a job back into the queue.
+
+    submitit learns from SIGUSR2 that a job's time is nearly over, requeues the job at once and leaves. Slurm gives that
+    signal to all processes of a job, or to the first one alone, by its ``ProctrackType``: the command must outlive it.
+
+    Returns:
+        The command's exit code.
+    """
+    submitit = signal.getsignal(signal.SIGUSR2)
+    # A blocked signal stays blocked in a new process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    process = subprocess.Popen(command)
     try:
-        return values["name"], process.wait()
-    except KeyboardInterrupt:
+        if callable(submitit):
+            signal.signal(signal.SIGUSR2, _raise_time_is_over)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+        return process.wait()
+    except (KeyboardInterrupt, _TimeIsOver) as stop:
         process.terminate()  # it saves its state at the end of the step
-        process.wait()
-        raise
+        code = process.wait()
+        if isinstance(stop, KeyboardInterrupt):
+            raise
+        if code and callable(submitit):
+            submitit(signal.SIGUSR2, None)
+        return code
+    finally:
+        signal.signal(signal.SIGUSR2, submitit)
+
+
+def _raise_time_is_over(number: int, frame: FrameType | None) -> NoReturn:
+    raise _TimeIsOver
 
 
 def run_name(name: str, keys: Sequence[str], overrides: Sequence[str]) -> str:
