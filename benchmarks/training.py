@@ -17,7 +17,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -153,6 +153,18 @@ def engine(session: Session, step: Step, objective: str) -> Side:
         loss_of(step, objective, session.policy.score(step.tree)[step.branches]).backward()
 
     return Side(session.policy, work, step.tree.padding_share, "one pass")
+
+
+def engine_again(session: Session, step: Step, objective: str) -> Side:
+    """The same with less memory: layers are computed again in the backward pass."""
+    plain = engine(session, step, objective)
+
+    def work() -> None:
+        session.policy.train().checkpoint_activations()
+        plain.work()
+        session.policy.base.activation_checkpointing_disable()
+
+    return replace(plain, work=work, settings="one pass, layers computed again")
 
 
 def units_of(step: Step, objective: str) -> list[list[int]]:
@@ -292,6 +304,8 @@ def compare(session: Session, data: str, objective: str, step: Step, arguments: 
     rounds, sizes = arguments.rounds, arguments.micro_batches
     with tempfile.TemporaryDirectory() as folder:
         sides = {"TriAlign": engine(session, step, objective)}
+        if data == "turns":
+            sides["TriAlign, checkpointing"] = engine_again(session, step, objective)
         if "peft" in arguments.rivals:
             sides["PEFT loop"] = peft_loop(session, step, objective, sizes)
         if "trl" in arguments.rivals:
