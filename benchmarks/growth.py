@@ -79,14 +79,13 @@ def random_row(prompt: int, samples: int, turns: int) -> tuple[TreeRow, int]:
     return TreeRow(0, tuple(segments)), whole
 
 
-def adapters(session: Session, most: int) -> dict[int, GroupPolicy]:
+def adapters(session: Session) -> dict[int, GroupPolicy]:
     """Policies with different numbers of adapters."""
     return {
         count: GroupPolicy(
             load_model(session.files, session.config.model), [f"group{i}" for i in range(count)], AdapterConfig()
         )
         for count in GROUPS
-        if count <= most
     }
 
 
@@ -104,17 +103,17 @@ def over_groups(session: Session, rows: int, rounds: int) -> None:
     made = option_rows(session, rows)
     works: dict[str, Work] = {
         str(count): partial(train, policy, build_tree_batch([TreeRow(i % count, row) for i, row in enumerate(made)]))
-        for count, policy in adapters(session, 32).items()
+        for count, policy in adapters(session).items()
     }
     show(f"{rows} rows in all", "groups", works, rounds, {key: [] for key in works})
 
 
-def over_rows(session: Session, rows: int, rounds: int) -> None:
+def over_rows(session: Session, rounds: int) -> None:
     """One row a group."""
     row = option_rows(session, 1)[0]
     works: dict[str, Work] = {
         str(count): partial(train, policy, build_tree_batch([TreeRow(i, row) for i in range(count)]))
-        for count, policy in adapters(session, rows).items()
+        for count, policy in adapters(session).items()
     }
     show("one row a group", "groups", works, rounds, {key: [] for key in works})
 
@@ -173,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = ["groups", "rows", "length", "samples", "turns", "limit"]
     parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
-    parser.add_argument("--rows", type=int, default=12, help="rows in all; the most groups with a row each")
+    parser.add_argument("--rows", type=int, default=12, help="rows in all")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     one_thread()
@@ -181,7 +180,7 @@ def main() -> None:
     print(setting())
     works: dict[str, Work] = {
         "groups": partial(over_groups, session, arguments.rows, arguments.rounds),
-        "rows": partial(over_rows, session, arguments.rows, arguments.rounds),
+        "rows": partial(over_rows, session, arguments.rounds),
         "length": partial(
             over, session, "prompt tokens", LENGTHS, lambda value: random_row(value, 4, 0), arguments.rounds
         ),
