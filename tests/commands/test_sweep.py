@@ -80,6 +80,7 @@ def save(number, frame):
     (folder / "saved").touch()
     sys.exit(1)
 signal.signal(signal.SIGTERM, save)
+signal.alarm(60)  # if nobody tells it, it ends
 (folder / "running").write_text(str(os.getpid()))
 while True:
     signal.pause()

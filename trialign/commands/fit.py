@@ -306,7 +306,7 @@ def print_table(session: Session) -> None:
         return
     Console().print(
         f"Agents: {step_folder(run.agents, config.trainer.steps)}\n"
-        f'Ask them: trialign ask "Is the Earth older than ten thousand years?" --run {run.folder}',
+        f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {run.folder}',
         soft_wrap=True,
         markup=False,
         highlight=False,
