@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Literal
 
+from trialign.queries.statuses import ParseStatus
 from trialign.queries.types import Query, TruthQuery
-
-ParseStatus = Literal["exact", "label", "contained", "number", "text", "ambiguous", "none"]
 
 # Signs that carry meaning (- + / % # $ < >) stay, so that "-3", "C++" and "<" keep their identity.
 _WRAPPING = " \t\r\n.,;:!?\"'`*_()[]{}“”‘’«»…。"
