@@ -36,7 +36,12 @@ class Speakers:
 
 
 def audit(
-    say: Callable[[Asked], str | Answer], groups: GroupSet, queries: Sequence[Query], *, repeats: int = 1, wordings: int = 1
+    say: Callable[[Asked], str | Answer],
+    groups: GroupSet,
+    queries: Sequence[Query],
+    *,
+    repeats: int = 1,
+    wordings: int = 1,
 ) -> list[AuditItem]:
     config = AuditConfig(wordings=wordings, queries_per_batch=2)
     return Auditor(Speakers(say, repeats), groups, PROMPT, config).run(queries, "test")
