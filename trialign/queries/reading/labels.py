@@ -1,0 +1,257 @@
+"""Letters and numbers by which replies name an option: "B", "(b)", "option 2", "the second one", "ب"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from trialign.queries.reading.judging import Mention
+from trialign.queries.reading.lexicon import Phrases, cues
+from trialign.queries.reading.tokens import Level, Token, form
+from trialign.queries.reading.typography import plain
+from trialign.queries.reading.words import Cue
+
+Shown = Literal["hidden", "listed", "lettered"]
+
+# How other scripts letter options, in order.
+_ALPHABETS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "абвгдежз",
+    "αβγδεζηθ",
+    "أبجدهوزح",
+    "ابجدهوزح",
+    "אבגדהוזח",
+    "कखगघङ",
+    "กขคงจ",
+    "가나다라마바",
+    "アイウエオカ",
+    "甲乙丙丁戊己",
+)
+_SPELLED = (("الف", "ب", "ج", "د"), ("अ", "ब", "स", "द"), ("ㄱ", "ㄴ", "ㄷ", "ㄹ"), ("ক", "খ", "গ", "ঘ"))
+# Letters that look like Latin ones which stand elsewhere: nobody can tell which was meant.
+_TWINS = {"в": "b", "с": "c", "е": "e", "н": "h"}
+
+_ORDINALS: tuple[tuple[str, int], ...] = tuple(
+    (phrase, position)
+    for position, line in enumerate(
+        (
+            "first option|first choice|first one|first answer|option one|number one|the former|1st option|1st one|first of these|option no 1|primera opción|la primera|premier choix|première option|"
+            "la première|erste option|die erste|erste antwort|первый вариант|第一个|第一项|第一個|一つ目|最初の選択肢|첫 번째|الأول|الخيار الأول|گزینه اول|पहला विकल्प|ข้อแรก|birinci seçenek|ilk seçenek|primeira opção|"
+            "prima opzione|choice one|第一个选项",
+            "second option|second choice|second one|second answer|option two|number two|2nd option|2nd one|segunda opción|la segunda|deuxième choix|deuxième option|la deuxième|la seconde|zweite option|"
+            "die zweite|zweite antwort|второй вариант|第二个|第二项|第二個|二つ目|두 번째|الثاني|الخيار الثاني|گزینه دوم|दूसरा विकल्प|ikinci seçenek|segunda opção|seconda opzione|choice two|第二个选项",
+            "third option|third choice|third one|third answer|option three|number three|3rd option|3rd one|tercera opción|la tercera|troisième choix|troisième option|la troisième|dritte option|"
+            "die dritte|dritte antwort|третий вариант|第三个|第三项|第三個|三つ目|세 번째|الثالث|الخيار الثالث|گزینه سوم|तीसरा विकल्प|üçüncü seçenek|terceira opção|terza opzione|choice three|第三个选项",
+            "fourth option|fourth choice|fourth one|fourth answer|option four|number four|4th option|4th one|cuarta opción|la cuarta|quatrième choix|quatrième option|vierte option|die vierte|"
+            "четвертый вариант|第四个|第四项|四つ目|네 번째|الرابع|الخيار الرابع|گزینه چهارم|चौथा विकल्प|dördüncü seçenek|quarta opção|quarta opzione|choice four|第四个选项",
+        )
+    )
+    for phrase in line.split("|")
+)  # fmt: skip
+_LAST = "last option|last choice|last one|final option|the last|última opción|dernière option|letzte option|последний вариант|最后一个|最後の選択肢|마지막".split("|")
+_POSITIONS = Phrases((*_ORDINALS, *((phrase, -1) for phrase in _LAST)), Level.STEM)
+
+_ALONE_BEFORE = re.compile(r"^[\s\"'(\[{*_#>\-•:]*$")
+_ALONE_AFTER = re.compile(r"^[\s\"')\]}*_.,:;!?。।،…\-]*$")
+_DIGIT_SIGNS = re.compile(r"(?:#|№|\bno\.?|\bnumber|\bnum\.?|\bnr\.?|第|ข้อ)\s*$", re.IGNORECASE)
+_DIGIT_COUNTERS = re.compile(r"^\s*(?:番|번|号|號|つ目|个选项|個選項)")
+_COPULA = frozenset(
+    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to and or nor not but than both either neither that so say choose pick select "
+    "la le el die der das o the il du y und et ou oder и или 或 和 と か या और หรือ και ve veya ya در یا و أو not thus therefore hence then namely ie eg mark marked circle chose selected "
+    "than between of actually definitely clearly probably maybe perhaps bukan adalah là is: entre zwischen".split()
+)
+_ARTICLE_LETTERS = frozenset("aeioyuà")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a question's options, and which of them may be meant.
+
+    Attributes:
+        count: number of options.
+        contents: forms of the options that are one character.
+        numeric: an option holds a digit, so that a bare number may be meant as its text.
+        shown: how the prompt showed the options; None where that is not known.
+    """
+
+    count: int
+    contents: dict[str, int]
+    numeric: bool
+    shown: Shown | None
+
+    def find(self, text: str, row: Sequence[Token]) -> list[Mention]:
+        """Every label in a reply, in order; several mentions of one place where it can mean several."""
+        ordinals = {found.first: found for found in _POSITIONS.find(row)}
+        answers = _cue_places(row)
+        found: list[Mention] = []
+        place = 0
+        while place < len(row):
+            if place in ordinals and self.count > 1:
+                one = ordinals[place]
+                value = one.value if one.value >= 0 else self.count - 1
+                if value < self.count:
+                    found.append(Mention(one.first, one.last, value, label=True))
+                place = one.last
+                continue
+            found += self._at(text, row, place, answers)
+            place += 1
+        return found
+
+    def _at(self, text: str, row: Sequence[Token], place: int, answers: dict[int, Cue]) -> Iterator[Mention]:
+        token = row[place]
+        positions = _positions(token)
+        if not positions:
+            return
+        line = _Line.around(text, token)
+        opens = line.opens and line.closed
+        clear = line.alone or opens or line.bracketed
+        if not (clear or self._meant(row, place, answers, line)):
+            return
+        if not self._allowed(token, answers.get(place), line):
+            return
+        first, last = _with_marks(row, place, line)
+        for position in positions:
+            if position < self.count:
+                yield Mention(first, last, position, opens=line.opens and (line.closed or line.alone or self._goes_on(row, place)), label=True)
+
+    def _allowed(self, token: Token, cue: Cue | None, line: _Line) -> bool:
+        """False where the sign may be an option's content instead of its label."""
+        named = cue == Cue.OPTION
+        own = form(token, Level.FOLD)
+        content = self.contents.get(own)
+        if token.kind == "number":
+            return (named and content is None) or not self.numeric
+        if not self.contents or not any(one.isalpha() for one in self.contents):
+            return True
+        if self.shown == "lettered":
+            return content is None or content in _positions(token) or line.closed or line.bracketed or named
+        if content is not None:
+            return content in _positions(token)
+        return named
+
+    def _meant(self, row: Sequence[Token], place: int, answers: dict[int, Cue], line: _Line) -> bool:
+        token = row[place]
+        announced = answers.get(place)
+        if token.kind == "number":
+            before = "".join(one.text + " " for one in row[max(0, place - 2) : place])
+            after = row[place + 1].text if place + 1 < len(row) else ""
+            return announced == Cue.OPTION or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
+        if not token.text.isascii():
+            return announced is not None and _ends_here(row, place)
+        if token.text.islower():
+            return announced is not None and (token.text not in _ARTICLE_LETTERS or _ends_here(row, place)) and _ends_here(row, place)
+        if token.text in "AIEOÉ" and not (_ends_here(row, place) or announced == Cue.OPTION):
+            return _before_verb(row, place) and (line.opens or announced is not None or _starts_clause(row, place) or _after_copula(row, place))
+        return announced is not None or line.opens or _starts_clause(row, place) or _after_copula(row, place)
+
+    def _goes_on(self, row: Sequence[Token], place: int) -> bool:
+        return _ends_here(row, place) or _before_verb(row, place)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What stands around a token in its line."""
+
+    opens: bool
+    alone: bool
+    closed: bool
+    bracketed: bool
+
+    @classmethod
+    def around(cls, text: str, token: Token) -> _Line:
+        start = text.rfind("\n", max(0, token.start - 200), token.start) + 1 or (0 if token.start < 200 else token.start - 200)
+        end = text.find("\n", token.end, token.end + 200)
+        before = text[start : token.start]
+        after = text[token.end : end if end >= 0 else token.end + 200]
+        opens = bool(_ALONE_BEFORE.match(before)) and len(before) < 20
+        closing = after[:1]
+        following = after[1:2]
+        bracketed = (before[-1:] in ("(", "[") and closing in (")", "]")) and before[-1:] != ""
+        closed = closing in (")", "]") or (closing in (".", ":") and (not following or not following.isalnum())) or closing in ("、", "．")
+        return cls(opens, opens and bool(_ALONE_AFTER.match(after)), closed, bracketed)
+
+
+def _positions(token: Token) -> tuple[int, ...]:
+    """Places of options, from 0, for which a sign can stand as a label."""
+    text = token.text
+    if token.kind == "number":
+        return (int(text) - 1,) if text.isascii() and text.isdigit() and len(text) <= 2 and text[0] != "0" else ()
+    if len(text) > 3 or token.kind not in ("word", "unspaced"):
+        return ()
+    lower = text.casefold()
+    found = [alphabet.index(one) for alphabet in _ALPHABETS for one in (lower, text) if len(one) == 1 and one in alphabet]
+    found += [row.index(text) for row in _SPELLED_FORMS if text in row]
+    if lower in _TWINS:
+        found.append(_ALPHABETS[0].index(_TWINS[lower]))
+    return tuple(dict.fromkeys(found))
+
+
+_SPELLED_FORMS = tuple(tuple(plain(one) for one in row) for row in _SPELLED)
+
+
+def _cue_places(row: Sequence[Token]) -> dict[int, Cue]:
+    """Tokens that stand where a label would, after "answer", "option" or "I choose" and filling words."""
+    found: dict[int, Cue] = {}
+    current: Cue | None = None
+    steps = 0
+    spans = {one.first: one for one in cues().find(row)}
+    place = 0
+    while place < len(row):
+        token = row[place]
+        one = spans.get(place)
+        if current and steps <= 8 and _positions(token) and (one is None or len(token.text) == 1):
+            found[place] = current
+            if one is None or token.text.isupper():
+                place += 1
+                continue
+        if one and one.value in (Cue.ANSWER, Cue.FINAL, Cue.PICK, Cue.RIGHT, Cue.OPTION, Cue.WRONG):
+            current, steps = (Cue.OPTION if one.value == Cue.OPTION else Cue.ANSWER), 0
+        elif token.text in ".!?;" and token.kind == "mark":
+            current = None
+        elif one is None and token.kind != "mark":
+            current = None if current == Cue.OPTION else current
+            steps += 2
+        elif one and one.value in (Cue.FILLER, Cue.NOTHING):
+            steps += 1
+            current = Cue.ANSWER if current == Cue.OPTION and one.value != Cue.FILLER else current
+        place = one.last if one else place + 1
+    return found
+
+
+def _ends_here(row: Sequence[Token], place: int) -> bool:
+    following = row[place + 1] if place + 1 < len(row) else None
+    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "-–=<"
+
+
+def _before_verb(row: Sequence[Token], place: int) -> bool:
+    following = row[place + 1].text.casefold() if place + 1 < len(row) else ""
+    return following in _VERBS
+
+
+_VERBS = frozenset(
+    "is was because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est é è porque weil parce car denn pois oder ou und et y e o u are arent should".split()
+)
+
+
+def _starts_clause(row: Sequence[Token], place: int) -> bool:
+    before = row[place - 1] if place else None
+    return before is None or (before.kind == "mark" and before.text not in ("'", "'s")) or before.text in ("→", "⇒", "=", "-")
+
+
+def _after_copula(row: Sequence[Token], place: int) -> bool:
+    before = row[place - 1].text.casefold() if place else ""
+    return before in _COPULA
+
+
+def _with_marks(row: Sequence[Token], place: int, line: _Line) -> tuple[int, int]:
+    """The label with its brackets or closing sign."""
+    first, last = place, place + 1
+    if line.bracketed:
+        return place - 1, place + 2
+    if line.closed and line.opens and last < len(row) and row[last].text in (")", "]", ".", ":", "、"):
+        last += 1
+    elif line.closed and last < len(row) and row[last].text in (")", "]") and not (place and row[place - 1].text in "(["):
+        last += 1
+    return first, last
