@@ -255,3 +255,26 @@ def _with_marks(row: Sequence[Token], place: int, line: _Line) -> tuple[int, int
     elif line.closed and last < len(row) and row[last].text in (")", "]") and not (place and row[place - 1].text in "(["):
         last += 1
     return first, last
+
+
+def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
+    """Whether a token of one character stands for itself: alone, quoted, bracketed, or where an answer would stand."""
+    token = row[place]
+    line = _Line.around(text, token)
+    if line.alone or line.bracketed or (line.opens and line.closed) or _is_quoted(text, token):
+        return True
+    before = row[place - 1] if place else None
+    after = row[place + 1] if place + 1 < len(row) else None
+    if token.kind == "unspaced":
+        free = before is None or before.kind != "unspaced" or before.text in "是为為选選は答"
+        ends = after is None or after.kind != "unspaced" or after.text in "でだ吧呢的です"
+        return free and ends
+    if token.text.islower() and token.text in _ARTICLE_LETTERS:
+        return place in _cue_places(row) and _ends_here(row, place)
+    if token.text.isupper() and token.text in "AIEO" and not _ends_here(row, place):
+        return _before_verb(row, place) and _starts_clause(row, place)
+    return place in _cue_places(row) or _starts_clause(row, place) or _after_copula(row, place) or _ends_here(row, place)
+
+
+def _is_quoted(text: str, token: Token) -> bool:
+    return text[token.start - 1 : token.start] in ("'", '"') and text[token.end : token.end + 1] == text[token.start - 1 : token.start]

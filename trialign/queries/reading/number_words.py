@@ -125,9 +125,9 @@ def _turkish() -> Iterator[tuple[tuple[str, ...], int]]:
 @cache
 def scales(language: str | None) -> Mapping[str, int]:
     """Words for thousands and more; of English too, which other languages' replies borrow."""
-    chosen = _SCALES if language is None else {"en": _SCALES["en"], language: _SCALES.get(language, {})}
+    chosen = {**_SCALES, "en": _SCALES["en"]} if language is None else {"en": _SCALES["en"], language: _SCALES.get(language, {})}
     found: dict[str, int] = {}
-    for table in chosen.values():
+    for table in (chosen.values() if language else (*chosen.values(), _SCALES["en"])):
         for word, value in table.items():
             found[words(word)[0]] = value
     return found

@@ -44,7 +44,7 @@ class Number:
 
 _DIGITS = r"(?:\d+(?:[.,٫٬،'_]\d+|(?<=\d)(?<!\d\d\d\d) \d{3}(?!\d))*|(?<![\d.])\.\d+)"
 _NUMBER = re.compile(
-    rf"(?P<sign>(?<![\w)\]}}%°])[-+±](?:\s?(?=[$€£₹¥]))?)?(?P<currency>(?:US|R|A|C|NZ|HK)?[$€£₹¥₩₽₺฿]\s?|(?:Rs\.?|USD|EUR|GBP|INR)\s?)?(?P<inner>-)?(?P<body>{_DIGITS})"
+    rf"(?P<sign>(?<![\w)\]}}%°])[-+±](?:\s?(?=[$€£₹¥]))?)?(?:(?P<currency>(?:US|R|A|C|NZ|HK)?[$€£₹¥₩₽₺฿]\s?|(?:Rs\.?|USD|EUR|GBP|INR)\s?)(?P<inner>-)?)?(?P<body>{_DIGITS})"
     r"(?:(?P<exponent>[eE][-+]?\d+)(?![\w.]*\w)|(?:\s?[×x*·✕⋅]\s?|\s(?:times|mal|por|fois|умножить на)\s)10\s?(?:\^|\*\*)\s?\(?(?P<ten>[-+]?\d{1,6})\)?"
     r"|\s?(?:\^|\*\*)\s?\(?(?P<power>[-+]?\d{1,6})\)?|(?P<mixed>[ -]\d{1,4}/\d{1,4})|\s?/\s?(?P<lower>\d+)(?![\d/]))?"
 )
@@ -60,6 +60,8 @@ _PERCENT = re.compile(r"^\s?(?:%|٪|percent\b|per cent\b|pct\b|por ciento|por ce
 _SCALE_SIGN = re.compile(r"^(?:([kK])(?![\w/])|\s?([MB])(?![\w/])|\s?([万萬亿億兆만억조]|百万|千万|천만|백만|ล้าน|แสน|หมื่น|พัน)|\s?(mn|bn|mln|mrd|mio)\b\.?)", re.IGNORECASE)
 _SCALE_VALUES = {"k": 10**3, "m": 10**6, "b": 10**9, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12, "만": 10**4, "억": 10**8, "조": 10**12, "百万": 10**6, "千万": 10**7,
                  "백만": 10**6, "천만": 10**7, "ล้าน": 10**6, "แสน": 10**5, "หมื่น": 10**4, "พัน": 10**3, "mn": 10**6, "bn": 10**9, "mln": 10**6, "mrd": 10**9, "mio": 10**6}  # fmt: skip
+_SMALL_SCALES = {"千": 1000, "百": 100, "천": 1000, "백": 100}
+_MYRIADS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d+(?:,\d{3})*\s?[千百천백]?[万萬亿億兆만억조]?)+(?:\s?\d+)?|\d+[千천](?:\d+[百백]?)*(?![万萬亿億兆만억조\d])")
 _RANGE = re.compile(
     r"^\s?[%°]?[CF]?(?:\s?[-~〜～]\s?|\s(?:to|bis|à|until|through|до)\s|\s?(?:至|到|から|에서)\s?)$|^\s(?:a|al|e|y|and|und|et|и|و|ve|to)\s$", re.IGNORECASE
 )
@@ -127,6 +129,9 @@ def _digits(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
         if value is not None:
             yield Number(match.start(), match.end(), (value,))
     powers = [match.span() for match in _POWER_WORDS.finditer(text)]
+    for match in _MYRIADS.finditer(text):
+        powers.append(match.span())
+        yield Number(match.start(), match.end(), (_myriads(match[0]),), scaled=True)
     for match in _NUMBER.finditer(text):
         if _LETTER_BEFORE.search(text[max(0, match.start() - 1) : match.start()]) and not match["currency"]:
             continue
@@ -161,6 +166,21 @@ def _one(
 def number_words_table(table: object) -> dict[str, int]:
     """The scale words as a mapping."""
     return table if isinstance(table, dict) else {}
+
+
+def _myriads(text: str) -> Fraction:
+    """The value of digits and East Asian scales in turn, such as 3万5千."""
+    total = section = Fraction(0)
+    for digits, scale in re.findall(r"([\d.,]*)\s?([万萬亿億兆千百만억조천백]*)", text):
+        value = Fraction(digits.replace(",", "").strip(".")) if digits.strip(",.") else Fraction(1 if scale else 0)
+        for sign in scale:
+            if sign in _SMALL_SCALES:
+                value *= _SMALL_SCALES[sign]
+            else:
+                value, section = (section + value) * _SCALE_VALUES[sign], Fraction(0)
+                total, value = total + value, Fraction(0)
+        section += value
+    return total + section
 
 
 def _minus(match: re.Match[str], values: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
@@ -285,6 +305,8 @@ def _ranged(text: str, found: Sequence[Number]) -> Iterator[Number]:
     ranged: set[int] = set()
     for index in range(len(found) - 1):
         left, right = found[index], found[index + 1]
+        if re.match(r"\s*[=+×*/÷]", text[right.end : right.end + 4]) or re.search(r"[=+×*/÷-]\s*$", text[max(0, left.start - 4) : left.start]):
+            continue
         between = text[left.end : right.start]
         if right.start > left.end and text[right.start] == "-" and not between.strip():
             between += "-"
