@@ -108,7 +108,7 @@ class Options:
         if len({one.value for one in leading}) > 1:
             return None, "ambiguous"
         chosen = leading[0]
-        return chosen.value, "label" if all(one.mention.label for one in leading) else "contained"
+        return chosen.value, "label" if any(one.mention.label for one in leading) else "contained"
 
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""

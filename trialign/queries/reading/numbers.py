@@ -238,7 +238,7 @@ def _computed(match: re.Match[str], notation: Convention) -> tuple[Fraction, ...
         return tuple(power for value in values if (power := _power(value, match["power"])) is not None)
     exponent = match["ten"] or (match["exponent"] or "")[1:]
     if exponent:
-        return tuple(value * Fraction(10) ** int(exponent) for value in values if abs(int(exponent)) <= LONGEST) if len(exponent) < 6 else ()
+        return tuple(value * Fraction(10) ** int(exponent) for value in values if abs(int(exponent)) <= LONGEST) if len(exponent) < 6 and any(values) else values[: not any(values)]
     return values
 
 
@@ -327,7 +327,7 @@ def whole_number(text: str) -> Fraction | None:
     """The value of a text that is one number and nothing else but a per cent sign or currency; English grouping."""
     bare = text.strip().removesuffix("%").rstrip()
     found = numbers(bare, tokens(bare), "en", "point") if len(bare) <= 2 * LONGEST else []
-    if len(found) != 1 or found[0].ranged or len(found[0].readings) != 1:
+    if len(found) != 1 or found[0].ranged or found[0].spelled or len(found[0].readings) != 1:
         return None
     if (found[0].start, found[0].end) != (0, len(bare)) and not re.fullmatch(r"(?:minus|negative)\s", bare[: found[0].start], re.IGNORECASE):
         return None
