@@ -110,7 +110,7 @@ def last_number(case: Case) -> str | None:
 
 def math_verify(case: Case) -> str | None:
     """Numbers as math-verify reads them; letters as it reads them too."""
-    from math_verify import LatexExtractionConfig, ExprExtractionConfig, StringExtractionConfig, parse
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, StringExtractionConfig, parse
 
     if case["kind"] == "text":
         return str(case["reply"])
@@ -129,7 +129,9 @@ def table(corpus: Sequence[Case], readers: dict[str, Reader]) -> str:
     lines = ["| sort | replies | " + " | ".join(measured) + " |", "|---|---|" + "---|" * len(measured)]
     for sort in sorts:
         row = [measured[name][sort] for name in measured]
-        lines.append(f"| {sort} | {row[0].cases} | " + " | ".join(f"{100 * one.right / one.cases:.0f}" for one in row) + " |")
+        lines.append(
+            f"| {sort} | {row[0].cases} | " + " | ".join(f"{100 * one.right / one.cases:.0f}" for one in row) + " |"
+        )
     misread = " | ".join(f"{100 * found['all'].misread / found['all'].cases:.1f}" for found in measured.values())
     lines.append(f"| misread | {len(corpus)} | {misread} |")
     return "\n".join(lines)
@@ -152,9 +154,25 @@ def main() -> None:
         for case in corpus if arguments.faults else []:
             parsed = parse_answer(query(case), case["reply"], case.get("prompt"))
             right, misread = judge(case, parsed.canonical)
-            if not right or (case["reading"] is None and parsed.canonical is None and case["kind"] != "text" and parsed.status != case["status"]):
-                print("MISREAD" if misread else "unread" if not right else "status", case["id"], case["sort"], case["language"], repr(case["reply"][:110]),
-                      "->", repr(parsed.canonical), parsed.status, "| meant", repr(case["reading"]), case["status"])  # fmt: skip
+            if not right or (
+                case["reading"] is None
+                and parsed.canonical is None
+                and case["kind"] != "text"
+                and parsed.status != case["status"]
+            ):
+                print(
+                    "MISREAD" if misread else "unread" if not right else "status",
+                    case["id"],
+                    case["sort"],
+                    case["language"],
+                    repr(case["reply"][:110]),
+                    "->",
+                    repr(parsed.canonical),
+                    parsed.status,
+                    "| meant",
+                    repr(case["reading"]),
+                    case["status"],
+                )
 
 
 if __name__ == "__main__":

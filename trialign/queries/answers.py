@@ -9,10 +9,11 @@ from functools import lru_cache
 
 from trialign.queries.reading.choice import options_of
 from trialign.queries.reading.cleaning import Cleaned, cleaned
+from trialign.queries.reading.digits import written
 from trialign.queries.reading.free import right_of
 from trialign.queries.reading.labels import Shown
 from trialign.queries.reading.lexicon import cues
-from trialign.queries.reading.numbers import whole_number, written
+from trialign.queries.reading.numbers import whole_number
 from trialign.queries.reading.numeric import Numeric
 from trialign.queries.reading.tokens import tokens
 from trialign.queries.reading.words import Cue

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
+from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.cleaning import Cleaned
-from trialign.queries.reading.judging import Judged, Mention, Weight, judged
+from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
+from trialign.queries.reading.numbers import numbers
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.tokens import Level, Token, form, tokens
-from trialign.queries.reading.words import Cue
+from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[int | None, ParseStatus]
@@ -32,13 +35,18 @@ class Options:
         self._count = len(options)
         self._texts = Texts(options, range(len(options)))
         rows = [[token for token in tokens(option) if token.kind != "mark"] for option in options]
-        contents = {form(row[0], Level.FOLD): index for index, row in enumerate(rows) if len(row) == 1 and len(row[0].text) == 1}
+        contents = {
+            form(row[0], Level.FOLD): index for index, row in enumerate(rows) if len(row) == 1 and len(row[0].text) == 1
+        }
         numeric = any(character.isdigit() for option in options for character in option)
         self._labels = Labels(len(options), contents, numeric, shown)
         self._polar = Polar(options)
         self._groups = _groups(options)
         self._asked = words_of(question)
-        self._word_sets = [frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL for row in rows]
+        self._word_sets = [
+            frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL
+            for row in rows
+        ]
 
     def read(self, cleaned: Cleaned) -> Reading:
         """The option that a reply names, by position, and how it was found."""
@@ -73,24 +81,42 @@ class Options:
         taken = {place for one in texts for place in range(one.first, one.last)}
         merged = list(texts)
         for one in labels:
-            if not taken & set(range(one.first, one.last)):
+            contradicted = (
+                row[one.first].kind == "number"
+                and one.opens
+                and any(text.first == one.last and text.value != one.value for text in texts)
+            )
+            if not taken & set(range(one.first, one.last)) and not contradicted:
                 opens = one.opens and len(openers) == 1
                 merged.append(Mention(one.first, one.last, one.value, opens, label=True))
         return sorted(merged, key=lambda one: (one.first, one.value))
 
     def _grouped(self, row: Sequence[Token], texts: list[Mention]) -> list[Mention]:
-        """Mentions of an option such as "all of the above" by words of its kind, which hide others in their sentence."""
+        """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""
         if not self._groups:
             return texts
         found = []
         for one in cues().find(row):
             value = self._groups.get(one.value)
-            if value is not None and not any(text.first <= one.first < text.last and text.value == value for text in texts):
-                found.append(Mention(one.first, one.last, value))
+            if value is not None:
+                own = next(
+                    (text for text in texts if text.first <= one.first < text.last and text.value == value), None
+                )
+                found.append(own or Mention(one.first, one.last, value))
+        spoken: list[Mention] = []
         for mine in found:
-            end = next((i for i in range(mine.last, len(row)) if row[i].kind == "mark" and row[i].text in ".!?\n;"), len(row))
-            texts = [text for text in texts if not mine.first <= text.first < end or text.value == mine.value]
-        return [*texts, *found]
+            if mine.first and any(
+                one.value == Cue.NOT for one in cues().find(row[max(0, mine.first - 2) : mine.first])
+            ):
+                texts = [*(text for text in texts if text != mine), mine]
+                continue
+            start = next((i for i in range(mine.first - 1, -1, -1) if _ends(row[i])), 0)
+            end = next((i for i in range(mine.last, len(row)) if _ends(row[i])), len(row))
+            hidden = [text for text in texts if start <= text.first < end and text.value != mine.value]
+            texts = [text for text in texts if text not in hidden and text != mine]
+            reach = max((text.last for text in hidden), default=0)
+            spoken.append(replace(mine, last=max(mine.last, reach)))
+        return [*texts, *dict.fromkeys(spoken)]
 
     def _decided(self, found: Sequence[Judged], row: Sequence[Token]) -> Reading:
         found = self._polar.complemented(found)
@@ -103,7 +129,7 @@ class Options:
         leading = [one for one in live if one.weight == top]
         if len({one.value for one in leading}) > 1 and top <= Weight.SAID:
             best = max(one.overlap for one in leading)
-            if best >= 0.5:
+            if best >= 0.3:
                 leading = [one for one in leading if one.overlap == best]
         if len({one.value for one in leading}) > 1:
             return None, "ambiguous"
@@ -112,8 +138,35 @@ class Options:
 
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""
-        own = frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL
-        if not own or len(row) > 8 or self._texts.level < Level.STEM or any(one.value in (Cue.NOT, Cue.WRONG, Cue.NOT_AFTER, Cue.OR) for one in cues().find(row)):
+        spelled = numbers(said, row, "en", "point")
+        if (
+            len(spelled) == 1
+            and len(row) <= 4
+            and spelled[0].spelled
+            and (equal := self._texts.whole(str(spelled[0].readings[0])))
+        ):
+            return (min(equal), "contained") if len(equal) == 1 else (None, "ambiguous")
+        idle = {
+            place
+            for one in cues().find(row)
+            for place in range(one.first, one.last)
+            if one.value in (Cue.FILLER, Cue.NOTHING, Cue.ANSWER, Cue.PICK)
+        }
+        own = (
+            frozenset(
+                form(token, Level.STEM)
+                for place, token in enumerate(row)
+                if token.kind in ("word", "number") and place not in idle
+            )
+            - _SMALL
+        )
+        if (
+            not own
+            or self._texts.amounts
+            or len(row) > 8
+            or self._texts.level < Level.STEM
+            or any(one.value in (Cue.NOT, Cue.WRONG, Cue.NOT_AFTER, Cue.OR) for one in cues().find(row))
+        ):
             return None, "none"
         fitting = [index for index, words in enumerate(self._word_sets) if own <= words]
         if len(fitting) != 1 or 2 * len(own) < len(self._word_sets[fitting[0]]) or said.rstrip().endswith("?"):
@@ -121,7 +174,11 @@ class Options:
         return fitting[0], "contained"
 
 
-_SMALL = frozenset("the a an of in it is to and on at for by its our your their".split())
+def _ends(token: Token) -> bool:
+    return token.kind == "mark" and token.text in ".!?\n;。"
+
+
+_SMALL = word_set("the a an of in it is to and on at for by its our your their")
 
 
 def _groups(options: Sequence[str]) -> dict[Cue, int]:
@@ -138,7 +195,12 @@ def _groups(options: Sequence[str]) -> dict[Cue, int]:
 def words_of(question: str) -> frozenset[str]:
     """Forms of the question's words that carry its content."""
     row = tokens(question)
-    small = {place for one in cues().find(row) for place in range(one.first, one.last) if one.value in (Cue.FILLER, Cue.AND, Cue.OR, Cue.BECAUSE)}
+    small = {
+        place
+        for one in cues().find(row)
+        for place in range(one.first, one.last)
+        if one.value in (Cue.FILLER, Cue.AND, Cue.OR, Cue.BECAUSE)
+    }
     return frozenset(
         form(token, Level.STEM)
         for place, token in enumerate(row)
@@ -146,7 +208,10 @@ def words_of(question: str) -> frozenset[str]:
     )
 
 
-_ASKING = frozenset("which what who where when how many much why whose whom does do did in on at of for by with from quel quelle quién qué cuál wer was welche wie".split())
+_ASKING = word_set(
+    "which what who where when how many much why whose whom does do did in on at of for by with from quel quelle "
+    "quién qué cuál wer was welche wie"
+)
 
 
 @lru_cache(maxsize=256)

@@ -13,10 +13,13 @@ from trialign.queries.reading.typography import plain
 #: Of a longer reply only the beginning and the end are read; what lies between is seldom the answer, and time is.
 LONGEST = 24_000
 
-_NAMES = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|inner_monologue|seed:think|ant_thinking"
+_NAMES = (
+    "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|inner_monologue|seed:think|ant_thinking"
+)
 _THINKING = re.compile(
     rf"(?P<open><(?:{_NAMES})>|\[THINK\]|◁think▷|<\|(?:begin_of_thought|START_THINKING|thinking|think)\|>|<unused94>)"
-    rf"|(?P<close></(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|END_THINKING|/thinking|/think)\|>|<unused95>)",
+    rf"|(?P<close></(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|END_THINKING|/thinking|/think)\|>|"
+    rf"<unused95>)",
     re.IGNORECASE,
 )
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]{0,40}<\|message\|>")
@@ -26,14 +29,16 @@ _END = re.compile(
     r"|</s>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>|<\|endofturn\|>|\[/?INST\]"
 )
 _HEADER = re.compile(
-    r"(?:<\|(?:start_header_id|im_start|start|assistant)\|>|<start_of_turn>)\s*(?:assistant|model)?\s*(?:<\|end_header_id\|>)?"
+    r"(?:<\|(?:start_header_id|im_start|start|assistant)\|>|<start_of_turn>)\s*(?:assistant|"
+    r"model)?\s*(?:<\|end_header_id\|>)?"
     r"|\A\s*assistant\s*\n"
 )
 _SPECIAL = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>|<</?SYS>>")
 _NEXT_TURN = re.compile(r"^[#*\s]*(?:Human|User|Question|Q|Instruction)\s*:", re.MULTILINE)
 
 _ANSWER_KEYS = (
-    "answer|final_answer|finalanswer|final answer|correct_answer|correct answer|answer_letter|answerletter|choice|option|selected|"
+    "answer|final_answer|finalanswer|final answer|correct_answer|correct answer|answer_letter|answerletter|"
+    "choice|option|selected|"
     "selected_option|selection|letter|result|response|label|value|output|prediction|antwort|respuesta|réponse|reponse|"
     "resposta|risposta|ответ|答案|回答|答え|정답|답|답변|الإجابة|الجواب|پاسخ|جواب|उत्तर|जवाब|คำตอบ|cevap|yanıt"
 )
@@ -42,7 +47,10 @@ _TAGGED = re.compile(r"<(answer|final_answer|final|choice|result|output|response
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:[a-z]{2,10}(?=\s))?", re.MULTILINE)
 
 _STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}~~|<(s|del|strike)>[^<\n]{1,200}</\1>")
-_STARS = re.compile(r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<=\w)\*\*|\*\*(?=\w)")
+_STARS = re.compile(
+    r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<=[^\W\d])\*\*|\*\*(?=[^\W\d])|"
+    r"(?<=\d)\*\*(?!\s?\d)|(?<!\d)(?<!\d )\*\*(?=\d)"
+)
 _UNDERSCORES = re.compile(r"(?<![^\W_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![^\W_])")
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*(?=[^\s#\d]|#*\s|\d)|>[ \t]*)+", re.MULTILINE)
 _HTML = re.compile(
@@ -51,17 +59,60 @@ _HTML = re.compile(
     re.IGNORECASE,
 )
 
-_LATEX_TEXT = re.compile(r"\\(?:text(?:bf|it|rm|tt|sf|normal)?|math(?:rm|bf|it|sf|tt|bb|cal)|operatorname\*?|mbox|emph|underline|displaystyle|boldsymbol|bm)\b\s*")
+_LATEX_TEXT = re.compile(
+    r"\\(?:text(?:bf|it|rm|tt|sf|normal)?|math(?:rm|bf|it|sf|tt|bb|cal)|operatorname\*?|"
+    r"mbox|emph|underline|displaystyle|boldsymbol|bm)\b\s*"
+)
 _LATEX_FRACTION = re.compile(r"(\d?)\s*\\[dtc]?frac\s*(?:\{([^{}]{1,60})\}\s*\{([^{}]{1,60})\}|(\d)\s*(\d))")
 _LATEX_SIGNS = {
-    r"\times": "×", r"\cdot": "·", r"\div": "÷", r"\pm": "±", r"\approx": "≈", r"\sim": "~", r"\%": "%", r"\$": "$", r"\#": "#",
-    r"\&": "&", r"\_": "_", r"\,": " ", r"\;": " ", r"\:": " ", r"\!": "", r"\ ": " ", r"\quad": " ", r"\qquad": " ", r"\left": "",
-    r"\right": "", r"\le": "≤", r"\leq": "≤", r"\ge": "≥", r"\geq": "≥", r"\lt": "<", r"\gt": ">", r"\neq": "≠", r"\ne": "≠",
-    r"\therefore": "therefore ", r"\implies": "⇒", r"\Rightarrow": "⇒", r"\rightarrow": "→", r"\to": "→", r"\circ": "°", r"\degree": "°",
-    r"\ldots": "...", r"\dots": "...", r"\pi": "π", r"\infty": "∞", r"\{": "{", r"\}": "}", r"\\": "\n",
-}  # fmt: skip
+    r"\times": "×",
+    r"\cdot": "·",
+    r"\div": "÷",
+    r"\pm": "±",
+    r"\approx": "≈",
+    r"\sim": "~",
+    r"\%": "%",
+    r"\$": "$",
+    r"\#": "#",
+    r"\&": "&",
+    r"\_": "_",
+    r"\,": " ",
+    r"\;": " ",
+    r"\:": " ",
+    r"\!": "",
+    r"\ ": " ",
+    r"\quad": " ",
+    r"\qquad": " ",
+    r"\left": "",
+    r"\right": "",
+    r"\le": "≤",
+    r"\leq": "≤",
+    r"\ge": "≥",
+    r"\geq": "≥",
+    r"\lt": "<",
+    r"\gt": ">",
+    r"\neq": "≠",
+    r"\ne": "≠",
+    r"\therefore": "therefore ",
+    r"\implies": "⇒",
+    r"\Rightarrow": "⇒",
+    r"\rightarrow": "→",
+    r"\to": "→",
+    r"\circ": "°",
+    r"\degree": "°",
+    r"\ldots": "...",
+    r"\dots": "...",
+    r"\pi": "π",
+    r"\infty": "∞",
+    r"\{": "{",
+    r"\}": "}",
+    r"\\": "\n",
+}
 _LATEX_SIGN = re.compile(
-    "|".join(re.escape(sign) + (r"(?![A-Za-z])" if sign[-1].isalpha() else "") for sign in sorted(_LATEX_SIGNS, key=len, reverse=True))
+    "|".join(
+        re.escape(sign) + (r"(?![A-Za-z])" if sign[-1].isalpha() else "")
+        for sign in sorted(_LATEX_SIGNS, key=len, reverse=True)
+    )
 )
 _DOLLARS = re.compile(r"\$\$([^$]{1,400})\$\$|\$(?=[^\s$])([^$\n]{1,200}?)(?<=[^\s$])\$(?![\d\w])")
 
@@ -91,7 +142,9 @@ def cleaned(text: str) -> Cleaned:
 
 def unmarked(text: str) -> str:
     """Text without emphasis, fences, headings, tags and LaTeX, in one typography."""
-    text = _HTML.sub(lambda match: "\n" if match[0][1:3].lower() in ("br", "p>", "li", "/p") else "", _STRUCK.sub("", text))
+    text = _HTML.sub(
+        lambda match: "\n" if match[0][1:3].lower() in ("br", "p>", "li", "/p") else "", _STRUCK.sub("", text)
+    )
     text = plain(_without_latex(text) if "\\" in text or "$" in text else text)
     text = _HEADING.sub("", _FENCE.sub("", text))
     return _UNDERSCORES.sub("", _STARS.sub("", text)).strip()
@@ -158,7 +211,7 @@ def _marked(text: str) -> Iterator[str]:
 
 
 def _boxes(text: str) -> Iterator[str]:
-    """Contents of ``\\boxed{...}``; braces inside are counted."""
+    """What stands in LaTeX boxes; braces inside are counted."""
     for match in re.finditer(r"\\f?box(?:ed)?\s*\{", text):
         depth = 1
         for place in range(match.end(), min(len(text), match.end() + 400)):

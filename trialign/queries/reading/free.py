@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from trialign.queries.reading.choice import words_of
+from trialign.queries.reading.clauses import sentences
 from trialign.queries.reading.cleaning import Cleaned
-from trialign.queries.reading.judging import Judged, Weight, judged, sentences
+from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
@@ -54,13 +55,18 @@ class Right:
         return "contained"
 
     def _concluded_otherwise(self, row: Sequence[Token], found: Sequence[Judged], live: Sequence[Judged]) -> bool:
-        """Whether a later sentence concludes ("the answer is ...") without the right text, which was only mentioned before."""
+        """Whether a later sentence concludes ("the answer is ...") without the right text."""
         top = max(live, key=lambda one: one.weight)
         if top.weight >= Weight.ANSWER:
             return False
         named = {one.sentence for one in found}
         for number, sentence in enumerate(sentences(row, [one.mention for one in found])):
-            if number not in named and number > live[-1].sentence and sentence.has(Cue.ANSWER, Cue.FINAL) and len(sentence.pieces) <= 14:
+            if (
+                number not in named
+                and number > live[-1].sentence
+                and sentence.has(Cue.ANSWER, Cue.FINAL)
+                and len(sentence.pieces) <= 14
+            ):
                 announces = any(piece.cue in (Cue.ANSWER, Cue.FINAL) for piece in sentence.pieces[:6])
                 content = [piece for piece in sentence.pieces if piece.cue is None and not piece.mark]
                 if announces and content:

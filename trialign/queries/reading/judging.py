@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
+from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Level, Token, form
-from trialign.queries.reading.words import Cue
+from trialign.queries.reading.words import Cue, word_set
 
 
 class Weight(IntEnum):
@@ -23,22 +24,6 @@ class Weight(IntEnum):
     ALONE = 4  # stands alone, opens the reply, or is called right
     ANSWER = 5  # "the answer is", "I choose"
     FINAL = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """A place where an answer is named: the first and beyond the last token, and which answer it is.
-
-    Attributes:
-        opens: it is a label that opens its line.
-        label: it is a letter or number that stands for the answer.
-    """
-
-    first: int
-    last: int
-    value: int
-    opens: bool = False
-    label: bool = False
 
 
 @dataclass(slots=True)
@@ -63,122 +48,19 @@ class Judged:
         return self.mention.value
 
 
-@dataclass(slots=True)
-class Piece:
-    """A token, a cue or a mention, in the order of the text."""
-
-    first: int
-    last: int
-    text: str
-    mark: bool = False
-    cue: Cue | None = None
-    mention: Mention | None = None
-
-
-@dataclass(slots=True)
-class Clause:
-    """Pieces between two marks or joining words."""
-
-    pieces: list[Piece] = field(default_factory=list)
-    begins: Cue | None = None  # the joining word that opens it
-    bracketed: bool = False
-
-    @property
-    def mentions(self) -> list[int]:
-        """Places of the mentions among the pieces."""
-        return [place for place, piece in enumerate(self.pieces) if piece.mention]
-
-    def has(self, *wanted: Cue) -> bool:
-        """Whether one of these cues is in it."""
-        return any(piece.cue in wanted for piece in self.pieces)
-
-
-@dataclass(slots=True)
-class Sentence:
-    """Clauses up to a full stop, question mark, semicolon or line end."""
-
-    clauses: list[Clause] = field(default_factory=lambda: [Clause()])
-    asked: bool = False
-    ended: str = ""
-
-    def has(self, *wanted: Cue) -> bool:
-        """Whether one of these cues is in it."""
-        return any(clause.has(*wanted) for clause in self.clauses)
-
-    @property
-    def pieces(self) -> list[Piece]:
-        """All its pieces."""
-        return [piece for clause in self.clauses for piece in clause.pieces]
-
-
-_ENDS = frozenset(".!?;\n。！？।؟؛…॥")
-_PARTS = frozenset(",、،(){}[]—|")
-_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.THEREFORE, Cue.CORRECTION)
-_NEUTRAL = (Cue.FILLER, Cue.NOTHING, Cue.AND, Cue.OPTION, Cue.THEREFORE, Cue.BUT, Cue.PICK, Cue.RIGHT, Cue.ANSWER, Cue.FINAL, Cue.CORRECTION)
-
-
-def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
-    """A reply's tokens as sentences of clauses, in which mentions and cues are marked."""
-    found = [Sentence()]
-    for piece in _pieces(row, mentions):
-        sentence = found[-1]
-        if piece.mark and _ends_sentence(row, piece):
-            sentence.asked = piece.text in ("?", "？", "؟")
-            sentence.ended = piece.text
-            if sentence.pieces or sentence.ended != "\n":
-                found.append(Sentence())
-        elif _parts_clause(row, piece):
-            sentence.clauses.append(Clause(bracketed=piece.text in "(["))
-        elif not piece.mark:
-            if piece.cue in _JOINING:
-                if sentence.clauses[-1].pieces:
-                    sentence.clauses.append(Clause())
-                sentence.clauses[-1].begins = piece.cue
-            sentence.clauses[-1].pieces.append(piece)
-    return found
-
-
-def _pieces(row: Sequence[Token], mentions: Sequence[Mention]) -> Iterator[Piece]:
-    place = 0
-    for mention in (*mentions, None):
-        end = mention.first if mention else len(row)
-        yield from _plain_pieces(row, place, end)
-        if mention:
-            yield Piece(mention.first, mention.last, "", mention=mention)
-            place = mention.last
-
-
-def _plain_pieces(row: Sequence[Token], start: int, end: int) -> Iterator[Piece]:
-    place = start
-    for found in (*cues().find(row[start:end]), None):
-        until = start + found.first if found else end
-        for index in range(place, until):
-            token = row[index]
-            yield Piece(index, index + 1, token.text, mark=token.kind == "mark")
-        if found:
-            place = start + found.last
-            text = " ".join(token.text for token in row[until:place]).casefold()
-            yield Piece(until, place, text, cue=found.value)
-
-
-def _ends_sentence(row: Sequence[Token], piece: Piece) -> bool:
-    if piece.text not in _ENDS:
-        return False
-    if piece.text != ".":
-        return True
-    following = row[piece.last] if piece.last < len(row) else None
-    return following is None or following.start > row[piece.first].end or following.kind in ("mark", "unspaced")
-
-
-def _parts_clause(row: Sequence[Token], piece: Piece) -> bool:
-    if piece.mark:
-        return piece.text in _PARTS
-    if piece.text != "-" or piece.cue or piece.mention:
-        return False
-    token = row[piece.first]
-    before = row[piece.first - 1].end < token.start if piece.first else True
-    after = piece.last >= len(row) or row[piece.last].start > token.end
-    return before and after
+_NEUTRAL = (
+    Cue.FILLER,
+    Cue.NOTHING,
+    Cue.AND,
+    Cue.OPTION,
+    Cue.THEREFORE,
+    Cue.BUT,
+    Cue.PICK,
+    Cue.RIGHT,
+    Cue.ANSWER,
+    Cue.FINAL,
+    Cue.CORRECTION,
+)
 
 
 def judged(row: Sequence[Token], mentions: Sequence[Mention], question: frozenset[str]) -> list[Judged]:
@@ -223,6 +105,8 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
     for clause in sentence.clauses:
         if clause.begins in (Cue.BUT, Cue.THEREFORE, Cue.CORRECTION) or clause.has(Cue.FINAL):
             reported = refused = unknown = False
+        if clause.has(Cue.PICK, Cue.ANSWER) and not clause.has(Cue.REPORTED):
+            reported = False
         refused |= clause.has(Cue.REFUSAL)
         reported |= clause.has(Cue.REPORTED)
         for place in clause.mentions:
@@ -306,13 +190,17 @@ def _is_denied(before: Sequence[Cue], after: Sequence[Cue]) -> bool:
 
 def _stands_alone(clause: Clause) -> bool:
     """Whether nothing but filling words stands around the mentions: "It's B", "definitely Paris"."""
-    return all(piece.mention or piece.mark or piece.cue in _NEUTRAL or not piece.text.strip(":*-'") for piece in clause.pieces)
+    return all(
+        piece.mention or piece.mark or piece.cue in _NEUTRAL or not piece.text.strip(":*-'") for piece in clause.pieces
+    )
 
 
 def _overlap(row: Sequence[Token], clause: Clause, question: frozenset[str]) -> float:
     if not question:
         return 0.0
-    words = {form(row[i], Level.STEM) for piece in clause.pieces if not piece.mention for i in range(piece.first, piece.last)}
+    words = {
+        form(row[i], Level.STEM) for piece in clause.pieces if not piece.mention for i in range(piece.first, piece.last)
+    }
     return len(words & question) / len(question)
 
 
@@ -336,7 +224,9 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     words = [token for token in between if token.kind != "mark" and token.text not in "-–"]
     marks = {token.text for token in between if token.kind == "mark"}
     found = cues().find(words)
-    covered = {index for one in found for index in range(one.first, one.last) if one.value in (Cue.AND, Cue.OR, Cue.OPTION)}
+    covered = {
+        index for one in found for index in range(one.first, one.last) if one.value in (Cue.AND, Cue.OR, Cue.OPTION)
+    }
     articles = {index for index, token in enumerate(words) if token.text.casefold() in _ARTICLES}
     if len(covered | articles) < len(words) or marks - set(",.()\"':、،[]\n—"):
         return None
@@ -347,7 +237,7 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     return "stop" if marks & set(".\n") else "comma"
 
 
-_ARTICLES = frozenset("the a an la el los las le les l der die das o os as il lo gli i un una une".split())
+_ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 
 
 def _share(run: Sequence[Judged], links: set[str]) -> None:
@@ -373,7 +263,12 @@ def _only_question(parts: Sequence[Sentence], found: list[Judged]) -> None:
 
 def _correct(parts: Sequence[Sentence], found: list[Judged]) -> None:
     """What was said before a correction ("wait, no") no longer counts, if an answer follows."""
-    places = [clause.pieces[0].first for part in parts for clause in part.clauses if clause.begins == Cue.CORRECTION and clause.pieces]
+    places = [
+        clause.pieces[0].first
+        for part in parts
+        for clause in part.clauses
+        if clause.begins == Cue.CORRECTION and clause.pieces
+    ]
     for place in reversed(places):
         if any(one.weight >= Weight.GUESSED and one.mention.first > place for one in found):
             for one in found:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from trialign.queries.reading.judging import Mention
+from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form
 from trialign.queries.reading.typography import plain
-from trialign.queries.reading.words import Cue
+from trialign.queries.reading.words import Cue, places, word_set
 
 Shown = Literal["hidden", "listed", "lettered"]
 
@@ -33,34 +33,18 @@ _SPELLED = (("الف", "ب", "ج", "د"), ("अ", "ब", "स", "द"), ("ㄱ", 
 # Letters that look like Latin ones which stand elsewhere: nobody can tell which was meant.
 _TWINS = {"в": "b", "с": "c", "е": "e", "н": "h"}
 
-_ORDINALS: tuple[tuple[str, int], ...] = tuple(
-    (phrase, position)
-    for position, line in enumerate(
-        (
-            "first option|first choice|first one|first answer|option one|number one|the former|1st option|1st one|first of these|option no 1|primera opción|la primera|premier choix|première option|"
-            "la première|erste option|die erste|erste antwort|первый вариант|第一个|第一项|第一個|一つ目|最初の選択肢|첫 번째|الأول|الخيار الأول|گزینه اول|पहला विकल्प|ข้อแรก|birinci seçenek|ilk seçenek|primeira opção|"
-            "prima opzione|choice one|第一个选项",
-            "second option|second choice|second one|second answer|option two|number two|2nd option|2nd one|segunda opción|la segunda|deuxième choix|deuxième option|la deuxième|la seconde|zweite option|"
-            "die zweite|zweite antwort|второй вариант|第二个|第二项|第二個|二つ目|두 번째|الثاني|الخيار الثاني|گزینه دوم|दूसरा विकल्प|ikinci seçenek|segunda opção|seconda opzione|choice two|第二个选项",
-            "third option|third choice|third one|third answer|option three|number three|3rd option|3rd one|tercera opción|la tercera|troisième choix|troisième option|la troisième|dritte option|"
-            "die dritte|dritte antwort|третий вариант|第三个|第三项|第三個|三つ目|세 번째|الثالث|الخيار الثالث|گزینه سوم|तीसरा विकल्प|üçüncü seçenek|terceira opção|terza opzione|choice three|第三个选项",
-            "fourth option|fourth choice|fourth one|fourth answer|option four|number four|4th option|4th one|cuarta opción|la cuarta|quatrième choix|quatrième option|vierte option|die vierte|"
-            "четвертый вариант|第四个|第四项|四つ目|네 번째|الرابع|الخيار الرابع|گزینه چهارم|चौथा विकल्प|dördüncü seçenek|quarta opção|quarta opzione|choice four|第四个选项",
-        )
-    )
-    for phrase in line.split("|")
-)  # fmt: skip
-_LAST = "last option|last choice|last one|final option|the last|última opción|dernière option|letzte option|последний вариант|最后一个|最後の選択肢|마지막".split("|")
-_POSITIONS = Phrases((*_ORDINALS, *((phrase, -1) for phrase in _LAST)), Level.STEM)
+_POSITIONS = Phrases(places(), Level.STEM)
 
 _ALONE_BEFORE = re.compile(r"^[\s\"'(\[{*_#>\-•:]*$")
 _ALONE_AFTER = re.compile(r"^[\s\"')\]}*_.,:;!?。।،…\-]*$")
 _DIGIT_SIGNS = re.compile(r"(?:#|№|\bno\.?|\bnumber|\bnum\.?|\bnr\.?|第|ข้อ)\s*$", re.IGNORECASE)
 _DIGIT_COUNTERS = re.compile(r"^\s*(?:番|번|号|號|つ目|个选项|個選項)")
-_COPULA = frozenset(
-    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to and or nor not but than both either neither that so say choose pick select "
-    "la le el die der das o the il du y und et ou oder и или 或 和 と か या और หรือ και ve veya ya در یا و أو not thus therefore hence then namely ie eg mark marked circle chose selected "
-    "than between of actually definitely clearly probably maybe perhaps bukan adalah là is: entre zwischen".split()
+_COPULA = word_set(
+    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to and "
+    "or nor not but than both either neither that so say choose pick select la le el die der das o the il du y "
+    "und et ou oder и или 或 和 と か या और หรือ και ve veya ya در یا و أو not thus therefore hence then namely "
+    "ie eg mark marked circle chose selected than between of actually definitely clearly probably maybe perhaps "
+    "bukan adalah là is: entre zwischen"
 )
 _ARTICLE_LETTERS = frozenset("aeioyuà")
 
@@ -85,6 +69,7 @@ class Labels:
         """Every label in a reply, in order; several mentions of one place where it can mean several."""
         ordinals = {found.first: found for found in _POSITIONS.find(row)}
         answers = _cue_places(row)
+        said = {place: one.value for one in cues().find(row) for place in range(one.first, one.last)}
         found: list[Mention] = []
         place = 0
         while place < len(row):
@@ -95,26 +80,29 @@ class Labels:
                     found.append(Mention(one.first, one.last, value, label=True))
                 place = one.last
                 continue
-            found += self._at(text, row, place, answers)
+            found += self._at(text, row, place, answers, said)
             place += 1
         return found
 
-    def _at(self, text: str, row: Sequence[Token], place: int, answers: dict[int, Cue]) -> Iterator[Mention]:
+    def _at(
+        self, text: str, row: Sequence[Token], place: int, answers: dict[int, Cue], said: dict[int, Cue]
+    ) -> Iterator[Mention]:
         token = row[place]
         positions = _positions(token)
-        if not positions:
+        if not positions or _is_elided(text, token):
             return
         line = _Line.around(text, token)
         opens = line.opens and line.closed
         clear = line.alone or opens or line.bracketed
-        if not (clear or self._meant(row, place, answers, line)):
+        if not (clear or self._meant(row, place, answers, said, line)):
             return
         if not self._allowed(token, answers.get(place), line):
             return
         first, last = _with_marks(row, place, line)
         for position in positions:
             if position < self.count:
-                yield Mention(first, last, position, opens=line.opens and (line.closed or line.alone or self._goes_on(row, place)), label=True)
+                opens = line.opens and (line.closed or line.alone or _ends_here(row, place) or _before_verb(row, place))
+                yield Mention(first, last, position, opens=opens, label=True)
 
     def _allowed(self, token: Token, cue: Cue | None, line: _Line) -> bool:
         """False where the sign may be an option's content instead of its label."""
@@ -131,7 +119,10 @@ class Labels:
             return content in _positions(token)
         return named
 
-    def _meant(self, row: Sequence[Token], place: int, answers: dict[int, Cue], line: _Line) -> bool:
+    def _meant(
+        self, row: Sequence[Token], place: int, answers: dict[int, Cue], said: dict[int, Cue], line: _Line
+    ) -> bool:
+        """Whether a bare letter or number is a label and not a word: by what stands before and behind it."""
         token = row[place]
         announced = answers.get(place)
         if token.kind == "number":
@@ -141,13 +132,16 @@ class Labels:
         if not token.text.isascii():
             return announced is not None and _ends_here(row, place)
         if token.text.islower():
-            return announced is not None and (token.text not in _ARTICLE_LETTERS or _ends_here(row, place)) and _ends_here(row, place)
+            return announced is not None and _ends_here(row, place)
+        if _among_other_script(row, place):
+            return True
+        spoken = place > 0 and said.get(place - 1 - (row[place - 1].text == "'s")) is not None
+        placed = (
+            announced is not None or spoken or line.opens or _starts_clause(row, place) or _after_copula(row, place)
+        )
         if token.text in "AIEOÉ" and not (_ends_here(row, place) or announced == Cue.OPTION):
-            return _before_verb(row, place) and (line.opens or announced is not None or _starts_clause(row, place) or _after_copula(row, place))
-        return announced is not None or line.opens or _starts_clause(row, place) or _after_copula(row, place)
-
-    def _goes_on(self, row: Sequence[Token], place: int) -> bool:
-        return _ends_here(row, place) or _before_verb(row, place)
+            return placed and (_before_verb(row, place) or said.get(place + 1) in _JOINERS)
+        return placed
 
 
 @dataclass(frozen=True)
@@ -161,7 +155,7 @@ class _Line:
 
     @classmethod
     def around(cls, text: str, token: Token) -> _Line:
-        start = text.rfind("\n", max(0, token.start - 200), token.start) + 1 or (0 if token.start < 200 else token.start - 200)
+        start = text.rfind("\n", max(0, token.start - 200), token.start) + 1 or max(0, token.start - 200)
         end = text.find("\n", token.end, token.end + 200)
         before = text[start : token.start]
         after = text[token.end : end if end >= 0 else token.end + 200]
@@ -169,7 +163,7 @@ class _Line:
         closing = after[:1]
         following = after[1:2]
         bracketed = (before[-1:] in ("(", "[") and closing in (")", "]")) and before[-1:] != ""
-        closed = closing in (")", "]") or (closing in (".", ":") and (not following or not following.isalnum())) or closing in ("、", "．")
+        closed = closing in (")", "]", "、") or (closing in (".", ":") and not following.isalnum())
         return cls(opens, opens and bool(_ALONE_AFTER.match(after)), closed, bracketed)
 
 
@@ -181,7 +175,8 @@ def _positions(token: Token) -> tuple[int, ...]:
     if len(text) > 3 or token.kind not in ("word", "unspaced"):
         return ()
     lower = text.casefold()
-    found = [alphabet.index(one) for alphabet in _ALPHABETS for one in (lower, text) if len(one) == 1 and one in alphabet]
+    signs = [one for one in (lower, text) if len(one) == 1]
+    found = [alphabet.index(one) for alphabet in _ALPHABETS for one in signs if one in alphabet]
     found += [row.index(text) for row in _SPELLED_FORMS if text in row]
     if lower in _TWINS:
         found.append(_ALPHABETS[0].index(_TWINS[lower]))
@@ -230,14 +225,31 @@ def _before_verb(row: Sequence[Token], place: int) -> bool:
     return following in _VERBS
 
 
-_VERBS = frozenset(
-    "is was because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est é è porque weil parce car denn pois oder ou und et y e o u are arent should".split()
+_VERBS = word_set(
+    "is was because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est "
+    "é è porque weil parce car denn pois oder ou und et y e o u are arent should"
 )
+
+
+_JOINERS = (Cue.AND, Cue.OR, Cue.NOT, Cue.NOT_AFTER, Cue.BECAUSE, Cue.BUT, Cue.THEREFORE)
+
+
+def _is_elided(text: str, token: Token) -> bool:
+    """Whether a letter is half of a word: the C of "C'est"."""
+    return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha()
+
+
+def _among_other_script(row: Sequence[Token], place: int) -> bool:
+    """Whether a Latin letter stands among words of another script, where it can hardly be a word."""
+    around = (*row[max(0, place - 2) : place], *row[place + 1 : place + 3])
+    near = [token.text for token in around if token.kind in ("word", "unspaced")]
+    letter = row[place].text
+    return letter.isascii() and letter.isupper() and bool(near) and all(text[0] > "\u024f" for text in near)
 
 
 def _starts_clause(row: Sequence[Token], place: int) -> bool:
     before = row[place - 1] if place else None
-    return before is None or (before.kind == "mark" and before.text not in ("'", "'s")) or before.text in ("→", "⇒", "=", "-")
+    return before is None or before.text in "→⇒=-" or (before.kind == "mark" and before.text not in ("'", "'s"))
 
 
 def _after_copula(row: Sequence[Token], place: int) -> bool:
@@ -250,9 +262,9 @@ def _with_marks(row: Sequence[Token], place: int, line: _Line) -> tuple[int, int
     first, last = place, place + 1
     if line.bracketed:
         return place - 1, place + 2
-    if line.closed and line.opens and last < len(row) and row[last].text in (")", "]", ".", ":", "、"):
-        last += 1
-    elif line.closed and last < len(row) and row[last].text in (")", "]") and not (place and row[place - 1].text in "(["):
+    if (line.closed and line.opens and last < len(row) and row[last].text in (")", "]", ".", ":", "、")) or (
+        line.closed and last < len(row) and row[last].text in (")", "]")
+    ):
         last += 1
     return first, last
 
@@ -273,8 +285,10 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
         return place in _cue_places(row) and _ends_here(row, place)
     if token.text.isupper() and token.text in "AIEO" and not _ends_here(row, place):
         return _before_verb(row, place) and _starts_clause(row, place)
-    return place in _cue_places(row) or _starts_clause(row, place) or _after_copula(row, place) or _ends_here(row, place)
+    placed = place in _cue_places(row) or _starts_clause(row, place) or _after_copula(row, place)
+    return placed or _ends_here(row, place)
 
 
 def _is_quoted(text: str, token: Token) -> bool:
-    return text[token.start - 1 : token.start] in ("'", '"') and text[token.end : token.end + 1] == text[token.start - 1 : token.start]
+    before = text[token.start - 1 : token.start]
+    return before in ("'", '"') and text[token.end : token.end + 1] == before

@@ -10,14 +10,21 @@ from functools import lru_cache
 _WORDS: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
-        "en": "the is are was were and of in there has have it its about approximately which that how many what when to for with from would years days people answer around roughly only on by",
-        "es": "el los las es son está y de en hay tiene tienen aproximadamente unos cuántos cuántas qué cuál del por una con se la respuesta año años más personas cerca kilómetros millones mil cuánto",
-        "pt": "o os as é são e de em há tem têm cerca aproximadamente quantos quantas qual do da dos uma com se a resposta ano anos mais pessoas não milhões mil quilômetros quanto um",
-        "fr": "le les est sont et de en il y a des du une dans environ combien quel quelle réponse an ans plus avec sur pour la jours kilomètres millions mille d l c",
-        "de": "der die das ist sind und in es gibt hat haben etwa ungefähr wie viele welche antwort jahr jahre mehr mit von im ein eine zu rund beträgt lautet einwohner tage kilometer den dem nicht",
-        "it": "il gli è sono e di in ci ha hanno circa quanti quante quale della risposta anno anni più con una del che la lo giorni chilometri milioni mila quanto i per",
+        "en": "the is are was were and of in there has have it its about approximately which that how many what "
+        "when to for with from would years days people answer around roughly only on by",
+        "es": "el los las es son está y de en hay tiene tienen aproximadamente unos cuántos cuántas qué cuál "
+        "del por una con se la respuesta año años más personas cerca kilómetros millones mil cuánto",
+        "pt": "o os as é são e de em há tem têm cerca aproximadamente quantos quantas qual do da dos uma com se "
+        "a resposta ano anos mais pessoas não milhões mil quilômetros quanto um",
+        "fr": "le les est sont et de en il y a des du une dans environ combien quel quelle réponse an ans plus "
+        "avec sur pour la jours kilomètres millions mille d l c",
+        "de": "der die das ist sind und in es gibt hat haben etwa ungefähr wie viele welche antwort jahr jahre "
+        "mehr mit von im ein eine zu rund beträgt lautet einwohner tage kilometer den dem nicht",
+        "it": "il gli è sono e di in ci ha hanno circa quanti quante quale della risposta anno anni più con una "
+        "del che la lo giorni chilometri milioni mila quanto i per",
         "nl": "de het is zijn en van in er heeft hebben ongeveer hoeveel welke antwoord jaar meer met een ongeveer",
-        "tr": "bir ve ile kaç yaklaşık cevap yıl var vardır olan bu için yüzde gün yanıt adet kişi kilometre metre değil çok daha doğru tane",
+        "tr": "bir ve ile kaç yaklaşık cevap yıl var vardır olan bu için yüzde gün yanıt adet kişi kilometre "
+        "metre değil çok daha doğru tane",
         "pl": "jest są i w z na około ile odpowiedź rok lat ma to nie się dni",
         "sv": "är och i det finns har cirka ungefär hur många svar år den ett med",
         "id": "adalah ada dan di yang sekitar berapa jawaban tahun dengan ini itu orang hari",
@@ -31,14 +38,30 @@ _SCRIPTS = (
     ("th", re.compile("[\u0e00-\u0e7f]")),
     ("hi", re.compile("[\u0900-\u097f]")),
     ("he", re.compile("[\u0590-\u05ff]")),
-    ("fa", re.compile("[پچژگ]|\\b(?:است|هستند|می|را|که|این|در|یک|دو|سه|چهار|پنج|شش|هفت|هشت|نه|ده|صد|هزار|سال|روز|پاسخ|حدود)\\b")),
+    (
+        "fa",
+        re.compile(
+            "[پچژگکی]|\\b(?:است|هستند|می|را|که|این|در|یک|دو|سه|چهار|پنج|شش|هفت|هشت|نه|ده|صد|هزار|سال|روز|پاسخ|حدود)\\b"
+        ),
+    ),
     ("ar", re.compile("[\u0600-\u06ff]")),
     ("uk", re.compile("[їієґ]")),
     ("ru", re.compile("[\u0400-\u04ff]")),
     ("el", re.compile("[\u0370-\u03ff]{2}")),
 )
 _LATIN = re.compile(r"[^\W\d_]+")
-_OWN_LETTERS = {"ñ": "es", "¿": "es", "ã": "pt", "õ": "pt", "ß": "de", "ı": "tr", "ğ": "tr", "ş": "tr", "ł": "pl", "œ": "fr"}
+_OWN_LETTERS = {
+    "ñ": "es",
+    "¿": "es",
+    "ã": "pt",
+    "õ": "pt",
+    "ß": "de",
+    "ı": "tr",
+    "ğ": "tr",
+    "ş": "tr",
+    "ł": "pl",
+    "œ": "fr",
+}
 
 #: Languages that write one and a half as 1,5.
 COMMA = frozenset({"es", "pt", "fr", "de", "it", "nl", "tr", "pl", "sv", "ru", "uk", "el", "id", "vi"})

@@ -69,7 +69,11 @@ class Phrases(Generic[T]):
         """The place beyond a phrase that begins here; 0 where it does not go on."""
         place += 1
         for word in words[1:]:
-            while place < len(row) and row[place].kind == "mark" and (row[place].text in self._across or row[place].text == "'s"):
+            while (
+                place < len(row)
+                and row[place].kind == "mark"
+                and (row[place].text in self._across or row[place].text == "'s")
+            ):
                 place += 1
             if place >= len(row) or word not in forms(row[place], self._level):
                 return 0

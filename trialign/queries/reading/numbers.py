@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
-from trialign.queries.reading import number_words
-from trialign.queries.reading.languages import COMMA, language
+from trialign.queries.reading import number_words, numerals
+from trialign.queries.reading.digits import LONGEST, Convention, power, readings, separate
 from trialign.queries.reading.tokens import Level, Token, form, tokens
-
-#: More digits than this are no answer, and would take long to compute with.
-LONGEST = 308
-
-Convention = Literal["point", "comma", "either"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +38,75 @@ class Number:
 
 _DIGITS = r"(?:\d+(?:[.,٫٬،'_]\d+|(?<=\d)(?<!\d\d\d\d) \d{3}(?!\d))*|(?<![\d.])\.\d+)"
 _NUMBER = re.compile(
-    rf"(?P<sign>(?<![\w)\]}}%°])[-+±](?:\s?(?=[$€£₹¥]))?)?(?:(?P<currency>(?:US|R|A|C|NZ|HK)?[$€£₹¥₩₽₺฿]\s?|(?:Rs\.?|USD|EUR|GBP|INR)\s?)(?P<inner>-)?)?(?P<body>{_DIGITS})"
-    r"(?:(?P<exponent>[eE][-+]?\d+)(?![\w.]*\w)|(?:\s?[×x*·✕⋅]\s?|\s(?:times|mal|por|fois|умножить на)\s)10\s?(?:\^|\*\*)\s?\(?(?P<ten>[-+]?\d{1,6})\)?"
+    rf"(?P<sign>(?<![\w)\]}}%°])[-+±](?:\s?(?=[$€£₹¥]))?)?(?:(?P<currency>(?:US|R|A|C|NZ|HK)?[$€£₹¥₩₽₺฿]\s?|"
+    rf"(?:Rs\.?|USD|EUR|GBP|INR)\s?)(?P<inner>-)?)?(?P<body>{_DIGITS})"
+    r"(?:(?P<exponent>[eE][-+]?\d+)(?![\w.]*\w)|(?:\s?[×x*·✕⋅]\s?|\s(?:times|mal|por|fois|умножить "
+    r"на)\s)10\s?(?:\^|\*\*)\s?\(?(?P<ten>[-+]?\d{1,6})\)?"
     r"|\s?(?:\^|\*\*)\s?\(?(?P<power>[-+]?\d{1,6})\)?|(?P<mixed>[ -]\d{1,4}/\d{1,4})|\s?/\s?(?P<lower>\d+)(?![\d/]))?"
 )
-_POWER_WORDS = re.compile(r"(\d+)\s(?:to the power of|to the|raised to the power of|raised to|hoch|elevado a|puissance|в степени)\s(\d{1,3})(?:st|nd|rd|th)?(?:\spower)?\b")
-_GROUPS = r"\d{{1,3}}(?:{0}\d{{3}})+"
-_INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?")
-_MINUS = re.compile(r"(?:\b(?:minus|negative|menos|moins|meno|минус|eksi|منفی|سالب|ناقص|माइनस|ऋण|negativo|negativa|min)|负|負|零下|マイナス|氷点下|마이너스|영하|ลบ)\s?$", re.IGNORECASE)
-_BELOW = re.compile(
-    r"^[\s°]*(?:[CFK]\b|degrees?|grad|grados?|graus?|degrés?|градус\w*|derece)?\s*(?:celsius|fahrenheit)?\s*(?:below zero|below freezing|bajo cero|unter null|au-dessous de zéro|abaixo de zero|sotto zero|ниже нуля|تحت الصفر|زیر صفر|शून्य से नीचे)",
+_POWER_WORDS = re.compile(
+    r"(\d+)\s(?:to the power of|to the|raised to the power of|raised to|hoch|elevado a|"
+    r"puissance|в степени)\s(\d{1,3})(?:st|nd|rd|th)?(?:\spower)?\b"
+)
+_MINUS = re.compile(
+    r"(?:\b(?:minus|negative|menos|moins|meno|минус|eksi|منفی|سالب|ناقص|माइनस|ऋण|negativo|"
+    r"negativa|min)|负|負|零下|マイナス|氷点下|마이너스|영하|ลบ)\s?$",
     re.IGNORECASE,
 )
-_PERCENT = re.compile(r"^\s?(?:%|٪|percent\b|per cent\b|pct\b|por ciento|por cento|pour cent|prozent\b|per cento|процент|yüzde|درصد|بالمئة|بالمائة|प्रतिशत|퍼센트|프로|เปอร์เซ็นต์|パーセント)", re.IGNORECASE)
-_SCALE_SIGN = re.compile(r"^(?:([kK])(?![\w/])|\s?([MB])(?![\w/])|\s?([万萬亿億兆만억조]|百万|千万|천만|백만|ล้าน|แสน|หมื่น|พัน)|\s?(mn|bn|mln|mrd|mio)\b\.?)", re.IGNORECASE)
-_SCALE_VALUES = {"k": 10**3, "m": 10**6, "b": 10**9, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12, "만": 10**4, "억": 10**8, "조": 10**12, "百万": 10**6, "千万": 10**7,
-                 "백만": 10**6, "천만": 10**7, "ล้าน": 10**6, "แสน": 10**5, "หมื่น": 10**4, "พัน": 10**3, "mn": 10**6, "bn": 10**9, "mln": 10**6, "mrd": 10**9, "mio": 10**6}  # fmt: skip
+_BELOW = re.compile(
+    r"^[\s°]*(?:[CFK]\b|degrees?|grad|grados?|graus?|degrés?|градус\w*|derece)?\s*(?:celsius|"
+    r"fahrenheit)?\s*(?:below zero|below freezing|bajo cero|unter null|au-dessous de zéro|abaixo de zero|sotto "
+    r"zero|ниже нуля|تحت الصفر|زیر صفر|शून्य से नीचे)",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(
+    r"^\s?(?:%|٪|percent\b|per cent\b|pct\b|por ciento|por cento|pour cent|prozent\b|per "
+    r"cento|процент|yüzde|درصد|بالمئة|بالمائة|प्रतिशत|퍼센트|프로|เปอร์เซ็นต์|パーセント)",
+    re.IGNORECASE,
+)
+_SCALE_SIGN = re.compile(
+    r"^(?:([kK])(?![\w/])|\s?([MB])(?![\w/])|\s?([万萬亿億兆만억조]|百万|千万|천만|백만|ล้าน|แสน|หมื่น|"
+    r"พัน)|\s?([Mm]n|[Bb]n|[Mm]ln|[Mm]rd|[Mm]io)\b\.?)"
+)
+_SCALE_VALUES = {
+    "k": 10**3,
+    "m": 10**6,
+    "b": 10**9,
+    "万": 10**4,
+    "萬": 10**4,
+    "亿": 10**8,
+    "億": 10**8,
+    "兆": 10**12,
+    "만": 10**4,
+    "억": 10**8,
+    "조": 10**12,
+    "百万": 10**6,
+    "千万": 10**7,
+    "백만": 10**6,
+    "천만": 10**7,
+    "ล้าน": 10**6,
+    "แสน": 10**5,
+    "หมื่น": 10**4,
+    "พัน": 10**3,
+    "mn": 10**6,
+    "bn": 10**9,
+    "mln": 10**6,
+    "mrd": 10**9,
+    "mio": 10**6,
+}
 _SMALL_SCALES = {"千": 1000, "百": 100, "천": 1000, "백": 100}
-_MYRIADS = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d+(?:,\d{3})*\s?[千百천백]?[万萬亿億兆만억조]?)+(?:\s?\d+)?|\d+[千천](?:\d+[百백]?)*(?![万萬亿億兆만억조\d])")
+_MYRIADS = re.compile(
+    r"\d+(?:,\d{3})*(?:\.\d+)?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d+(?:,\d{3})*\s?[千百천백]?[万萬亿億兆만억조]?)+(?:\s?\d+)?|\d+[千천](?:\d+[百백]?)*(?![万萬亿億兆만억조\d])"
+)
 _RANGE = re.compile(
-    r"^\s?[%°]?[CF]?(?:\s?[-~〜～]\s?|\s(?:to|bis|à|until|through|до)\s|\s?(?:至|到|から|에서)\s?)$|^\s(?:a|al|e|y|and|und|et|и|و|ve|to)\s$", re.IGNORECASE
+    r"^\s?[%°]?[CF]?(?:\s?[-~〜～]\s?|\s(?:to|bis|à|until|through|до)\s|\s?(?:至|到|から|에서)\s?)$|^\s(?:a|al|e|y|and|"
+    r"und|et|и|و|ve|to)\s$",
+    re.IGNORECASE,
 )
 _BETWEEN = re.compile(
-    r"\b(?:between|from|entre|zwischen|von|tra|fra|between about|between approximately|от|с|между|из|de|du|بين|من|بین|از)\s(?:\w+\s)?[$€£]?$", re.IGNORECASE
+    r"\b(?:between|from|entre|zwischen|von|tra|fra|between about|between approximately|от|с|между|из|de|du|بين|"
+    r"من|بین|از)\s(?:\w+\s)?[$€£]?$",
+    re.IGNORECASE,
 )
 _LETTER_BEFORE = re.compile(r"[^\W\d_\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0590-\u06ff\u0900-\u097f]$")
 
@@ -83,17 +123,27 @@ def numbers(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
     found = [*_digits(text, row, spoken, notation)]
     taken = [(one.start, one.end) for one in found]
     spelled = [
-        Number(row[first].start, row[last - 1].end, _signed(text, row[first].start, row[last - 1].end, (value,)), spelled=True)
+        Number(
+            row[first].start,
+            row[last - 1].end,
+            _signed(text, row[first].start, row[last - 1].end, (value,)),
+            spelled=True,
+        )
         for name in _spelled_languages(text, spoken)
         for first, last, value in number_words.spelled(row, name)
     ]
-    spelled += [Number(start, end, _signed(text, start, end, (value,)), spelled=True) for start, end, value in number_words.unspaced(text)]
+    spelled += [
+        Number(start, end, _signed(text, start, end, (value,)), spelled=True)
+        for start, end, value in numerals.unspaced(text)
+    ]
     spelled.sort(key=lambda one: (one.start, -one.end))
     starts = [start for start, _ in taken]
     reached = -1
     for one in spelled:
         before = bisect_right(starts, one.start) - 1
-        free = (before < 0 or taken[before][1] <= one.start) and bisect_left(starts, one.start) == bisect_left(starts, one.end)
+        free = (before < 0 or taken[before][1] <= one.start) and bisect_left(starts, one.start) == bisect_left(
+            starts, one.end
+        )
         if free and one.start >= reached:
             found.append(one)
             reached = one.end
@@ -104,20 +154,9 @@ def numbers(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
 def _spelled_languages(text: str, spoken: str | None) -> tuple[str, ...]:
     if spoken is not None:
         return (spoken,)
-    return tuple(dict.fromkeys(("en", *number_words.SPELLED))) if len(text) <= 60 and any(map(str.isalpha, text)) else ()
-
-
-def convention(text: str, question: str) -> Convention:
-    """How digits are grouped: by the reply's own words or unmistakable numbers, else by the question's language."""
-    if re.search(r"\d\.\d{3},\d|\d,\d{1,2}(?![\d,])(?!\d)|\d(?:\.\d{3}){2}", text):
-        return "comma"
-    if re.search(r"\d,\d{3}\.\d|(?<![\d,.])\d+\.\d{1,2}(?![\d.])|\d(?:,\d{3}){2}|\d\.\d{4}", text):
-        return "point"
-    own = language(re.sub(r"\d", "", text))
-    if own is not None:
-        return "comma" if own in COMMA - {"es"} else "either" if own == "es" else "point"
-    asked = language(question)
-    return "either" if asked in COMMA else "point"
+    return (
+        tuple(dict.fromkeys(("en", *number_words.SPELLED))) if len(text) <= 60 and any(map(str.isalpha, text)) else ()
+    )
 
 
 def _digits(text: str, row: Sequence[Token], spoken: str | None, notation: Convention) -> Iterator[Number]:
@@ -125,7 +164,7 @@ def _digits(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
     starts = [token.start for token in row]
     reached = 0
     for match in _POWER_WORDS.finditer(text):
-        value = _power(Fraction(match[1][:20]), match[2])
+        value = power(Fraction(match[1][:20]), match[2])
         if value is not None:
             yield Number(match.start(), match.end(), (value,))
     powers = [match.span() for match in _POWER_WORDS.finditer(text)]
@@ -142,13 +181,18 @@ def _digits(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
 
 
 def _one(
-    text: str, match: re.Match[str], scale_words: dict[str, int] | object, row: Sequence[Token], starts: Sequence[int], notation: Convention
+    text: str,
+    match: re.Match[str],
+    scale_words: Mapping[str, int],
+    row: Sequence[Token],
+    starts: Sequence[int],
+    notation: Convention,
 ) -> Iterator[Number]:
-    parts = _separate(match["body"])
+    parts = separate(match["body"])
     if parts is not None:  # "1,2,3": a list
         place = match.start("body")
         for part in parts:
-            yield Number(place, place + len(part), tuple(_readings(part, notation)))
+            yield Number(place, place + len(part), tuple(readings(part, notation)))
             place += len(part) + 1
         return
     values = _computed(match, notation)
@@ -158,14 +202,15 @@ def _one(
     if _PERCENT.match(text[end : end + 20]):
         yield Number(match.start(), end, _signed(text, match.start(), end, _minus(match, values)), percent=True)
         return
-    scale, end = _scale(text, end, number_words_table(scale_words), row, starts)
+    scale, end = _scale(text, end, scale_words, row, starts)
     values = tuple(value * scale for value in values)
-    yield Number(match.start(), end, _signed(text, match.start(), end, _minus(match, values)), scaled=scale != 1, currency=bool(match["currency"]))
-
-
-def number_words_table(table: object) -> dict[str, int]:
-    """The scale words as a mapping."""
-    return table if isinstance(table, dict) else {}
+    yield Number(
+        match.start(),
+        end,
+        _signed(text, match.start(), end, _minus(match, values)),
+        scaled=scale != 1,
+        currency=bool(match["currency"]),
+    )
 
 
 def _myriads(text: str) -> Fraction:
@@ -198,7 +243,9 @@ def _signed(text: str, start: int, end: int, values: tuple[Fraction, ...]) -> tu
     return values
 
 
-def _scale(text: str, end: int, words: dict[str, int], row: Sequence[Token], starts: Sequence[int]) -> tuple[int, int]:
+def _scale(
+    text: str, end: int, words: Mapping[str, int], row: Sequence[Token], starts: Sequence[int]
+) -> tuple[int, int]:
     """The scale behind a number ("million", "k", "万") and where it ends."""
     scale = 1
     while True:
@@ -219,85 +266,23 @@ def _scale(text: str, end: int, words: dict[str, int], row: Sequence[Token], sta
         return scale, end
 
 
-def _separate(body: str) -> list[str] | None:
-    """Numbers that commas part without blanks, such as ``1,2,3``."""
-    parts = body.split(",")
-    if len(parts) < 3 or any(len(part) == 3 for part in parts[1:]):
-        return None
-    return parts
-
-
 def _computed(match: re.Match[str], notation: Convention) -> tuple[Fraction, ...]:
-    values = tuple(_readings(match["body"], notation))
+    values = tuple(readings(match["body"], notation))
     if match["mixed"]:
         upper, lower = map(int, match["mixed"][1:].split("/"))
         return tuple(value + Fraction(upper, lower) for value in values if lower)
     if match["lower"]:
         return tuple(value / int(match["lower"][:40]) for value in values if int(match["lower"][:40]))
     if match["power"]:
-        return tuple(power for value in values if (power := _power(value, match["power"])) is not None)
+        return tuple(raised for value in values if (raised := power(value, match["power"])) is not None)
     exponent = match["ten"] or (match["exponent"] or "")[1:]
     if exponent:
-        return tuple(value * Fraction(10) ** int(exponent) for value in values if abs(int(exponent)) <= LONGEST) if len(exponent) < 6 and any(values) else values[: not any(values)]
+        return (
+            tuple(value * Fraction(10) ** int(exponent) for value in values if abs(int(exponent)) <= LONGEST)
+            if len(exponent) < 6 and any(values)
+            else values[: not any(values)]
+        )
     return values
-
-
-def _power(value: Fraction, exponent: str) -> Fraction | None:
-    size = abs(int(exponent))
-    if size > 2000 or len(str(value.numerator)) * size > LONGEST or (not value and int(exponent) < 0):
-        return None
-    return value ** int(exponent)
-
-
-def _readings(body: str, notation: Convention) -> Iterator[Fraction]:
-    """What digits with separators can mean, by the rules of grouping and of this notation."""
-    body = body.translate({ord("٬"): ",", ord("٫"): "§", ord("،"): ",", ord("_"): None})
-    if "§" in body:
-        whole, _, decimals = body.partition("§")
-        yield from _decimal(re.sub(r"\D", "", whole), re.sub(r"\D", "", decimals))
-        return
-    body = re.sub(r"(?<=\d)[ '](?=\d{3}(?!\d))", "", body)
-    if re.search(r"[^\d.,]", body) or len(body) > LONGEST:
-        return
-    if _INDIAN.fullmatch(body):
-        whole, _, decimals = body.partition(".")
-        yield from _decimal(whole.replace(",", ""), decimals)
-        return
-    signs = re.findall(r"[.,]", body)
-    if not signs:
-        yield Fraction(int(body))
-    elif len(set(signs)) == 2:
-        yield from _two_signs(body, signs)
-    elif len(signs) > 1:
-        if re.fullmatch(_GROUPS.format(re.escape(signs[0])), body):
-            yield Fraction(int(re.sub(r"\D", "", body)))
-    else:
-        yield from _one_sign(body, signs[0], notation)
-
-
-def _two_signs(body: str, signs: Sequence[str]) -> Iterator[Fraction]:
-    last = signs[-1]
-    whole, _, decimals = body.rpartition(last)
-    if signs.count(last) == 1 and re.fullmatch(_GROUPS.format(re.escape(signs[0])), whole):
-        yield from _decimal(re.sub(r"\D", "", whole), decimals)
-
-
-def _one_sign(body: str, sign: str, notation: Convention) -> Iterator[Fraction]:
-    whole, _, decimals = body.partition(sign)
-    grouped = len(decimals) == 3 and 0 < len(whole) <= 3 and not whole.startswith("0")
-    if not grouped:
-        yield from _decimal(whole, decimals)
-        return
-    decimal_sign = {"point": ".", "comma": ",", "either": ""}[notation]
-    if sign != decimal_sign:
-        yield Fraction(int(whole + decimals))
-    if sign == decimal_sign or notation == "either":
-        yield from _decimal(whole, decimals)
-
-
-def _decimal(whole: str, decimals: str) -> Iterator[Fraction]:
-    if len(whole) + len(decimals) <= LONGEST:
-        yield Fraction(int(whole or "0") * 10 ** len(decimals) + int(decimals or "0"), 10 ** len(decimals))
 
 
 def _ranged(text: str, found: Sequence[Number]) -> Iterator[Number]:
@@ -305,16 +290,22 @@ def _ranged(text: str, found: Sequence[Number]) -> Iterator[Number]:
     ranged: set[int] = set()
     for index in range(len(found) - 1):
         left, right = found[index], found[index + 1]
-        if re.match(r"\s*[=+×*/÷]", text[right.end : right.end + 4]) or re.search(r"[=+×*/÷-]\s*$", text[max(0, left.start - 4) : left.start]):
+        if re.match(r"\s*[=+×*/÷]", text[right.end : right.end + 4]) or re.search(
+            r"[=+×*/÷-]\s*$", text[max(0, left.start - 4) : left.start]
+        ):
             continue
         between = text[left.end : right.start]
         if right.start > left.end and text[right.start] == "-" and not between.strip():
             between += "-"
         match = _RANGE.match(between) if len(between) < 24 else None
-        worded = match is not None and any(map(str.isalpha, between)) and between.strip() not in ("to", "bis", "à", "至", "到", "до", "から", "에서")
-        if match and (not worded or _BETWEEN.search(text[max(0, left.start - 24) : left.start])):
-            ranged |= {index, index + 1}
-        elif text[right.start : right.start + 1] == "-" and left.end == right.start:
+        worded = (
+            match is not None
+            and any(map(str.isalpha, between))
+            and between.strip() not in ("to", "bis", "à", "至", "到", "до", "から", "에서")
+        )
+        if (match and (not worded or _BETWEEN.search(text[max(0, left.start - 24) : left.start]))) or (
+            text[right.start : right.start + 1] == "-" and left.end == right.start
+        ):
             ranged |= {index, index + 1}
     for index, one in enumerate(found):
         if index in ranged:
@@ -323,38 +314,44 @@ def _ranged(text: str, found: Sequence[Number]) -> Iterator[Number]:
             yield one
 
 
+_OPERATION = (
+    r"times|plus|minus|multiplied by|divided by|más|por|mais|fois|geteilt durch|mal|умножить на|плюс|"
+    r"минус|乘以|加|减|除以|かける|たす|ひく"
+)
+_OPERAND_BEFORE = re.compile(
+    rf"^\s?(?:[+*/÷×·]|x(?=\s?\d)|-(?=\s?\d)|{_OPERATION})\s?[$€£(]?\d|^\s?=|"
+    rf"^\s(?:{_OPERATION})\s"
+)
+_OPERAND_AFTER = re.compile(rf"(?:[\d)]\s?[+*/÷×·x-]|\b(?:{_OPERATION}))\s?$")
+_RESULT = re.compile(
+    r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
+    r"равно|будет|uguale a|eşittir)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
+    re.IGNORECASE,
+)
+
+
+def is_result(text: str, number: Number) -> bool:
+    """Whether a calculation comes to a number and does not go on with it."""
+    return bool(_RESULT.search(text[max(0, number.start - 16) : number.start])) and not _OPERAND_BEFORE.match(
+        text[number.end : number.end + 24]
+    )
+
+
+def is_operand(text: str, number: Number) -> bool:
+    """Whether a number is calculated with."""
+    return bool(_OPERAND_BEFORE.match(text[number.end : number.end + 24])) or (
+        bool(_OPERAND_AFTER.search(text[max(0, number.start - 16) : number.start])) and not is_result(text, number)
+    )
+
+
 def whole_number(text: str) -> Fraction | None:
     """The value of a text that is one number and nothing else but a per cent sign or currency; English grouping."""
     bare = text.strip().removesuffix("%").rstrip()
     found = numbers(bare, tokens(bare), "en", "point") if len(bare) <= 2 * LONGEST else []
     if len(found) != 1 or found[0].ranged or found[0].spelled or len(found[0].readings) != 1:
         return None
-    if (found[0].start, found[0].end) != (0, len(bare)) and not re.fullmatch(r"(?:minus|negative)\s", bare[: found[0].start], re.IGNORECASE):
+    if (found[0].start, found[0].end) != (0, len(bare)) and not re.fullmatch(
+        r"(?:minus|negative)\s", bare[: found[0].start], re.IGNORECASE
+    ):
         return None
     return found[0].readings[0]
-
-
-def written(value: Fraction) -> str | None:
-    """Plain decimal digits without trailing zeros, ``1/3`` where they would not end; None where it takes too many."""
-    lower = value.denominator
-    places = 0
-    while lower % 10 == 0:
-        lower //= 10
-        places += 1
-    twos = fives = 0
-    while lower % 2 == 0:
-        lower //= 2
-        twos += 1
-    while lower % 5 == 0:
-        lower //= 5
-        fives += 1
-    if lower != 1:
-        text = f"{value.numerator}/{value.denominator}"
-        return text if len(text) <= LONGEST else None
-    places += max(twos, fives)
-    digits = str(abs(value.numerator) * 10**places // value.denominator) if places <= LONGEST + 10 else ""
-    if not digits or len(digits) > LONGEST or places > LONGEST:
-        return None
-    digits = digits.rjust(places + 1, "0")
-    plain = f"{digits[:-places]}.{digits[-places:]}" if places else digits
-    return f"-{plain}" if value < 0 else plain

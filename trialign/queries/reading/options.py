@@ -6,21 +6,27 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.cleaning import unmarked
-from trialign.queries.reading.judging import Mention
+from trialign.queries.reading.digits import convention
 from trialign.queries.reading.labels import stands_as_sign
-from trialign.queries.reading.lexicon import Found, Phrases
-from trialign.queries.reading.numbers import Number, convention, numbers, whole_number
 from trialign.queries.reading.languages import language
+from trialign.queries.reading.lexicon import Found, Phrases
+from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.words import word_set
 
-_ARTICLES = frozenset("the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال".split())
+_ARTICLES = word_set(
+    "the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال"
+)
 # Names that are spelled like small words: in a sentence their capitals tell.
-_SMALL_WORDS = frozenset(
-    "us it who am or in no a i is be as at on so we he me may will can an if by do go to up us my of ok hi all and but for the not you are was has had she him her his its our they them this that "
-    "what when why how one two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank grant pat sue will might must mine es il la le lo un de da du "
-    "sol si se son sur est en et ou por con sin del den der das die ist im am an zu bei und oder".split()
+_SMALL_WORDS = word_set(
+    "us it who am or in a i is be as at on so we he me may will can an if by do go to up us my of ok hi all "
+    "and but for the not you are was has had she him her his its our they them this that what when why how one "
+    "two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank "
+    "grant pat sue will might must mine es il la le lo un de da du sol si se son sur est en et ou por con sin del "
+    "den der das die ist im am an zu bei und oder"
 )
 
 
@@ -45,7 +51,10 @@ class Texts:
 
     def _collide(self, keys: Sequence[object], places: range) -> bool:
         owners: dict[object, int] = {}
-        return any(owners.setdefault(key, self._values[place]) != self._values[place] or not key for key, place in zip(keys, places, strict=True))
+        return any(
+            owners.setdefault(key, self._values[place]) != self._values[place] or not key
+            for key, place in zip(keys, places, strict=True)
+        )
 
     def _keys_collide(self, level: Level) -> bool:
         keys = [tuple(form(token, level) for token in tokens(text) if token.kind != "mark") for text in self._texts]
@@ -71,13 +80,21 @@ class Texts:
 
     def whole(self, reply: str) -> set[int]:
         """What a whole reply equals; the strictest comparison under which it equals anything decides."""
+        if self.amounts:
+            value = whole_number(reply.strip().strip("\"'.") if not reply.strip().startswith(".") else reply)
+            return {owner for (own, _), owner in zip(self.amounts, self._values, strict=True) if own == value}
         row = [token for token in tokens(reply) if token.kind != "mark"]
         for level in Level:
             key = tuple(form(token, level) for token in row)
             found = {
                 value
                 for value, own in zip(self._values, self._rows, strict=True)
-                if key and key in (mine := tuple(form(token, level) for token in own), mine[1:] if level == Level.STEM and mine and mine[0] in _ARTICLES else mine)
+                if key
+                and key
+                in (
+                    mine := tuple(form(token, level) for token in own),
+                    mine[1:] if level == Level.STEM and mine and mine[0] in _ARTICLES else mine,
+                )
             }
             if found:
                 return found
@@ -102,7 +119,11 @@ class Texts:
         owners = {value: owner for (value, _), owner in zip(self.amounts, self._values, strict=True)}
         found = []
         for number in numbers(text, row, language(text) or language(question), convention(text, question)):
-            if number.ranged or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number)):
+            if (
+                number.ranged
+                or is_operand(text, number)
+                or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number))
+            ):
                 continue
             for reading in number.readings:
                 if reading in owners:
@@ -121,7 +142,9 @@ class Texts:
             return True
         surface = self._texts[one.value].strip()
         if own[0].kind == "sign":
-            return (not before.strip() or before[-1:] in " '\"([:") and (not after.strip() or after[:1] in " '\".,)]!?;")
+            return (not before.strip() or before[-1:] in " '\"([:") and (
+                not after.strip() or after[:1] in " '\".,)]!?;"
+            )
         if own[0].kind == "unspaced":
             return stands_as_sign(text, row, one.first)
         if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
@@ -137,18 +160,22 @@ def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     """Whether the capital of a word may be due to its place, and a small word follows."""
     opens = place == 0 or (row[place - 1].kind == "mark" and row[place - 1].text in ".!?\n;")
     following = row[place + 1] if place + 1 < len(row) else None
-    return opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
+    return (
+        opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
+    )
 
 
 def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
-    """Whether a sign next to a find makes it a part of something longer: ``C`` in ``C++``, ``3`` in ``-3``, ``3/4``, ``3-5``."""
+    """Whether a sign next to a find makes it a part of something longer: C of C++, 3 of -3, 3/4 or 3-5."""
     if first.kind == "number" and re.search(r"\d[-/:.,×*^]$|(?<![\w)])-$|[×*^]$", before):
         return True
     if last.kind == "number" and re.match(r"[-/:×*^]\d|\^", after):
         return True
     if last.kind == "word" and re.match(r"\+\+|#(?!\w)", after):
         return True
-    return bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after)) or bool(first.kind == "word" and len(first.text) == 1 and re.search(r"\w[-']$", before))
+    return bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after)) or bool(
+        first.kind == "word" and len(first.text) == 1 and re.search(r"\w[-']$", before)
+    )
 
 
 _AMOUNT = re.compile(r"^(.*?\d[\d.,/ ]*\d|.*?\d)\s*([^\d\s].{0,20})?$")

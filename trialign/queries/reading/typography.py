@@ -6,10 +6,19 @@ import re
 import sys
 import unicodedata
 
+# The soft hyphen, zero-width signs, marks of direction, selectors of variants.
 _INVISIBLE = dict.fromkeys(
-    [0x00AD, 0x061C, 0x180E, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0x2061, 0x2062, 0x2063, 0xFEFF, 0xFE0E, 0xFE0F]
-    + list(range(0x202A, 0x202F))
-    + list(range(0x2066, 0x206A))
+    (
+        0xAD,
+        0x61C,
+        0x180E,
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x206A),
+        0xFE0E,
+        0xFE0F,
+        0xFEFF,
+    )
 )
 _HYPHENS = dict.fromkeys(map(ord, "‐‑‒–―−﹣－˗⁃"), "-")
 _APOSTROPHES = dict.fromkeys(map(ord, "’‘‛ʼʻ＇`´′"), "'")
@@ -25,6 +34,7 @@ _SINGLE = {**_INVISIBLE, **_HYPHENS, **_APOSTROPHES, **_QUOTES, **_DIGITS}
 
 _RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _VULGAR = re.compile(r"(\d?)([¼½¾⅐-⅞↉])")
+_ABBREVIATION = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)")
 _BLANKS = re.compile(r"[^\S\n]+")
 
 
@@ -39,7 +49,14 @@ def plain(text: str) -> str:
     text = _VULGAR.sub(lambda match: match[1] + " " * bool(match[1]) + _fraction(match[2]), text)
     # Quotes first: the compatibility form of some (´) is a blank and an accent.
     text = unicodedata.normalize("NFKC", text.translate(_SINGLE)).translate(_SINGLE)
-    return _BLANKS.sub(" ", text)
+    return _BLANKS.sub(" ", _ABBREVIATION.sub(lambda match: _joined(match, text), text))
+
+
+def _joined(match: re.Match[str], text: str) -> str:
+    """``U.S.`` as ``US``; the last point stays where it may end a sentence."""
+    rest = text[match.end() : match.end() + 3]
+    ends = rest[:1] == " " and rest[1:2].isupper() and len(match[0]) > 4
+    return match[0].replace(".", "") + "." * ends
 
 
 def _raised(match: re.Match[str], text: str) -> str:
