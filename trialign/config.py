@@ -232,6 +232,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
         ("model.endpoint.attempts", endpoint.attempts, 1, 100),
         ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
+        ("model.endpoint.longest_wait", endpoint.longest_wait, 0, 1e6),
     ]
 
 

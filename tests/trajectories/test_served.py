@@ -103,7 +103,7 @@ def test_a_question_that_forges_a_turn_is_not_sent_as_text(serve: Any, renderer:
     ("response", "fault", "says"),
     [
         (httpx2.Response(404, json={"error": {"message": "no such model"}}), UserError, "no such model"),
-        (httpx2.Response(200, json={"choices": []}), UserError, "no completion came back"),
+        (httpx2.Response(200, json={"choices": []}), UnfinishedError, "no completion came back"),
         (completion("Paris"), UserError, "without token_ids"),
         (httpx2.Response(503), UnfinishedError, "gives no reply"),
     ],

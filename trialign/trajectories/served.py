@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trialign.endpoint.client import Client, Completion, LostError, RefusedError
+from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.door import api_key, checked_url
 from trialign.endpoint.pace import in_parallel
+from trialign.endpoint.replies import Completion
 from trialign.errors import UnfinishedError, UserError
 from trialign.models import ChatRenderer
 from trialign.policy.group_policy import Sampling
