@@ -15,6 +15,7 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import score_rows
 from trialign.queries import Query
+from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring
 
 
@@ -44,11 +45,13 @@ class Answer:
         text: the option that it finds most probable, or its reply.
         option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
         adapter_sha256: hash of the adapter that answered; None for a model without one.
+        unread: why there is no answer, whatever the text says; None: the text is to be read.
     """
 
     text: str
     option_probabilities: tuple[float, ...] | None = None
     adapter_sha256: str | None = None
+    unread: UnreadStatus | None = None
 
 
 class Agents(Protocol):
