@@ -204,8 +204,9 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
         ),
         ("zzz=1", r"Unknown config key zzz\. Known keys here: name, runs, seed"),
         ("objective=nonsense", r"Could not find 'objective/nonsense'; there are .*trialign"),
-        ("trainer.steps", r"cannot be composed: Error parsing override 'trainer\.steps'"),
-        ("trainer.steps=[1", r"cannot be composed: .* \(trainer\.steps=\[1\)"),
+        ("trainer.steps", r"The word 'trainer\.steps' is no override"),
+        ("trainer.steps=[1", r"The value of trainer\.steps cannot be read: \[1"),
+        ("data.folder=there", r"states no such key; to add it write \+data\.folder=there"),
         ("name=${nothing}", r"cannot be composed: Interpolation key 'nothing' not found"),
     ],
 )

@@ -149,9 +149,8 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
                 if key.startswith("data.files")
                 else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
             ) from error
-        raise UserError(
-            f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", "Correct this value"
-        ) from error
+        remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if fault["input"] is None else "")
+        raise UserError(f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", remedy) from error
     _check_values(config)
     return config
 
