@@ -28,7 +28,7 @@ NEUTRAL: Mapping[str, float] = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
-_OF_THE_PROTOCOL = ("top_p", "presence_penalty", "frequency_penalty")
+_OF_THE_PROTOCOL = ("top_p", "presence_penalty", "frequency_penalty", "logprobs")
 _ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
 _PROBED_TOKENS = 16  # a model that thinks first refuses fewer
 _ATTEMPTS = 2  # at the door

@@ -130,10 +130,12 @@ def completion(content: Any) -> Completion:
         SaidError, ValueError, ...: as `chat_reply`.
     """
     choice = _first_choice(content)
+    if not isinstance(choice["text"], str):
+        raise TypeError("the choice has no text")
     ids, logprobs = choice.get("token_ids"), choice.get("logprobs")
     told = logprobs.get("token_logprobs") if isinstance(logprobs, Mapping) else None
     return Completion(
-        _whole(str(choice["text"])),
+        _whole(choice["text"]),
         _finish(choice),
         None if ids is None else tuple(int(token) for token in ids),
         tuple(float(value) for value in told) if told and None not in told else None,
