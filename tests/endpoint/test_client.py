@@ -260,6 +260,14 @@ def test_a_redirect_is_said_and_not_followed(make_client: Callable[..., Client],
     assert {request.url.host for request in wire.requests} == {"server.test"}
 
 
+def test_the_timeout_is_that_of_the_configuration(make_client: Callable[..., Client], wire: Any) -> None:
+    client = make_client(in_turn(good()), timeout=7.5)
+    client.chat(BODY)
+    client.models()
+    for request in wire.requests:
+        assert set(request.extensions["timeout"].values()) == {7.5}
+
+
 def test_a_server_that_loads_its_model_is_waited_for(
     make_client: Callable[..., Client], wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
