@@ -150,6 +150,7 @@ def test_what_is_no_answer_passes_or_is_one_questions_matter(
     with pytest.raises(LostError, match=re.escape(says)) as raised:
         make_client(in_turn(response), attempts=2).chat(BODY)
     assert raised.value.at_question
+    assert raised.value.foreign is ("came back" in says)
     assert str(raised.value).isprintable()
 
 
@@ -357,6 +358,11 @@ def test_a_server_may_tell_which_models_it_has(
     make_client: Callable[..., Client], response: httpx2.Response, names: list[str] | None
 ) -> None:
     assert make_client(in_turn(response)).models() == names
+
+
+def test_a_server_that_breaks_off_at_its_models_may_answer_questions(make_client: Callable[..., Client]) -> None:
+    for fault in (httpx2.ReadTimeout("slow"), httpx2.RemoteProtocolError("cut"), httpx2.DecodingError("gzip")):
+        assert make_client(in_turn(fault)).models() is None
 
 
 def test_no_server_is_told_at_once(make_client: Callable[..., Client], wire: Any) -> None:

@@ -144,6 +144,13 @@ def test_a_server_that_wants_both_gets_both(make_client: Callable[..., Client]) 
         (refused("filtered", 400), None, None, "refuses a question as the audit puts it (400: filtered)", "Change"),
         (httpx2.Response(400, json={"error": {"code": "content_filter"}}), None, None, "withholds even", "filter"),
         (httpx2.Response(200, json={"choices": []}), None, None, "There is no chat endpoint", "model.base_url"),
+        (
+            httpx2.Response(200, json={"error": {"code": 401, "message": "No auth"}}),
+            None,
+            None,
+            "there and fails (200: No",
+            "log",
+        ),
         (httpx2.ReadTimeout("timed out"), None, None, "No answer comes from", "timeout, which is 120 seconds"),
         (httpx2.ConnectError("[Errno -2] Name or service not known"), None, None, "No answer", "host, server.test, in"),
         (httpx2.RemoteProtocolError("illegal status line"), None, None, "No answer", "https:// in model.base_url"),
