@@ -142,7 +142,7 @@ def test_a_server_killed_half_way_costs_nothing(audits: Audits, monkeypatch: pyt
             outcome = audits.test(name="cut")
         assert outcome.code == 1
         assert "gives no answer after 2 attempts" in outcome.err.splitlines()[-1]
-        assert "The 7 answers in" in outcome.err.splitlines()[-1]
+        assert "the 7 answers in" in outcome.err.splitlines()[-1]
         assert "run the same command" in outcome.err.splitlines()[-1]
         assert not audits.folder("cut").exists()
         assert len(audits.kept()) == 7

@@ -158,7 +158,7 @@ class EndpointAgents:
     def _failed(self, asked: Asked, error: RefusedError | LostError) -> Reply:
         """What stands for a reply that did not come; it is kept nowhere, so the next audit asks again."""
         said = f"question '{asked.query.query_id}' of group '{asked.group.name}'"
-        kept = f"The {len(self.answers)} answers in {self.answers.path}"
+        kept = f"the {len(self.answers)} answers in {self.answers.path}"
         given_up = None
         if error.at_question:
             given_up = self.failures.failed(asked.query.query_id)
