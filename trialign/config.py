@@ -198,6 +198,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("rollouts.concurrent_requests", config.rollouts.concurrent_requests, 1, 1000),
         ("rollouts.attempts", config.rollouts.attempts, 1, 100),
         ("rollouts.timeout", config.rollouts.timeout, 0.1, 1e5),
+        ("rollouts.tolerance", config.rollouts.tolerance, 1e-4, 1e3),
         ("audit.wordings", config.audit.wordings, 1, 1000),
         ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
@@ -235,6 +236,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
         ("model.endpoint.attempts", endpoint.attempts, 1, 100),
         ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
+        ("model.endpoint.longest_wait", endpoint.longest_wait, 0, 1e6),
     ]
 
 
