@@ -32,7 +32,6 @@ from trialign.trajectories.answers import LikelihoodUnits, PairUnits
 from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
 from trialign.trajectories.datamodule import StepBatch
 
-
 # Figures of a whole optimizer step: summed over its micro-batches and ranks.
 _LOGGED = ("train/loss", "train/inconsistency", "train/kl")
 
