@@ -254,3 +254,13 @@ def test_a_failed_composition_leaves_hydra_usable() -> None:
     with pytest.raises(UserError):
         compose("conf/quickstart.yaml", ["objective=nonsense"])
     assert compose("conf/quickstart.yaml", [])["objective"]["name"] == "trialign"
+
+
+def test_a_mapping_may_bring_keys_that_the_one_in_its_place_has_not() -> None:
+    words = [*NEEDED["audit/endpoint.yaml"], "model.endpoint.extra={chat_template_kwargs: {enable_thinking: false}}"]
+    words += ['model.endpoint.query={api-version: "2024-10-21"}']
+    endpoint = compose("conf/audit/endpoint.yaml", words)["model"]["endpoint"]
+    assert endpoint["extra"] == {"chat_template_kwargs": {"enable_thinking": False}}
+    assert endpoint["query"] == {"api-version": "2024-10-21"}
+    with pytest.raises(UserError, match=r"model\.endpoint\.nosuch"):
+        load(compose("conf/audit/endpoint.yaml", [*NEEDED["audit/endpoint.yaml"], "model.endpoint.nosuch={a: 1}"]))

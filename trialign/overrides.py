@@ -22,9 +22,11 @@ def readable(overrides: Sequence[str]) -> list[str]:
 
 
 def _readable(override: str) -> str:
-    if _parses(override):
-        return override
     key, sign, value = override.partition("=")
+    if _parses(override):
+        # A mapping may bring keys that the one in its place has not (`extra: {}`); unknown ones are named later.
+        opens = value.startswith("{") and not key.startswith(("+", "~"))
+        return f"++{override}" if opens else override
     if not sign or not _parses(f"{key}=1"):
         raise UserError(
             f"The word '{override}' is no override",

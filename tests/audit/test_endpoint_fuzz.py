@@ -17,16 +17,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trialign.audit.endpoint import EndpointAgents
+from trialign.audit.endpoint_options import OptionScorer
 from trialign.audit.run import AuditConfig, Auditor
+from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.pace import Pace
 from trialign.environment import PromptConfig
 from trialign.errors import UnfinishedError, UserError
 from trialign.groups import GroupSet
-from trialign.models import ModelConfig
+from trialign.models import ChatRenderer, ModelConfig
+from trialign.policy.group_policy import Sampling
 from trialign.queries import Query
 from trialign.queries.statuses import READ_STATUSES, UNREAD_STATUSES
 from trialign.scoring import Scoring
+from trialign.trajectories.served import RolloutConfig, ServedReplies
 
 CHAT: Any = {
     "id": "x",
@@ -34,6 +38,18 @@ CHAT: Any = {
     "model": "m",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"}],
     "usage": {"total_tokens": 3},
+}
+COMPLETION: Any = {
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "text": "x",
+            "finish_reason": "stop",
+            "token_ids": [5, 6],
+            "logprobs": {"tokens": ["a", "b"], "token_logprobs": [-0.5, -1.0]},
+        }
+    ],
 }
 MODELS: Any = {"object": "list", "data": [{"id": "m"}]}
 WORDS = (
@@ -112,19 +128,17 @@ class Wire:
         connection.sendall((left.pop(0) if len(left) > 1 else left[0]).content)
 
 
-def json_values() -> st.SearchStrategy[Any]:
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(WORDS)
-    keys = st.sampled_from(KEYS) | st.text(max_size=4)
-    return st.recursive(
-        plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
-    )
+_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(WORDS)
+_KEYS = st.sampled_from(KEYS) | st.text(max_size=4)
+_LISTS = st.lists(_PLAIN, max_size=3) | st.dictionaries(_KEYS, _PLAIN, max_size=3)
+JSON_VALUES = _PLAIN | _LISTS | st.lists(_LISTS, max_size=2) | st.dictionaries(_KEYS, _LISTS, max_size=2)
 
 
 @st.composite
 def mutated(draw: st.DrawFn, value: Any) -> Any:
     """A value with something else at one place in it, or one place less, or a key more."""
     if not isinstance(value, dict | list) or not value or draw(st.integers(0, 4)) == 0:
-        return draw(json_values())
+        return draw(JSON_VALUES)
     places: list[Any] = [*value] if isinstance(value, dict) else [*range(len(value))]
     place = draw(st.sampled_from(places))
     copy: Any = value.copy()
@@ -133,7 +147,7 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
     else:
         copy[place] = draw(mutated(value[place]))
     if isinstance(copy, dict) and draw(st.integers(0, 3)) == 0:
-        copy[draw(st.sampled_from(KEYS))] = draw(json_values())
+        copy[draw(st.sampled_from(KEYS))] = draw(JSON_VALUES)
     return copy
 
 
@@ -227,10 +241,12 @@ def audit(wire: Wire, groups: GroupSet, queries: Sequence[Query], folder: Path) 
         assert (item.canonical is None) == (item.parse_status in UNREAD_STATUSES)
 
 
-def fuzz(
-    examples: int, wire: Wire, groups: GroupSet, queries: Sequence[Query], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trialign.endpoint.client.Pace", lambda rate: Pace(rate, lambda: 0.0, lambda seconds: None))
+
+
+def fuzz(examples: int, wire: Wire, groups: GroupSet, queries: Sequence[Query], folder: Path) -> None:
     asked = [replace(queries[0], query_id=f"q{n}", cluster=f"q{n}", question=f"Question {n}?") for n in range(2)]
     runs = iter(range(10**9))
 
@@ -251,15 +267,49 @@ def fuzz(
     one()
 
 
+def write(wire: Wire, renderer: ChatRenderer, token_ids: bool) -> None:
+    """Has a collection's replies written by that server, and its options scored."""
+    config = RolloutConfig("server", wire.url, "m", token_ids, attempts=2, concurrent_requests=1, timeout=2)
+    prompt = renderer.render((("user", "Where?"),))
+    try:
+        written = ServedReplies.at(config, "m", renderer).generate([prompt], Sampling(4, 1.0), samples=2)
+    except (UserError, UnfinishedError) as error:
+        written, said = [], str(error)
+        assert said.isprintable()
+    for reply in written:
+        assert reply.ids
+        assert all(0 <= token < len(renderer.tokenizer) for token in reply.ids)
+        assert reply.log_probabilities is None or len(reply.log_probabilities) <= len(reply.ids)
+    client = Client(wire.url, None, EndpointConfig(attempts=2, timeout=2))
+    reason = OptionScorer("m", renderer, Scoring()).probe(client)
+    assert reason is None or reason.isprintable()
+
+
+def fuzz_completions(examples: int, wire: Wire, renderer: ChatRenderer) -> None:
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(responses(COMPLETION), min_size=1, max_size=4), st.booleans())
+    def one(answers: list[Raw], token_ids: bool) -> None:
+        wire.says = dict.fromkeys(("models", "greeting", "question"), answers)
+        write(wire, renderer, token_ids)
+
+    one()
+
+
 @pytest.mark.unit
 def test_no_answer_of_a_server_is_too_much(
-    wire: Wire, groups: GroupSet, queries: Sequence[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, groups: GroupSet, queries: Sequence[Query], tmp_path: Path
 ) -> None:
-    fuzz(300, wire, groups, queries, tmp_path, monkeypatch)
+    fuzz(200, wire, groups, queries, tmp_path)
+
+
+@pytest.mark.unit
+def test_no_completion_of_a_server_is_too_much(wire: Wire, renderer: ChatRenderer) -> None:
+    fuzz_completions(200, wire, renderer)
 
 
 @pytest.mark.slow
 def test_no_answer_of_ten_thousand_is_too_much(
-    wire: Wire, groups: GroupSet, queries: Sequence[Query], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, groups: GroupSet, queries: Sequence[Query], renderer: ChatRenderer, tmp_path: Path
 ) -> None:
-    fuzz(10_000, wire, groups, queries, tmp_path, monkeypatch)
+    fuzz(10_000, wire, groups, queries, tmp_path)
+    fuzz_completions(2_000, wire, renderer)

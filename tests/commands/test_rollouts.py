@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,10 @@ def test_a_server_writes_what_the_model_here_would(project: Any, server: Any) ->
         assert outcome.code == 0, outcome.err
         (folder,) = set(project.collections()) - known
         collections.append(read_part(folder / "part-00000.parquet"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        # This server refuses what the protocol does not know.
+        own = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+        assert manifest.get("sent") == (own if extra else None)
     here, there = collections
     assert [row.prompt for row in here] == [row.prompt for row in there]
     assert [row.samples[0].text for row in here] == [row.samples[0].text for row in there]

@@ -150,6 +150,7 @@ def test_what_is_no_answer_passes_or_is_one_questions_matter(
     with pytest.raises(LostError, match=re.escape(says)) as raised:
         make_client(in_turn(response), attempts=2).chat(BODY)
     assert raised.value.at_question
+    assert raised.value.foreign is ("came back" in says)
     assert str(raised.value).isprintable()
 
 
@@ -260,6 +261,14 @@ def test_a_redirect_is_said_and_not_followed(make_client: Callable[..., Client],
     assert {request.url.host for request in wire.requests} == {"server.test"}
 
 
+def test_the_timeout_is_that_of_the_configuration(make_client: Callable[..., Client], wire: Any) -> None:
+    client = make_client(in_turn(good()), timeout=7.5)
+    client.chat(BODY)
+    client.models()
+    for request in wire.requests:
+        assert set(request.extensions["timeout"].values()) == {7.5}
+
+
 def test_a_server_that_loads_its_model_is_waited_for(
     make_client: Callable[..., Client], wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -349,6 +358,11 @@ def test_a_server_may_tell_which_models_it_has(
     make_client: Callable[..., Client], response: httpx2.Response, names: list[str] | None
 ) -> None:
     assert make_client(in_turn(response)).models() == names
+
+
+def test_a_server_that_breaks_off_at_its_models_may_answer_questions(make_client: Callable[..., Client]) -> None:
+    for fault in (httpx2.ReadTimeout("slow"), httpx2.RemoteProtocolError("cut"), httpx2.DecodingError("gzip")):
+        assert make_client(in_turn(fault)).models() is None
 
 
 def test_no_server_is_told_at_once(make_client: Callable[..., Client], wire: Any) -> None:

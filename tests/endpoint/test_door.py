@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from trialign.endpoint.client import Client
-from trialign.endpoint.door import NEUTRAL, Agreed, api_key, checked_url, knock
+from trialign.endpoint.door import NEUTRAL, Agreed, api_key, check_header, checked_url, knock
 from trialign.errors import UnfinishedError, UserError
 
 pytestmark = pytest.mark.unit
@@ -144,6 +144,13 @@ def test_a_server_that_wants_both_gets_both(make_client: Callable[..., Client]) 
         (refused("filtered", 400), None, None, "refuses a question as the audit puts it (400: filtered)", "Change"),
         (httpx2.Response(400, json={"error": {"code": "content_filter"}}), None, None, "withholds even", "filter"),
         (httpx2.Response(200, json={"choices": []}), None, None, "There is no chat endpoint", "model.base_url"),
+        (
+            httpx2.Response(200, json={"error": {"code": 401, "message": "No auth"}}),
+            None,
+            None,
+            "there and fails (200: No",
+            "log",
+        ),
         (httpx2.ReadTimeout("timed out"), None, None, "No answer comes from", "timeout, which is 120 seconds"),
         (httpx2.ConnectError("[Errno -2] Name or service not known"), None, None, "No answer", "host, server.test, in"),
         (httpx2.RemoteProtocolError("illegal status line"), None, None, "No answer", "https:// in model.base_url"),
@@ -255,3 +262,11 @@ def test_a_proxy_that_does_not_answer_is_named(make_client: Callable[..., Client
     with pytest.raises(UserError, match=r"the proxy that HTTP_PROXY names.* add server.test to NO_PROXY") as raised:
         knock(make_client(server(httpx2.ConnectError("refused"))), BODY, "mine", None, {})
     assert "sesame" not in str(raised.value)
+
+
+def test_a_header_that_carries_no_key_is_refused() -> None:
+    for name in (None, "api-key", "X-Api-Key", "Ocp-Apim-Subscription-Key"):
+        check_header(name)
+    for name in ("", "a b", "é", "key:", "a\r\nb", "Content-Length", "host"):
+        with pytest.raises(UserError, match=r"model\.endpoint\.api_key_header, .*, is no header that carries a key"):
+            check_header(name)

@@ -94,5 +94,9 @@ def test_a_message_is_one_line_whatever_it_is() -> None:
     assert message({"error": None, "message": "plain"}) == "plain"
     assert message({"error": {}}) == "{'error': {}}"
     assert message("") == ""
+    # What FastAPI says, without the question that it repeats.
+    fault = {"type": "extra_forbidden", "loc": ["body", "min_p"], "msg": "Extra inputs", "input": "moderation"}
+    assert message({"detail": [fault, {"msg": "x"}]}) == "body.min_p: Extra inputs; : x"
+    assert matter(422, {"detail": [fault]}) == "other"
     assert one_line("\x1b]0;title\x07x\u2028y\u202ez") == "]0;title x y z"
     assert len(one_line("x" * 10**6)) == 300

@@ -278,6 +278,15 @@ def test_one_reply_for_all_samples_is_found_out(collect: Any, like_vllm: Any) ->
         collect(lambda body: fair({**body, "seed": 3}))
 
 
+def test_so_many_observations_are_looked_at(serve: Any, make_collector: Callable[..., Collector]) -> None:
+    served, _ = serve(lambda body: completion("x", token_ids=[9]))
+    policy = make_collector().policy
+    for count, looked_at in ((1, 1), (16, 16), (17, 9), (31, 16), (100, 15)):
+        served._faithful = None
+        served.check(policy, Sampling(4, 1.0), [((5, 6, 7), [Written((number + 10,))]) for number in range(count)])
+        assert served._faithful.seen == looked_at, count
+
+
 def test_a_greedy_collection_is_held_against_nothing(collect: Any, like_vllm: Any) -> None:
     rows, _ = collect(like_vllm(ignores=True, top_k=1, temperature=1.0), 1e-6)
     assert len(rows) == 12

@@ -18,7 +18,7 @@ from trialign.audit.endpoint_options import OptionScorer, option_scorer
 from trialign.endpoint.answers import AnswerFile, request_key
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
-from trialign.endpoint.door import NEUTRAL, Agreed, api_key, checked_url, knock
+from trialign.endpoint.door import NEUTRAL, Agreed, api_key, check_header, checked_url, knock
 from trialign.endpoint.failures import Failures
 from trialign.endpoint.faults import on_the_way
 from trialign.endpoint.pace import in_parallel
@@ -80,6 +80,7 @@ class EndpointAgents:
                 "Choose another model=..., or let the server serve them under names of their own",
             )
         url = checked_url(model.base_url)
+        check_header(model.endpoint.api_key_header)
         client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
         messages: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
         body = _body(model.name, model.endpoint, messages, 0)

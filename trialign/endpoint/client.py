@@ -62,13 +62,20 @@ class LostError(Exception):
         status: of HTTP; None where no answer came.
         at_question: whether it may be this request's matter: the server was there, and did not say that it is busy.
         wait: seconds that it asks to wait, which are more than it may ask.
+        foreign: whether what came is no answer of the protocol.
     """
 
     def __init__(
-        self, reason: str, status: int | None = None, *, at_question: bool = False, wait: float | None = None
+        self,
+        reason: str,
+        status: int | None = None,
+        *,
+        at_question: bool = False,
+        wait: float | None = None,
+        foreign: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.status, self.at_question, self.wait = status, at_question, wait
+        self.status, self.at_question, self.wait, self.foreign = status, at_question, wait, foreign
 
 
 class _PassingError(Exception):
@@ -135,7 +142,10 @@ class Client:
         try:
             response = self._http.get(f"{self.base_url}/models")
         except httpx2.RequestError as error:
-            raise _lost(error) from error
+            lost = _lost(error)
+            if lost.at_question:
+                return None  # the server is there, and may yet answer what matters
+            raise lost from error
         content = _content(response)
         if response.status_code in (401, 403, 407):
             raise RefusedError(response.status_code, _said(response, content), matter(response.status_code, content))
@@ -236,7 +246,7 @@ class Client:
             raise _fault(response, error.content) from error
         except NO_ANSWER as error:
             said = f"200: {missing} came back but {_said(response, content) or 'nothing'}"
-            raise _PassingError(LostError(said, response.status_code, at_question=True)) from error
+            raise _PassingError(LostError(said, response.status_code, at_question=True, foreign=True)) from error
 
 
 def _fault(response: httpx2.Response, content: Any) -> _PassingError | RefusedError:

@@ -32,6 +32,15 @@ _OF_THE_PROTOCOL = ("top_p", "presence_penalty", "frequency_penalty", "logprobs"
 _ROUTES = ("/chat/completions", "/completions", "/models", "/responses")
 _PROBED_TOKENS = 16  # a model that thinks first refuses fewer
 _ATTEMPTS = 2  # at the door
+_TAKEN_HEADERS = (
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "host",
+    "connection",
+    "accept-encoding",
+    "expect",
+)
 T = TypeVar("T")
 
 
@@ -107,6 +116,24 @@ class Agreed:
 
     length_key: str = LENGTH_KEYS[0]
     sampling: Mapping[str, float] = field(default_factory=dict)
+
+
+def check_header(name: str | None, stated: str = "model.endpoint.api_key_header") -> None:
+    """Refuses a header that cannot carry a key.
+
+    Args:
+        name: of the header; None: the usual one.
+        stated: the config key that names it.
+
+    Raises:
+        UserError: it is no name of a header, or one that says something else of a request.
+    """
+    if name is None:
+        return
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or name.lower() in _TAKEN_HEADERS:
+        raise UserError(
+            f"{stated}, {name!r}, is no header that carries a key", "Set it to api-key, as Azure has it, or null"
+        )
 
 
 def knock(

@@ -33,7 +33,7 @@ def at_the_door(
     if isinstance(error, LostError):
         if error.wait is not None:
             return UnfinishedError(f"The server at {url} cannot be asked now: {error}", _of_wait("model.endpoint"))
-        if error.status == 200:
+        if error.foreign:
             return UserError(f"There is no chat endpoint at {url}/chat/completions ({error})", _CHAT_REMEDY)
         if error.status is None:
             return UserError(f"No answer comes from {url} ({error})", of_lost(error, client))

@@ -86,6 +86,10 @@ def message(content: Any) -> str:
     for key in ("error", "message", "detail"):
         if isinstance(content, dict) and content.get(key):
             content = content[key]
+    if isinstance(content, list) and content and all(isinstance(one, dict) and "msg" in one for one in content):
+        # FastAPI's faults of a request repeat all of it; what is wrong is their message, and where.
+        places = (".".join(map(str, one["loc"])) if isinstance(one.get("loc"), list) else "" for one in content)
+        content = "; ".join(f"{place}: {one['msg']}" for place, one in zip(places, content, strict=True))
     return one_line(content if isinstance(content, str) else str(content))
 
 

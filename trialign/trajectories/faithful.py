@@ -48,7 +48,8 @@ class Faithful:
         temperature: at which the replies are asked for.
         tolerance: largest mean difference between reported and own log-probabilities, in nats a token.
         evidence: log likelihood ratio of each other way to sample against the policy.
-        observations: seen with two samples or more.
+        seen: observations.
+        observations: of these, those with two samples or more.
         alike: of these, those whose samples are all one.
         tokens: with a reported log-probability.
         differences: sums over these of the absolute difference to the model's own log-probability, and to that at
@@ -58,6 +59,7 @@ class Faithful:
     temperature: float
     tolerance: float
     evidence: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
     observations: int = 0
     alike: int = 0
     tokens: int = 0
@@ -72,12 +74,13 @@ class Faithful:
             samples: all of them.
         """
         first = samples[0]
+        self.seen += 1
         ids = torch.tensor(first.ids, device=logits.device)
         tempered = (logits / self.temperature).log_softmax(dim=1)
         own = _of(tempered, ids)
-        seen = _seen(prompt, ids, logits.shape[1])
+        before = _before(prompt, ids, logits.shape[1])
         for name, weigh in _others(self.temperature).items():
-            ratio = _of(weigh(logits, seen), ids) - own
+            ratio = _of(weigh(logits, before), ids) - own
             gain = torch.log(_KEPT * ratio.exp() + (1 - _KEPT)).sum().item()
             self.evidence[name] = self.evidence.get(name, 0.0) + gain
         if len(samples) > 1:
@@ -128,7 +131,7 @@ def _of(log_probabilities: Tensor, ids: Tensor) -> Tensor:
     return log_probabilities.gather(1, ids.unsqueeze(1)).squeeze(1)
 
 
-def _seen(prompt: Sequence[int], ids: Tensor, vocabulary: int) -> Tensor:
+def _before(prompt: Sequence[int], ids: Tensor, vocabulary: int) -> Tensor:
     """[reply, vocabulary]: whether a token stands in the prompt or in the reply so far."""
     seen = torch.zeros(len(ids), vocabulary, dtype=torch.bool, device=ids.device)
     seen[:, torch.tensor(prompt, device=ids.device)] = True

@@ -139,7 +139,7 @@ class ServedReplies:
         if sampling.temperature < COLDEST:
             return
         self._faithful = self._faithful or Faithful(sampling.temperature, self.tolerance)
-        for place in range(0, len(answered), max(1, len(answered) // CHECKED)):
+        for place in range(0, len(answered), max(1, -(-len(answered) // CHECKED))):
             prompt, samples = answered[place]
             self._faithful.see(reply_logits(policy, prompt, samples[0].ids), prompt, samples)
         if self._faithful.fault:
