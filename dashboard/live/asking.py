@@ -174,14 +174,14 @@ class Agents:
         ids = self.policy.generate(
             prompts,
             asked.groups,
-            self.renderer.end_id,
+            self.renderer.end_ids,
             Sampling(max_new_tokens=LONGEST_REPLY),
             reference=not self.trained,
             watch=lambda rows: watch([self.renderer.decode(row) for row in rows]),
         )
         texts = [self.renderer.decode(row) for row in ids]
         replies = tuple(
-            self._made(name, text, parse_answer(asked.query, text).canonical, row[-1] == self.renderer.end_id, None)
+            self._made(name, text, parse_answer(asked.query, text).canonical, row[-1] in self.renderer.end_ids, None)
             for name, text, row in zip(asked.groups, texts, ids, strict=True)
         )
         scores = self._score(asked, prompts, ids)

@@ -168,7 +168,7 @@ class Collector:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         return self.policy.generate(
-            prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
+            prompts, groups, self.renderer.end_ids, sampling, reference=True, samples=self.config.samples
         )
 
     def _draft(
@@ -237,8 +237,7 @@ class Collector:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
         if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
-        ids = sample.token_ids
-        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+        return self.renderer.spoken(sample.token_ids)
 
 
 @dataclass(frozen=True)

@@ -126,13 +126,13 @@ class ServedReplies:
         return text
 
     def _ids(self, completion: Completion) -> tuple[int, ...]:
-        end = self.renderer.end_id
+        end, ends = self.renderer.end_id, self.renderer.end_ids
         if not self.token_ids:
             ids = self.renderer.encode(completion.text)
         elif completion.token_ids is None:
             raise RefusedError(200, "the reply came back without token_ids")
         else:
             ids = completion.token_ids
-        ended = completion.finish == "stop" and ids[-1:] != (end,)
+        ended = completion.finish == "stop" and not (ids and ids[-1] in ends)
         # A reply always has an action to score, if only the end.
         return (*ids, end) if ended or not ids else ids
