@@ -27,13 +27,21 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     first.keep("two", {"model": "m"}, Reply(HOSTILE, "length", "served"))
     scored = Reply("", "scored", "served", (-0.1, -1 / 3))
     first.keep("three", {"model": "m"}, scored)
+    first.keep("four", {"model": "m"}, Reply("No.", "stop", "served", refused=True))
     again = AnswerFile(first.path)
-    assert len(again) == 3
+    assert len(again) == 4
+    assert again.get("four") == Reply("No.", "stop", "served", refused=True)
     assert again.get("three") == scored
     assert again.get("one") == PARIS
     assert again.get("two") == Reply(HOSTILE, "length", "served")
     lines = [json.loads(line) for line in first.path.read_bytes().splitlines()]
-    assert [line["request"] for line in lines] == [{"model": "m"}] * 3
+    assert [line["request"] for line in lines] == [{"model": "m"}] * 4
+
+
+def test_an_answer_kept_before_there_were_refusals_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"key": "one", "request": {}, "text": "Paris", "finish": "stop", "model": "served"}\n')
+    assert AnswerFile(path).get("one") == PARIS
 
 
 @given(st.integers(1, 200))

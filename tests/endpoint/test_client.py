@@ -42,6 +42,13 @@ def test_a_request_says_what_is_asked(make_client: Callable[..., Client], wire: 
     assert request.headers["Authorization"] == "Bearer sesame"
 
 
+def test_a_refusal_in_its_own_field_is_the_text(make_client: Callable[..., Client]) -> None:
+    message = {"role": "assistant", "content": None, "refusal": " I cannot say. "}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    refusal = httpx2.Response(200, json={"model": "served", "choices": [choice]})
+    assert make_client(in_turn(refusal)).chat(BODY) == Reply("I cannot say.", "stop", "served", refused=True)
+
+
 def test_without_a_key_none_is_sent(make_client: Callable[..., Client], wire: Any) -> None:
     make_client(in_turn(good())).chat(BODY)
     assert "Authorization" not in wire.requests[0].headers

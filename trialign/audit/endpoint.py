@@ -23,10 +23,16 @@ from trialign.endpoint.pace import in_parallel
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UnfinishedError, UserError
 from trialign.models import ModelConfig
+from trialign.queries.endings import Ending
 from trialign.scoring import Scoring
 
 log = logging.getLogger("trialign")
-CUT_OFF = "length"
+# What servers say of a reply that did not end by itself; the first of each is OpenAI's word.
+_ENDINGS: dict[str, Ending] = {
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "cut_off"),
+    **dict.fromkeys(("content_filter", "content_filtered", "safety"), "filtered"),
+    **dict.fromkeys(("refusal",), "refused"),
+}
 
 
 @dataclass
@@ -113,13 +119,14 @@ class EndpointAgents:
                 best = max(range(len(probabilities)), key=probabilities.__getitem__)
                 yield Answer(one.query.options[best], probabilities)
                 continue
-            if reply.finish == CUT_OFF and not self.cut_off:
+            ending = _ending(reply)
+            if ending == "cut_off" and not self.cut_off:
                 log.warning(
                     "A reply was cut off at audit.max_new_tokens=%d; one that holds no answer by then counts as wrong",
                     self.max_new_tokens,
                 )
-            self.cut_off = self.cut_off or reply.finish == CUT_OFF
-            yield Answer(reply.text)
+            self.cut_off = self.cut_off or ending == "cut_off"
+            yield Answer(reply.text, ending=ending)
 
     def _reply(self, asked: Asked) -> Reply:
         if self.scorer and asked.query.options:
@@ -155,6 +162,10 @@ class EndpointAgents:
         place = (self.seed, asked.query.query_id, asked.group.name, asked.exposure, asked.wording, asked.repeat)
         seed = stable_seed(":".join(map(str, place))) % 2**31
         return {self.length_key: self.max_new_tokens} | _body(self.model, self.config, asked.conversation, seed)
+
+
+def _ending(reply: Reply) -> Ending:
+    return "refused" if reply.refused else _ENDINGS.get(reply.finish.casefold(), "whole")
 
 
 def _body(model: str, config: EndpointConfig, conversation: Conversation, seed: int) -> dict[str, Any]:

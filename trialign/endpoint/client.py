@@ -44,12 +44,14 @@ class Reply:
         finish: why it ended; ``length`` where it was cut off.
         model: what the server calls the model that answered.
         scores: log-probability of each option in nats, where options were scored; else empty.
+        refused: whether the server says that the model declined; the text is then the refusal.
     """
 
     text: str
     finish: str
     model: str
     scores: tuple[float, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,12 +207,15 @@ class Client:
 
 def _reply(content: Any) -> Reply:
     choice = content["choices"][0]
-    text = choice["message"].get("content") or ""
+    message = choice["message"]
+    refusal = message.get("refusal")
+    refused = isinstance(refusal, str) and bool(refusal.strip())
+    text = message.get("content") or (refusal if refused else "")
     if not isinstance(text, str):
         raise TypeError("the content is no text")
     # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
+    return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")), refused=refused)
 
 
 def _echoes(content: Any) -> list[Echo]:
