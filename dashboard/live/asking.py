@@ -182,8 +182,7 @@ class Agents:
         texts = [self.renderer.decode(row) for row in ids]
         ended = [row[-1] == self.renderer.end_id for row in ids]
         read = [
-            read_reply(asked.query, text, "whole" if whole else "cut_off").canonical
-            for text, whole in zip(texts, ended, strict=True)
+            read_reply(asked.query, text, cut_off=not whole).canonical for text, whole in zip(texts, ended, strict=True)
         ]
         replies = tuple(
             self._made(name, text, canonical, whole, None)

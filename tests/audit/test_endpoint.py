@@ -17,6 +17,7 @@ from trialign.audit.run import AuditConfig, Auditor
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.door import Agreed
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import Query
@@ -35,7 +36,7 @@ def audit(say: Say, folder: Path, groups: GroupSet, queries: Sequence[Query]) ->
     config = EndpointConfig()
     client = Client("http://server.test/v1", None, config, transport=httpx2.MockTransport(answer))
     answers = AnswerFile(folder / "answers.jsonl")
-    agents = EndpointAgents(client, "served", config, "max_tokens", 8, answers, 0)
+    agents = EndpointAgents(client, "served", config, Agreed(), 8, answers, 0)
     return Auditor(agents, groups, PromptConfig(options="lettered"), AuditConfig()).run(queries, "test")
 
 
@@ -57,7 +58,7 @@ def choice(content: Any, finish: Any = "stop", **message: Any) -> dict[str, Any]
         (choice("B. Par", "content_filter"), "B. Par", None, "filtered"),
         (choice(None, refusal="I prefer B to stay unsaid."), "I prefer B to stay unsaid.", None, "refused"),
         (choice("B. Paris", refusal=None), "B. Paris", "Paris", "label"),
-        (choice("B. Paris", refusal=""), "B. Paris", "Paris", "label"),
+        (choice("B. Paris", "stop", refusal=""), "B. Paris", "Paris", "label"),
     ],
 )
 def test_how_a_reply_ended_is_in_its_status(

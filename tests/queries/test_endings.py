@@ -1,4 +1,4 @@
-"""What is read from a reply that was cut off, filtered or refused."""
+"""What is read from a reply that was cut off."""
 
 from __future__ import annotations
 
@@ -47,18 +47,11 @@ def test_a_reply_that_was_cut_off_counts_where_its_answer_is_settled(
 ) -> None:
     found = read_reply(asked, reply)
     assert (found.canonical, found.status) == whole
-    found = read_reply(asked, reply, "cut_off")
+    found = read_reply(asked, reply, cut_off=True)
     assert (found.canonical, found.status) == cut_off
 
 
 def test_an_opinion_in_words_stands_as_far_as_it_goes() -> None:
     asked = query(PreferenceQuery, answer_kind="text", targets={})
-    assert read_reply(asked, "I like walking in the", "cut_off").canonical == "i like walking in the"
-    assert read_reply(asked, "", "cut_off").status == "cut_off"
-
-
-@pytest.mark.parametrize("ending", ["filtered", "refused"])
-@pytest.mark.parametrize("reply", ["", "A. Rome", "I cannot help with that."])
-def test_what_is_withheld_holds_no_answer(ending: Any, reply: str) -> None:
-    found = read_reply(CITIES, reply, ending)
-    assert (found.canonical, found.status) == (None, ending)
+    assert read_reply(asked, "I like walking in the", cut_off=True).canonical == "i like walking in the"
+    assert read_reply(asked, "", cut_off=True).status == "cut_off"

@@ -175,9 +175,11 @@ class Auditor:
 
 def _read(query: Query, answer: Answer) -> tuple[str | None, str]:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
+    if answer.unread is not None:
+        return None, answer.unread
     if answer.option_probabilities is not None:
         return answer.text, "scored"
-    parsed = read_reply(query, answer.text, answer.ending)
+    parsed = read_reply(query, answer.text, cut_off=answer.cut_off)
     return parsed.canonical, parsed.status
 
 
@@ -189,5 +191,7 @@ def _preference_reward(query: Query, group: str, answer: Answer, canonical: str 
             return preference_reward_of_distribution(target, answer.option_probabilities)
         return preference_reward_of_choice(target, None if canonical is None else query.options.index(canonical))
     if isinstance(query, MixedQuery) and group in query.forms and answer.option_probabilities is None:
+        if answer.unread is not None:
+            return 0.0  # what was not said has no form, though nothing is short
         return form_reward(query.forms[group], answer.text)
     return None

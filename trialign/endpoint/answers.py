@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trialign.endpoint.client import Reply
+from trialign.endpoint.replies import Reply
 from trialign.storage import sync
 
 
@@ -81,8 +81,7 @@ class AnswerFile:
             try:
                 stored = json.loads(line)
                 text, finish, model = (str(stored[name]) for name in ("text", "finish", "model"))
-                scores = tuple(map(float, stored.get("scores", ())))
-                reply = Reply(text, finish, model, scores, stored.get("refused") is True)
+                reply = Reply(text, finish, model, tuple(map(float, stored.get("scores", ()))))
                 self._replies.setdefault(str(stored["key"]), reply)
             except (ValueError, KeyError, TypeError):
                 continue

@@ -1,28 +1,25 @@
-"""How a reply ended, and what is read from it then."""
+"""What is read from a reply, given how it ended."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from trialign.queries.answers import ParsedAnswer, is_correct, normal_text, parse_answer
 from trialign.queries.types import Query, TruthQuery
 
-#: ``whole``: the model ended it; ``cut_off``: the longest reply was reached; ``filtered``: a content filter withheld
-#: it, or the rest of it; ``refused``: the server says that the model declined.
-Ending = Literal["whole", "cut_off", "filtered", "refused"]
 
-
-def read_reply(query: Query, text: str, ending: Ending = "whole") -> ParsedAnswer:
+def read_reply(query: Query, text: str, *, cut_off: bool = False) -> ParsedAnswer:
     """Read a reply as an answer to a query, given how it ended; never raises, whatever the text.
 
-    What is filtered or refused holds no answer. A reply that was cut off holds one only where what is missing cannot
-    change it: an open answer counts if the right one is named by then, a number or an option if the text does not
-    break off inside it. Where it holds none, its status is ``cut_off`` (or ``refused``, if it begins with a refusal).
+    A reply that was cut off holds an answer only where what is missing cannot change it: an open answer counts if the
+    right one is named by then, a number or an option if the text does not break off inside it. Where it holds none,
+    its status is ``cut_off`` (or ``refused``, if it is read as a refusal).
+
+    Args:
+        query: what was asked.
+        text: the reply.
+        cut_off: whether it ended at the longest length allowed, not by itself.
     """
-    if ending in ("filtered", "refused"):
-        return ParsedAnswer(None, ending)
     parsed = parse_answer(query, text)
-    if ending == "cut_off" and parsed.status != "refused" and not _is_settled(query, text, parsed.canonical):
+    if cut_off and parsed.status != "refused" and not _is_settled(query, text, parsed.canonical):
         return ParsedAnswer(None, "cut_off")
     return parsed
 

@@ -79,8 +79,9 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         audits: at least one; all of the same questions and groups.
 
     Raises:
-        UserError: a file is missing or damaged, or the questions or groups differ.
+        UserError: a file is missing or damaged, an audit is named twice, or the questions or groups differ.
     """
+    _refuse_twice(audits)
     read = [_measured(audit) for audit in audits]
     _check_alike(audits, read)
     first, analysis = audits[0], read[0][0]
@@ -112,6 +113,13 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     )
 
 
+def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
+    places = [audit.path.resolve() for audit in audits]
+    for place in places:
+        if places.count(place) > 1:
+            raise UserError(f"The audit {place} is named twice", "Name every run once")
+
+
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
     analysis = read_analysis(audit.path / "analysis.json")
     items = read_items(audit.path / "items.parquet")
@@ -140,6 +148,9 @@ def _method(audit: AuditFolder) -> str:
     if not isinstance(config, dict):
         raise UserError(f"The file {path} is torn", "Train this run again with --overwrite")
     method = {key: value for key, value in config.items() if key not in _NOT_THE_METHOD}
+    if isinstance(method.get("collect"), dict):
+        # The collection draws by the run's seed where nothing else is said.
+        method["collect"] = {key: value for key, value in method["collect"].items() if key != "seed"}
     return json.dumps([audit.step, method], sort_keys=True, default=str)
 
 
