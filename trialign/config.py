@@ -204,6 +204,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
         ("audit.delta", config.audit.delta, 0.001, 1),
         ("audit.alpha", config.audit.alpha, 1e-6, 0.5),
+        ("audit.most_unread", config.audit.most_unread, 0, 0.5),
         ("environment.turns", config.environment.turns, 0, 100),
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),

@@ -115,6 +115,7 @@ def many(names: list[str]) -> RunComparison:
             (),
             {**dict.fromkeys(m.key for m in MEASURES), "mean": 0.5 + n / 1e4, "preference": 0.5, "flip_rate": 0.1 * n},
             (),
+            (),
         )
         for n, name in enumerate(names)
     ]

@@ -23,7 +23,7 @@ from trialign.audit.items import read_items
 from trialign.audit.record import read_asked
 from trialign.errors import UserError
 
-COMPARISON_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 2
 # What may differ between runs that are one: where and under which name they lie, and the seed.
 _NOT_THE_METHOD = ("seed", "name", "runs")
 
@@ -36,12 +36,14 @@ class ComparedRun:
         name: of the run, or of the first of them.
         audits: what was compared, relative to the folder of runs.
         values: measure -> value, mean over seeds question by question; None where undefined.
+        verdicts: of each audit, in words; None where it has none.
         differences: to the first run; empty for that one. Corrected for all differences of the comparison.
     """
 
     name: str
     audits: tuple[str, ...]
     values: dict[str, float | None]
+    verdicts: tuple[str | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -96,6 +98,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
             name=_name([audits[n] for n in pool], audits),
             audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
             values=values(measure),
+            verdicts=tuple(_verdict(read[n][0]) for n in pool),
             differences=tuple(next(together) for _ in entries),
         )
         for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
@@ -118,6 +121,10 @@ def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
     for place in places:
         if places.count(place) > 1:
             raise UserError(f"The audit {place} is named twice", "Name every run once")
+
+
+def _verdict(analysis: AuditAnalysis) -> str | None:
+    return analysis.facts.verdict.sentence if analysis.facts and analysis.facts.verdict else None
 
 
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
