@@ -156,10 +156,14 @@ class ChatRenderer:
 
     def spoken(self, ids: tuple[int, ...]) -> tuple[int, ...]:
         """A reply without what ends it, as it stands in the conversation of a later turn."""
-        if ids and ids[-1] in self.end_ids:
+        if self.ended(ids):
             ids = ids[:-1]
         tail = self._pieces.continued(self._form.tail)
         return ids[: -len(tail)] if tail and ids[-len(tail) :] == tail else ids
+
+    def ended(self, ids: Sequence[int]) -> bool:
+        """Whether a generated reply was ended by the model, and not cut off."""
+        return bool(ids) and ids[-1] in self.end_ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a reply, up to its end token."""
