@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from trialign.endpoint.config import EndpointConfig
 from trialign.errors import UserError
+from trialign.places import at_home
 from trialign.storage import sha256_of_file
 
 Content = str | tuple[int, ...]
@@ -250,6 +251,8 @@ def _required(value: str | None, config: ModelConfig, key: str) -> str:
 
 
 def _hub_folder(config: ModelConfig) -> Path:
+    if not {"HF_HOME", "HF_HUB_CACHE"} & os.environ.keys():
+        at_home("~/.cache/huggingface", "HF_HOME")  # else the hub's library makes a folder of the name "~"
     from huggingface_hub import snapshot_download
 
     try:
@@ -288,14 +291,20 @@ def _package_gguf(config: ModelConfig) -> Path:
 
 def cache_folder() -> Path:
     """Where converted models are kept: ``TRIALIGN_CACHE``, else ``~/.cache/trialign``."""
-    return Path(os.environ.get("TRIALIGN_CACHE", "~/.cache/trialign")).expanduser()
+    return at_home(os.environ.get("TRIALIGN_CACHE") or "~/.cache/trialign", "TRIALIGN_CACHE")
 
 
 def _converted(gguf: Path, config: ModelConfig) -> BaseModelFiles:
     digest = sha256_of_file(gguf)
     folder = cache_folder() / "models" / digest
     if not (folder / "config.json").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except (PermissionError, NotADirectoryError) as error:
+            raise UserError(
+                f"The converted model cannot be kept in {folder.parent} ({error.strerror})",
+                "Set TRIALIGN_CACHE to a folder that can be written to",
+            ) from error
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             _convert(gguf, Path(scratch), config)
             ready = Path(scratch) / "ready"

@@ -18,6 +18,7 @@ from trialign.commands.ask import GroupAnswer, answer_table
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.door import Agreed
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import Query
@@ -49,7 +50,7 @@ def test_a_servers_reply_becomes_a_row_to_the_letter(
     for _ in range(2):  # the second time from what is kept
         client = Client("http://server.test/v1", None, config, transport=httpx2.MockTransport(say))
         answers = AnswerFile(tmp_path / "answers.jsonl")
-        agents = EndpointAgents(client, "served", config, "max_tokens", 8, answers, 0)
+        agents = EndpointAgents(client, "served", config, Agreed(), 8, answers, 0)
         items = Auditor(agents, groups, PromptConfig(options="lettered"), AuditConfig()).run(queries[:1], "test")
         write_items(tmp_path / "items.parquet", items)
         assert set(read_items(tmp_path / "items.parquet")["answer"]) == {text.strip()}

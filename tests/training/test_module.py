@@ -231,6 +231,33 @@ def test_the_mean_over_micro_batches_is_the_steps_loss(
     assert policies[0].scores.grad.abs().max() > 0.01
 
 
+def test_what_is_logged_is_the_whole_steps(
+    make_module: Callable[..., TriAlignModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = [fact("a", 0), fact("b", 1), fact("c", 0), fact("d", 0)]
+    logged: list[dict[str, float]] = []
+    for cuts in ([step], [step[:1], step[1:]]):
+        module = make_module(micro_batches=len(cuts), penalty=0.5)
+        seen: dict[str, Tensor] = {}
+        monkeypatch.setattr(module, "log_dict", lambda values, seen=seen, **_: seen.update(values))
+        for _ in range(2):  # the second step does not carry the first one's figures
+            losses = [module.training_step(step_batch(mine, step), 0) for mine in cuts]
+            end_step(module)
+        logged.append({name: float(value) for name, value in seen.items() if name.startswith("train/")})
+        assert logged[-1]["train/loss"] == pytest.approx((sum(losses) / len(losses)).item(), abs=1e-6)
+    # S_north = (.8, .2), S_south = (.5, .5): D = [H(M) - mean H(S_g)] / log min(G, K), alike for every fact.
+    own = (entropy(0.8, 0.2) + entropy(0.5, 0.5)) / 2
+    expected = (entropy(0.65, 0.35) - own) / math.log(2)
+    for values in logged:
+        assert values["train/inconsistency"] == pytest.approx(expected, abs=1e-6)
+        # The reference is (.5, .5) for both groups: KL = log 2 - H(S_g), summed over groups.
+        assert values["train/kl"] == pytest.approx(math.log(2) - entropy(0.8, 0.2), abs=1e-6)
+
+
+def entropy(*shares: float) -> float:
+    return -sum(share * math.log(share) for share in shares)
+
+
 def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
     make_module: Callable[..., TriAlignModule],
 ) -> None:

@@ -32,6 +32,7 @@ class AuditConfig:
         queries_per_batch: questions answered between two signs of progress.
         delta: the largest difference in accuracy between two groups that does not matter.
         alpha: level of every test; intervals have the confidence 1 - alpha.
+        most_unread: the largest share of a group's replies that may hold no answer for a verdict to be given.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -41,6 +42,7 @@ class AuditConfig:
     queries_per_batch: int = 8
     delta: float = 0.05
     alpha: float = 0.05
+    most_unread: float = 0.05
 
 
 @dataclass(frozen=True)

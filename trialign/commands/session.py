@@ -18,6 +18,7 @@ from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
+from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -276,7 +277,7 @@ class Session:
     def store(self) -> TrajectoryStore:
         """The collection that this configuration asks for; equal ones are shared by runs."""
         config = self.config
-        identity = {
+        identity: dict[str, Any] = {
             "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.dtype},
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [asdict(group) for group in self.groups.members],
@@ -287,7 +288,9 @@ class Session:
             "collect": asdict(config.collect),
         }
         if config.rollouts.engine == "server":
-            identity["rollouts"] = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
+            asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
+            # Without these values a server samples as it likes: what was collected so has another name.
+            identity["rollouts"] = {**asked, "sampling": {**NEUTRAL}}
         return TrajectoryStore.under(self.runs, identity)
 
     @property
@@ -302,6 +305,7 @@ class Session:
 
     def collect(self) -> None:
         """Makes the offline data, or what is missing of it."""
+        served = self.served
         collector = Collector(
             self.policy,
             self.renderer,
@@ -310,11 +314,16 @@ class Session:
             self.config.environment,
             self.config.scoring,
             self.config.collect,
-            self.served,
+            served,
         )
         self.policy.eval()
         queries = self.split("train", "validation")
-        self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
+        self.store.collect(
+            queries,
+            self.config.collect.queries_per_part,
+            collector.collect,
+            lambda: {"sent": dict(served.sent)} if served and served.sent is not None else {},
+        )
 
     def about_agents(self) -> dict[str, Any]:
         """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""

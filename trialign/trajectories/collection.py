@@ -30,6 +30,7 @@ from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct, parse_answer
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
+from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.trajectories.served import ServedReplies
 
@@ -146,30 +147,33 @@ class Collector:
         """K replies with their log-probabilities to every observation whose answers cannot be enumerated."""
         samples = self.config.samples
         sizes = [samples * (len(o.prompt) + self.config.max_new_tokens) for o in open_ended]
-        replies: dict[Observation, list[tuple[int, ...]]] = {}
+        replies: dict[Observation, list[Written]] = {}
         for indices in length_batches(sizes, self.config.batch_tokens):
             asked = [open_ended[index] for index in indices]
             drawn = self._sample(asked)
             replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
-        scores = self._score(open_ended, [replies[observation] for observation in open_ended])
-        return {o: list(zip(replies[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
+        if self.served:
+            self.served.check(self.policy, self._sampling(), [(o.prompt, replies[o]) for o in open_ended])
+        ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
+        scores = self._score(open_ended, [ids[observation] for observation in open_ended])
+        return {o: list(zip(ids[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
 
-    def _sample(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+    def _sampling(self, seed: int = 0) -> Sampling:
+        return Sampling(self.config.max_new_tokens, self.config.temperature, seed)
+
+    def _sample(self, observations: Sequence[Observation]) -> list[Written]:
         """K replies of the base model to each observation, as one batch."""
         first = observations[0]
         key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
-        sampling = Sampling(
-            max_new_tokens=self.config.max_new_tokens,
-            temperature=self.config.temperature,
-            seed=stable_seed(key) % 2**32,
-        )
+        sampling = self._sampling(stable_seed(key) % 2**32)
         prompts = [observation.prompt for observation in observations]
         if self.served:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
-        return self.policy.generate(
+        replies = self.policy.generate(
             prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
         )
+        return [Written(ids) for ids in replies]
 
     def _draft(
         self,
