@@ -61,6 +61,10 @@ class Result:
     source: str
     tests: str
 
+    def holds(self, source: str, tests: str) -> bool:
+        """Whether it is what would be found now: what one test caught, more tests catch too."""
+        return self.source == source and (self.outcome != "survived" or self.tests == tests)
+
 
 class Runner:
     """A copy of the repository in which tests run."""
@@ -237,7 +241,7 @@ def _try_all(
     for number, mutant in enumerate(chosen, 1):
         source = (ROOT / mutant.path).read_text(encoding="utf-8")
         result = known.get(mutant.key)
-        if result and (result.source != _hash(source) or (result.outcome == "survived" and result.tests != runner.tests)):
+        if result and not result.holds(_hash(source), runner.tests):
             result = None
         if result is None and run and mutant.key not in equivalent:
             if mutant.path not in green and runner.run_own(mutant.path) != "green":
