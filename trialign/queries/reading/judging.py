@@ -114,6 +114,8 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             assert mention is not None
             unknown = any(piece.cue == Cue.UNKNOWN for piece in clause.pieces[:place])
             weight = _weight(clause, place, announced)
+            if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
+                weight = Weight.SAID  # the reply breaks off
             if weight > Weight.DENIED and (reported or refused or unknown or supposed or _is_condition(clause)):
                 weight = Weight.MENTIONED
             if sentence.asked:
