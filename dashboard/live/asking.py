@@ -174,13 +174,13 @@ class Agents:
         ids = self.policy.generate(
             prompts,
             asked.groups,
-            self.renderer.end_id,
+            self.renderer.end_ids,
             Sampling(max_new_tokens=LONGEST_REPLY),
             reference=not self.trained,
             watch=lambda rows: watch([self.renderer.decode(row) for row in rows]),
         )
         texts = [self.renderer.decode(row) for row in ids]
-        ended = [row[-1] == self.renderer.end_id for row in ids]
+        ended = [self.renderer.ended(row) for row in ids]
         read = [
             read_reply(asked.query, text, cut_off=not whole).canonical for text, whole in zip(texts, ended, strict=True)
         ]

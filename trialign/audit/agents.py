@@ -141,13 +141,13 @@ class LocalAgents:
     def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
         groups = [one.group.name for one in asked]
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling)
+        replies = self.policy.generate(prompts, groups, self.renderer.end_ids, sampling)
         return [
             Answer(
                 self.renderer.decode(ids),
                 None,
                 self.adapter_sha256.get(group),
-                cut_off=self.renderer.end_id not in ids,
+                cut_off=not self.renderer.ended(ids),
             )
             for ids, group in zip(replies, groups, strict=True)
         ]

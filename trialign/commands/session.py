@@ -28,7 +28,7 @@ from trialign.models import (
     ChatRenderer,
     context_length,
     load_model,
-    load_tokenizer,
+    load_renderer,
     locate_base_model,
     tokenizer_sha256,
 )
@@ -204,7 +204,11 @@ class Session:
     @cached_property
     def renderer(self) -> ChatRenderer:
         """Chat rendering with the base model's tokenizer."""
-        return ChatRenderer(load_tokenizer(self.files))
+        renderer = load_renderer(self.files, self.config.prompt.date)
+        if distributed.rank() == 0:
+            for sentence in renderer.remarks():
+                log.info("%s", sentence)
+        return renderer
 
     @cached_property
     def context_length(self) -> int:
@@ -287,6 +291,8 @@ class Session:
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
+        if not self.renderer.plain:
+            identity["chat"] = self.renderer.about()
         if config.rollouts.engine == "server":
             asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
             # Without these values a server samples as it likes: what was collected so has another name.
@@ -332,6 +338,7 @@ class Session:
             "attribute": self.groups.attribute,
             "groups": [asdict(group) for group in self.groups.everyone],
             "prompt": asdict(self.config.prompt),
+            "chat": self.renderer.about(),
             "scoring": asdict(self.config.scoring),
             "objective": self.config.objective.name,
             "seed": self.config.seed,

@@ -172,7 +172,7 @@ class Collector:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         replies = self.policy.generate(
-            prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
+            prompts, groups, self.renderer.end_ids, sampling, reference=True, samples=self.config.samples
         )
         return [Written(ids) for ids in replies]
 
@@ -242,12 +242,11 @@ class Collector:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
         if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
-        ids = sample.token_ids
-        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+        return self.renderer.spoken(sample.token_ids)
 
     def _text_sample(self, query: Query, group: str, ids: tuple[int, ...], log_probability: float) -> Sample:
         text = self.renderer.decode(ids)
-        parsed = read_reply(query, text, cut_off=self.renderer.end_id not in ids)
+        parsed = read_reply(query, text, cut_off=not self.renderer.ended(ids))
         truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
         form = query.forms.get(group) if isinstance(query, MixedQuery) else None
         preference = form_reward(form, text) if form else None
