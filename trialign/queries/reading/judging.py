@@ -144,7 +144,7 @@ def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     if Cue.GUESS in earlier or Cue.GUESS in after:
         return Weight.GUESSED
     if _stands_alone(clause):
-        return Weight.ALONE
+        return Weight.ANSWER if clause.begins == Cue.THEREFORE else Weight.ALONE  # "So Paris."
     if clause.begins == Cue.THEREFORE:
         return Weight.FOLLOWS
     return Weight.ALONE if clause.pieces[place].mention and _opens(clause, place) else Weight.SAID
