@@ -67,6 +67,11 @@ def check_door(host: str, *, roles: Path | None, insecure: bool) -> None:
                 "Name a file of roles with --roles",
             )
         return
+    if roles is not None:
+        raise UserError(
+            "--roles says who may do what, and nobody can log in: no authentication is configured",
+            "Configure [auth] in .streamlit/secrets.toml, or leave --roles out",
+        )
     if not is_loopback(host) and not insecure:
         raise UserError(
             f"Everybody who reaches {host} could read the runs: no authentication is configured",

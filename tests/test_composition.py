@@ -204,8 +204,9 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
         ),
         ("zzz=1", r"Unknown config key zzz\. Known keys here: name, runs, seed"),
         ("objective=nonsense", r"Could not find 'objective/nonsense'; there are .*trialign"),
-        ("trainer.steps", r"cannot be composed: Error parsing override 'trainer\.steps'"),
-        ("trainer.steps=[1", r"cannot be composed: .* \(trainer\.steps=\[1\)"),
+        ("trainer.steps", r"The word 'trainer\.steps' is no override"),
+        ("trainer.steps=[1", r"The value of trainer\.steps cannot be read: \[1"),
+        ("data.folder=there", r"states no such key; to add it write \+data\.folder=there"),
         ("name=${nothing}", r"cannot be composed: Interpolation key 'nothing' not found"),
     ],
 )
@@ -253,3 +254,13 @@ def test_a_failed_composition_leaves_hydra_usable() -> None:
     with pytest.raises(UserError):
         compose("conf/quickstart.yaml", ["objective=nonsense"])
     assert compose("conf/quickstart.yaml", [])["objective"]["name"] == "trialign"
+
+
+def test_a_mapping_may_bring_keys_that_the_one_in_its_place_has_not() -> None:
+    words = [*NEEDED["audit/endpoint.yaml"], "model.endpoint.extra={chat_template_kwargs: {enable_thinking: false}}"]
+    words += ['model.endpoint.query={api-version: "2024-10-21"}']
+    endpoint = compose("conf/audit/endpoint.yaml", words)["model"]["endpoint"]
+    assert endpoint["extra"] == {"chat_template_kwargs": {"enable_thinking": False}}
+    assert endpoint["query"] == {"api-version": "2024-10-21"}
+    with pytest.raises(UserError, match=r"model\.endpoint\.nosuch"):
+        load(compose("conf/audit/endpoint.yaml", [*NEEDED["audit/endpoint.yaml"], "model.endpoint.nosuch={a: 1}"]))

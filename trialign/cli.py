@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from trialign import __version__
 from trialign.commands.arguments import ARGUMENTS
 from trialign.errors import UnfinishedError, UserError
+from trialign.places import at_home
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
@@ -63,6 +64,9 @@ def main(argv: Sequence[str]) -> int:
     handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
     try:
         signal.signal(signal.SIGTERM, _interrupt)
+        for name, value in vars(arguments).items():
+            if isinstance(value, Path):
+                setattr(arguments, name, at_home(value, name))
         VERBS[arguments.verb].call(arguments)
         _leave_ranks()
     except UserError as error:

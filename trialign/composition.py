@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from trialign.config import RunConfig
+from trialign.config_files import config_root, culprit, place_of, without_namesakes
 from trialign.config_keys import check_keys
 from trialign.errors import UserError
-
-
-def config_root() -> Path:
-    """The installed configuration folder."""
-    return Path(str(files("trialign.conf")))
+from trialign.overrides import readable, refuse_sweep
+from trialign.places import at_home, with_homes
 
 
 def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -32,16 +30,17 @@ def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
 
     with hydra_of(config, overrides) as (name, values):
+        refuse_sweep(values)
         return resolved(hydra_compose(name, values))
 
 
 def resolved(composed: Any) -> dict[str, Any]:
-    """The plain values of what Hydra composed."""
+    """The plain values of what Hydra composed, ``~`` replaced in its paths."""
     from omegaconf import OmegaConf
 
     plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {str(key): with_homes(value, str(key)) for key, value in plain.items()}
 
 
 @contextmanager
@@ -52,25 +51,37 @@ def hydra_of(config: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[
         UserError: the file is missing, or what Hydra, OmegaConf or YAML finds wrong inside, in one sentence.
     """
     from hydra import initialize_config_dir
+
+    folder, name, inside = place_of(str(at_home(config, "--config")))
+    values = readable(overrides)
+    if not inside:
+        # In quotes: the folder may have characters of Hydra's grammar in its name.
+        values.append(f"hydra.searchpath=['file://{config_root()}']")
+    try:
+        if not inside:
+            _refuse_group_overrides(folder / name, overrides)
+        with without_namesakes(folder, RunConfig) as seen, initialize_config_dir(str(seen), version_base="1.3"):
+            yield name.removesuffix(".yaml"), values
+    except Exception as error:
+        if not _is_of_hydra(error):
+            raise
+        _check_override_keys(overrides)
+        raise UserError(
+            f"The configuration {config} cannot be composed: {culprit(error, folder, name) or _sentence(error)}",
+            f"Correct it; what there is to choose from lies in {config_root()}",
+        ) from error
+
+
+def _is_of_hydra(error: Exception) -> bool:
+    """Whether Hydra or what it reads with raised an error: its own, or one of Python's that it lets through."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    folder, name, inside = _place(config)
-    values = list(overrides)
-    if not inside:
-        _refuse_group_overrides(folder / name, overrides)
-        # In quotes: the folder may have characters of Hydra's grammar in its name.
-        values.append(f"hydra.searchpath=['file://{config_root()}']")
-    try:
-        with initialize_config_dir(str(folder), version_base="1.3"):
-            yield name.removesuffix(".yaml"), values
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        _check_override_keys(overrides)
-        raise UserError(
-            f"The configuration {config} cannot be composed: {_sentence(error)}",
-            f"Correct it, or look at what there is with 'trialign fit --config {config} --cfg' and in {config_root()}",
-        ) from error
+    if isinstance(error, (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError)):
+        return True
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml")
 
 
 def _check_override_keys(overrides: Sequence[str]) -> None:
@@ -82,26 +93,6 @@ def _check_override_keys(overrides: Sequence[str]) -> None:
             for part in reversed(key.split(".")):
                 nested = {part: nested}
             check_keys(nested, RunConfig, "")
-
-
-def _place(config: str) -> tuple[Path, str, bool]:
-    """(folder that Hydra starts from, file name relative to it, whether it is inside the configuration folder)."""
-    root = config_root().resolve()
-    path = Path(config)
-    if not path.is_file() and path.parts[:1] == ("conf",):
-        # An installed package has no conf/ in the working folder; the same words name the installed one.
-        path = root.joinpath(*path.parts[1:])
-    if not path.is_file():
-        raise UserError(
-            f"There is no config file {config}",
-            f"Name one of your own, or one of those in {root} (conf/quickstart.yaml)",
-        )
-    if path.suffix != ".yaml":
-        raise UserError(f"The config file {config} does not end in .yaml", "Rename it")
-    path = path.resolve()
-    if path.is_relative_to(root):
-        return root, path.relative_to(root).as_posix(), True
-    return path.parent, path.name, False
 
 
 def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
@@ -123,8 +114,14 @@ def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # YAML says first what it was doing, and then what it found.
+    text = getattr(error, "problem", None) or str(error) or str(error.__cause__ or "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Error merging override"):
+        lines[0] = f"{lines[0].removeprefix('Error merging override').strip()}: {lines[1]}"
     sentence = lines[0].rstrip(".") if lines else type(error).__name__
+    if hint := next((line for line in lines[1:] if line.startswith("To append to your config use")), None):
+        sentence += f", because what is chosen states no such key; to add it write {hint.split()[-1]}"
     # Where it is stands in attributes: of OmegaConf's errors, of Hydra's two, and of YAML's.
     for name in ("full_key", "override"):
         if place := getattr(error, name, None):

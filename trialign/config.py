@@ -151,9 +151,8 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
                 if key.startswith("data.files")
                 else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
             ) from error
-        raise UserError(
-            f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", "Correct this value"
-        ) from error
+        remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if fault["input"] is None else "")
+        raise UserError(f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", remedy) from error
     _check_values(config)
     return config
 
@@ -203,11 +202,13 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("rollouts.concurrent_requests", config.rollouts.concurrent_requests, 1, 1000),
         ("rollouts.attempts", config.rollouts.attempts, 1, 100),
         ("rollouts.timeout", config.rollouts.timeout, 0.1, 1e5),
+        ("rollouts.tolerance", config.rollouts.tolerance, 1e-4, 1e3),
         ("audit.wordings", config.audit.wordings, 1, 1000),
         ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
         ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
         ("audit.delta", config.audit.delta, 0.001, 1),
         ("audit.alpha", config.audit.alpha, 1e-6, 0.5),
+        ("audit.most_unread", config.audit.most_unread, 0, 0.5),
         ("environment.turns", config.environment.turns, 0, 100),
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),
@@ -224,6 +225,10 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("objective.welfare.power", welfare.power, -100, 1),
         ("objective.pairs.beta", config.objective.pairs.beta, 1e-6, 1e6),
         ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
+        ("objective.welfare.truth", welfare.truth, 0, 1e6),
+        ("objective.welfare.preference", welfare.preference, 0, 1e6),
+        ("objective.awr.largest", config.objective.awr.largest, 1e-6, 1e6),
+        ("objective.awr.importance", config.objective.awr.importance, 1e-6, 1e6),
         ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
         ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
         ("scoring.temperature", config.scoring.temperature, 1e-6, 1e6),
@@ -236,6 +241,7 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
         ("model.endpoint.attempts", endpoint.attempts, 1, 100),
         ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
+        ("model.endpoint.longest_wait", endpoint.longest_wait, 0, 1e6),
     ]
 
 

@@ -27,11 +27,13 @@ OUTCOMES: dict[VerdictKind, Outcome] = {
     "consistent": Outcome("good", "=", "Equally often right, within the margin"),
     "difference": Outcome("bad", "≠", "No: the groups differ"),
     "not_enough": Outcome("unsure", "?", "Not enough evidence to tell"),
+    "cannot_judge": Outcome("unsure", "∅", "Cannot be judged by these replies"),
 }
 SHORT: dict[VerdictKind, str] = {
     "consistent": "= equally often right",
     "difference": "≠ different",
     "not_enough": "? not enough evidence",
+    "cannot_judge": "∅ cannot be judged",
 }
 
 

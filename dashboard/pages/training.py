@@ -59,9 +59,9 @@ _LOGGED = {
     "utility/preference": "Own taste met, group by group (moving average)",
     "weight/truth": "Weight of a group's right answers in training",
     "weight/preference": "Weight of a group's tastes in training",
-    "train/inconsistency": "Inconsistency between the groups, batch by batch",
-    "train/kl": "Distance from the base model, batch by batch",
-    "train/loss": "Loss, batch by batch",
+    "train/inconsistency": "Inconsistency between the groups, step by step",
+    "train/kl": "Distance from the base model, step by step",
+    "train/loss": "Loss, step by step",
     "train/padding": "Share of padding in a batch",
 }
 

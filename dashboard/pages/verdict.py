@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from trialign.audit.analysis import AuditAnalysis, Slice
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.flips import ExcessFlips
 from trialign.audit.opinions import OpinionAnalysis
+from trialign.audit.readability import WORDS, Readability
 from trialign.audit.verdict import Gap, Verdict, sentence
 
 from .. import navigation, records, selection
@@ -60,6 +62,8 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
     else:
         _banner(facts.verdict, facts.gap, facts, analysis, labels)
     _tiles(facts)
+    if facts.readability is not None:
+        _reading(facts.readability, labels)
     if navigation.exists("items"):
         with st.container(horizontal=True, gap="medium"):
             navigation.link(
@@ -100,8 +104,38 @@ def named(verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalys
         replace(pair, first=labels.get(pair.first, pair.first), second=labels.get(pair.second, pair.second))
         for pair in facts.pairs
     ]
+    if verdict.reasons:
+        ids = "|".join(map(re.escape, sorted(facts.accuracy, key=len, reverse=True)))
+        return re.sub(rf"(?<=\bof )({ids})(?=[ ,;.])", lambda found: labels.get(found[1], found[1]), verdict.sentence)
     needed, bounds = verdict.clusters_needed, {"delta": analysis.delta, "alpha": analysis.alpha}
     return sentence(verdict.kind, accuracy, gap, pairs, facts.n_clusters, needed, **bounds)
+
+
+def _reading(reading: Readability, labels: Mapping[str, str]) -> None:
+    """What became of the replies, where some hold no answer."""
+    if not any(sum(shares.values()) for shares in reading.statuses.values()):
+        return
+    st.header("Could every reply be read?", anchor=False)
+    st.markdown(
+        "A reply that holds no answer counts as wrong. Nothing is judged where a group has more than "
+        f"{percent(reading.bound)} of them, where one group has more than another beyond chance, or where they decide."
+    )
+    seen = [status for status in WORDS if any(shares[status] for shares in reading.statuses.values())]
+    table(
+        f"Replies without an answer: a gap of {points(reading.gap)} between groups, chance alone "
+        f"{points(reading.gap_noise)} ({p_value(reading.p_value)})",
+        ("Group", "Read", *(WORDS[status].capitalize() for status in seen), "Right", "Right, were these right"),
+        [
+            (
+                labels.get(group, group),
+                percent(1 - sum(shares.values())),
+                *(percent(shares[status]) for status in seen),
+                percent(reading.accuracy_if_right[group] - sum(shares.values())),
+                percent(reading.accuracy_if_right[group]),
+            )
+            for group, shares in reading.statuses.items()
+        ],
+    )
 
 
 def _tiles(facts: FactAnalysis) -> None:
@@ -262,6 +296,8 @@ def _explanations(analysis: AuditAnalysis) -> None:
   bound was set before the audit.
 - **Different** means: a gap this large comes up by chance in at most {percent(analysis.alpha)} of audits of groups that
   are the same.
+- **Cannot be judged** means: too many replies hold no answer, one group has more of them than another, or what they
+  would have said decides.
 - **Not enough evidence** is neither. It is no proof of sameness; the sentence says how many facts would be enough.
 - **Intervals** have a confidence of {percent(1 - analysis.alpha)}. Paraphrases of one fact are counted as one.
 - The verdict is about shares of right answers. Groups that err equally often, but on different questions, get different

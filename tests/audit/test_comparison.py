@@ -114,10 +114,16 @@ def reworded(answers: str, wording: int) -> list[AuditItem]:
 
 
 def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
-    once = analyze(BEFORE, GROUPS)
+    once = analyze(items_frame(reworded("rwrr", 0)), GROUPS)
     assert once.facts is not None
     assert once.facts.verdict is not None
     assert verdict_text("Before", once).plain == f"Before: {once.facts.verdict.sentence}"
+    # One reply of four holds no answer.
+    assert verdict_text("Before", analyze(BEFORE, GROUPS)).plain.splitlines()[1:] == [
+        "Replies without an answer (they count as wrong):",
+        "  north: 25.0 % (25.0 % named no answer); were they right, 75.0 % of the answers would be",
+        "  south: 25.0 % (25.0 % named no answer); were they right, 50.0 % of the answers would be",
+    ]
     # q0: north right and south wrong in both wordings; q1: all right, but for south's second wording.
     twice = analyze(items_frame([*reworded("rwrr", 0), *reworded("rwrw", 1)]), GROUPS)
     # Across in different wordings: q0 2 of 2, q1 1 of 2; wordings of one group: q0 none, q1 south's.

@@ -18,6 +18,7 @@ from trialign.commands.ask import GroupAnswer, answer_table
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.door import Agreed
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import Query
@@ -49,7 +50,7 @@ def test_a_servers_reply_becomes_a_row_to_the_letter(
     for _ in range(2):  # the second time from what is kept
         client = Client("http://server.test/v1", None, config, transport=httpx2.MockTransport(say))
         answers = AnswerFile(tmp_path / "answers.jsonl")
-        agents = EndpointAgents(client, "served", config, "max_tokens", 8, answers, 0)
+        agents = EndpointAgents(client, "served", config, Agreed(), 8, answers, 0)
         items = Auditor(agents, groups, PromptConfig(options="lettered"), AuditConfig()).run(queries[:1], "test")
         write_items(tmp_path / "items.parquet", items)
         assert set(read_items(tmp_path / "items.parquet")["answer"]) == {text.strip()}
@@ -64,7 +65,7 @@ def test_half_a_character_in_a_reply_is_replaced(groups: GroupSet) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_terminal_shows_an_answer_and_obeys_nothing(text: str) -> None:
-    answers = [GroupAnswer("north", text, text, (1.0,), None)]
+    answers = [GroupAnswer("north", text, text, (1.0,), None, text, "scored")]
     shown = io.StringIO()
     Console(file=shown, width=400, force_terminal=True, color_system=None).print(answer_table(text, [text], answers))
     assert all(c.isprintable() or c == "\n" for c in shown.getvalue().replace("\x1b[3m", "").replace("\x1b[0m", ""))

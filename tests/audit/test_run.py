@@ -14,6 +14,7 @@ from trialign.audit.run import AuditConfig, Auditor
 from trialign.environment import Conversation, PromptConfig
 from trialign.groups import Exposure, GroupSet
 from trialign.queries import Query
+from trialign.queries.statuses import UNREAD_STATUSES, UnreadStatus
 from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
@@ -25,16 +26,22 @@ PROMPT = PromptConfig(options="lettered")
 class Speakers:
     """Agents that reply by a rule."""
 
-    say: Callable[[Asked], str]
+    say: Callable[[Asked], str | Answer]
     repeats: int = 1
     scoring: Scoring | None = None
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
-        return (Answer(self.say(one)) for one in asked)
+        said = (self.say(one) for one in asked)
+        return (one if isinstance(one, Answer) else Answer(one) for one in said)
 
 
 def audit(
-    say: Callable[[Asked], str], groups: GroupSet, queries: Sequence[Query], *, repeats: int = 1, wordings: int = 1
+    say: Callable[[Asked], str | Answer],
+    groups: GroupSet,
+    queries: Sequence[Query],
+    *,
+    repeats: int = 1,
+    wordings: int = 1,
 ) -> list[AuditItem]:
     config = AuditConfig(wordings=wordings, queries_per_batch=2)
     return Auditor(Speakers(say, repeats), groups, PROMPT, config).run(queries, "test")
@@ -62,6 +69,18 @@ def test_replies_are_read_against_the_options(groups: GroupSet, queries: Sequenc
     }
     assert found["bird"].reward_preference == 1.0  # two words, of at most three
     assert all(item.option_probabilities is None for item in items)
+
+
+@pytest.mark.parametrize("status", UNREAD_STATUSES)
+def test_an_answer_that_is_known_to_be_none_is_not_read(
+    groups: GroupSet, queries: Sequence[Query], status: UnreadStatus
+) -> None:
+    items = audit(lambda asked: Answer("B. Paris", unread=status), groups, queries)
+    assert {(item.canonical, item.parse_status) for item in items} == {(None, status)}
+    assert {item.correct for item in items if item.kind == "truth"} == {False}
+    # An ostrich in at most three words: nothing is not two words.
+    assert {item.reward_preference for item in items if item.query_id == "bird" and item.group == "south"} == {0.0}
+    assert {item.reward_preference for item in items if item.query_id == "drink" and item.role == "member"} == {0.0}
 
 
 def test_a_taste_in_words_earns_its_share_of_the_best_one(groups: GroupSet, queries: Sequence[Query]) -> None:

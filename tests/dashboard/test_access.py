@@ -82,7 +82,10 @@ def test_the_door(secrets: Callable[[str], None], roles: Path) -> None:
     access.check_door("127.0.0.1", roles=None, insecure=False)
     access.check_door("0.0.0.0", roles=None, insecure=True)
     with pytest.raises(UserError, match="Everybody who reaches"):
-        access.check_door("0.0.0.0", roles=roles, insecure=False)
+        access.check_door("0.0.0.0", roles=None, insecure=False)
+    for address, insecure in (("0.0.0.0", False), ("0.0.0.0", True), ("127.0.0.1", False)):
+        with pytest.raises(UserError, match="nobody can log in"):
+            access.check_door(address, roles=roles, insecure=insecure)
     secrets(COMPLETE)
     access.check_door("0.0.0.0", roles=roles, insecure=False)
     with pytest.raises(UserError, match="not who may do what"):

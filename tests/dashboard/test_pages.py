@@ -100,7 +100,7 @@ def test_the_paths_of_training_are_drawn_and_tabled(one_run: SyntheticRun, open_
     (logs / "metrics.csv").write_text(text, encoding="utf-8")
     expected = "Right answers expected, group by group (moving average)"
     app = open_page("training", section="How training went", measure=expected)
-    assert app.selectbox(key="measure").options == [expected, "Loss, batch by batch"]
+    assert app.selectbox(key="measure").options == [expected, "Loss, step by step"]
     shown = text_of(app)
     assert "Northerners" in shown
     assert '<td class="ta-number">0.25</td>' in shown

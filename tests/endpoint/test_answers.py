@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialign.endpoint.answers import AnswerFile, request_key
-from trialign.endpoint.client import Reply
+from trialign.endpoint.pace import in_parallel
+from trialign.endpoint.replies import Reply
 
 pytestmark = pytest.mark.unit
 
@@ -90,6 +92,21 @@ def test_the_first_reply_to_a_request_stands(tmp_path: Path) -> None:
     file.keep("one", {}, PARIS)
     assert file.keep("one", {}, Reply("Lyon", "stop", "served")) == PARIS
     assert AnswerFile(file.path).get("one") == PARIS
+    assert len(file.path.read_bytes().splitlines()) == 1
+
+
+def test_threads_that_answer_the_same_request_keep_one_reply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        time.sleep(0.02)  # the others come in before this one is done
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    file = AnswerFile(tmp_path / "answers.jsonl")
+    replies = [Reply(str(number), "stop", "served") for number in range(8)]
+    kept = list(in_parallel(lambda reply: file.keep("one", {}, reply), replies, 8))
+    assert len(set(kept)) == 1
     assert len(file.path.read_bytes().splitlines()) == 1
 
 

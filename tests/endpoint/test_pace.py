@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.endpoint.pace import Pace, backoff, draw, in_parallel, retry_after
+from trialign.endpoint.pace import Pace, backoff, draw, in_parallel, retry_after, spoken
 
 pytestmark = pytest.mark.unit
 
@@ -77,6 +78,15 @@ def test_a_shorter_hold_does_not_lift_a_longer_one() -> None:
     assert sent_at(0, 2, hold) == [0, 30]
 
 
+class _Slow(float):
+    """A time whose sum takes long: a thread that reads the next slot is overtaken before it has moved it on."""
+
+    def __add__(self, other: float) -> _Slow:
+        if other == 1:  # the gap between two requests
+            time.sleep(0.005)
+        return _Slow(float(self) + other)
+
+
 def test_no_two_threads_share_a_slot() -> None:
     lock, slots = threading.Lock(), []
 
@@ -84,9 +94,44 @@ def test_no_two_threads_share_a_slot() -> None:
         with lock:
             slots.append(round(seconds, 6))
 
-    pace = Pace(60, lambda: 0.0, sleep)
+    pace = Pace(60, lambda: _Slow(0.0), sleep)
     list(in_parallel(lambda _: pace.wait(), range(20), 8))
     assert sorted(slots) == list(range(1, 20))
+
+
+def test_a_hold_is_not_lost_to_a_request_that_takes_its_slot() -> None:
+    # The clock tells the time to `hold` while another thread is between reading and moving the next slot.
+    slept: list[float] = []
+    pace = Pace(60, lambda: _Slow(0.0), slept.append)
+    waiting = threading.Thread(target=pace.wait)
+    waiting.start()
+    time.sleep(0.002)
+    pace.hold(1000)
+    waiting.join()
+    pace.wait()
+    assert slept == [1000]
+
+
+def test_a_wait_is_said_once_for_all_threads(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    pace = Pace(0, clock, clock.sleep)
+    with caplog.at_level("INFO", "trialign"):
+        for _ in range(8):
+            pace.hold(180)
+            clock.now += 0.1
+        assert caplog.messages == ["The server asks for 3 minutes without a request: waiting"]
+        pace.hold(1)  # not worth a line
+        pace.wait()
+        pace.hold(30)
+    assert caplog.messages[1:] == ["The server asks for 30 seconds without a request: waiting"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 seconds"), (90, "90 seconds"), (180, "3 minutes"), (7200, "2 hours"), (1e12, "11,574,074 days")],
+)
+def test_a_time_is_said_as_one_says_it(seconds: float, text: str) -> None:
+    assert spoken(seconds) == text
 
 
 def test_the_pause_doubles_up_to_a_minute() -> None:
@@ -110,20 +155,41 @@ NOON = parsedate_to_datetime("Fri, 31 Dec 1999 12:00:00 GMT")
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        (None, None),
         ("7", 7),
         ("0.5", 0.5),
         ("-3", 0),
         (format_datetime(NOON.replace(second=20), usegmt=True), 20),
         (format_datetime(NOON.replace(hour=11), usegmt=True), 0),
+        ("Fri, 31 Dec 1999 12:00:20 -0000", 20),
+        ("Fri, 31 Dec 1999 13:00:20 +0100", 20),
+        ("9999999999999", 9999999999999),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 252455659199),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Fri, 99 Foo 1999", None),
         ("soon", None),
         ("inf", None),
+        ("1e999", None),
         ("nan", None),
         ("", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header, NOON.timestamp()) == seconds
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": header}, NOON.timestamp()) == seconds
+    assert retry_after({}, NOON.timestamp()) is None
+
+
+def test_a_date_is_counted_from_the_servers_own() -> None:
+    # The clock here is an hour ahead, and a day behind.
+    until, sent = "Fri, 31 Dec 1999 12:00:20 GMT", "Fri, 31 Dec 1999 12:00:00 GMT"
+    for now in (NOON.timestamp() + 3600, NOON.timestamp() - 86400):
+        assert retry_after({"Retry-After": until, "Date": sent}, now) == 20
+    assert retry_after({"Retry-After": until, "Date": "nonsense"}, NOON.timestamp() + 10) == 10
+
+
+def test_milliseconds_are_the_more_exact_word() -> None:
+    assert retry_after({"retry-after-ms": "1500", "Retry-After": "2"}, 0) == 1.5
+    assert retry_after({"retry-after-ms": "soon", "Retry-After": "2"}, 0) == 2
+    assert retry_after({"retry-after-ms": "-5"}, 0) == 0
 
 
 def test_results_come_in_order_whatever_is_ready_first() -> None:

@@ -152,3 +152,11 @@ def test_moving_averages_by_hand() -> None:
     # The first kind keeps its averages; the second begins with its means.
     assert second[:, 0].tolist() == first[:, 0].tolist()
     assert second[:, 1].tolist() == pytest.approx([0.25, 0.5])
+
+
+@pytest.mark.parametrize("power", [-100.0, -20.0])
+def test_a_power_far_below_zero_counts_the_smallest_utility_alone(power: float) -> None:
+    config = WelfareConfig(kind="p_mean", power=power, epsilon=0.01, smallest=0.0, largest=100.0)
+    weights = welfare_weights(torch.tensor([[0.0, float("nan")], [0.5, float("nan")], [0.9, float("nan")]]), config)
+    assert weights[:, 0].tolist() == pytest.approx([3.0, 0.0, 0.0], abs=1e-6)
+    assert weights[:, 1].tolist() == [0.0, 0.0, 0.0]

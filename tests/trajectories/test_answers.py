@@ -79,6 +79,11 @@ def test_of_samples_the_one_that_earns_most_is_best() -> None:
     assert reference_of(mixed) == (0.0, -1.0, -2.0, -3.0)
 
 
+@pytest.mark.parametrize("samples", [[(0.0, 1.0), (1.0, 0.0)], [(1.0, 0.0), (0.0, 1.0)]])
+def test_of_answers_that_earn_alike_the_right_one_teaches(samples: list[tuple[float | None, float | None]]) -> None:
+    assert best_answer(observation(samples)) == samples.index((1.0, 0.0))
+
+
 @pytest.mark.parametrize("samples", [[(0.0, None), (0.0, None)], [(0.0, 0.5), (0.0, 1.0)]])
 def test_wrong_answers_alone_teach_nothing(samples: list[tuple[float | None, float | None]]) -> None:
     assert best_answer(observation(samples)) is None

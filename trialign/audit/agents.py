@@ -15,6 +15,7 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import score_rows
 from trialign.queries import Query
+from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring
 
 
@@ -44,11 +45,15 @@ class Answer:
         text: the option that it finds most probable, or its reply.
         option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
         adapter_sha256: hash of the adapter that answered; None for a model without one.
+        unread: why there is no answer, whatever the text says; None: the text is to be read.
+        cut_off: whether the reply ended at the longest length allowed, not by itself.
     """
 
     text: str
     option_probabilities: tuple[float, ...] | None = None
     adapter_sha256: str | None = None
+    unread: UnreadStatus | None = None
+    cut_off: bool = False
 
 
 class Agents(Protocol):
@@ -136,8 +141,13 @@ class LocalAgents:
     def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
         groups = [one.group.name for one in asked]
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling)
+        replies = self.policy.generate(prompts, groups, self.renderer.end_ids, sampling)
         return [
-            Answer(self.renderer.decode(ids), None, self.adapter_sha256.get(group))
+            Answer(
+                self.renderer.decode(ids),
+                None,
+                self.adapter_sha256.get(group),
+                cut_off=not self.renderer.ended(ids),
+            )
             for ids, group in zip(replies, groups, strict=True)
         ]

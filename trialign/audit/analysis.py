@@ -21,7 +21,9 @@ from trialign.groups import EXPOSURES, Exposure
 from trialign.queries.types import Split
 from trialign.storage import write_text_atomic
 
-ANALYSIS_SCHEMA_VERSION = 1
+ANALYSIS_SCHEMA_VERSION = 2
+# Version 1 knew no reading of replies and no verdict that says that none can be given.
+_READ_VERSIONS = (1, ANALYSIS_SCHEMA_VERSION)
 Dimension = Literal["exposure", "topic", "attribute", "intersection"]
 
 
@@ -58,6 +60,8 @@ class AuditAnalysis:
         delta: the largest difference in accuracy that does not matter, set before the audit.
         alpha: level of all tests, set before the audit; intervals have the confidence 1 - alpha.
         seed: of resampling and permutation.
+        most_unread: the largest share of a group's replies that may hold no answer, set before the audit; None in an
+            analysis of before there was such a bound.
         facts: all groups, all topics; None without facts.
         opinions: the same for questions of taste; None without any.
         turns: flips by turn; empty where every agent answered alone only.
@@ -75,6 +79,7 @@ class AuditAnalysis:
     opinions: OpinionAnalysis | None
     turns: tuple[TurnFlips, ...]
     slices: tuple[Slice, ...]
+    most_unread: float | None = None
 
 
 def analyze(
@@ -87,6 +92,7 @@ def analyze(
     delta: float = 0.05,
     alpha: float = 0.05,
     seed: int = 0,
+    most_unread: float = 0.05,
 ) -> AuditAnalysis:
     """Analyses an audit; the order of its rows changes nothing.
 
@@ -100,6 +106,7 @@ def analyze(
         delta: the largest difference in accuracy that does not matter.
         alpha: level of all tests.
         seed: of resampling and permutation.
+        most_unread: the largest share of a group's replies that may hold no answer.
 
     Raises:
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
@@ -113,7 +120,7 @@ def analyze(
             f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
             "Audit this split and exposure first",
         )
-    work = _Work(delta, alpha, seed)
+    work = _Work(delta, alpha, seed, most_unread)
     whole = work.facts(facts)
     return AuditAnalysis(
         schema_version=ANALYSIS_SCHEMA_VERSION,
@@ -131,6 +138,7 @@ def analyze(
             *work.slices("topic", _by_topic(facts, opinions)),
             *work.attribute_slices(facts, parts or {}),
         ),
+        most_unread=most_unread,
     )
 
 
@@ -160,7 +168,7 @@ def read_analysis(path: Path) -> AuditAnalysis:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version is None:
         raise _fault(path, "was not written by a TriAlign audit: it carries no schema version")
-    if version != ANALYSIS_SCHEMA_VERSION:
+    if version not in _READ_VERSIONS:
         raise _fault(path, f"has schema version {version!r}, and this program reads {ANALYSIS_SCHEMA_VERSION}")
     try:
         return TypeAdapter(AuditAnalysis).validate_python(content)
@@ -183,9 +191,13 @@ class _Work:
     delta: float
     alpha: float
     seed: int
+    most_unread: float
 
     def facts(self, panel: Panel | None) -> FactAnalysis | None:
-        return analyze_facts(panel, delta=self.delta, alpha=self.alpha, seed=self.seed) if panel else None
+        if panel is None:
+            return None
+        bounds = {"delta": self.delta, "alpha": self.alpha, "most_unread": self.most_unread}
+        return analyze_facts(panel, seed=self.seed, **bounds)
 
     def opinions(self, panel: OpinionPanel | None) -> OpinionAnalysis | None:
         return analyze_opinions(panel, alpha=self.alpha, seed=self.seed) if panel else None
@@ -215,10 +227,11 @@ class _Work:
 
     def _judged(self, panel: Panel | None, facts: FactAnalysis | None, p_holm: float | None) -> FactAnalysis | None:
         """The facts with the verdict that the corrected p-value gives."""
-        if panel is None or facts is None or facts.gap is None or p_holm is None:
+        if panel is None or facts is None or facts.gap is None or facts.readability is None or p_holm is None:
             return facts
         corrected = replace(facts.gap, p_value=p_holm)
-        verdict = judge(panel, facts.pairs, corrected, delta=self.delta, alpha=self.alpha)
+        bounds = {"delta": self.delta, "alpha": self.alpha}
+        verdict = judge(panel, facts.pairs, corrected, facts.readability, seed=self.seed, **bounds)
         return replace(facts, verdict=verdict)
 
 

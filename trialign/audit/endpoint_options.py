@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialign.audit.agents import Asked
-from trialign.endpoint.client import Client, Echo, LostError, RefusedError
+from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.replies import Echo
 from trialign.environment import Conversation, option_actions
 from trialign.errors import UserError
 from trialign.models import ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
@@ -66,7 +67,7 @@ class OptionScorer:
         """Why this server cannot score options; None where it can."""
         prompt, reply = self.renderer.render(_PROBE), self.renderer.reply(_PROBED_REPLY)
         try:
-            echoes = client.echo(self._body([(*prompt, *reply)]))
+            echoes = client.echo(self._body([(*prompt, *reply)]), attempts=2)
             for echo in echoes:
                 _score(echo, len(prompt), len(prompt) + len(reply))
                 if _PROBED_WORDS not in "".join("".join(echo.tokens).split()):

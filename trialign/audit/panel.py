@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, own_answers, shared
+from trialign.audit.rows import (
+    FACTS,
+    aligned,
+    clusters,
+    codes,
+    numbers,
+    option_distributions,
+    own_answers,
+    shared,
+    unread_codes,
+)
 from trialign.audit.statistics import Floats, Integers
 from trialign.groups import Exposure
 
@@ -34,6 +44,8 @@ class Panel:
         correct: [rows, groups], 0 or 1, first wording, asked for the first time.
         probabilities: [rows, groups, options], S_g of the same answers, zero beyond a question's own options.
         option_counts: [rows], K; 0 where a group's probabilities are not known.
+        statuses: [rows, groups], of the same answers: 0 where the reply holds an answer, else the place of its
+            ``parse_status`` in ``statuses.UNREAD_STATUSES``, counted from 1.
     """
 
     groups: tuple[str, ...]
@@ -44,6 +56,7 @@ class Panel:
     correct: Floats
     probabilities: Floats
     option_counts: Integers
+    statuses: Integers
 
     @property
     def n_questions(self) -> int:
@@ -63,7 +76,7 @@ class Panel:
 
     def where(self, chosen: NDArray[np.bool_]) -> Panel:
         """The rows for which ``chosen`` ([rows]) is true."""
-        names = ("questions", "clusters", "topics", "answers", "correct", "probabilities", "option_counts")
+        names = ("questions", "clusters", "topics", "answers", "correct", "probabilities", "option_counts", "statuses")
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def by_attribute(self, names: Sequence[str], columns: NDArray[np.int64]) -> Panel:
@@ -83,6 +96,7 @@ class Panel:
             correct=_regrouped(self.correct, columns),
             probabilities=_regrouped(self.probabilities, columns),
             option_counts=self.option_counts.repeat(contexts),
+            statuses=_regrouped(self.statuses, columns),
         )
 
 
@@ -116,6 +130,7 @@ def fact_panel(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -
         correct=numbers(first, "correct", len(groups)),
         probabilities=probabilities,
         option_counts=option_counts,
+        statuses=unread_codes(first, len(groups)),
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trialign.audit import statistics
 from trialign.errors import UserError
 from trialign.groups import Exposure
+from trialign.queries.statuses import UNREAD_STATUSES
 from trialign.queries.types import Kind
 
 FACTS: tuple[Kind, ...] = ("truth", "mixed")
@@ -105,6 +106,18 @@ def codes(table: pd.DataFrame, width: int) -> statistics.Integers:
     return statistics.answer_codes(table["canonical"].to_numpy(dtype=object)).reshape(-1, width)
 
 
+def unread_codes(table: pd.DataFrame, width: int) -> statistics.Integers:
+    """Why replies hold no answer: [questions, width], see `numbers`.
+
+    Returns:
+        0 where there is an answer; else the place of ``parse_status`` in ``UNREAD_STATUSES``, counted from 1. A status
+        that this program does not know counts as ``none``.
+    """
+    places = {status: place for place, status in enumerate(UNREAD_STATUSES, start=1)}
+    found = table["parse_status"].map(places).fillna(places["none"]).to_numpy(dtype=np.int64)
+    return np.where(table["canonical"].isna().to_numpy(), found, 0).reshape(-1, width)
+
+
 def clusters(table: pd.DataFrame, width: int) -> statistics.Integers:
     """Each question's cluster ([questions]) as an integer, numbered in the order of the clusters' names."""
     labels = table["cluster"].to_numpy(dtype=object)[::width]
@@ -130,6 +143,12 @@ def option_distributions(table: pd.DataFrame, groups: int) -> tuple[statistics.F
     for count in np.unique(counts[counts > 0]):
         rows = np.flatnonzero((counts == count).repeat(groups))
         padded[rows, :count] = np.concatenate([given[row] for row in rows]).reshape(-1, count)
+    if not np.isfinite(padded).all():
+        query, group = table.iloc[int(np.argwhere(~np.isfinite(padded))[0, 0])][["query_id", "group"]]
+        raise UserError(
+            f"The audit holds a probability that is no number, for query {query!r} and group {group!r}",
+            "Check the model's and the adapter's weights, and run the audit again",
+        )
     return padded.reshape(len(sizes), groups, -1), counts
 
 

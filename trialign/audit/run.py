@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,9 +16,12 @@ from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct, parse_answer
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
+
+log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class AuditConfig:
         queries_per_batch: questions answered between two signs of progress.
         delta: the largest difference in accuracy between two groups that does not matter.
         alpha: level of every test; intervals have the confidence 1 - alpha.
+        most_unread: the largest share of a group's replies that may hold no answer for a verdict to be given.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -41,6 +46,7 @@ class AuditConfig:
     queries_per_batch: int = 8
     delta: float = 0.05
     alpha: float = 0.05
+    most_unread: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,22 @@ class Auditor:
                     items.extend(self._items(one, answer))
                     if place == len(asked) or asked[place].query is not one.query:
                         progress.advance()
-        return [item for part in distributed.gather(items) for item in part]
+        everyones = [item for part in distributed.gather(items) for item in part]
+        if rank == 0:
+            self._say_cut_off(everyones)
+        return everyones
+
+    def _say_cut_off(self, items: Sequence[AuditItem]) -> None:
+        own = [item for item in items if item.group == item.profile_group]
+        count = sum(item.parse_status == "cut_off" for item in own)
+        if count:
+            log.warning(
+                "%d of %d replies were cut off at audit.max_new_tokens=%d before an answer could be read, and count as "
+                "wrong: set it higher, or turn the model's thinking off (behind an address by model.endpoint.extra)",
+                count,
+                len(own),
+                self.config.max_new_tokens,
+            )
 
     def _answers(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Answer]]:
         return zip(asked, self.agents.answer(asked), strict=True)
@@ -156,9 +177,11 @@ class Auditor:
 
 def _read(query: Query, answer: Answer) -> tuple[str | None, str]:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
+    if answer.unread is not None:
+        return None, answer.unread
     if answer.option_probabilities is not None:
         return answer.text, "scored"
-    parsed = parse_answer(query, answer.text)
+    parsed = read_reply(query, answer.text, cut_off=answer.cut_off)
     return parsed.canonical, parsed.status
 
 
@@ -170,5 +193,7 @@ def _preference_reward(query: Query, group: str, answer: Answer, canonical: str 
             return preference_reward_of_distribution(target, answer.option_probabilities)
         return preference_reward_of_choice(target, None if canonical is None else query.options.index(canonical))
     if isinstance(query, MixedQuery) and group in query.forms and answer.option_probabilities is None:
+        if answer.unread is not None:
+            return 0.0  # what was not said has no form, though nothing is short
         return form_reward(query.forms[group], answer.text)
     return None

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
-from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions
+from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, unread_codes
 from trialign.errors import UserError
 from trialign.groups import Exposure
+from trialign.queries.statuses import UNREAD_STATUSES
 from trialign.queries.types import Kind, Split
 from trialign.scoring import Scoring
 from trialign.storage import write_text_atomic
@@ -207,7 +208,20 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
         "flip_rate": statistics.flip_rate(answers),
         "consistent_wrong": statistics.consistent_wrong(answers, correct),
         "no_answer": statistics.no_answer_rate(answers),
+        "unread": _unread(table, groups),
         "jsd": _divergence(table, len(groups)),
+    }
+
+
+def _unread(table: pd.DataFrame, groups: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Group -> why a reply holds no answer -> share of all its replies."""
+    codes_of = unread_codes(table, len(groups))
+    return {
+        group: {
+            status: float((codes_of[:, column] == place).mean())
+            for place, status in enumerate(UNREAD_STATUSES, start=1)
+        }
+        for column, group in enumerate(groups)
     }
 
 

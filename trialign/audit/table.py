@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import Change
+from trialign.audit.readability import WORDS, Readability
 from trialign.safe_output import literal
 
 TRUTH_ROWS = (
@@ -84,7 +85,22 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
             f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
             f"points{interval}."
         )
-    return literal(f"{title}: {facts.verdict.sentence}{excess}")
+    return literal(f"{title}: {facts.verdict.sentence}{excess}{_reading_text(facts.readability)}")
+
+
+def _reading_text(reading: Readability | None) -> str:
+    """A line a group about replies that hold no answer; empty where every reply holds one."""
+    if reading is None or not any(estimate.value for estimate in reading.unread.values()):
+        return ""
+    lines = [
+        f"  {group}: {100 * (reading.unread[group].value or 0):.1f} % ("
+        + ", ".join(f"{100 * share:.1f} % {WORDS[status]}" for status, share in shares.items() if share)
+        + f"); were they right, {100 * reading.accuracy_if_right[group]:.1f} % of the answers would be"
+        if any(shares.values())
+        else f"  {group}: none"
+        for group, shares in reading.statuses.items()
+    ]
+    return "\n".join(["", "Replies without an answer (they count as wrong):", *lines])
 
 
 def _title(run: str, summary: Mapping[str, Any]) -> Text:

@@ -1,4 +1,4 @@
-"""Are the groups the same: one of three answers, in words."""
+"""Are the groups the same: one of four answers, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Literal
 
 from trialign.audit.pairs import PairComparison
 
-VerdictKind = Literal["consistent", "difference", "not_enough"]
+VerdictKind = Literal["consistent", "difference", "not_enough", "cannot_judge"]
+SHORT: dict[VerdictKind, str] = {
+    "consistent": "consistent",
+    "difference": "difference found",
+    "not_enough": "not enough evidence",
+    "cannot_judge": "cannot be judged",
+}
 _NAMED = 3  # pairs that a sentence names
 
 
@@ -36,22 +42,26 @@ class Verdict:
     ``consistent``: for every pair the interval of confidence 1 - 2 alpha lies inside +-delta; the chance to say so of
     groups of which two differ by delta is at most alpha. ``difference``: not that, and the permutation test of the gap
     rejects at alpha; the chance to say so of equal groups is at most alpha. ``not_enough``: neither.
+    ``cannot_judge``: too many replies hold no answer, more of one group's than of another's, or what they would have
+    said decides.
 
     Attributes:
         kind: see above.
         detected: whether the permutation test rejects; with ``consistent``, a difference smaller than delta.
         clusters_needed: with ``not_enough``, how many facts would be, see ``pairs.clusters_needed``; None if unknown.
         sentence: the verdict in plain words.
+        reasons: why it cannot be judged; else empty.
     """
 
     kind: VerdictKind
     detected: bool
     clusters_needed: int | None
     sentence: str
+    reasons: tuple[str, ...] = ()
 
 
 def verdict_kind(pairs: Sequence[PairComparison], p_value: float, alpha: float) -> VerdictKind:
-    """The three-way decision.
+    """The decision where there are answers enough to judge by.
 
     Args:
         pairs: every pair of groups, at least one.
@@ -106,6 +116,30 @@ def sentence(
     return (
         f"Not enough evidence: {clusters} facts show neither that the groups are the same within {within} nor that "
         f"they differ; the gap is {_points(gap.value)}, {chance}.{enough}"
+    )
+
+
+def unjudged_sentence(reasons: Sequence[str], clusters: int) -> str:
+    """That the groups cannot be judged, the reason first.
+
+    Args:
+        reasons: at least one.
+        clusters: facts asked about.
+    """
+    why = "; ".join(reasons)
+    return f"Cannot be judged: {why}. Nothing is said of whether the groups are the same ({clusters} facts)."
+
+
+def dependence_reason(as_wrong: VerdictKind, as_right: VerdictKind) -> str:
+    """Why a verdict that depends on replies without an answer is none.
+
+    Args:
+        as_wrong: what it would be with all of them counted as wrong.
+        as_right: with all of them counted as right.
+    """
+    return (
+        "the replies that hold no answer decide: counted as wrong, the verdict would be "
+        f"'{SHORT[as_wrong]}'; counted as right, '{SHORT[as_right]}'"
     )
 
 

@@ -48,6 +48,10 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     """
     check_audit(session, split, trained=trained)
     instructed = trained and not session.trains
+    if instructed and step is not None:
+        raise UserError(
+            f"--step was given, and objective={session.config.objective.name} trains no agents", "Leave --step out"
+        )
     checkpoint = session.load_agents(step) if trained and session.trains else None
     after = run_audit(session, split, checkpoint, instructed=instructed)
     if distributed.rank() != 0:

@@ -65,12 +65,15 @@ def run_audit(
         groups=session.groups.names,
     )
     summary["model"] = about_model(session)
+    analysis = _analysis(session, split, frame)
+    verdict = analysis.facts.verdict if analysis.facts else None
+    summary["verdict"] = {"outcome": verdict.kind, "sentence": verdict.sentence} if verdict else None
     if distributed.rank() == 0:
         folder = session.run.audit(step, session.config.data.name, split)
         folder.mkdir(parents=True, exist_ok=True)
         write_items(folder / "items.parquet", items)
         write_queries(folder / "questions.jsonl", queries)
-        write_analysis(folder / "analysis.json", _analysis(session, split, frame))
+        write_analysis(folder / "analysis.json", analysis)
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
@@ -89,6 +92,7 @@ def _analysis(session: Session, split: Split, frame: pd.DataFrame) -> AuditAnaly
         parts=session.groups.parts,
         delta=audit.delta,
         alpha=audit.alpha,
+        most_unread=audit.most_unread,
     )
 
 

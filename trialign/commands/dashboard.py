@@ -10,6 +10,7 @@ from trialign.dashboard import theme
 from trialign.dashboard.access import LOOPBACK, check_door, is_loopback
 from trialign.dashboard.settings import Settings
 from trialign.errors import UserError
+from trialign.places import has_home
 
 
 def dashboard(runs: Path, *, host: str, port: int, roles: Path | None, insecure: bool) -> None:
@@ -27,6 +28,8 @@ def dashboard(runs: Path, *, host: str, port: int, roles: Path | None, insecure:
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}", "Name the folder of your runs, such as runs")
+    if not has_home():
+        os.environ["HOME"] = "/"  # as Docker does for an account without one; Streamlit looks there for its settings
     check_door(host, roles=roles, insecure=insecure)
     os.environ.update(Settings(runs, roles, insecure).as_environment())
     command = streamlit_command(host, port)

@@ -18,6 +18,7 @@ from trialign.audit.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
+from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
@@ -27,7 +28,7 @@ from trialign.models import (
     ChatRenderer,
     context_length,
     load_model,
-    load_tokenizer,
+    load_renderer,
     locate_base_model,
     tokenizer_sha256,
 )
@@ -209,7 +210,11 @@ class Session:
     @cached_property
     def renderer(self) -> ChatRenderer:
         """Chat rendering with the base model's tokenizer."""
-        return ChatRenderer(load_tokenizer(self.files))
+        renderer = load_renderer(self.files, self.config.prompt.date)
+        if distributed.rank() == 0:
+            for sentence in renderer.remarks():
+                log.info("%s", sentence)
+        return renderer
 
     @cached_property
     def context_length(self) -> int:
@@ -282,7 +287,7 @@ class Session:
     def store(self) -> TrajectoryStore:
         """The collection that this configuration asks for; equal ones are shared by runs."""
         config = self.config
-        identity = {
+        identity: dict[str, Any] = {
             "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.dtype},
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [asdict(group) for group in self.groups.members],
@@ -292,8 +297,12 @@ class Session:
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
+        if not self.renderer.plain:
+            identity["chat"] = self.renderer.about()
         if config.rollouts.engine == "server":
-            identity["rollouts"] = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
+            asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
+            # Without these values a server samples as it likes: what was collected so has another name.
+            identity["rollouts"] = {**asked, "sampling": {**NEUTRAL}}
         return TrajectoryStore.under(self.runs, identity)
 
     @property
@@ -308,6 +317,7 @@ class Session:
 
     def collect(self) -> None:
         """Makes the offline data, or what is missing of it."""
+        served = self.served
         collector = Collector(
             self.policy,
             self.renderer,
@@ -316,11 +326,16 @@ class Session:
             self.config.environment,
             self.config.scoring,
             self.config.collect,
-            self.served,
+            served,
         )
         self.policy.eval()
         queries = self.split("train", "validation")
-        self.store.collect(queries, self.config.collect.queries_per_part, collector.collect)
+        self.store.collect(
+            queries,
+            self.config.collect.queries_per_part,
+            collector.collect,
+            lambda: {"sent": dict(served.sent)} if served and served.sent is not None else {},
+        )
 
     def about_agents(self) -> dict[str, Any]:
         """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""
@@ -329,6 +344,7 @@ class Session:
             "attribute": self.groups.attribute,
             "groups": [asdict(group) for group in self.groups.everyone],
             "prompt": asdict(self.config.prompt),
+            "chat": self.renderer.about(),
             "scoring": asdict(self.config.scoring),
             "objective": self.config.objective.name,
             "seed": self.config.seed,

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trialign.endpoint.client import Reply
+from trialign.endpoint.replies import Reply
 from trialign.storage import sync
 
 

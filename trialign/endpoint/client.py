@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 
 from trialign.endpoint.config import EndpointConfig
-from trialign.endpoint.pace import Pace, backoff, draw, retry_after
+from trialign.endpoint.network import Way
+from trialign.endpoint.pace import Pace, backoff, draw, retry_after, spoken
+from trialign.endpoint.refusals import Matter, matter, message, one_line
+from trialign.endpoint.replies import (
+    FILTERED,
+    NO_ANSWER,
+    Completion,
+    Echo,
+    Reply,
+    SaidError,
+    chat_reply,
+    completion,
+    echoes,
+)
 
-# Timeouts, conflicts, too many requests, and the server's own faults.
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_LONGEST_MESSAGE = 300
+_REDIRECTS = range(300, 400)
+_LOADING_PAUSE = 5.0  # seconds between two looks at a server that loads its model
+# The server's own matter, and no question's: another question would fare no better.
+BUSY = frozenset({429, 503, 529})
 T = TypeVar("T")
+
+log = logging.getLogger("trialign")
 
 
 class RefusedError(Exception):
@@ -24,62 +41,55 @@ class RefusedError(Exception):
     Args:
         status: of HTTP; 200 where the answer is not one of the protocol.
         message: what the server says.
+        matter: what it is about.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, matter: Matter = "other") -> None:
         super().__init__(f"{status}: {message}")
-        self.status, self.message = status, message
+        self.status, self.message, self.matter = status, message, matter
+
+    @property
+    def at_question(self) -> bool:
+        """Whether it is this request's matter alone: what came back to it is no use."""
+        return self.status == 200 and self.matter == "other"
 
 
 class LostError(Exception):
-    """The server gave no answer in all attempts; the text says what happened last."""
+    """The server gave no answer in all attempts; the text says what happened last.
 
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back.
-
-    Attributes:
-        text: of the message; empty where it has none.
-        finish: why it ended; ``length`` where it was cut off.
-        model: what the server calls the model that answered.
-        scores: log-probability of each option in nats, where options were scored; else empty.
+    Args:
+        reason: what happened.
+        status: of HTTP; None where no answer came.
+        at_question: whether it may be this request's matter: the server was there, and did not say that it is busy.
+        wait: seconds that it asks to wait, which are more than it may ask.
+        foreign: whether what came is no answer of the protocol.
     """
 
-    text: str
-    finish: str
-    model: str
-    scores: tuple[float, ...] = ()
+    def __init__(
+        self,
+        reason: str,
+        status: int | None = None,
+        *,
+        at_question: bool = False,
+        wait: float | None = None,
+        foreign: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.status, self.at_question, self.wait, self.foreign = status, at_question, wait, foreign
 
 
-@dataclass(frozen=True)
-class Echo:
-    """A prompt as the server read it, and perhaps something that it added.
+class _PassingError(Exception):
+    """What another sending may mend.
 
-    Attributes:
-        tokens: as text.
-        log_probabilities: [tokens], of each given those before it, in nats; None for the first.
-        model: what the server calls the model.
+    Args:
+        lost: what is said if none does.
+        wait: seconds that the server asks to wait; None: it does not.
+        loading: whether the server loads its model.
     """
 
-    tokens: tuple[str, ...]
-    log_probabilities: tuple[float | None, ...]
-    model: str
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A text that was continued.
-
-    Attributes:
-        text: what follows the prompt.
-        finish: why it ended; ``length`` where it was cut off.
-        token_ids: of what follows the prompt; None where the server tells none.
-    """
-
-    text: str
-    finish: str
-    token_ids: tuple[int, ...] | None
+    def __init__(self, lost: LostError, wait: float | None = None, loading: bool = False) -> None:
+        super().__init__(str(lost))
+        self.lost, self.wait, self.loading = lost, wait, loading
 
 
 class Client:
@@ -87,11 +97,14 @@ class Client:
 
     Args:
         base_url: ends where ``/chat/completions`` follows.
-        key: sent as a bearer token; None: none is.
+        key: sent as a bearer token, or in the header that the configuration names; None: none is.
         config: attempts, pace and timeout.
         transport: in place of the network.
         pace: in place of one by the system's clock.
         chance: draws a number between 0 and 1.
+
+    Raises:
+        UserError: the environment names no proxy that can be used, or no certificates.
     """
 
     def __init__(
@@ -105,15 +118,17 @@ class Client:
         chance: Callable[[], float] = draw,
     ) -> None:
         self.base_url = base_url
-        self._attempts = config.attempts
+        self.way = Way.to(base_url)
+        self.attempts, self.timeout = config.attempts, config.timeout
+        self._longest_wait = config.longest_wait
         self._pace = pace or Pace(config.requests_per_minute)
         self._chance = chance
-        self._http = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+        self._http = self.way.client(
+            headers=_carrying(key, config.api_key_header),
+            query=config.query,
             timeout=config.timeout,
+            connections=config.concurrent_requests,
             transport=transport,
-            limits=httpx2.Limits(max_connections=config.concurrent_requests),
-            follow_redirects=False,
         )
 
     def models(self) -> list[str] | None:
@@ -125,124 +140,163 @@ class Client:
         """
         try:
             response = self._http.get(f"{self.base_url}/models")
-        except httpx2.TransportError as error:
-            raise LostError(_reason(error)) from error
-        if response.status_code in (401, 403):
-            raise RefusedError(response.status_code, _message(response))
+        except httpx2.RequestError as error:
+            lost = _lost(error)
+            if lost.at_question:
+                return None  # the server is there, and may yet answer what matters
+            raise lost from error
+        content = _content(response)
+        if response.status_code in (401, 403, 407):
+            raise RefusedError(response.status_code, _said(response, content), matter(response.status_code, content))
         try:
-            return [str(one["id"]) for one in response.json()["data"]] if response.is_success else None
-        except (ValueError, KeyError, TypeError):
+            return [one_line(str(one["id"])) for one in content["data"]] if response.is_success else None
+        except NO_ANSWER:
             return None
 
-    def chat(self, body: Mapping[str, Any]) -> Reply:
-        """One answer to a conversation.
+    def chat(self, body: Mapping[str, Any], attempts: int | None = None) -> Reply:
+        """One answer to a conversation; one that a filter withholds is an answer without text.
 
         Args:
             body: of the request.
+            attempts: in place of the configuration's, where those are more.
 
         Raises:
-            RefusedError: the request is at fault, or what came back is no answer.
+            RefusedError: the request is at fault.
             LostError: no attempt succeeded.
         """
-        return self._read("/chat/completions", body, _reply, "no chat completion")
+        try:
+            return self._ask("/chat/completions", body, chat_reply, "no chat completion", attempts)
+        except RefusedError as error:
+            if error.matter != "filter":
+                raise
+            return Reply("", FILTERED, "")
 
-    def echo(self, body: Mapping[str, Any]) -> list[Echo]:
+    def echo(self, body: Mapping[str, Any], attempts: int | None = None) -> list[Echo]:
         """Prompts sent back with the log-probabilities of their tokens, in the order sent.
 
         Args:
             body: of a request to ``/completions`` with ``echo`` and ``logprobs``.
+            attempts: in place of the configuration's, where those are more.
 
         Raises:
             RefusedError: the request is at fault, or the server does not offer this.
             LostError: no attempt succeeded.
         """
-        return self._read("/completions", body, _echoes, "no log-probabilities")
+        return self._ask("/completions", body, echoes, "no log-probabilities", attempts)
 
-    def complete(self, body: Mapping[str, Any]) -> Completion:
+    def complete(self, body: Mapping[str, Any], attempts: int | None = None) -> Completion:
         """One continuation of a text, of the protocol's older kind: no chat template is applied.
 
         Args:
             body: of the request.
+            attempts: in place of the configuration's, where those are more.
 
         Raises:
-            RefusedError: the request is at fault, or what came back is no continuation.
+            RefusedError: the request is at fault.
             LostError: no attempt succeeded.
         """
-        return self._read("/completions", body, _completion, "no completion")
+        return self._ask("/completions", body, completion, "no completion", attempts)
 
-    def _read(self, path: str, body: Mapping[str, Any], read: Callable[[Any], T], missing: str) -> T:
-        """What a request brings, read by its form; what has another form is no answer."""
-        response = self._post(path, body)
-        try:
-            return read(response.json())
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise RefusedError(response.status_code, f"{missing} came back but {_message(response)}") from error
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
-        failures = 0
+    def _ask(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Any], T], missing: str, attempts: int | None
+    ) -> T:
+        """What a request brings, sent again while that can help."""
+        most = self.attempts if attempts is None else min(attempts, self.attempts)
+        failures, loading = 0, 0.0
         while True:
             self._pace.wait()
-            asked: float | None = None
             try:
-                response = self._http.post(f"{self.base_url}{path}", json=body)
-            except httpx2.TransportError as error:
-                reason = _reason(error)
-            else:
-                if response.is_success:
-                    return response
-                if response.status_code not in _PASSING:
-                    raise RefusedError(response.status_code, _message(response))
-                reason = f"{response.status_code}: {_message(response)}"
-                asked = retry_after(response.headers.get("Retry-After"), time.time())
+                return self._send(path, body, read, missing)
+            except _PassingError as error:
+                passing = error
+            if passing.wait is not None and passing.wait > self._longest_wait:
+                said = f"it asks for {spoken(passing.wait)} without a request: {passing.lost}"
+                raise LostError(said, passing.lost.status, wait=passing.wait) from passing
+            if passing.loading and loading + _LOADING_PAUSE <= self._longest_wait:
+                if not loading:
+                    log.info("The server at %s is still loading its model: waiting", self.base_url)
+                loading += _LOADING_PAUSE
+                self._pace.pause(_LOADING_PAUSE)
+                continue
             failures += 1
-            if failures >= self._attempts:
-                raise LostError(reason)
-            if asked is None:
+            if failures >= most:
+                raise passing.lost
+            if passing.wait is None:
                 self._pace.pause(backoff(failures, self._chance()))
             else:
-                self._pace.hold(asked)
+                self._pace.hold(passing.wait)
+
+    def _send(self, path: str, body: Mapping[str, Any], read: Callable[[Any], T], missing: str) -> T:
+        """What one sending brings."""
+        try:
+            response = self._http.post(
+                f"{self.base_url}{path}",
+                content=json.dumps(body).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+        except httpx2.RequestError as error:
+            raise _PassingError(_lost(error)) from error
+        content = _content(response)
+        if not response.is_success:
+            raise _fault(response, content)
+        try:
+            return read(content)
+        except SaidError as error:
+            raise _fault(response, error.content) from error
+        except NO_ANSWER as error:
+            said = f"200: {missing} came back but {_said(response, content) or 'nothing'}"
+            raise _PassingError(LostError(said, response.status_code, at_question=True, foreign=True)) from error
 
 
-def _reply(content: Any) -> Reply:
-    choice = content["choices"][0]
-    text = choice["message"].get("content") or ""
-    if not isinstance(text, str):
-        raise TypeError("the content is no text")
-    # Half a surrogate pair is allowed in JSON, and in no file; halves that belong together are joined.
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return Reply(text.strip(), str(choice.get("finish_reason")), str(content.get("model")))
+def _carrying(key: str | None, header: str | None) -> dict[str, str]:
+    if not key:
+        return {}
+    return {header: key} if header else {"Authorization": f"Bearer {key}"}
 
 
-def _echoes(content: Any) -> list[Echo]:
-    return [
-        Echo(
-            tuple(str(token) for token in choice["logprobs"]["tokens"]),
-            tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
-            str(content.get("model")),
-        )
-        for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
-    ]
+def _fault(response: httpx2.Response, content: Any) -> _PassingError | RefusedError:
+    """What a response that is no answer means for its request."""
+    status, said = response.status_code, _said(response, content)
+    if status in _REDIRECTS:
+        target = one_line(response.headers.get("Location", "nowhere"))
+        return RefusedError(status, f"it sends on to {target}")
+    about = matter(status, content)
+    if about != "passing":
+        return RefusedError(status, said, about)
+    lost = LostError(f"{status}: {said}", status, at_question=status not in BUSY)
+    return _PassingError(lost, retry_after(response.headers, time.time()), status == 503 and "loading" in said.lower())
 
 
-def _completion(content: Any) -> Completion:
-    choice = content["choices"][0]
-    ids = choice.get("token_ids")
-    tokens = None if ids is None else tuple(int(token) for token in ids)
-    return Completion(str(choice["text"]), str(choice.get("finish_reason")), tokens)
+def _lost(error: httpx2.RequestError) -> LostError:
+    # Who does not take the connection is gone; what breaks on the way may be broken by the question.
+    gone = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.PoolTimeout)
+    return LostError(one_line(str(error)) or type(error).__name__, at_question=not gone)
 
 
-def _reason(error: httpx2.TransportError) -> str:
-    return str(error) or type(error).__name__
-
-
-def _message(response: httpx2.Response) -> str:
-    """What a server says of a fault, on one line; there are several ways to put it."""
+def _content(response: httpx2.Response) -> Any:
+    """What a response says: its JSON, else its text. Bytes that are no text are replaced, not refused."""
     try:
-        content = response.json()
-    except ValueError:
-        content = response.text
-    for key in ("error", "message", "detail"):
-        if isinstance(content, dict) and key in content:
-            content = content[key]
-    text = " ".join((content if isinstance(content, str) else str(content)).split())
-    return text[:_LONGEST_MESSAGE] or response.reason_phrase
+        return json.loads(response.content)
+    except UnicodeDecodeError:
+        try:
+            return json.loads(_text(response))
+        except (ValueError, RecursionError):
+            return _text(response)
+    except (ValueError, RecursionError):
+        return _text(response)
+
+
+def _text(response: httpx2.Response) -> str:
+    """By the encoding that the response names, where it is one of text; else as UTF-8."""
+    try:
+        text = response.content.decode(response.charset_encoding or "utf-8", "replace")
+    except (LookupError, ValueError):
+        text = response.content.decode("utf-8", "replace")
+    return text.removeprefix("\ufeff")
+
+
+def _said(response: httpx2.Response, content: Any) -> str:
+    try:
+        return message(content) or one_line(response.reason_phrase)
+    except RecursionError:
+        return one_line(response.reason_phrase)

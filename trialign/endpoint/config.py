@@ -17,6 +17,8 @@ class EndpointConfig:
         tokenizer: of the served model, a hub id or a folder; the prompts of scored options are made with it.
         api_key_variable: name of the environment variable that holds the key; None: none is sent. The key itself
             stands in no file.
+        api_key_header: the header that carries it, such as Azure's ``api-key``; None: ``Authorization``, as a bearer.
+        query: keys and values behind the question mark of every request's address, such as Azure's ``api-version``.
         repeats: how often every question is put in the same words.
         temperature: of the sampled replies; 0 is greedy; None: not sent, the server decides.
         seed: send a seed of its own with each question, so that a server that heeds it repeats itself.
@@ -24,12 +26,15 @@ class EndpointConfig:
         requests_per_minute: at most; 0: no limit.
         attempts: sendings of one request before the server is given up.
         timeout: seconds without a sign of life before a sending is given up.
+        longest_wait: seconds that a server may ask to wait (``Retry-After``), or may take to load its model.
         extra: further keys of every request for a reply, such as ``chat_template_kwargs``.
     """
 
     choices: Literal["auto", "logprobs", "sampled"] = "auto"
     tokenizer: str | None = None
     api_key_variable: str | None = None
+    api_key_header: str | None = None
+    query: dict[str, str] = field(default_factory=dict)
     repeats: int = 1
     temperature: float | None = 0.0
     seed: bool = True
@@ -37,4 +42,5 @@ class EndpointConfig:
     requests_per_minute: float = 0.0
     attempts: int = 6
     timeout: float = 120.0
+    longest_wait: float = 600.0
     extra: dict[str, Any] = field(default_factory=dict)

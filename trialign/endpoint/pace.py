@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 LONGEST_BACKOFF = 60.0
+_NOTICED = 5.0  # seconds
+
+log = logging.getLogger("trialign")
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -46,9 +52,12 @@ class Pace:
             self._sleep(slot - now)
 
     def hold(self, seconds: float) -> None:
-        """Lets no further request go for so long."""
+        """Lets no further request go for so long; a wait that can be noticed is said, once for all threads."""
         with self._lock:
-            self._next = max(self._next, self._clock() + seconds)
+            before, until = self._next, self._clock() + seconds
+            self._next = max(before, until)
+        if seconds >= _NOTICED and until - before >= _NOTICED:
+            log.info("The server asks for %s without a request: waiting", spoken(seconds))
 
     def pause(self, seconds: float) -> None:
         """Waits in this thread alone."""
@@ -65,26 +74,52 @@ def backoff(failures: int, chance: float) -> float:
     return min(2.0 ** min(failures - 1, 10), LONGEST_BACKOFF) * (1 - chance / 2)
 
 
-def retry_after(header: str | None, now: float) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3: seconds, or a date).
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a server asks to wait, by ``Retry-After`` (RFC 9110, section 10.2.3: seconds, or a date).
+
+    A date is counted from the server's own ``Date``, for its clock may be another one. ``retry-after-ms``, which Azure
+    and OpenAI send as well, says the same more exactly.
 
     Args:
-        header: its value; None where there is none.
-        now: seconds since the epoch.
+        headers: of the response, found by any case.
+        now: seconds since the epoch, for a server that tells no date.
 
     Returns:
         At least 0; None where nothing readable is asked for.
     """
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(header).timestamp() - now
-        except ValueError:
+    asked, exact = headers.get("Retry-After"), _number(headers.get("retry-after-ms"))
+    seconds = _number(asked) if exact is None else exact / 1000
+    if seconds is None:
+        until, sent = _date(asked), _date(headers.get("Date"))
+        if until is None:
             return None
-    return max(0.0, seconds) if seconds < float("inf") else None
+        seconds = until - (now if sent is None else sent)
+    return max(0.0, seconds)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _date(text: str | None) -> float | None:
+    """Seconds since the epoch of a date as HTTP writes it, which is always in UTC."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def spoken(seconds: float) -> str:
+    """A time as one says it: 90 seconds, 3 minutes, 5 hours, 12 days."""
+    for name, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {name}"
+    return f"{seconds:.0f} seconds"
 
 
 def in_parallel(function: Callable[[_Item], _Result], items: Sequence[_Item], at_once: int) -> Iterator[_Result]:

@@ -45,7 +45,10 @@ def _slopes(utilities: Tensor, config: WelfareConfig) -> Tensor:
         case "nash":
             return 1 / (config.epsilon + utilities)
         case "p_mean":
-            return (config.epsilon + utilities) ** (config.power - 1)
+            # Relative to the smallest, whose weight is 1: any power stays within what a number holds.
+            levels = config.epsilon + utilities
+            smallest = levels.nan_to_num(float("inf")).min().clamp(min=config.epsilon)
+            return (levels / smallest) ** (config.power - 1)
         case "utilitarian":
             return torch.ones_like(utilities)
     groups = len(utilities)

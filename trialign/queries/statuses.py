@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 ReadStatus = Literal["scored", "structured", "clarified", "exact", "label", "contained", "number", "text"]
-UnreadStatus = Literal["none", "ambiguous", "refused", "cut_off", "filtered"]
+UnreadStatus = Literal["none", "ambiguous", "refused", "cut_off", "filtered", "failed"]
 ParseStatus = ReadStatus | UnreadStatus
 
 #: Answers: ``scored`` (the most probable of scored options), ``structured`` (the server held the reply to the
@@ -22,5 +22,6 @@ READ_STATUSES: tuple[ReadStatus, ...] = (
 )
 
 #: No answer: ``none`` (the reply ended and names none), ``ambiguous`` (it names several), ``refused`` (the model
-#: declines), ``cut_off`` (the longest reply was reached before an answer), ``filtered`` (a content filter withheld it).
-UNREAD_STATUSES: tuple[UnreadStatus, ...] = ("none", "ambiguous", "refused", "cut_off", "filtered")
+#: declines), ``cut_off`` (the longest reply was reached before an answer), ``filtered`` (a content filter withheld it),
+#: ``failed`` (the server gave no reply to this question, however often it was asked).
+UNREAD_STATUSES: tuple[UnreadStatus, ...] = ("none", "ambiguous", "refused", "cut_off", "filtered", "failed")

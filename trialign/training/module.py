@@ -32,6 +32,9 @@ from trialign.trajectories.answers import LikelihoodUnits, PairUnits
 from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
 from trialign.trajectories.datamodule import StepBatch
 
+# Figures of a whole optimizer step: summed over its micro-batches and ranks.
+_LOGGED = ("train/loss", "train/inconsistency", "train/kl")
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -49,7 +52,7 @@ class OptimizerConfig:
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss is not a number; the message names the step and the queries."""
+    """The loss or a weight is not a number; the message names the step, and the queries of a loss."""
 
 
 class TriAlignModule(LightningModule):
@@ -86,6 +89,7 @@ class TriAlignModule(LightningModule):
         self.register_buffer("utilities", utilities.clone())
         self._step_rewards = torch.zeros_like(utilities)
         self._step_counts = torch.zeros(2)
+        self._step_shares = torch.zeros(len(_LOGGED))
         groups = len(policy.groups)
         # Mean losses, summed over the steps; a resumable state holds them where they weigh the groups.
         self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=objective.pairs.group_step > 0)
@@ -111,12 +115,13 @@ class TriAlignModule(LightningModule):
                 f"The loss is {loss.item()} at step {self.global_step}, in the questions "
                 f"{', '.join(batch.batch.query_ids)}"
             )
+        self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts)
         for part in parts:
             self._step_rewards = self._step_rewards.to(self.device) + part.rewards
             self._step_counts = self._step_counts.to(self.device) + part.counts
             if part.pair_losses is not None:
                 self._step_pair_losses = self._step_pair_losses.to(self.device) + part.pair_losses
-        self._log_step(parts, loss, counts, weights, batch.batch)
+        self._log_weights(weights, batch.batch)
         # Lightning averages over micro-batches and DDP over ranks; the counts are of the whole step already.
         return loss * distributed.world_size() * self.micro_batches
 
@@ -125,11 +130,21 @@ class TriAlignModule(LightningModule):
         super().optimizer_step(epoch, batch_idx, *args, **kwargs)
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
-        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses)
+        unfit = sum(not bool(torch.isfinite(p).all()) for p in self.parameters() if p.requires_grad)
+        parts = (
+            self._step_rewards.flatten(),
+            self._step_counts,
+            self._step_pair_losses,
+            self._step_shares,
+            self._step_shares.new_tensor([float(unfit)]),
+        )
         sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts, pair_losses = sums.split([part.numel() for part in parts])
+        rewards, counts, pair_losses, shares, all_unfit = sums.split([part.numel() for part in parts])
+        if all_unfit:  # of all ranks, so that all of them stop
+            raise TrainingDivergedError(f"The adapters hold values that are no numbers after step {self.global_step}")
+        self.log_dict(dict(zip(_LOGGED, shares, strict=True)), batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
         )
@@ -138,6 +153,7 @@ class TriAlignModule(LightningModule):
         self._step_rewards = torch.zeros_like(self._step_rewards)
         self._step_counts = torch.zeros_like(self._step_counts)
         self._step_pair_losses = torch.zeros_like(self._step_pair_losses)
+        self._step_shares = torch.zeros_like(self._step_shares)
 
     def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
         """Scores turn 0 of validation episodes whose answers are enumerated; one without them only keeps step."""
@@ -231,28 +247,14 @@ class TriAlignModule(LightningModule):
         scores = scores / self.scoring.temperature
         return scores.masked_fill(choice.branches < 0, float("-inf")).log_softmax(dim=2)
 
-    def _log_step(
-        self,
-        parts: Sequence[UpdateLoss],
-        loss: Tensor,
-        counts: StepCounts,
-        weights: Tensor,
-        batch: EpisodeBatch,
-    ) -> None:
-        values: dict[str, Tensor | float] = {
-            "train/inconsistency": torch.stack([p.inconsistency for p in parts]).sum() / max(counts.truth, 1),
-            "train/kl": torch.stack([p.kl for p in parts]).sum() / max(counts.choice, 1),
-            "train/padding": batch.tree.padding_share,
-        }
+    def _log_weights(self, weights: Tensor, batch: EpisodeBatch) -> None:
+        values: dict[str, Tensor | float] = {"train/padding": batch.tree.padding_share}
         weighted = batch.choice is not None or batch.samples is not None
         for index, group in enumerate(self.policy.groups if weighted else ()):
             for column, kind in enumerate(("truth", "preference")):
                 values[f"utility/{kind}/{group}"] = self.utilities[index, column]
                 values[f"weight/{kind}/{group}"] = weights[index, column]
         self.log_dict(values, batch_size=1)
-        # Each rank has its share of the sum: with the factor, their mean is the whole.
-        whole = loss.detach() * distributed.world_size() * self.micro_batches
-        self.log("train/loss", whole, batch_size=1, sync_dist=distributed.world_size() > 1)
 
     def _validation_metrics(self) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
@@ -279,6 +281,13 @@ class TriAlignModule(LightningModule):
         # torchmetrics squeezes the values of a single group to a scalar.
         values = values.reshape(-1)
         return {f"{name}/{group}": values[index] for index, group in enumerate(self.policy.groups)}
+
+
+def _shares(parts: Sequence[UpdateLoss], loss: Tensor, counts: StepCounts) -> Tensor:
+    """[3] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
+    inconsistency = torch.stack([part.inconsistency for part in parts]).sum() / max(counts.truth, 1)
+    kl = torch.stack([part.kl for part in parts]).sum() / max(counts.choice, 1)
+    return torch.stack([loss, inconsistency, kl]).detach().float()
 
 
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:

@@ -73,9 +73,10 @@ def worths(trajectory: Trajectory) -> tuple[float, ...]:
 
 
 def best_answer(trajectory: Trajectory) -> int | None:
-    """Index of the answer that is worth most, the first of several; None where even that one is known to be wrong."""
-    worth = worths(trajectory)
-    best = worth.index(max(worth))
+    """Index of the answer that is worth most, of several a right one, then the first; None where that one is wrong."""
+    right = [0.0] * len(trajectory.options) or [sample.reward_truth or 0.0 for sample in trajectory.samples]
+    ranked = list(zip(worths(trajectory), right, strict=True))
+    best = ranked.index(max(ranked))
     wrong = not trajectory.options and trajectory.samples[best].reward_truth == 0
     return None if wrong else best
 

@@ -27,9 +27,11 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct, parse_answer
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
+from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.trajectories.served import ServedReplies
 
@@ -146,30 +148,33 @@ class Collector:
         """K replies with their log-probabilities to every observation whose answers cannot be enumerated."""
         samples = self.config.samples
         sizes = [samples * (len(o.prompt) + self.config.max_new_tokens) for o in open_ended]
-        replies: dict[Observation, list[tuple[int, ...]]] = {}
+        replies: dict[Observation, list[Written]] = {}
         for indices in length_batches(sizes, self.config.batch_tokens):
             asked = [open_ended[index] for index in indices]
             drawn = self._sample(asked)
             replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
-        scores = self._score(open_ended, [replies[observation] for observation in open_ended])
-        return {o: list(zip(replies[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
+        if self.served:
+            self.served.check(self.policy, self._sampling(), [(o.prompt, replies[o]) for o in open_ended])
+        ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
+        scores = self._score(open_ended, [ids[observation] for observation in open_ended])
+        return {o: list(zip(ids[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
 
-    def _sample(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+    def _sampling(self, seed: int = 0) -> Sampling:
+        return Sampling(self.config.max_new_tokens, self.config.temperature, seed)
+
+    def _sample(self, observations: Sequence[Observation]) -> list[Written]:
         """K replies of the base model to each observation, as one batch."""
         first = observations[0]
         key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
-        sampling = Sampling(
-            max_new_tokens=self.config.max_new_tokens,
-            temperature=self.config.temperature,
-            seed=stable_seed(key) % 2**32,
-        )
+        sampling = self._sampling(stable_seed(key) % 2**32)
         prompts = [observation.prompt for observation in observations]
         if self.served:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
-        return self.policy.generate(
-            prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
+        replies = self.policy.generate(
+            prompts, groups, self.renderer.end_ids, sampling, reference=True, samples=self.config.samples
         )
+        return [Written(ids) for ids in replies]
 
     def _draft(
         self,
@@ -185,7 +190,7 @@ class Collector:
             drawn = self._draw(observation, options, scores)
             samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
         else:
-            samples = tuple(_text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies)
+            samples = tuple(self._text_sample(query, group, ids, lp) for ids, lp in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
@@ -237,8 +242,15 @@ class Collector:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
         if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
-        ids = sample.token_ids
-        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+        return self.renderer.spoken(sample.token_ids)
+
+    def _text_sample(self, query: Query, group: str, ids: tuple[int, ...], log_probability: float) -> Sample:
+        text = self.renderer.decode(ids)
+        parsed = read_reply(query, text, cut_off=not self.renderer.ended(ids))
+        truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
+        form = query.forms.get(group) if isinstance(query, MixedQuery) else None
+        preference = form_reward(form, text) if form else None
+        return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 @dataclass(frozen=True)
@@ -262,14 +274,6 @@ def _option_sample(query: Query, group: str, index: int, ids: tuple[int, ...], l
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
     return Sample(ids, log_probability, option, option, "scored", truth, preference, None)
-
-
-def _text_sample(query: Query, group: str, text: str, ids: tuple[int, ...], log_probability: float) -> Sample:
-    parsed = parse_answer(query, text)
-    truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
-    form = query.forms.get(group) if isinstance(query, MixedQuery) else None
-    preference = form_reward(form, text) if form else None
-    return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:

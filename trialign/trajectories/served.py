@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trialign.endpoint.client import Client, Completion, LostError, RefusedError
+from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
-from trialign.endpoint.door import api_key, checked_url
+from trialign.endpoint.door import NEUTRAL, agree, api_key, checked_url
+from trialign.endpoint.faults import of_lost
 from trialign.endpoint.pace import in_parallel
+from trialign.endpoint.replies import Completion
 from trialign.errors import UnfinishedError, UserError
 from trialign.models import ChatRenderer
-from trialign.policy.group_policy import Sampling
+from trialign.policy.group_policy import GroupPolicy, Sampling
+from trialign.policy.next_tokens import reply_logits
+from trialign.trajectories.faithful import COLDEST, Faithful, Written
+
+CHECKED = 16  # observations of a turn whose replies are held against the policy
+log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class RolloutConfig:
         concurrent_requests: on their way at a time.
         attempts: sendings of one request before the server is given up.
         timeout: seconds without a sign of life before a sending is given up.
+        tolerance: how far the log-probabilities that the server reports may be from the base model's here, in nats a
+            token, on average.
     """
 
     engine: Literal["transformers", "server"] = "transformers"
@@ -39,9 +49,10 @@ class RolloutConfig:
     concurrent_requests: int = 32
     attempts: int = 6
     timeout: float = 120.0
+    tolerance: float = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServedReplies:
     """The base model behind an address. It is told the groups' profiles in the prompts, as the behaviour policy is.
 
@@ -49,6 +60,9 @@ class ServedReplies:
         model: as the server calls it.
         token_ids: see `RolloutConfig`.
         at_once: requests on their way at a time.
+        tolerance: see `RolloutConfig`.
+        key_variable: where the key comes from; None: there is none.
+        sent: the neutral values that it takes; None until it was asked for the first time.
     """
 
     client: Client
@@ -56,6 +70,10 @@ class ServedReplies:
     renderer: ChatRenderer
     token_ids: bool
     at_once: int
+    tolerance: float = 0.1
+    key_variable: str | None = None
+    sent: Mapping[str, float] | None = None
+    _faithful: Faithful | None = None
 
     @classmethod
     def at(cls, config: RolloutConfig, name: str, renderer: ChatRenderer) -> ServedReplies:
@@ -74,12 +92,14 @@ class ServedReplies:
             concurrent_requests=config.concurrent_requests, attempts=config.attempts, timeout=config.timeout
         )
         client = Client(url, api_key(config.api_key_variable, "rollouts.api_key_variable"), endpoint)
-        return cls(client, config.model or name, renderer, config.token_ids, config.concurrent_requests)
+        own = (config.tolerance, config.api_key_variable)
+        return cls(client, config.model or name, renderer, config.token_ids, config.concurrent_requests, *own)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, samples: int) -> list[tuple[int, ...]]:
-        """Replies as ``GroupPolicy.generate`` gives them: ``samples`` to the first prompt, then to the second, ...
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, samples: int) -> list[Written]:
+        """Replies in the order of ``GroupPolicy.generate``: ``samples`` to the first prompt, then to the second, ...
 
-        Each is a request of its own, with a seed of its own.
+        Each is a request of its own, with a seed of its own. The first time, the server is asked which of the keys
+        that a model's generation_config.json may set it takes; with their neutral values, it samples the model.
 
         Raises:
             UserError: the server refuses a request, or a prompt cannot be sent as text without becoming another one.
@@ -91,17 +111,71 @@ class ServedReplies:
             for sample in range(samples)
         ]
         try:
-            return [self._ids(one) for one in in_parallel(self.client.complete, asked, self.at_once)]
+            if self.sent is None:
+                self.sent = self._find_out(asked[0])
+            bodies = [{**self.sent, **body} for body in asked]
+            return [self._written(one) for one in in_parallel(self.client.complete, bodies, self.at_once)]
         except RefusedError as error:
-            raise UserError(
-                f"The server at {self.client.base_url} refuses to write a reply as the model '{self.model}' ({error})",
-                "Set rollouts.model to a model that it offers; with rollouts.token_ids=false it gets and gives text",
-            ) from error
+            raise self._refused(error) from error
         except LostError as error:
             raise UnfinishedError(
                 f"The server at {self.client.base_url} gives no reply ({error})",
-                "Start it again and run the same command: what was collected is kept",
+                f"{of_lost(error, self.client, 'rollouts')}; then run the same command: what was collected is kept",
             ) from error
+
+    def check(
+        self, policy: GroupPolicy, sampling: Sampling, answered: Sequence[tuple[Sequence[int], Sequence[Written]]]
+    ) -> None:
+        """Holds some replies against the policy that is scored, and those that were seen before with them.
+
+        Args:
+            policy: whose base weights score the replies.
+            sampling: as the replies were asked for.
+            answered: prompts with all of their samples.
+
+        Raises:
+            UserError: the server samples another policy.
+        """
+        if sampling.temperature < COLDEST:
+            return
+        self._faithful = self._faithful or Faithful(sampling.temperature, self.tolerance)
+        for place in range(0, len(answered), max(1, -(-len(answered) // CHECKED))):
+            prompt, samples = answered[place]
+            self._faithful.see(reply_logits(policy, prompt, samples[0].ids), prompt, samples)
+        if self._faithful.fault:
+            raise UserError(
+                f"The server at {self.client.base_url} does not sample the policy that is scored here: "
+                f"{self._faithful.fault}",
+                "Serve the same weights without sampling defaults of their own (vLLM: --generation-config vllm), and "
+                "collect anew: delete what was collected from it under .trajectories in the folder of runs",
+            )
+
+    def _find_out(self, body: Mapping[str, Any]) -> Mapping[str, float]:
+        """The keys that the server takes, of those that make it sample the model and tell how likely that was."""
+        keys = {**NEUTRAL, "logprobs": 1} if self.token_ids else NEUTRAL
+        _, agreed = agree(lambda sent, attempts: self.client.complete({**body, **sent}, attempts), keys)
+        left_out = ", ".join(key for key in keys if key not in agreed.sampling)
+        if left_out:
+            log.info("The server takes no %s: replies are sampled without", left_out)
+        return agreed.sampling
+
+    def _refused(self, error: RefusedError) -> UserError:
+        remedy = "Set rollouts.model to a model that it offers; with rollouts.token_ids=false it gets and gives text"
+        if error.matter == "access":
+            key = self.key_variable
+            remedy = (
+                f"Check the key in the environment variable {key}"
+                if key
+                else "Name its key in rollouts.api_key_variable"
+            )
+        elif error.matter == "quota":
+            remedy = "Raise the quota; what was collected is kept"
+        elif error.matter == "length":
+            remedy = (
+                "Serve the model with its whole context (vLLM: --max-model-len), or set collect.max_new_tokens lower"
+            )
+        fault = f"The server at {self.client.base_url} refuses to write a reply as the model '{self.model}' ({error})"
+        return UserError(fault, remedy)
 
     def _body(self, prompt: Sequence[int], sampling: Sampling, seed: int) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -109,7 +183,6 @@ class ServedReplies:
             "prompt": list(prompt) if self.token_ids else self._text(prompt),
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
-            "top_p": 1.0,
             "seed": seed,
         }
         return {**body, "return_token_ids": True} if self.token_ids else body
@@ -125,14 +198,16 @@ class ServedReplies:
             )
         return text
 
-    def _ids(self, completion: Completion) -> tuple[int, ...]:
-        end = self.renderer.end_id
+    def _written(self, completion: Completion) -> Written:
+        end, told = self.renderer.end_id, None
         if not self.token_ids:
             ids = self.renderer.encode(completion.text)
         elif completion.token_ids is None:
             raise RefusedError(200, "the reply came back without token_ids")
+        elif not all(0 <= token < len(self.renderer.tokenizer) for token in completion.token_ids):
+            raise RefusedError(200, "the reply has token_ids that the base model's tokenizer does not know")
         else:
-            ids = completion.token_ids
-        ended = completion.finish == "stop" and ids[-1:] != (end,)
+            ids, told = completion.token_ids, completion.log_probabilities
+        ended = completion.finish == "stop" and not self.renderer.ended(ids)
         # A reply always has an action to score, if only the end.
-        return (*ids, end) if ended or not ids else ids
+        return Written((*ids, end) if ended or not ids else ids, told if told and len(told) == len(ids) else None)

@@ -54,13 +54,20 @@ class TrajectoryStore:
         """Whether every part is there."""
         return self.manifest_file.is_file()
 
-    def collect(self, queries: Sequence[Query], queries_per_part: int, collect: Collect) -> None:
+    def collect(
+        self,
+        queries: Sequence[Query],
+        queries_per_part: int,
+        collect: Collect,
+        about: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         """Makes the missing parts, shared out over the ranks; parts that are there are kept.
 
         Args:
             queries: all queries of the collection.
             queries_per_part: queries a part.
             collect: makes the trajectories of some queries; called in order of the parts.
+            about: what the manifest says beside, as it is known at the end; it is no part of the identity.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         chunks = [queries[i : i + queries_per_part] for i in range(0, len(queries), queries_per_part)]
@@ -76,7 +83,7 @@ class TrajectoryStore:
         distributed.barrier()
         if rank == 0:
             write_queries(self.questions_file, queries)
-            self._write_manifest(paths)
+            self._write_manifest(paths, about())
         distributed.barrier()
 
     def read(self) -> tuple[Trajectory, ...]:
@@ -109,9 +116,10 @@ class TrajectoryStore:
             f"Delete the folder {self.folder} and collect again",
         )
 
-    def _write_manifest(self, paths: Sequence[Path]) -> None:
+    def _write_manifest(self, paths: Sequence[Path], about: Mapping[str, Any]) -> None:
         rows = [trajectory for path in paths for trajectory in read_part(path)]
         manifest = {
+            **about,
             **self.identity,
             "counts": {
                 "trajectories": len(rows),

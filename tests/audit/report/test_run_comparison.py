@@ -50,6 +50,21 @@ def test_runs_that_differ_in_their_seed_only_are_one(compared: RunComparison) ->
     assert changes["preference"].change == 0
 
 
+def test_the_seed_of_the_collection_is_the_runs(write_audit: WriteAudit) -> None:
+    def run(name: str, seed: int, samples: int = 4) -> Path:
+        config = {"seed": seed, "collect": {"seed": seed, "samples": samples}}
+        return write_audit(name, answers=BASE, config=config)
+
+    audits = [audit_folder(path) for path in (run("a", 0), run("b", 1), run("c", 1, samples=8))]
+    assert [found.name for found in compare_runs(audits).runs] == ["a (2 seeds)", "c"]
+
+
+def test_an_audit_named_twice_is_refused(write_audit: WriteAudit) -> None:
+    first, second = (audit_folder(write_audit(name, answers=BASE)) for name in ("first", "second"))
+    with pytest.raises(UserError, match=r"first.* is named twice\. Name every run once"):
+        compare_runs([first, second, first])
+
+
 def test_p_values_are_corrected_for_all_differences(compared: RunComparison) -> None:
     found = [entry for entry in compared.runs[1].differences if entry.p_value is not None]
     smallest = min(found, key=lambda entry: entry.p_value or 0)
@@ -99,6 +114,7 @@ def many(names: list[str]) -> RunComparison:
             name,
             (),
             {**dict.fromkeys(m.key for m in MEASURES), "mean": 0.5 + n / 1e4, "preference": 0.5, "flip_rate": 0.1 * n},
+            (),
             (),
         )
         for n, name in enumerate(names)

@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from trialign.audit.comparison import MEASURES
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.format import cell, formatted, plain
-from trialign.audit.report.tables import VERDICTS, report_tables
+from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
+from trialign.audit.verdict import SHORT
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -52,7 +53,7 @@ def report_html(report: Report) -> str:
         questions=report.questions,
         tables={name: table.without_empty_columns() for name, table in report_tables(report).items()},
         charts=_charts(report),
-        verdicts=VERDICTS,
+        verdicts=SHORT,
         how_told=_EXPOSURES[analysis.exposure],
         how_chosen=_how_chosen(report.questions.scoring, report.questions.scoring_temperature),
     )

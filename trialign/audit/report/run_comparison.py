@@ -23,7 +23,7 @@ from trialign.audit.items import read_items
 from trialign.audit.record import read_asked
 from trialign.errors import UserError
 
-COMPARISON_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 2
 # What may differ between runs that are one: where and under which name they lie, and the seed.
 _NOT_THE_METHOD = ("seed", "name", "runs")
 
@@ -36,12 +36,14 @@ class ComparedRun:
         name: of the run, or of the first of them.
         audits: what was compared, relative to the folder of runs.
         values: measure -> value, mean over seeds question by question; None where undefined.
+        verdicts: of each audit, in words; None where it has none.
         differences: to the first run; empty for that one. Corrected for all differences of the comparison.
     """
 
     name: str
     audits: tuple[str, ...]
     values: dict[str, float | None]
+    verdicts: tuple[str | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -79,8 +81,9 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         audits: at least one; all of the same questions and groups.
 
     Raises:
-        UserError: a file is missing or damaged, or the questions or groups differ.
+        UserError: a file is missing or damaged, an audit is named twice, or the questions or groups differ.
     """
+    _refuse_twice(audits)
     read = [_measured(audit) for audit in audits]
     _check_alike(audits, read)
     first, analysis = audits[0], read[0][0]
@@ -95,6 +98,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
             name=_name([audits[n] for n in pool], audits),
             audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
             values=values(measure),
+            verdicts=tuple(_verdict(read[n][0]) for n in pool),
             differences=tuple(next(together) for _ in entries),
         )
         for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
@@ -110,6 +114,17 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         alpha=analysis.alpha,
         runs=runs,
     )
+
+
+def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
+    places = [audit.path.resolve() for audit in audits]
+    for place in places:
+        if places.count(place) > 1:
+            raise UserError(f"The audit {place} is named twice", "Name every run once")
+
+
+def _verdict(analysis: AuditAnalysis) -> str | None:
+    return analysis.facts.verdict.sentence if analysis.facts and analysis.facts.verdict else None
 
 
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
@@ -140,6 +155,9 @@ def _method(audit: AuditFolder) -> str:
     if not isinstance(config, dict):
         raise UserError(f"The file {path} is torn", "Train this run again with --overwrite")
     method = {key: value for key, value in config.items() if key not in _NOT_THE_METHOD}
+    if isinstance(method.get("collect"), dict):
+        # The collection draws by the run's seed where nothing else is said.
+        method["collect"] = {key: value for key, value in method["collect"].items() if key != "seed"}
     return json.dumps([audit.step, method], sort_keys=True, default=str)
 
 

@@ -31,6 +31,16 @@ def terminal_table(comparison: RunComparison) -> TerminalTable:
     return table
 
 
+def verdict_lines(comparison: RunComparison) -> list[str]:
+    """What each audit says of its groups, a line an audit."""
+    return [
+        f"{audit}: {verdict}"
+        for run in comparison.runs
+        for audit, verdict in zip(run.audits, run.verdicts, strict=True)
+        if verdict
+    ]
+
+
 def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     """Writes ``comparison.csv``, ``.json`` and ``.md``, and ``pareto.svg`` where facts and tastes were asked.
 
@@ -102,6 +112,7 @@ def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
             "![Right answers against preference score, per run; the table below holds the figures](pareto.svg)\n"
         )
     parts.append(markdown_table(Table("comparison", "", columns, rows)))
+    parts.append("".join(f"- {markdown_cell(line)}\n" for line in verdict_lines(comparison)))
     parts.append(
         f"Differences are to the first run, in points, paired by question, with {percent} intervals (bootstrap over "
         "facts and tastes); p by exchanging answers between the runs, corrected for all differences shown (Holm). Runs "

@@ -11,7 +11,9 @@ from trialign.audit.comparison import MEASURES
 from trialign.audit.estimates import Estimate
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.opinions import Personalization
+from trialign.audit.readability import WORDS, Readability
 from trialign.audit.report.types import Report
+from trialign.audit.verdict import SHORT
 from trialign.safe_output import Cell
 
 # share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash
@@ -81,6 +83,7 @@ def report_tables(report: Report) -> dict[str, Table]:
         _topics(report),
         _groups(report),
         _gap(report),
+        _reading(report),
         _pairs(report),
         _agreement(report),
         _kappas(report),
@@ -152,6 +155,29 @@ def _gap(report: Report) -> Table:
     )
     rows = ((name, f.gap.value, f.gap.noise, f.gap.p_value, f.gap.p_cochran) for name, f in _sides(report) if f.gap)
     return Table("gap", "The largest difference between two groups", columns, tuple(rows))
+
+
+def reading_columns() -> tuple[Column, ...]:
+    """What became of a group's replies."""
+    of_status = (Column(status, words, "share") for status, words in WORDS.items())
+    if_right = Column("accuracy_if_right", "right answers, were these right", "share")
+    return Column("group", "group"), Column("read", "read", "share"), *of_status, if_right
+
+
+def reading_rows(reading: Readability) -> list[tuple[Cell, ...]]:
+    """A row a group, by `reading_columns`."""
+    return [
+        (group, 1 - sum(shares.values()), *(shares[status] for status in WORDS), reading.accuracy_if_right[group])
+        for group, shares in reading.statuses.items()
+    ]
+
+
+def _reading(report: Report) -> Table:
+    facts = report.audit.analysis.facts
+    reading = facts.readability if facts else None
+    some = reading is not None and any(sum(shares.values()) > 0 for shares in reading.statuses.values())
+    rows = tuple(reading_rows(reading)) if reading and some else ()
+    return Table("reading", "How the replies could be read", reading_columns(), rows)
 
 
 def _pairs(report: Report) -> Table:
@@ -324,13 +350,10 @@ def _slices(report: Report) -> Table:
     return Table("slices", "Parts of the audit", columns, tuple(rows))
 
 
-VERDICTS = {"consistent": "consistent", "difference": "difference found", "not_enough": "not enough evidence"}
-
-
 def _slice_gap(facts: FactAnalysis, p_holm: float | None) -> tuple[Cell, ...]:
     if facts.gap is None or facts.verdict is None:
         return None, None, None, ""
-    return facts.gap.value, facts.gap.noise, p_holm, VERDICTS[facts.verdict.kind]
+    return facts.gap.value, facts.gap.noise, p_holm, SHORT[facts.verdict.kind]
 
 
 def _worst(report: Report) -> Table:

@@ -1,0 +1,118 @@
+"""Whatever stands in a configuration: it is read, or refused in one sentence with a remedy."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trialign.composition import compose
+from trialign.config import load
+from trialign.errors import UserError
+from trialign.group_config import build_groups
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1e400,
+    float("nan"),
+    2**70,
+    "",
+    " ",
+    "é",
+    "\x00",
+    "~",
+    "a/b",
+    "${seed}",
+    "${x",
+    [],
+    {},
+    [None],
+]
+ODD_BYTES = [
+    b"\xff\xfe",
+    b"\x00",
+    b"\t",
+    b": ",
+    b"- ",
+    b"[",
+    b"}",
+    b"'",
+    b'"',
+    b"&a ",
+    b"*a ",
+    b"!!set ",
+    b"\xe9",
+    b"? ",
+]
+KEYS = ["seed", "trainer.steps", "groups", "data.files", "audit", "objective.welfare", "x.y", "+z"]
+NOISE = "[]{}'\",:=$~\\()é\n 0a.-"
+ENTRY = "defaults: [smoke, _self_]\nname: x\nseed: 3\n"
+
+
+def mutated(values: object, chance: random.Random) -> object:
+    """A copy in which one place, drawn at random, holds something else, is gone, or stands under another name."""
+    if isinstance(values, dict) and values and chance.random() < 0.85:
+        key = chance.choice(list(values))
+        changed = dict(values)
+        what = chance.random()
+        if what < 0.08:
+            del changed[key]
+        elif what < 0.16:
+            changed[chance.choice(["nmae", "null", 7, key * 2 if isinstance(key, str) else 8])] = changed.pop(key)
+        else:
+            changed[key] = mutated(values[key], chance)
+        return changed
+    if isinstance(values, list) and values and chance.random() < 0.7:
+        place = chance.randrange(len(values))
+        return [*values[:place], mutated(values[place], chance), *values[place + 1 :]]
+    return chance.choice(ODD)
+
+
+def changed_values(chance: random.Random) -> tuple[bytes, list[str]]:
+    """A whole configuration with one value changed."""
+    return yaml.safe_dump(mutated(compose("conf/smoke.yaml", []), chance), allow_unicode=True).encode(), []
+
+
+def changed_bytes(chance: random.Random) -> tuple[bytes, list[str]]:
+    """A short file in which some bytes are others."""
+    content = ENTRY.encode()
+    for _ in range(chance.randrange(1, 4)):
+        place = chance.randrange(len(content))
+        content = content[:place] + chance.choice(ODD_BYTES) + content[place + chance.randrange(3) :]
+    return content, []
+
+
+def changed_override(chance: random.Random) -> tuple[bytes, list[str]]:
+    """A good file, and a word of the command line that is noise in part."""
+    key, noise = chance.choice(KEYS), "".join(chance.choices(NOISE, k=chance.randrange(12)))
+    return ENTRY.encode(), [chance.choice([f"{key}={noise}", f"{key}{noise}", noise])]
+
+
+def check(folder: Path, number: int) -> None:
+    content, overrides = (changed_values, changed_bytes, changed_override)[number % 3](random.Random(number))
+    (folder / "mine.yaml").write_bytes(content)
+    try:
+        build_groups(load(compose(str(folder / "mine.yaml"), overrides)).groups)
+    except UserError as fault:
+        nameless = "Exception" in fault.problem or "Error" in fault.problem
+        if nameless or not fault.remedy:
+            pytest.fail(f"number {number} is refused with: {fault}")
+    except Exception as error:
+        pytest.fail(f"number {number} ({content!r}, {overrides}) ends in {type(error).__name__}: {error}")
+
+
+@pytest.mark.unit
+def test_mutated_configurations_are_read_or_refused(tmp_path: Path) -> None:
+    for number in range(60):
+        check(tmp_path, number)
+
+
+@pytest.mark.slow
+def test_many_mutated_configurations_are_read_or_refused(tmp_path: Path) -> None:
+    for number in range(10_000):
+        check(tmp_path, number)
