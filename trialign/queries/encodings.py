@@ -38,7 +38,7 @@ _INSIDE_WORDS = "'’ʼ·-‐‑\u00ad"
 def known_encoding(name: str) -> bool:
     """Whether Python decodes text by this name."""
     try:
-        b"".decode(name)
+        "a".encode(name)
     except (LookupError, UnicodeError, ValueError):
         return False
     return True

@@ -91,6 +91,9 @@ def _rows(value: Any) -> list[tuple[str | None, Any]] | None:
     if set(value) in ({"columns", "index", "data"}, {"columns", "data"}) and isinstance(value["data"], list):
         return [(None, _zipped(value["columns"], row)) for row in value["data"]]
     parts = list(value.values())
+    wraps = any(isinstance(part, list) and (not part or isinstance(part[0], dict)) for part in parts)
+    if len(parts) > 1 and any(isinstance(part, str) for part in parts) and not wraps:
+        return [(None, value)]  # one object a line, and one line
     if all(isinstance(part, dict) and part for part in parts):
         keys = list(parts[0])
         # What pandas writes unless told otherwise: column -> number of the row -> cell.
