@@ -103,6 +103,8 @@ class Options:
                     (text for text in texts if text.first <= one.first < text.last and text.value == value), None
                 )
                 found.append(own or Mention(one.first, one.last, value))
+        breaks = [i for i, token in enumerate(row) if token.kind == "mark" and token.text in ".!?\n;。"]
+        breaks += [one.first for one in cues().find(row) if one.value == Cue.BUT]
         spoken: list[Mention] = []
         for mine in found:
             if mine.first and any(
@@ -110,8 +112,8 @@ class Options:
             ):
                 texts = [*(text for text in texts if text != mine), mine]
                 continue
-            start = next((i for i in range(mine.first - 1, -1, -1) if _ends(row[i])), 0)
-            end = next((i for i in range(mine.last, len(row)) if _ends(row[i])), len(row))
+            start = max((i for i in breaks if i < mine.first), default=0)
+            end = min((i for i in breaks if i >= mine.last), default=len(row))
             hidden = [text for text in texts if start <= text.first < end and text.value != mine.value]
             texts = [text for text in texts if text not in hidden and text != mine]
             reach = max((text.last for text in hidden), default=0)
@@ -138,7 +140,7 @@ class Options:
 
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""
-        spelled = numbers(said, row, "en", "point")
+        spelled = numbers(said, row, "en", "point") if len(row) <= 4 else []
         if (
             len(spelled) == 1
             and len(row) <= 4
@@ -172,10 +174,6 @@ class Options:
         if len(fitting) != 1 or 2 * len(own) < len(self._word_sets[fitting[0]]) or said.rstrip().endswith("?"):
             return None, "none"
         return fitting[0], "contained"
-
-
-def _ends(token: Token) -> bool:
-    return token.kind == "mark" and token.text in ".!?\n;。"
 
 
 _SMALL = word_set("the a an of in it is to and on at for by its our your their")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Token
@@ -38,22 +40,41 @@ class Piece:
     mention: Mention | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Clause:
-    """Pieces between two marks or joining words."""
+    """Pieces between two marks or joining words; what is asked of it is kept, so it is asked only once it is whole."""
 
     pieces: list[Piece] = field(default_factory=list)
     begins: Cue | None = None  # the joining word that opens it
     bracketed: bool = False
 
-    @property
+    @cached_property
     def mentions(self) -> list[int]:
         """Places of the mentions among the pieces."""
         return [place for place, piece in enumerate(self.pieces) if piece.mention]
 
+    @cached_property
+    def cues(self) -> frozenset[Cue]:
+        """The cues in it."""
+        return frozenset(piece.cue for piece in self.pieces if piece.cue)
+
     def has(self, *wanted: Cue) -> bool:
         """Whether one of these cues is in it."""
-        return any(piece.cue in wanted for piece in self.pieces)
+        return not self.cues.isdisjoint(wanted)
+
+    def names(self) -> bool:
+        """Whether an answer is named in it, asked while it still grows."""
+        return any(piece.mention for piece in self.pieces)
+
+    def verdict(self) -> bool:
+        """Whether it only calls right or wrong what stands before it."""
+        judging = any(piece.cue in (Cue.RIGHT, Cue.WRONG) for piece in self.pieces)
+        return (
+            judging
+            and self.begins is None
+            and not self.names()
+            and all(piece.cue in _VERDICT or piece.mark for piece in self.pieces[:2])
+        )
 
 
 @dataclass(slots=True)
@@ -77,6 +98,14 @@ class Sentence:
 _ENDS = frozenset(".!?;\n。！？।؟؛…॥")
 _PARTS = frozenset(",、،(){}[]—|")
 _JOINING = (Cue.BUT, Cue.BECAUSE, Cue.THEREFORE, Cue.CORRECTION)
+
+
+T = TypeVar("T")
+
+
+def few(found: Sequence[T]) -> Sequence[T]:
+    """The first and the last of very many finds: a reply that names hundreds of answers is not read in full."""
+    return found if len(found) <= 240 else [*found[:80], *found[-160:]]
 
 
 def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
@@ -106,19 +135,22 @@ def _merge_verdicts(sentence: Sentence) -> None:
     """Joins "- incorrect" or "(wrong)" to the clause that it judges."""
     merged: list[Clause] = []
     for clause in sentence.clauses:
-        judging = clause.has(Cue.RIGHT, Cue.WRONG) and not clause.mentions and clause.begins is None
-        if (
-            judging
-            and merged
-            and merged[-1].mentions
-            and all(piece.cue in _VERDICT or piece.mark for piece in clause.pieces[:2])
-        ):
+        tick = _TICKS.get(clause.pieces[0].text.casefold()) if len(clause.pieces) == 1 else None
+        if tick and merged and merged[-1].names():
+            clause.pieces[0].cue = tick
+        if merged and clause.verdict() and merged[-1].names():
             merged[-1].pieces += clause.pieces
         else:
             merged.append(clause)
     sentence.clauses = merged
 
 
+_TICKS = dict.fromkeys(
+    ("yes", "sí", "sim", "oui", "ja", "да", "是", "はい", "예", "نعم", "بله", "हाँ", "evet"), Cue.RIGHT
+)
+_TICKS |= dict.fromkeys(
+    ("no", "não", "non", "nein", "нет", "否", "いいえ", "아니요", "لا", "نه", "नहीं", "hayır"), Cue.WRONG
+)
 _VERDICT = (Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.FILLER)
 _INTERJECTIONS = word_set("no nein non não нет nej لا نه いいえ 아니 아니요 不 不是 hayır nee όχι")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
-from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
+from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, few, sentences
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Level, Token, form
 from trialign.queries.reading.words import Cue, word_set
@@ -71,6 +72,7 @@ def judged(row: Sequence[Token], mentions: Sequence[Mention], question: frozense
         mentions: in the order of the text, without overlap.
         question: forms of the question's words, for `Judged.overlap`.
     """
+    mentions = few(mentions)
     parts = sentences(row, mentions)
     found: list[Judged] = []
     announced = False
@@ -102,29 +104,28 @@ def _announces(sentence: Sentence) -> bool:
 def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[tuple[Judged, Clause]]:
     reported = refused = unknown = False
     supposed = sentence.has(Cue.IF) and sentence.has(Cue.WOULD) and not sentence.has(Cue.PICK)
-    for clause in sentence.clauses:
+    subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE)
+    for place_of_clause, clause in enumerate(sentence.clauses):
         if clause.begins in (Cue.BUT, Cue.THEREFORE, Cue.CORRECTION) or clause.has(Cue.FINAL):
             reported = refused = unknown = False
-        if clause.has(Cue.PICK, Cue.ANSWER) and not clause.has(Cue.REPORTED):
+        if (place_of_clause and subordinate) or clause.has(Cue.PICK, Cue.ANSWER, Cue.RIGHT):
             reported = False
         refused |= clause.has(Cue.REFUSAL)
         reported |= clause.has(Cue.REPORTED)
+        condition = clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
+        unsure = next((place for place, piece in enumerate(clause.pieces) if piece.cue == Cue.UNKNOWN), None)
         for place in clause.mentions:
             mention = clause.pieces[place].mention
             assert mention is not None
-            unknown = any(piece.cue == Cue.UNKNOWN for piece in clause.pieces[:place])
+            unknown = unsure is not None and unsure < place
             weight = _weight(clause, place, announced)
             if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
                 weight = Weight.SAID  # the reply breaks off
-            if weight > Weight.DENIED and (reported or refused or unknown or supposed or _is_condition(clause)):
+            if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition):
                 weight = Weight.MENTIONED
             if sentence.asked:
                 weight = min(weight, Weight.MENTIONED)
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
-
-
-def _is_condition(clause: Clause) -> bool:
-    return clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
 
 
 def _weight(clause: Clause, place: int, announced: bool) -> Weight:
@@ -132,7 +133,7 @@ def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     before, after = _around(clause, place)
     if _is_denied(before, after):
         return Weight.DENIED
-    earlier = [piece.cue for piece in clause.pieces[:place]]
+    earlier = {piece.cue for piece in clause.pieces[:place]} if clause.cues else set()
     if Cue.FINAL in earlier:
         return Weight.FINAL
     if announced or any(cue in (Cue.ANSWER, Cue.PICK) for cue in earlier) or Cue.RIGHT in before:
@@ -157,10 +158,10 @@ def _opens(clause: Clause, place: int) -> bool:
 
 def _around(clause: Clause, place: int) -> tuple[list[Cue], list[Cue]]:
     """Cues that belong to a mention: before it, not those of the mention before, and after it, not the next one's."""
-    earlier = [index for index in clause.mentions if index < place]
-    later = [index for index in clause.mentions if index > place]
-    before = clause.pieces[earlier[-1] + 1 if earlier else 0 : place]
-    after = clause.pieces[place + 1 : later[0] if later else len(clause.pieces)]
+    index = bisect_left(clause.mentions, place)
+    earlier, later = index > 0, index + 1 < len(clause.mentions)
+    before = clause.pieces[clause.mentions[index - 1] + 1 if earlier else 0 : place]
+    after = clause.pieces[place + 1 : clause.mentions[index + 1] if later else len(clause.pieces)]
     own = _of_former(before)[1] if earlier else before
     mine = _of_former(after)[0] if later else after
     return [piece.cue for piece in own if piece.cue], [piece.cue for piece in mine if piece.cue]

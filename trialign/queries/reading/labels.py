@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialign.queries.reading.clauses import Mention
-from trialign.queries.reading.lexicon import Phrases, cues
+from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.words import Cue, places, word_set
@@ -73,7 +73,7 @@ class Labels:
         found: list[Mention] = []
         place = 0
         while place < len(row):
-            if place in ordinals and self.count > 1:
+            if place in ordinals and _is_ordinal(row, ordinals[place], said):
                 one = ordinals[place]
                 value = one.value if one.value >= 0 else self.count - 1
                 if value < self.count:
@@ -130,9 +130,11 @@ class Labels:
             after = row[place + 1].text if place + 1 < len(row) else ""
             return announced == Cue.OPTION or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
         if not token.text.isascii():
-            return announced is not None and _ends_here(row, place)
+            judged = token.kind == "word" and said.get(place + 1) in (Cue.RIGHT, Cue.WRONG, Cue.NOT_AFTER, Cue.FILLER)
+            return announced == Cue.OPTION or (announced is not None and (_ends_here(row, place) or judged))
         if token.text.islower():
-            return announced is not None and _ends_here(row, place)
+            shortest = place == 1 and sum(one.kind != "mark" for one in row) == 2 and row[0].text.casefold() in _COPULA
+            return (announced is not None or shortest) and _ends_here(row, place)
         if _among_other_script(row, place):
             return True
         spoken = place > 0 and said.get(place - 1 - (row[place - 1].text == "'s")) is not None
@@ -217,7 +219,9 @@ def _cue_places(row: Sequence[Token]) -> dict[int, Cue]:
 
 def _ends_here(row: Sequence[Token], place: int) -> bool:
     following = row[place + 1] if place + 1 < len(row) else None
-    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "-–=<"
+    if following is not None and following.text == "-":
+        return following.start > row[place].end
+    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "=<"
 
 
 def _before_verb(row: Sequence[Token], place: int) -> bool:
@@ -236,7 +240,24 @@ _JOINERS = (Cue.AND, Cue.OR, Cue.NOT, Cue.NOT_AFTER, Cue.BECAUSE, Cue.BUT, Cue.T
 
 def _is_elided(text: str, token: Token) -> bool:
     """Whether a letter is half of a word: the C of "C'est"."""
-    return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha()
+    suffix = _SUFFIX.match(text[token.end : token.end + 8])
+    return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha() and not suffix
+
+
+# What Turkish writes behind a letter: "B'dir".
+_SUFFIX = re.compile(r"'(?:[dt][iıuü]r|n[iıuü]n|[dt][ea]n?|y?[iıuüea])\b")
+
+
+def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue]) -> bool:
+    """Whether "the second" speaks of an option: a noun for one is in it, or no other noun can follow."""
+    named = any(token.text.casefold() in _NOUNS for token in row[one.first : one.last + 1])
+    return named or _ends_here(row, one.last - 1) or _before_verb(row, one.last - 1)
+
+
+_NOUNS = word_set(
+    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione antwort вариант "
+    "選択肢 الخيار گزینه विकल्प seçenek"
+)
 
 
 def _among_other_script(row: Sequence[Token], place: int) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from trialign.queries.reading.choice import words_of
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
 from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.languages import language
+from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
@@ -151,7 +152,13 @@ class Numeric:
     def _read(self, said: str) -> Reading:
         row = tokens(said)
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
-        found = [number for number in found if any(written(reading) for reading in number.readings)]
+        years = _dates(said)[1]
+        found = few(found)
+        found = [
+            replace(number, ranged=number.ranged and not _inside(number, years))
+            for number in found
+            if any(written(reading) for reading in number.readings)
+        ]
         candidates = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
@@ -226,7 +233,11 @@ class Numeric:
             score += 3
         elif is_operand(said, number):
             score -= 2
+        elif _OPERATED.search(said[max(0, number.start - 80) : number.start]):
+            score += 3  # "7 times 8 is 56"
         score += self._asked_near(row, place)
+        if _is_of_name(said, row, place):
+            score -= 2
         if any(reading in self._given for reading in number.readings):
             score -= 2
         if said.count("(", 0, number.start) > said.count(")", 0, number.start):
@@ -239,13 +250,14 @@ class Numeric:
         return score
 
     def _asked_near(self, row: Sequence[Token], place: tuple[int, int]) -> float:
-        """1 where one of the three words before the number is the question's: "ended in 1945"."""
+        """More where a word closely before the number is the question's: "ended in 1945", "an adult has 206"."""
         before = []
         for token in reversed(row[max(0, place[0] - 4) : place[0]]):
             if token.kind in ("number", "mark"):
                 break
             before.append(form(token, Level.STEM))
-        return float(any(_alike(word, asked) for word in before for asked in self._asked if len(asked) > 2))
+        near = {asked for word in before for asked in self._asked if len(asked) > 2 and _alike(word, asked)}
+        return 3.5 if near - set(self._units) else float(bool(near))
 
     def _opens(self, said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
         """Whether the number opens the reply, and no calculation follows."""
@@ -297,6 +309,21 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
             if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
                 return True
     return False
+
+
+_OPERATED = re.compile(
+    r"\d\s?(?:[-+*/÷×·]\s?\d[\d.,]*|squared|cubed|(?:times|plus|minus|multiplied by|divided by|por|más|"
+    r"menos|fois|mal|moins|на|плюс|минус)\s\d[\d.,]*|%\s(?:of|von|de|от)\s\d[\d.,]*)\s(?:is|are|ist|sind|es|son|est|font|é|è|это|равно)\s$"
+)
+
+
+def _is_of_name(said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
+    """Whether a number belongs to a name before it, as in "Apollo 11"."""
+    before = row[place[0] - 1] if place[0] > 1 else None
+    if before is None or before.kind != "word" or len(before.text) < 3 or not before.text.istitle():
+        return False
+    earlier = row[place[0] - 2]
+    return earlier.kind == "word" and before.text.isascii() and not cues().find([before])
 
 
 def _unbounded(said: str, number: Number) -> Number | None:

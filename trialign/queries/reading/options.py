@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import unmarked
 from trialign.queries.reading.digits import convention
 from trialign.queries.reading.labels import stands_as_sign
 from trialign.queries.reading.languages import language
-from trialign.queries.reading.lexicon import Found, Phrases
+from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
@@ -20,13 +20,16 @@ from trialign.queries.reading.words import word_set
 _ARTICLES = word_set(
     "the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال"
 )
-# Names that are spelled like small words: in a sentence their capitals tell.
+# Small words of sentences: a text that is spelled like one is found by its capitals.
 _SMALL_WORDS = word_set(
-    "us it who am or in a i is be as at on so we he me may will can an if by do go to up us my of ok hi all "
-    "and but for the not you are was has had she him her his its our they them this that what when why how one "
-    "two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank "
-    "grant pat sue will might must mine es il la le lo un de da du sol si se son sur est en et ou por con sin del "
-    "den der das die ist im am an zu bei und oder"
+    "us it who am or in a i is be as at on so we he me may will can an if by do go to up my of ok hi all and but for "
+    "the not you are was has had she him her his its our they them this that what when why how one two might must nice "
+    "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
+    "und oder"
+)
+# Words that capitals make an acronym.
+_ACRONYMS = word_set(
+    "aids led art gas oil car bat cat mark arm map pin ram set sad fat ice who let act lot age act raw sir mad"
 )
 
 
@@ -39,6 +42,7 @@ class Texts:
 
     def __init__(self, texts: Sequence[str], values: Sequence[int]) -> None:
         self._values = list(values)
+        self._of_choice = len(set(values)) > 1
         self._texts = [unmarked(text) or plain(text).strip() for text in texts]
         if self._collide([plain(text) for text in self._texts], range(len(texts))):
             self._texts = [plain(text).strip() for text in texts]
@@ -118,7 +122,7 @@ class Texts:
         assert self.amounts
         owners = {value: owner for (value, _), owner in zip(self.amounts, self._values, strict=True)}
         found = []
-        for number in numbers(text, row, language(text) or language(question), convention(text, question)):
+        for number in few(numbers(text, row, language(text) or language(question), convention(text, question))):
             if (
                 number.ranged
                 or is_operand(text, number)
@@ -149,8 +153,11 @@ class Texts:
             return stands_as_sign(text, row, one.first)
         if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
             return first.text == own[0].text and stands_as_sign(text, row, one.first)
-        if surface.casefold() in _SMALL_WORDS and surface != surface.lower() and len(own[0].text) > 1:
+        small = surface.casefold() in _SMALL_WORDS or (surface.isupper() and surface.casefold() in _ACRONYMS)
+        if small and surface != surface.lower() and len(own[0].text) > 1:
             return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
+        if self._of_choice and surface[:1].isupper() and _names_on(row, one.last):
+            return False
         if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
             return text.isupper()
         return True
@@ -163,6 +170,14 @@ def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     return (
         opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
     )
+
+
+def _names_on(row: Sequence[Token], place: int) -> bool:
+    """Whether a name goes on with another capitalised word, as "Paris Hilton" does."""
+    following = row[place] if place < len(row) else None
+    if following is None or following.kind != "word" or not following.text.istitle() or len(following.text) < 2:
+        return False
+    return not cues().find([following]) and following.start == row[place - 1].end + 1
 
 
 def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
