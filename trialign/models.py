@@ -22,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from trialign.endpoint.config import EndpointConfig
 from trialign.errors import UserError
+from trialign.finite import refuse_broken_base
 from trialign.places import at_home
 from trialign.storage import sha256_of_file
 
@@ -138,11 +139,16 @@ def context_length(files: BaseModelFiles) -> int:
 
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
-    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
+    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
+
+    Raises:
+        UserError: weights of it are not numbers.
+    """
     transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
     )
+    refuse_broken_base(model.named_parameters(), files.folder, config.dtype)
     model.eval().requires_grad_(False)
     return model
 

@@ -140,6 +140,29 @@ def test_a_start_that_changes_the_base_weights_is_refused(save: Save) -> None:
         read_peft_folder(folder)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
+@pytest.mark.parametrize("part", ["lora_A", "lora_B"])
+def test_weights_that_are_not_numbers_are_refused(save: Save, value: float, part: str) -> None:
+    folder = save("diverged", lora())
+    file = folder / WEIGHTS
+    tensors = load_file(file)
+    [name, *_] = sorted(key for key in tensors if part in key)
+    tensors[name] = tensors[name].double()  # 1e300 is a number in the file, and none in float32
+    tensors[name][1, 0] = value
+    save_file(tensors, file)
+    with pytest.raises(UserError) as refusal:
+        read_peft_folder(folder)
+    assert name.removeprefix("base_model.model.") in refusal.value.problem
+    assert str(folder) in refusal.value.problem
+
+
+def test_an_adapter_that_changes_nothing_is_one(save: Save) -> None:
+    folder = save("begun", lora())
+    tensors = {key: tensor * ("lora_A" in key) for key, tensor in load_file(folder / WEIGHTS).items()}
+    save_file(tensors, folder / WEIGHTS)
+    assert read_peft_folder(folder).rank == 2
+
+
 def wider(tensors: dict[str, Any], key: str) -> None:
     tensors[key] = torch.zeros(2, 48)
 

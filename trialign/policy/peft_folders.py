@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.finite import not_finite
 from trialign.policy.adapters import SHARED, AdapterConfig
 from trialign.policy.group_policy import GroupPolicy
 from trialign.storage import sha256_of_file
@@ -85,6 +86,7 @@ def read_peft_folder(folder: Path) -> PeftFolder:
         module: _factors(config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
         for module in sorted(modules)
     }
+    _refuse_broken(folder, factors)
     return PeftFolder(folder, config.base_model_name_or_path or None, sha256_of_file(folder / WEIGHTS), factors)
 
 
@@ -154,6 +156,18 @@ def _factors(config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple
     rank = down.shape[0]
     # Rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank.
     return down.float(), up.float() * (alpha / (rank**0.5 if config.use_rslora else rank))
+
+
+def _refuse_broken(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    named = (
+        (f"{module}{part}", t) for module, pair in factors.items() for part, t in zip((_DOWN, _UP), pair, strict=True)
+    )
+    found = not_finite(named)
+    if found:
+        raise UserError(
+            f"The PEFT adapter in {folder} holds weights that are not numbers: {found}, in {WEIGHTS}",
+            "Its training diverged: take an earlier step of it, or train it again in float32 or more slowly",
+        )
 
 
 def _refuse_special_lora(folder: Path, config: LoraConfig) -> None:
