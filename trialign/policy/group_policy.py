@@ -198,7 +198,7 @@ class GroupPolicy(nn.Module):
         self,
         prompts: Sequence[Sequence[int]],
         groups: Sequence[str],
-        end_id: int,
+        end_ids: int | Sequence[int],
         sampling: Sampling,
         *,
         called: Sequence[str] = (),
@@ -211,7 +211,7 @@ class GroupPolicy(nn.Module):
         Args:
             prompts: token ids.
             groups: the group that answers each prompt.
-            end_id: the token that ends a reply; it is part of the returned ids where it was reached.
+            end_ids: the tokens that end a reply; one is part of the returned ids where it was reached.
             sampling: length, temperature and seed.
             called: what an error calls each prompt: its question and group; empty: the group.
             reference: answer with the base weights, whatever the groups.
@@ -224,6 +224,7 @@ class GroupPolicy(nn.Module):
         Raises:
             UserError: the model's scores of the next token are not numbers.
         """
+        ends = (end_ids,) if isinstance(end_ids, int) else tuple(end_ids)
         ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
@@ -235,7 +236,7 @@ class GroupPolicy(nn.Module):
         if sampling.temperature > 0:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         if watch is not None:
-            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], ends, watch)])
         with torch.random.fork_rng(), self.routing.holding():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -244,12 +245,12 @@ class GroupPolicy(nn.Module):
                 attention_mask=mask.repeat_interleave(samples, dim=0),
                 past_key_values=cache,
                 max_new_tokens=sampling.max_new_tokens,
-                eos_token_id=end_id,
-                pad_token_id=end_id,
+                eos_token_id=list(ends),
+                pad_token_id=ends[0],
                 logits_processor=numbers,
                 **options,
             )
-        return [_until(reply, end_id) for reply in output[:, ids.shape[1] :].tolist()]
+        return [_until(reply, ends) for reply in output[:, ids.shape[1] :].tolist()]
 
     def _prompt_cache(self, ids: Tensor, mask: Tensor, samples: int) -> Cache:
         """Keys and values of all prompts but for their last token, once for each of a prompt's samples."""
@@ -312,11 +313,11 @@ class _Numbers(LogitsProcessor):
 class _Watched(StoppingCriteria):
     """Shows the replies to a watcher after every token."""
 
-    def __init__(self, begin: int, end_id: int, watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
-        self.begin, self.end_id, self.watch = begin, end_id, watch
+    def __init__(self, begin: int, ends: Sequence[int], watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
+        self.begin, self.ends, self.watch = begin, ends, watch
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
-        stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
+        stop = self.watch([_until(ids, self.ends) for ids in input_ids[:, self.begin :].tolist()])
         return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
 
 
@@ -331,5 +332,5 @@ def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _until(ids: list[int], end_id: int) -> tuple[int, ...]:
-    return tuple(ids[: ids.index(end_id) + 1] if end_id in ids else ids)
+def _until(ids: list[int], ends: Sequence[int]) -> tuple[int, ...]:
+    return tuple(ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids)) + 1])

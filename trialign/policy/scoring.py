@@ -41,7 +41,7 @@ def score_rows(
         rows: prefix trees with at least one action each.
         reference: use the base weights for all rows.
         batch_tokens: most positions (padding included) in one forward pass.
-        called: what an error calls each row: its question and group; empty: its number.
+        called: what an error calls each row: its question and group; empty: its adapter.
 
     Returns:
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
@@ -59,6 +59,10 @@ def score_rows(
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
             if not all(map(math.isfinite, scores[index])):
-                name = called[index] if called else f"row {index}"
+                name = called[index] if called else _answers(policy, rows[index])
                 raise UserError(f"The model's score for {name} is not a number", NOT_NUMBERS)
     return scores
+
+
+def _answers(policy: GroupPolicy, row: TreeRow) -> str:
+    return f"adapter '{policy.adapters[row.adapter]}'" if row.adapter < len(policy.adapters) else "the base model"

@@ -27,7 +27,8 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct, parse_answer
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
 from trialign.trajectories.faithful import Written
@@ -175,7 +176,7 @@ class Collector:
         replies = self.policy.generate(
             prompts,
             groups,
-            self.renderer.end_id,
+            self.renderer.end_ids,
             sampling,
             called=[observation.called for observation in observations],
             reference=True,
@@ -197,7 +198,7 @@ class Collector:
             drawn = self._draw(observation, options, scores)
             samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
         else:
-            samples = tuple(_text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies)
+            samples = tuple(self._text_sample(query, group, ids, lp) for ids, lp in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
@@ -249,8 +250,15 @@ class Collector:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
         if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
-        ids = sample.token_ids
-        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+        return self.renderer.spoken(sample.token_ids)
+
+    def _text_sample(self, query: Query, group: str, ids: tuple[int, ...], log_probability: float) -> Sample:
+        text = self.renderer.decode(ids)
+        parsed = read_reply(query, text, cut_off=not self.renderer.ended(ids))
+        truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
+        form = query.forms.get(group) if isinstance(query, MixedQuery) else None
+        preference = form_reward(form, text) if form else None
+        return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 @dataclass(frozen=True)
@@ -274,14 +282,6 @@ def _option_sample(query: Query, group: str, index: int, ids: tuple[int, ...], l
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
     return Sample(ids, log_probability, option, option, "scored", truth, preference, None)
-
-
-def _text_sample(query: Query, group: str, text: str, ids: tuple[int, ...], log_probability: float) -> Sample:
-    parsed = parse_answer(query, text)
-    truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
-    form = query.forms.get(group) if isinstance(query, MixedQuery) else None
-    preference = form_reward(form, text) if form else None
-    return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:
