@@ -84,12 +84,28 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
 
     Raises:
-        UserError: weights of it are not numbers.
+        UserError: weights of it are missing or are not numbers.
     """
     transformers_logging.disable_progress_bar()
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
+    # The products of a mixture of experts that are grouped are made for float32 and less.
+    experts = {"experts_implementation": "eager"} if config.dtype == "float64" else {}
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        files.folder,
+        dtype=getattr(torch, config.dtype),
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        output_loading_info=True,
+        **experts,
     )
+    model: PreTrainedModel
+    found: dict[str, Any]
+    model, found = loaded
+    if found["missing_keys"]:
+        raise UserError(
+            f"The base model in {files.folder} lacks {len(found['missing_keys'])} of its weights, such as "
+            f"{min(found['missing_keys'])}: random numbers would stand in their place",
+            "Get its files again; a model with adapters inside is saved as its base model and its adapters, or merged",
+        )
     refuse_broken_base(model.named_parameters(), files.folder, config.dtype)
     model.eval().requires_grad_(False)
     return model
