@@ -182,7 +182,8 @@ class Agents:
         texts = [self.renderer.decode(row) for row in ids]
         ended = [self.renderer.ended(row) for row in ids]
         read = [
-            read_reply(asked.query, text, cut_off=not whole).canonical for text, whole in zip(texts, ended, strict=True)
+            read_reply(asked.query, text, cut_off=not whole, shown=self.prompt.options).canonical
+            for text, whole in zip(texts, ended, strict=True)
         ]
         replies = tuple(
             self._made(name, text, canonical, whole, None)
