@@ -362,7 +362,7 @@ VERBS = {
     "validate": Verb("Audit on the tuning questions.", "trialign validate --run runs/quickstart", _audit),
     "test": Verb("Audit on the held-out questions.", f"trialign test --config {QUICKSTART}", _audit),
     "predict": Verb(
-        "A file of questions in, every group's answer out.",
+        "Questions in, from a file or standard input, every group's answer out.",
         "trialign predict questions.jsonl --run runs/quickstart --output answers.jsonl",
         _predict,
     ),
