@@ -28,6 +28,7 @@ from trialign.models import (
     load_renderer,
     locate_base_model,
 )
+from trialign.places import anchored
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.scoring import Scoring
@@ -86,7 +87,10 @@ def read_setting(config_file: Path) -> Setting:
         UserError: the file is missing or damaged.
     """
     try:
-        values = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        stored = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        if not isinstance(stored, Mapping):
+            raise TypeError("a configuration is a mapping")
+        values = anchored(stored, [*config_file.resolve().parents[1:], Path.cwd()])
         parts: Mapping[str, Any] = {
             "model": values["model"],
             "groups": build_groups(values["groups"]),
