@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,21 @@ def test_a_manifest_cannot_point_outside_its_folder(written: AgentCheckpoint, ou
     rewrite(written, lambda manifest: manifest["files"].update({name: sha256_of_file(secret)}))
     with pytest.raises(UserError, match="is not the one that was written"):
         read_agents(written.folder)
+
+
+def test_a_checkpoint_has_its_name_once_its_manifest_is_durable(
+    tmp_path: Path, policy: GroupPolicy, base_files: BaseModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = step_folder(tmp_path / "agents", 200)
+    synced: list[tuple[list[str], bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.split(".")[1:2], folder.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_agents(folder, policy, 200, base_files, {})
+    # The manifest under its temporary name, the draft's folder, then the folder of all agents.
+    assert synced == [(["manifest"], False), (["step=000200"], False), ([], True)]
 
 
 def test_another_base_model_is_refused(
