@@ -31,6 +31,8 @@ def check_exact(policy: GroupPolicy) -> None:
         for adapter, prompt in ((0, _PROMPT), (len(policy.adapters) - 1, _PROMPT[:5]))
     ]
     name = policy.base.config.name_or_path or policy.base.config.model_type
+    training = policy.training
+    policy.eval()
     try:
         scored = [score for row in score_rows(policy, rows) for score in row]
         plain = [_plainly(policy, row.adapter, row.segments[0].tokens, answer) for row in rows for answer in _ANSWERS]
@@ -41,6 +43,8 @@ def check_exact(policy: GroupPolicy) -> None:
             f"The base model {name} cannot be asked in batches of groups ({' '.join(str(error).split())[:200]})",
             "Choose another base model, or other layers in policy.target_modules",
         ) from error
+    finally:
+        policy.train(training)
     if not all(map(math.isfinite, (*scored, *plain))):
         return  # weights that are no numbers are refused by name where they are read and where they score
     bound = _HALF if policy.base.dtype in (torch.float16, torch.bfloat16) else _SINGLE
