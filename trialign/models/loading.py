@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, 
 from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
+from trialign.finite import refuse_broken_base
 from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
 from trialign.models.families import read_config, refuse_unfit
@@ -106,7 +107,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
 
     Raises:
-        UserError: it is of a family that is not served, or its files are damaged or not whole.
+        UserError: it is of a family that is not served, or its files are damaged, not whole or not numbers.
     """
     refuse_unfit(read_config(files.folder, files.name), files.name)
     transformers_logging.disable_progress_bar()
@@ -140,6 +141,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
             "Restore its safetensors files and its config.json, which belong together",
         )
     base: PreTrainedModel = model
+    refuse_broken_base(base.named_parameters(), files.folder, config.dtype)
     base.eval().requires_grad_(False)
     return base
 
