@@ -71,6 +71,11 @@ class Observation:
     turn: int
     prompt: tuple[int, ...]
 
+    @property
+    def called(self) -> str:
+        """What an error calls it."""
+        return f"'{self.query_id}', group '{self.group}', turn {self.turn}"
+
 
 Conversation = tuple[tuple[str, Content], ...]
 

@@ -140,7 +140,7 @@ class Auditor:
     def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
-        canonical, status = _read(query, answer)
+        canonical, status = _read(query, answer, self.prompt)
         correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
         return [
             AuditItem(
@@ -175,13 +175,13 @@ class Auditor:
         return list(self.groups.names)
 
 
-def _read(query: Query, answer: Answer) -> tuple[str | None, str]:
+def _read(query: Query, answer: Answer, prompt: PromptConfig) -> tuple[str | None, str]:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
     if answer.unread is not None:
         return None, answer.unread
     if answer.option_probabilities is not None:
         return answer.text, "scored"
-    parsed = read_reply(query, answer.text, cut_off=answer.cut_off)
+    parsed = read_reply(query, answer.text, cut_off=answer.cut_off, shown=prompt.options)
     return parsed.canonical, parsed.status
 
 
