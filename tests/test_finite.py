@@ -54,15 +54,6 @@ def test_a_base_model_with_a_broken_weight_is_refused(tiny_config: ModelConfig, 
     assert str(tmp_path / "model" / "model.safetensors") in refusal.value.problem
 
 
-def test_a_base_model_without_all_its_weights_is_refused(tiny_config: ModelConfig, tmp_path: Path) -> None:
-    config = changed(tiny_config, tmp_path / "model", 1.0)
-    tensors = load_file(tmp_path / "model" / "model.safetensors")
-    del tensors[NAME]
-    save_file(tensors, tmp_path / "model" / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=rf"lacks 1 of its weights, such as {NAME}"):
-        load_model(locate_base_model(config), config)
-
-
 def test_a_weight_too_large_for_the_format_is_the_formats_fault(tiny_config: ModelConfig, tmp_path: Path) -> None:
     config = changed(tiny_config, tmp_path / "model", 1e6)
     for dtype in ("float32", "bfloat16"):
