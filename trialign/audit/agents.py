@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from trialign.environment import Conversation, check_fits, observe, option_actions
+from trialign.environment import Conversation, Shown, check_fits, observe, option_actions
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
@@ -27,6 +27,8 @@ class Asked:
         wording: which wording of the profile.
         repeat: which asking of the same agent in the same words, from 0.
         conversation: everything that the agent is told, ending with the question.
+        shown: how the question shows its options.
+        follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
     """
 
     query: Query
@@ -35,6 +37,8 @@ class Asked:
     wording: int
     repeat: int
     conversation: Conversation
+    shown: Shown = "hidden"
+    follow_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Answer:
 
     Attributes:
         text: the option that it finds most probable, or its reply.
+        held: the option that the reply is, where the server held it to the options; None: the text is to be read.
         option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
         adapter_sha256: hash of the adapter that answered; None for a model without one.
         unread: why there is no answer, whatever the text says; None: the text is to be read.
@@ -54,6 +59,7 @@ class Answer:
     adapter_sha256: str | None = None
     unread: UnreadStatus | None = None
     cut_off: bool = False
+    held: str | None = None
 
 
 class Agents(Protocol):
