@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from trialign import checkpoints
 from trialign.checkpoints import (
+    WEIGHTS,
     AgentCheckpoint,
+    _verified_state,
     latest_step,
     load_agents,
     read_agents,
@@ -262,6 +264,30 @@ def test_a_failed_write_leaves_the_older_checkpoint(
         assert len(saved) == fails_at
     assert [path.name for path in written.folder.parent.iterdir()] == ["step=000200"]
     assert read_agents(written.folder).manifest == written.manifest
+
+
+def test_agents_that_are_no_numbers_are_not_written(
+    tmp_path: Path, make_policy: MakePolicy, base_files: BaseModelFiles
+) -> None:
+    policy = make_policy()
+    folder = tmp_path / "agents" / "step=000003"
+    write_agents(folder, policy, 3, base_files, {})
+    before = (folder / "manifest.json").read_bytes()
+    with torch.no_grad():
+        next(p for name, p in policy.named_parameters() if "lora_A.south" in name)[0, 0] = float("nan")
+    with pytest.raises(UserError, match=r"adapter of group 'south' holds values that are no numbers"):
+        write_agents(folder, policy, 3, base_files, {})
+    assert (folder / "manifest.json").read_bytes() == before
+    assert [path.name for path in folder.parent.iterdir()] == ["step=000003"]
+
+
+def test_agents_that_are_no_numbers_are_not_loaded(written: AgentCheckpoint) -> None:
+    file = written.folder / "north" / WEIGHTS
+    tensors = load_file(file)
+    tensors[min(tensors)][0, 0] = float("inf")
+    save_file(tensors, file)
+    with pytest.raises(UserError, match=r"north.* holds values that are no numbers .*, in base_model"):
+        _verified_state(file, sha256_of_file(file))
 
 
 def test_the_latest_step_is_the_largest_number(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
@@ -176,7 +177,7 @@ def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise _torn(file)
-        return load(content)
+        return finite(load(content), str(file))
     except (OSError, SafetensorError) as error:
         raise _torn(file) from error
 
@@ -192,6 +193,7 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     adapter = policy.adapter_of(group)
     assert adapter is not None
     state = policy.adapter_state(adapter)
+    finite(state, f"The adapter of group '{group}'")
     # A parameter whose elements lie with other ranks looks empty from here.
     assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
     folder.mkdir(parents=True)
@@ -201,6 +203,25 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     config.revision = base.revision
     config.inference_mode = True
     config.save_pretrained(str(folder))
+
+
+def finite(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The same tensors.
+
+    Args:
+        state: tensors by name.
+        where: what holds them, as a sentence begins.
+
+    Raises:
+        UserError: one holds a value that is no number.
+    """
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(
+                f"{where} holds values that are no numbers (NaN or infinite), in {name}",
+                "Training diverged: use an earlier step, or train again with a smaller optimizer.learning_rate",
+            )
+    return state
 
 
 def _torn(path: Path) -> UserError:

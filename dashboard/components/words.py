@@ -27,7 +27,7 @@ OUTCOMES: dict[VerdictKind, Outcome] = {
     "consistent": Outcome("good", "=", "Equally often right, within the margin"),
     "difference": Outcome("bad", "≠", "No: the groups differ"),
     "not_enough": Outcome("unsure", "?", "Not enough evidence to tell"),
-    "cannot_judge": Outcome("unsure", "∅", "Cannot be judged: too few replies could be read alike"),
+    "cannot_judge": Outcome("unsure", "∅", "Cannot be judged by these replies"),
 }
 SHORT: dict[VerdictKind, str] = {
     "consistent": "= equally often right",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -104,7 +105,8 @@ def named(verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalys
         for pair in facts.pairs
     ]
     if verdict.reasons:
-        return verdict.sentence
+        ids = "|".join(map(re.escape, sorted(facts.accuracy, key=len, reverse=True)))
+        return re.sub(rf"(?<=\bof )({ids})(?=[ ,;.])", lambda found: labels.get(found[1], found[1]), verdict.sentence)
     needed, bounds = verdict.clusters_needed, {"delta": analysis.delta, "alpha": analysis.alpha}
     return sentence(verdict.kind, accuracy, gap, pairs, facts.n_clusters, needed, **bounds)
 
@@ -118,15 +120,16 @@ def _reading(reading: Readability, labels: Mapping[str, str]) -> None:
         "A reply that holds no answer counts as wrong. Nothing is judged where a group has more than "
         f"{percent(reading.bound)} of them, where one group has more than another beyond chance, or where they decide."
     )
+    seen = [status for status in WORDS if any(shares[status] for shares in reading.statuses.values())]
     table(
         f"Replies without an answer: a gap of {points(reading.gap)} between groups, chance alone "
         f"{points(reading.gap_noise)} ({p_value(reading.p_value)})",
-        ("Group", "Read", *(words.capitalize() for words in WORDS.values()), "Right", "Right, were these right"),
+        ("Group", "Read", *(WORDS[status].capitalize() for status in seen), "Right", "Right, were these right"),
         [
             (
                 labels.get(group, group),
                 percent(1 - sum(shares.values())),
-                *(percent(shares[status]) for status in WORDS),
+                *(percent(shares[status]) for status in seen),
                 percent(reading.accuracy_if_right[group] - sum(shares.values())),
                 percent(reading.accuracy_if_right[group]),
             )

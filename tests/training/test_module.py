@@ -289,6 +289,17 @@ def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable
         module.training_step(step_batch(step, step), 0)
 
 
+def test_weights_that_are_no_numbers_stop_training_before_they_are_kept(
+    make_module: Callable[..., TriAlignModule],
+) -> None:
+    module, step = make_module(), [fact("a", 0)]
+    module.training_step(step_batch(step, step), 0)
+    with torch.no_grad():
+        module.policy.scores[2] = float("inf")  # type: ignore[index]
+    with pytest.raises(TrainingDivergedError, match="values that are no numbers after step 0"):
+        end_step(module)
+
+
 def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))

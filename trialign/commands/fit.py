@@ -23,7 +23,7 @@ from trialign.commands import unprofiled
 from trialign.commands.audit import print_verdicts
 from trialign.commands.audit_files import run_audit
 from trialign.commands.session import Session
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 from trialign.queries import Query, Split
 from trialign.training.callbacks import (
     AgentCheckpoints,
@@ -95,7 +95,7 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     Raises:
         UserError: see ``check_fit``.
         Stopped: a stop was asked for; ``--resume`` goes on.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: the loss, or a weight, is not a number.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
     if not overwrite and session.status == "finished":
@@ -110,7 +110,7 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
 
     Raises:
         Stopped: a stop was asked for; ``--resume`` goes on.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: the loss, or a weight, is not a number.
     """
     run, rank = session.run, distributed.rank()
     status = "new" if overwrite else session.status
@@ -153,7 +153,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
 
     Raises:
         Stopped: a stop was asked for; the state is saved.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: the loss, or a weight, is not a number.
     """
     config, run, steps = session.config, session.run, session.config.trainer.steps
     data, module = _data_module(session, training, validation), _module(session, training)
@@ -185,7 +185,10 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         session.policy.train()
         trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
-        raise TrainingDivergedError(f"{error}. The last good checkpoint: {states.newest() or 'none'}") from error
+        raise UnfinishedError(
+            f"{error}. The last good checkpoint: {states.newest() or 'none'}",
+            "Train again with a smaller optimizer.learning_rate, or with trainer.precision=32-true",
+        ) from error
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
         raise KeyboardInterrupt from error

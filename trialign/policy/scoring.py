@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
+from trialign.errors import UserError
 from trialign.policy.cpu import SHORT_ROW
 from trialign.policy.group_policy import GroupPolicy
 from trialign.policy.tree import TreeRow, build_tree_batch, rows_alone, share_prefixes
@@ -41,6 +43,9 @@ def score_rows(
 
     Returns:
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
+
+    Raises:
+        UserError: a score is no number: the weights are damaged, or overflow their number format.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
     shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
@@ -51,4 +56,15 @@ def score_rows(
         for index in members:
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
+            if not all(math.isfinite(value) for value in scores[index]):
+                raise UserError(
+                    f"The model scores an answer of {_answers(policy, rows[index])} with {scores[index]}, which is no "
+                    "number",
+                    "Check its weights and the adapter's; in float16 they may overflow: set model.dtype=float32 or "
+                    "bfloat16",
+                )
     return scores
+
+
+def _answers(policy: GroupPolicy, row: TreeRow) -> str:
+    return f"adapter '{policy.adapters[row.adapter]}'" if row.adapter < len(policy.adapters) else "the base model"

@@ -52,7 +52,7 @@ class OptimizerConfig:
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss is not a number; the message names the step and the queries."""
+    """The loss or a weight is not a number; the message names the step, and the queries of a loss."""
 
 
 class TriAlignModule(LightningModule):
@@ -130,11 +130,20 @@ class TriAlignModule(LightningModule):
         super().optimizer_step(epoch, batch_idx, *args, **kwargs)
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
-        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses, self._step_shares)
+        unfit = sum(not bool(torch.isfinite(p).all()) for p in self.parameters() if p.requires_grad)
+        parts = (
+            self._step_rewards.flatten(),
+            self._step_counts,
+            self._step_pair_losses,
+            self._step_shares,
+            self._step_shares.new_tensor([float(unfit)]),
+        )
         sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts, pair_losses, shares = sums.split([part.numel() for part in parts])
+        rewards, counts, pair_losses, shares, all_unfit = sums.split([part.numel() for part in parts])
+        if all_unfit:  # of all ranks, so that all of them stop
+            raise TrainingDivergedError(f"The adapters hold values that are no numbers after step {self.global_step}")
         self.log_dict(dict(zip(_LOGGED, shares, strict=True)), batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
