@@ -124,10 +124,10 @@ class Auditor:
             )
 
     def _all_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[AuditItem]:
-        read = self._read(asked, answers)
+        read = self._readings(asked, answers)
         return [item for parts in zip(asked, answers, read, strict=True) for item in self._items(*parts)]
 
-    def _read(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
+    def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
         """What the answers say; those from which no option can be read are asked about once."""
         found = [_read(one.query, answer) for one, answer in zip(asked, answers, strict=True)]
         if not self.config.clarify:
