@@ -16,13 +16,13 @@ from typing import Any
 
 from trialign.audit.agents import Answer, Asked
 from trialign.audit.endpoint_options import OptionScorer, option_scorer
-from trialign.audit.endpoint_structured import Structure, held_texts, is_held, structure_of
+from trialign.audit.endpoint_structured import Structure, held_texts, is_about_request, is_held, structure_of
 from trialign.endpoint.answers import AnswerFile, request_key
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.door import NEUTRAL, Agreed, api_key, check_header, checked_url, knock
 from trialign.endpoint.failures import Failures
-from trialign.endpoint.faults import on_the_way
+from trialign.endpoint.faults import at_the_door, on_the_way
 from trialign.endpoint.pace import in_parallel
 from trialign.endpoint.replies import CUT_OFF, FILTERED, REFUSED, Reply
 from trialign.environment import Conversation, stable_seed
@@ -105,7 +105,10 @@ class EndpointAgents:
         structure = None
         if choices and scorer is None and model.endpoint.structured == "auto":
             asked = {**agreed.sampling, **body}
-            structure = structure_of(client, asked, agreed.length_key, max_new_tokens, model.endpoint.extra)
+            try:
+                structure = structure_of(client, asked, agreed.length_key, max_new_tokens, model.endpoint.extra)
+            except (LostError, RefusedError) as error:
+                raise at_the_door(error, client, None, model.name, model.endpoint.api_key_variable) from error
         place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
         file = AnswerFile(answers / f"{place}.jsonl")
         log.info("Answers are kept in %s: the same command goes on where it was cut off", file.path)
@@ -187,8 +190,7 @@ class EndpointAgents:
         try:
             return self._kept(asked, body, asked.repeat, partial(self.client.chat, body))
         except (RefusedError, LostError) as error:
-            refused = isinstance(error, RefusedError) and error.status in (400, 422) and error.matter == "other"
-            if not (refused or error.at_question):
+            if not is_about_request(error):
                 raise
             if asked.query.query_id not in self.unheld:
                 self.unheld.add(asked.query.query_id)
@@ -213,8 +215,7 @@ class EndpointAgents:
         said = f"question '{asked.query.query_id}' of group '{asked.group.name}'"
         kept = f"the {len(self.answers)} answers in {self.answers.path}"
         given_up = None
-        at_request = error.at_question or (isinstance(error, RefusedError) and error.matter in ("other", "length"))
-        if asked.follow_up and at_request:
+        if asked.follow_up and is_about_request(error):
             return Reply("", FAILED, "")  # the question itself was answered
         if error.at_question:
             given_up = self.failures.failed(asked.query.query_id)

@@ -73,6 +73,11 @@ class Structure:
         return found[0] if len(found) == 1 else None
 
 
+def is_about_request(error: RefusedError | LostError) -> bool:
+    """Whether a server may answer the same question without what this request asks beside it."""
+    return error.at_question or (isinstance(error, RefusedError) and error.matter in ("other", "length"))
+
+
 def is_held(asked: Asked) -> bool:
     """Whether a question's reply is held to its options, where the server can.
 
@@ -104,6 +109,10 @@ def structure_of(
         length_key: the key that tells it the longest length of a reply.
         max_new_tokens: longest reply of the audit.
         extra: further keys of every request, as the configuration states them.
+
+    Raises:
+        RefusedError: it refuses more than the key.
+        LostError: it is gone, or busy for longer than it may.
     """
     own = [key for key in _OWN_KEYS if key in extra]
     if own:
@@ -136,6 +145,8 @@ def _probe(client: Client, plain: Mapping[str, Any], structure: Structure) -> st
             if _THINKS.search(free.text):
                 return "the model thinks in its reply, and does not when it is held"
     except (RefusedError, LostError) as error:
+        if not is_about_request(error):
+            raise
         return str(error)
     return None
 
