@@ -13,10 +13,10 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import FIXED_DAY, ChatRenderer, Content, check_date
 from trialign.queries import Query
+from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
 
 Topology = Literal["full", "ring", "star", "random"]
-Shown = Literal["hidden", "listed", "lettered"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Observation:
     wording: int
     turn: int
     prompt: tuple[int, ...]
+
+    @property
+    def called(self) -> str:
+        """What an error calls it."""
+        return f"'{self.query_id}', group '{self.group}', turn {self.turn}"
 
 
 Conversation = tuple[tuple[str, Content], ...]

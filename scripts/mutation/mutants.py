@@ -36,6 +36,9 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _TWINS = (("min", "max"), ("any", "all"), ("argmin", "argmax"), ("floor", "ceil"), ("minimum", "maximum"))
 _TWIN = {**dict(_TWINS), **{second: first for first, second in _TWINS}}
+# Nothing depends on their order, or on these keywords but for what a type checker or another machine sees.
+_SYMMETRIC = ("min", "max", "np.minimum", "np.maximum", "torch.minimum", "torch.maximum", "isinstance", "math.gcd")
+_UNSEEN = ("strict", "encoding", "daemon", "stacklevel")
 # What is called for its words alone.
 _SPOKEN = ("log", "warnings", "print", "console")
 
@@ -187,11 +190,11 @@ def _call(node: ast.AST) -> Iterator[Change]:
     if not isinstance(node, ast.Call) or _is_spoken(node) or ast.unparse(node.func).endswith("Error"):
         return
     for place, keyword in enumerate(node.keywords):
-        if keyword.arg is not None:
+        if keyword.arg is not None and keyword.arg not in _UNSEEN:
             rest = [*node.keywords[:place], *node.keywords[place + 1 :]]
             yield "keyword dropped", node, ast.Call(node.func, node.args, rest)
     plain = len(node.args) > 1 and not any(isinstance(argument, ast.Starred) for argument in node.args[:2])
-    if plain and ast.unparse(node.func) not in ("isinstance", "getattr", "hasattr"):
+    if plain and ast.unparse(node.func) not in _SYMMETRIC:
         first, second, *others = node.args
         yield "arguments swapped", node, ast.Call(node.func, [second, first, *others], node.keywords)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from trialign.audit.agents import LocalAgents
+from trialign.audit.agents import Asked, LocalAgents
 from trialign.audit.run import AuditConfig, Auditor
 from trialign.environment import PromptConfig
+from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
+from trialign.policy import GroupPolicy
 from trialign.queries import Query
 from trialign.scoring import Scoring
 
@@ -45,3 +47,24 @@ def test_a_decoded_reply_without_its_end_was_cut_off(
         ("Well, 1 and", "1", "number"),
         ("", None, "none"),
     ]
+
+
+def test_the_longest_option_must_fit_the_context(
+    renderer: ChatRenderer,
+    groups: GroupSet,
+    queries: Sequence[Query],
+    make_policy: Callable[..., GroupPolicy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agents = LocalAgents(make_policy(), renderer, Scoring(), 8, 4096)
+    metal, number = (next(query for query in queries if query.query_id == name) for name in ("metal", "sum"))
+    lengths = [len(renderer.reply(option)) for option in metal.options]
+    assert min(lengths) < max(lengths)
+    for query, reply in ((metal, max(lengths)), (number, 8)):
+        asked = Asked(query, groups.members[0], "explicit", 0, 0, (("system", "Help."), ("user", query.question)))
+        needed = len(renderer.render(asked.conversation)) + reply
+        monkeypatch.setattr(GroupPolicy, "context_length", needed)
+        assert len(list(agents.answer([asked]))) == 1
+        monkeypatch.setattr(GroupPolicy, "context_length", needed - 1)
+        with pytest.raises(UserError, match=f"group 'north' with question '{query.query_id}' takes {needed} tokens"):
+            agents.answer([asked])

@@ -52,4 +52,4 @@ def meant(asked: Asked, answer: Answer) -> str | None:
     place = string.ascii_uppercase.index(alone[1].upper()) if alone else None
     if place is not None and place < len(asked.query.options):
         return asked.query.options[place]
-    return read_reply(asked.query, answer.text, cut_off=answer.cut_off).canonical
+    return read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown).canonical

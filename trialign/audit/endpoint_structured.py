@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.door import patiently
 from trialign.endpoint.replies import CUT_OFF
 from trialign.environment import letters
+from trialign.queries.reading.cleaning import without_thinking
 
 log = logging.getLogger("trialign")
 #: vLLM's key, the one it had before 0.12, and OpenAI's. A bare choice comes first: it leaves the reply as the question
@@ -26,7 +26,6 @@ _FIELD = "answer"
 _PROBE = "Reply with the one word Hello, and with nothing else."
 _PROBED = ("violet-tram-61", "copper-owl-94")
 _LEAST_TOKENS = 64  # of the probe's reply
-_THINKS = re.compile(r"<(/?)(think|thinking|thought|reasoning)>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Structure:
             reply: as it came; what the model thought before it, in a marked block, is passed over.
             texts: those of the request.
         """
-        said = _after_thinking(reply)
+        said, _ = without_thinking(reply)
         if self.form == "response_format":
             try:
                 whole = json.loads(said)
@@ -140,9 +139,9 @@ def _probe(client: Client, plain: Mapping[str, Any], structure: Structure) -> st
         reply = patiently(lambda attempts: client.chat(held, attempts))
         if structure.place(reply.text, texts) is None:
             return "the reply was cut off" if reply.finish == CUT_OFF else "the reply is another one"
-        if not _THINKS.search(reply.text):
+        if not _thinks(reply.text):
             free = patiently(lambda attempts: client.chat(plain, attempts))
-            if _THINKS.search(free.text):
+            if _thinks(free.text):
                 return "the model thinks in its reply, and does not when it is held"
     except (RefusedError, LostError) as error:
         if not is_about_request(error):
@@ -151,9 +150,6 @@ def _probe(client: Client, plain: Mapping[str, Any], structure: Structure) -> st
     return None
 
 
-def _after_thinking(reply: str) -> str:
-    """What follows the last marked block of thinking; a block that is not closed hides the rest."""
-    marks = list(_THINKS.finditer(reply))
-    if not marks:
-        return reply
-    return reply[marks[-1].end() :] if marks[-1][1] else ""
+def _thinks(reply: str) -> bool:
+    said, _ = without_thinking(reply)
+    return said.strip() != reply.strip()

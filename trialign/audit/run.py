@@ -129,7 +129,7 @@ class Auditor:
 
     def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
         """What the answers say; those from which no option can be read are asked about once."""
-        found = [_read(one.query, answer) for one, answer in zip(asked, answers, strict=True)]
+        found = [_read(one, answer) for one, answer in zip(asked, answers, strict=True)]
         if not self.config.clarify:
             return found
         places = [n for n, one in enumerate(asked) if is_unclear(one, answers[n], found[n].status)]
@@ -206,7 +206,7 @@ class _Reading:
     clarification_options: tuple[str, ...] | None = None
 
 
-def _read(query: Query, answer: Answer) -> _Reading:
+def _read(asked: Asked, answer: Answer) -> _Reading:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
     if answer.unread is not None:
         return _Reading(None, answer.unread)
@@ -214,7 +214,7 @@ def _read(query: Query, answer: Answer) -> _Reading:
         return _Reading(answer.text, "scored")
     if answer.held is not None:
         return _Reading(answer.held, "structured")
-    parsed = read_reply(query, answer.text, cut_off=answer.cut_off)
+    parsed = read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
     return _Reading(parsed.canonical, parsed.status)
 
 

@@ -55,7 +55,7 @@ class Lengths:
 
 
 def measure(
-    session: Session, queries: Sequence[Query], exposures: Sequence[Exposure]
+    session: Session, queries: Sequence[Query], exposures: Sequence[Exposure], longest_reply: int | None = None
 ) -> tuple[Lengths, list[UserError]]:
     """Lengths of all prompts and answers, and a fault for each question that does not fit the context.
 
@@ -63,7 +63,9 @@ def measure(
         session: whose groups, prompt and model count.
         queries: at least one.
         exposures: how profiles reach the agents.
+        longest_reply: tokens of a free reply; None: the most that collecting or an audit allows.
     """
+    free = longest_reply or max(session.config.collect.max_new_tokens, session.config.audit.max_new_tokens)
     profiles = [
         Profile(group, exposure, wording)
         for exposure in exposures
@@ -76,7 +78,7 @@ def measure(
     questions, replies, answers = [], [], []
     for query in queries:
         options = [len(session.renderer.reply(option)) for option in query.options]
-        reply = max(options, default=max(session.config.collect.max_new_tokens, session.config.audit.max_new_tokens))
+        reply = max(options, default=free)
         answers += options
         replies.append(reply)
         prompt = _tokens(session, _opened(session, query, profiles[longest_frame]))

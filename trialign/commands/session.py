@@ -22,7 +22,7 @@ from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
-from trialign.groups import Exposure, GroupSet
+from trialign.groups import Exposure, GroupSet, same_profiles
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
@@ -141,7 +141,11 @@ class Session:
     @cached_property
     def groups(self) -> GroupSet:
         """The social groups."""
-        return build_groups(self.config.groups)
+        groups = build_groups(self.config.groups)
+        if distributed.rank() == 0:
+            for sentence in same_profiles(groups):
+                log.warning("%s", sentence)
+        return groups
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
@@ -150,6 +154,8 @@ class Session:
         if distributed.rank() == 0:
             for sentence in self._reading.left_out:
                 log.info("Left out %s", sentence)
+            for sentence in self._reading.notes:
+                log.warning("%s", sentence)
         return self.limited(self._reading.usable)
 
     @property

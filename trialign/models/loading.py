@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
+from trialign.finite import refuse_broken_base
 from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
 from trialign.models.template import FIXED_DAY
@@ -80,11 +81,16 @@ def context_length(files: BaseModelFiles) -> int:
 
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
-    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
+    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
+
+    Raises:
+        UserError: weights of it are not numbers.
+    """
     transformers_logging.disable_progress_bar()
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
     )
+    refuse_broken_base(model.named_parameters(), files.folder, config.dtype)
     model.eval().requires_grad_(False)
     return model
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trialign.queries.answers import ParsedAnswer, is_correct, normal_text, parse_answer
+from trialign.queries.reading.labels import Shown
 from trialign.queries.types import Query, TruthQuery
 
 
-def read_reply(query: Query, text: str, *, cut_off: bool = False) -> ParsedAnswer:
+def read_reply(query: Query, text: str, *, cut_off: bool = False, shown: Shown | None = None) -> ParsedAnswer:
     """Read a reply as an answer to a query, given how it ended; never raises, whatever the text.
 
     A reply that was cut off holds an answer only where what is missing cannot change it: an open answer counts if the
@@ -17,8 +18,9 @@ def read_reply(query: Query, text: str, *, cut_off: bool = False) -> ParsedAnswe
         query: what was asked.
         text: the reply.
         cut_off: whether it ended at the longest length allowed, not by itself.
+        shown: how the prompt showed the options, where that is known.
     """
-    parsed = parse_answer(query, text)
+    parsed = parse_answer(query, text, shown)
     if cut_off and parsed.status != "refused" and not _is_settled(query, text, parsed.canonical):
         return ParsedAnswer(None, "cut_off")
     return parsed
