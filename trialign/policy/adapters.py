@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.models import refuse_unfit
 
 SHARED = "shared"
 
@@ -310,26 +311,6 @@ def refuse_unfit_base(model: PreTrainedModel) -> None:
     """Refuses base models on which a tree of branches in one row is not the same as separate rows.
 
     Raises:
-        UserError: sliding-window or linear attention, or absolute positions.
+        UserError: see `refuse_unfit`.
     """
-    config = model.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    rotary = any(getattr(config, key, None) for key in ("rope_parameters", "rope_theta", "rope_scaling"))
-    faults = {
-        "sliding-window or linear attention": bool(kinds - {"full_attention"}) or bool(window),
-        "absolute position embeddings": not rotary,
-        "scaled or capped logits": bool(
-            getattr(config, "final_logit_softcapping", None)
-            or getattr(config, "logit_scale", None)
-            or getattr(config, "logits_scaling", None)
-        ),
-    }
-    for fault, found in faults.items():
-        if found:
-            raise UserError(
-                f"The base model {config.name_or_path or config.model_type} has {fault}, which the prefix "
-                "tree does not support",
-                "Choose a base model with full attention, rotary positions and a plain output layer "
-                "(Llama, Qwen2/3, SmolLM2)",
-            )
+    refuse_unfit(model.config)
