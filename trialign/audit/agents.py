@@ -36,6 +36,11 @@ class Asked:
     repeat: int
     conversation: Conversation
 
+    @property
+    def called(self) -> str:
+        """What an error calls it."""
+        return f"'{self.query.query_id}', group '{self.group.name}'"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -129,7 +134,7 @@ class LocalAgents:
             )
             for one, prompt, options in zip(asked, prompts, actions, strict=True)
         ]
-        scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens)
+        scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens, called=[one.called for one in asked])
         answers = []
         for one, options, values in zip(asked, actions, scores, strict=True):
             probabilities = self.scoring.distribution(values, [len(option) for option in options])
@@ -141,7 +146,9 @@ class LocalAgents:
     def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
         groups = [one.group.name for one in asked]
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies = self.policy.generate(prompts, groups, self.renderer.end_ids, sampling)
+        replies = self.policy.generate(
+            prompts, groups, self.renderer.end_ids, sampling, called=[one.called for one in asked]
+        )
         return [
             Answer(
                 self.renderer.decode(ids),
