@@ -70,7 +70,7 @@ class Options:
         mentions = self._mentions(said, row)
         if not mentions:
             return self._unnamed(said, row)
-        found = judged(row, mentions, self._asked)
+        found = judged(row, mentions, self._asked, polar=self._polar.pairs)
         return self._decided(found, row)
 
     def _mentions(self, said: str, row: Sequence[Token]) -> list[Mention]:
