@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from trialign.queries import TruthQuery
-from trialign.queries.readers import Reading, read_data
+from trialign.queries.readers import Reading, read_data, read_queries
 from trialign.queries.sources import FieldMap, SourceConfig
 
 pytestmark = pytest.mark.unit
@@ -342,6 +342,16 @@ def test_two_right_answers_to_one_question_are_a_fault(tmp_path: Path) -> None:
     assert len(problems(read(tmp_path, rows, options="o", gold="a"))) == 1
     other = [rows[0], {"q": "Which is ice?", "o": ["water", "air"], "a": "water"}]
     assert not read(tmp_path, other, options="o", gold="a").faults
+
+
+def test_a_record_with_two_right_answers_is_read_as_before(tmp_path: Path) -> None:
+    row = {"split": "test", "kind": "truth", "question": "Which is ice?", "options": ["water", "sand"]}
+    file = tmp_path / "questions.jsonl"
+    rows = [{**row, "id": gold, "gold": gold} for gold in ("water", "sand")]
+    file.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert [query.query_id for query in read_queries(file)] == ["water", "sand"]
+    (found,) = read_data([file], None, 9).faults
+    assert "row 2, query 'sand': the right answer is 'sand' here" in found.problem
 
 
 @pytest.mark.parametrize(
