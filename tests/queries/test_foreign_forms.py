@@ -315,6 +315,14 @@ def test_what_pandas_writes_for_nothing_is_nothing(tmp_path: Path, nothing: Any,
     assert "option" in problems(reading(B=nothing))[0]
 
 
+def test_nan_inside_a_mapping_is_nothing_too(tmp_path: Path) -> None:
+    row = {"q": "Which is cold?", "o": {"A": "ice", "B": "fire", "C": NAN}, "k": {"right": "A"}}
+    nested = {"options": "o", "gold": "k.right", "gold_as": "label"}
+    assert set(only(read(tmp_path, [row], **nested)).options) == {"ice", "fire"}
+    (found,) = problems(read(tmp_path, [{**row, "k": {"right": NAN}}], **nested))
+    assert "the right answer, 'k.right', is missing" in found
+
+
 def test_the_text_nan_stays_a_text_and_is_pointed_at(tmp_path: Path) -> None:
     reading = read(tmp_path, [{**SOUND, "C": "nan"}], **COLUMNS)
     assert set(only(reading).options) == {"ice", "fire", "nan"}
