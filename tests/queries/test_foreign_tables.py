@@ -203,9 +203,10 @@ def write_workbook(path: Path, sheets: dict[str, list[list[Any]]], hidden: str =
             return f'<c r="{at}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
         return f'<c r="{at}"><v>{value}</v></c>'
 
+    state = ' state="hidden"'
     with zipfile.ZipFile(path, "w") as book:
         names = "".join(
-            f'<sheet name="{name}"{' state="hidden"' if name == hidden else ""} sheetId="{n}" r:id="rId{n}"/>'
+            f'<sheet name="{name}"{state if name == hidden else ""} sheetId="{n}" r:id="rId{n}"/>'
             for n, name in enumerate(sheets, 1)
         )
         book.writestr(
