@@ -14,9 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from trialign import checkpoints
 from trialign.checkpoints import (
-    WEIGHTS,
     AgentCheckpoint,
-    _verified_state,
     latest_step,
     load_agents,
     read_agents,
@@ -24,7 +22,7 @@ from trialign.checkpoints import (
     write_agents,
 )
 from trialign.composition import compose
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 from trialign.group_config import build_groups
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ModelConfig, load_model
@@ -282,28 +280,34 @@ def test_a_failed_write_leaves_the_older_checkpoint(
     assert read_agents(written.folder).manifest == written.manifest
 
 
-def test_agents_that_are_no_numbers_are_not_written(
-    tmp_path: Path, make_policy: MakePolicy, base_files: BaseModelFiles
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_agents_that_are_not_numbers_are_not_written(
+    written: AgentCheckpoint, make_policy: MakePolicy, base_files: BaseModelFiles, value: str
 ) -> None:
     policy = make_policy()
-    folder = tmp_path / "agents" / "step=000003"
-    write_agents(folder, policy, 3, base_files, {})
-    before = (folder / "manifest.json").read_bytes()
     with torch.no_grad():
-        next(p for name, p in policy.named_parameters() if "lora_A.south" in name)[0, 0] = float("nan")
-    with pytest.raises(UserError, match=r"adapter of group 'south' holds values that are no numbers"):
-        write_agents(folder, policy, 3, base_files, {})
-    assert (folder / "manifest.json").read_bytes() == before
-    assert [path.name for path in folder.parent.iterdir()] == ["step=000003"]
+        policy.base.model.layers[1].mlp.up_proj.lora_A["south"].weight[0, 1] = float(value)
+    for folder in (written.folder, written.folder.with_name("step=000300")):  # in place of an older one, and new
+        with pytest.raises(UnfinishedError, match=r"group 'south' .* in .*layers\.1\.mlp\.up_proj.*not written"):
+            write_agents(folder, policy, 300, base_files, {})
+    assert read_agents(written.folder).manifest == written.manifest
+    assert [path.name for path in written.folder.parent.iterdir()] == ["step=000200"]
 
 
-def test_agents_that_are_no_numbers_are_not_loaded(written: AgentCheckpoint) -> None:
-    file = written.folder / "north" / WEIGHTS
-    tensors = load_file(file)
-    tensors[min(tensors)][0, 0] = float("inf")
-    save_file(tensors, file)
-    with pytest.raises(UserError, match=r"north.* holds values that are no numbers .*, in base_model"):
-        _verified_state(file, sha256_of_file(file))
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_agents_that_are_not_numbers_are_not_loaded(
+    written: AgentCheckpoint, make_policy: MakePolicy, base_files: BaseModelFiles, value: str
+) -> None:
+    file = written.folder / "south" / checkpoints.WEIGHTS
+    state = load_file(file)
+    name = sorted(state)[3]
+    state[name][0, 0] = float(value)
+    save_file(state, file)
+    rewrite(written, lambda manifest: manifest["files"].update({f"south/{checkpoints.WEIGHTS}": sha256_of_file(file)}))
+    with pytest.raises(UserError) as refusal:
+        load_agents(make_policy(), read_agents(written.folder), base_files)
+    assert str(file) in refusal.value.problem
+    assert name in refusal.value.problem
 
 
 def test_the_latest_step_is_the_largest_number(tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ class Asked:
     exposure: Exposure
     groups: tuple[str, ...]
 
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What an error calls it, by group."""
+        return tuple(f"'{self.query.query_id}', group '{group}'" for group in self.groups)
+
 
 def typed_query(question: str, options: Sequence[str]) -> Query:
     """A question as a person types it, refused at the door if it is too long or malformed.
@@ -176,6 +181,7 @@ class Agents:
             asked.groups,
             self.renderer.end_ids,
             Sampling(max_new_tokens=LONGEST_REPLY),
+            called=asked.called,
             reference=not self.trained,
             watch=lambda rows: watch([self.renderer.decode(row) for row in rows]),
         )
@@ -202,7 +208,7 @@ class Agents:
             TreeRow(self.policy.adapter_index(name), (Segment(prompt, ROOT), *branches))
             for name, prompt in zip(asked.groups, prompts, strict=True)
         ]
-        return score_rows(self.policy, rows, reference=not self.trained)
+        return score_rows(self.policy, rows, reference=not self.trained, called=asked.called)
 
     def _made(
         self, name: str, text: str, canonical: str | None, finished: bool, shares: tuple[float, ...] | None

@@ -308,3 +308,18 @@ def test_the_case_of_a_plain_word_does_not_matter(reply: str) -> None:
 )
 def test_the_prompt_decides_whether_a_letter_is_a_label(shown: Shown, reply: str, canonical: str | None) -> None:
     assert parse_answer(choice("B", "A", "AB"), reply, shown).canonical == canonical
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "See f(2) and list[1]."])
+def test_what_is_called_with_a_label_names_no_option(text: str) -> None:
+    query = TruthQuery(
+        query_id="q",
+        cluster="q",
+        split="test",
+        topic="",
+        question="Which town?",
+        options=("Lyon", "Paris"),
+        gold="Lyon",
+    )
+    assert parse_answer(query, text, "lettered").canonical is None
+    assert parse_answer(query, "It is (B).", "lettered").canonical == "Paris"

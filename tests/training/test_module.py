@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, WelfareConfig
 from trialign.scoring import Scoring, ScoringKind
-from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
+from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, Update, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
 from trialign.trajectories.records import Sample, Trajectory
@@ -282,21 +282,79 @@ def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
     assert module.utilities[:, 0].tolist() == [0.5, 0.25]
 
 
-def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable[..., TriAlignModule]) -> None:
-    module = make_module(Table((math.nan, 0.0, 0.0, 0.0)))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_no_numbers_name_step_and_questions(
+    make_module: Callable[..., TriAlignModule], value: float
+) -> None:
+    module = make_module(Table((value, 0.0, 0.0, 0.0)))
     step = [fact("first", 0), fact("second", 1)]
-    with pytest.raises(TrainingDivergedError, match=r"The loss is nan at step 0, in the questions first, second"):
+    words = r"The model's scores are not numbers at step 0, in the questions first, second"
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.training_step(step_batch(step, step), 0)
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.validation_step(step_batch(step, step).batch, 0)
+
+
+def test_a_loss_that_is_no_number_names_its_part(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.utilities = torch.zeros_like(module.utilities)  # without epsilon, infinite weights
+    step = [fact("first", 0)]
+    with pytest.raises(
+        TrainingDivergedError, match=r"The loss of the choices is nan at step 0, in the questions first"
+    ):
         module.training_step(step_batch(step, step), 0)
 
 
-def test_weights_that_are_no_numbers_stop_training_before_they_are_kept(
-    make_module: Callable[..., TriAlignModule],
+@pytest.mark.parametrize(
+    ("value", "words"), [(math.nan, "NaN in scores"), (-math.inf, "infinity in scores"), (3e30, "its norm overflows")]
+)
+def test_a_gradient_that_is_no_number_is_not_used(
+    make_module: Callable[..., TriAlignModule], value: float, words: str
 ) -> None:
-    module, step = make_module(), [fact("a", 0)]
+    module = make_module()
+    optimizer = torch.optim.SGD(module.policy.parameters(), lr=1.0)
+    module.policy.scores.grad = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    module.on_before_optimizer_step(optimizer)
+    module.policy.scores.grad[0] = value
+    with pytest.raises(TrainingDivergedError, match=rf"The gradient is not a number at step 0, before it .*{words}"):
+        module.on_before_optimizer_step(optimizer)
+
+
+def test_float16_training_looks_for_its_scale_but_not_for_ever(
+    make_module: Callable[..., TriAlignModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TriAlignModule, "precision", "16-mixed")
+    module = make_module()
+    optimizer = torch.optim.SGD(module.policy.parameters(), lr=1.0)
+    overflow, whole = torch.full((4,), math.inf), torch.ones(4)
+    for _ in range(2):  # a whole gradient between them begins the count anew
+        for gradient in [*[overflow] * OVERFLOWS, whole]:
+            module.policy.scores.grad = gradient
+            module.on_before_optimizer_step(optimizer)
+    module.policy.scores.grad = overflow
+    for _ in range(OVERFLOWS):
+        module.on_before_optimizer_step(optimizer)
+    with pytest.raises(TrainingDivergedError, match="The gradient is not a number"):
+        module.on_before_optimizer_step(optimizer)
+
+
+def test_weights_that_are_no_numbers_after_a_step_end_the_training(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    step = [fact("a", 0)]
     module.training_step(step_batch(step, step), 0)
     with torch.no_grad():
-        module.policy.scores[2] = float("inf")  # type: ignore[index]
-    with pytest.raises(TrainingDivergedError, match="values that are no numbers after step 0"):
+        module.policy.scores[2] = math.inf
+    with pytest.raises(TrainingDivergedError, match="The agents' weights are not numbers at step 0"):
+        end_step(module)
+
+
+def test_a_share_that_is_no_number_is_found_where_its_rank_holds_it(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.training_step(step_batch([fact("a", 0)], [fact("a", 0)]), 0)
+    policy: Any = module.policy
+    # With ZeRO 3 the parameter itself is empty, and the rank's share lies beside it.
+    policy.scores.ds_tensor = torch.tensor([1.0, math.nan])
+    with pytest.raises(TrainingDivergedError, match="weights are not numbers"):
         end_step(module)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from peft import PeftModel
 
 from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step_folder
 from trialign.commands.session import Session
 from trialign.errors import UserError
+from trialign.finite import not_finite
 from trialign.models import load_model
 from trialign.safe_output import markdown_cell
 from trialign.storage import write_text_atomic
@@ -83,21 +87,27 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 (objective `{session.config.objective.name}`) on `{base}`
 (SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
 
-{_placement(session)}
+{_placement(session, checkpoint)}
 |---|---|
 {profiles}
 
 ```
 {serve}
 ```
-
+{_rendering(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
 
 
-def _placement(session: Session) -> str:
+def _placement(session: Session, checkpoint: AgentCheckpoint) -> str:
     """Where a profile belongs, and the head of the table that lists them."""
     system = session.config.prompt.system
+    if checkpoint.manifest.get("chat", {}).get("system") == "first user message":
+        return (
+            "The base model's chat template has no place for a system message. Each agent was trained with its group's "
+            "profile at the beginning of the first user message, a blank line before the question. Put it there when "
+            f'you serve it:\n\n| group | first user message: "{system}" and then |'
+        )
     if session.config.prompt.profile == "last":
         return (
             "Each agent was trained with its group's profile in a second system message, after the question. Put it "
@@ -107,6 +117,25 @@ def _placement(session: Session) -> str:
         "Each agent was trained with its group's profile in the system message. Put it there when you serve it:\n\n"
         f'| group | system message: "{system}" and then |'
     )
+
+
+def _rendering(checkpoint: AgentCheckpoint) -> str:
+    """What else of the prompts serving has to do as training did; a line of its own for each."""
+    chat = checkpoint.manifest.get("chat", {})
+    lines = []
+    if chat.get("thinking") == "off":
+        lines.append(
+            'They were trained with thinking off: serve them with `chat_template_kwargs: {"enable_thinking": false}` '
+            f"where the chat template knows it. {_behind(chat)}"
+        )
+    if chat.get("date"):
+        lines.append(f"The chat template writes the day; in all training prompts it was {chat['date']}.")
+    return "".join(f"\n{line.strip()}\n" for line in lines)
+
+
+def _behind(chat: Mapping[str, Any]) -> str:
+    text = json.dumps(chat.get("behind_the_prompt", ""), ensure_ascii=False)
+    return f"Behind the template's own prompt stood {text} before every reply." if text != '""' else ""
 
 
 def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:
@@ -124,5 +153,11 @@ def _merge(session: Session, adapter: Path, target: Path) -> None:
     # A fresh base for each group: merging changes the weights in place.
     model = load_model(session.files, session.config.model)
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    found = not_finite(merged.named_parameters())
+    if found:
+        raise UserError(
+            f"The agent {adapter} merged in {session.config.model.dtype} is not made of numbers ({found})",
+            "Set model.dtype=float32, or export without --merged",
+        )
     merged.save_pretrained(str(target))
     session.renderer.tokenizer.save_pretrained(str(target))

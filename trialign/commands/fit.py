@@ -95,7 +95,7 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     Raises:
         UserError: see ``check_fit``.
         Stopped: a stop was asked for; ``--resume`` goes on.
-        UnfinishedError: the loss, or a weight, is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
     if not overwrite and session.status == "finished":
@@ -110,7 +110,7 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
 
     Raises:
         Stopped: a stop was asked for; ``--resume`` goes on.
-        UnfinishedError: the loss, or a weight, is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     run, rank = session.run, distributed.rank()
     status = "new" if overwrite else session.status
@@ -153,7 +153,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
 
     Raises:
         Stopped: a stop was asked for; the state is saved.
-        UnfinishedError: the loss, or a weight, is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     config, run, steps = session.config, session.run, session.config.trainer.steps
     data, module = _data_module(session, training, validation), _module(session, training)
@@ -187,7 +187,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     except TrainingDivergedError as error:
         raise UnfinishedError(
             f"{error}. The last good checkpoint: {states.newest() or 'none'}",
-            "Train again with a smaller optimizer.learning_rate, or with trainer.precision=32-true",
+            "Begin again (--overwrite) with a smaller optimizer.learning_rate, or compute in float32 "
+            "(model.dtype=float32 trainer.precision=32-true)",
         ) from error
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.

@@ -9,15 +9,29 @@ from typing import Any, cast
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    Cache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from trialign.errors import UserError
+from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
 from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
+
+NOT_NUMBERS = (
+    "Compute in model.dtype=float32 or bfloat16, whose range is wider than float16's; if it stays, the weights are "
+    "broken: take another step's agents, or another model"
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,12 @@ class GroupPolicy(nn.Module):
         super().__init__()
         if (config.activation == "profile") != bool(invocation):
             raise ValueError(f"activation is {config.activation}, with {len(invocation)} invocation tokens")
+        if invocation and getattr(model.config, "kv_lora_rank", None):
+            # The cache holds latents, and every later step makes keys and values of all of them, through the adapters.
+            raise UserError(
+                "A base model with latent attention cannot have activated adapters (policy.activation=profile)",
+                "Set policy.activation=always",
+            )
         self.invocation = tuple(invocation)
         self.groups = tuple(groups)
         self.config = config
@@ -88,9 +108,9 @@ class GroupPolicy(nn.Module):
         return torch.promote_types(self.base.dtype, torch.float32)
 
     @property
-    def context_length(self) -> int:
-        """Longest sequence in tokens that the base model was made for."""
-        return int(self.base.config.max_position_embeddings)
+    def context_length(self) -> int | None:
+        """Longest sequence in tokens that the base model was made for; None: its configuration does not say."""
+        return stated_context(self.base.config)
 
     def adapter_of(self, group: str) -> str | None:
         """Name of the adapter that answers for a group; None: the base weights."""
@@ -188,6 +208,7 @@ class GroupPolicy(nn.Module):
         end_ids: int | Sequence[int],
         sampling: Sampling,
         *,
+        called: Sequence[str] = (),
         reference: bool = False,
         samples: int = 1,
         watch: Callable[[Sequence[Sequence[int]]], bool] | None = None,
@@ -199,12 +220,16 @@ class GroupPolicy(nn.Module):
             groups: the group that answers each prompt.
             end_ids: the tokens that end a reply; one is part of the returned ids where it was reached.
             sampling: length, temperature and seed.
+            called: what an error calls each prompt: its question and group; empty: the group.
             reference: answer with the base weights, whatever the groups.
             samples: replies to each prompt, whose keys and values are computed once for all of them.
             watch: is shown all replies so far after every token; if it returns True they end there.
 
         Returns:
             ``samples`` replies to the first prompt, then to the second, and so on, as token ids.
+
+        Raises:
+            UserError: the model's scores of the next token are not numbers.
         """
         ends = (end_ids,) if isinstance(end_ids, int) else tuple(end_ids)
         ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
@@ -213,6 +238,7 @@ class GroupPolicy(nn.Module):
         cached = (samples > 1 or self.invocation) and ids.shape[1] > 1
         cache = self._prompt_cache(ids, mask, samples) if cached else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
+        numbers = LogitsProcessorList([_Numbers([name for name in called or groups for _ in range(samples)])])
         options: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
@@ -228,6 +254,7 @@ class GroupPolicy(nn.Module):
                 max_new_tokens=sampling.max_new_tokens,
                 eos_token_id=list(ends),
                 pad_token_id=ends[0],
+                logits_processor=numbers,
                 **options,
             )
         return [_until(reply, ends) for reply in output[:, ids.shape[1] :].tolist()]
@@ -273,6 +300,21 @@ class GroupPolicy(nn.Module):
                 "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
+
+
+class _Numbers(LogitsProcessor):
+    """Stops where no next token can be chosen: the likeliest token of NaN is any token, and it looks like an answer."""
+
+    def __init__(self, called: Sequence[str]) -> None:
+        self.called = called
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        # NaN and infinity come through as the largest score; minus infinity is a token that a model excludes.
+        broken = ~torch.isfinite(scores.amax(dim=1))
+        if bool(broken.any()):
+            name = self.called[int(broken.nonzero()[0])]
+            raise UserError(f"The model's scores of the next token for {name} are not numbers", NOT_NUMBERS)
+        return scores
 
 
 class _Watched(StoppingCriteria):

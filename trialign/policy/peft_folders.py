@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.finite import not_finite
 from trialign.places import at_home
 from trialign.policy.adapters import SHARED, AdapterConfig
 from trialign.policy.group_policy import GroupPolicy
@@ -88,12 +89,6 @@ def read_peft_folder(folder: Path) -> PeftFolder:
     whole = {f"{_PREFIX}{module}{part}" for module in modules for part in (_DOWN, _UP)}
     if any(name.startswith((f"{_PREFIX}lm_head.", f"{_PREFIX}model.embed_tokens.")) for name in tensors):
         raise _refused(folder, "changes the input or output embeddings (embed_tokens, lm_head)")
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise UserError(
-                f"The PEFT adapter in {folder} holds values that are no numbers (NaN or infinite), in {name}",
-                "Its training diverged: train it again, with a smaller learning rate or in float32 or bfloat16",
-            )
     if not tensors or whole != set(tensors):
         odd = min(whole ^ set(tensors), default="no tensor at all")
         raise _refused(folder, f"does not consist of pairs of low-rank factors (see {odd})")
@@ -101,6 +96,7 @@ def read_peft_folder(folder: Path) -> PeftFolder:
         module: _factors(folder, config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
         for module in sorted(modules)
     }
+    _refuse_broken(folder, factors)
     return PeftFolder(folder, config.base_model_name_or_path or None, sha256_of_file(folder / WEIGHTS), factors)
 
 
@@ -174,6 +170,18 @@ def _factors(folder: Path, config: LoraConfig, module: str, down: Tensor, up: Te
         raise _refused(folder, f"has the scale lora_alpha={alpha!r} in {module}")
     # Rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank.
     return down.float(), up.float() * (alpha / (rank**0.5 if config.use_rslora else rank))
+
+
+def _refuse_broken(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    named = (
+        (f"{module}{part}", t) for module, pair in factors.items() for part, t in zip((_DOWN, _UP), pair, strict=True)
+    )
+    found = not_finite(named)
+    if found:
+        raise UserError(
+            f"The PEFT adapter in {folder} holds weights that are not numbers: {found}, in {WEIGHTS}",
+            "Its training diverged: take an earlier step of it, or train it again in float32 or more slowly",
+        )
 
 
 def _refuse_unknown(folder: Path) -> None:

@@ -130,6 +130,7 @@ class Collector:
     def _score(
         self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
     ) -> list[tuple[float, ...]]:
+        scorable = [(o, row_actions) for o, row_actions in zip(observations, actions, strict=True) if row_actions]
         rows = [
             TreeRow(
                 self.policy.adapter_index(observation.group),
@@ -138,10 +139,11 @@ class Collector:
                     *(Segment(action, 0, action=True) for action in row_actions),
                 ),
             )
-            for observation, row_actions in zip(observations, actions, strict=True)
-            if row_actions
+            for observation, row_actions in scorable
         ]
-        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=self.config.batch_tokens))
+        called = [observation.called for observation, _ in scorable]
+        size = self.config.batch_tokens
+        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=size, called=called))
         return [next(scored) if row_actions else () for row_actions in actions]
 
     def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
@@ -172,7 +174,13 @@ class Collector:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         replies = self.policy.generate(
-            prompts, groups, self.renderer.end_ids, sampling, reference=True, samples=self.config.samples
+            prompts,
+            groups,
+            self.renderer.end_ids,
+            sampling,
+            called=[observation.called for observation in observations],
+            reference=True,
+            samples=self.config.samples,
         )
         return [Written(ids) for ids in replies]
 

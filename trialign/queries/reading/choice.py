@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
+from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
@@ -69,10 +70,10 @@ class Options:
         mentions = self._mentions(said, row)
         if not mentions:
             return self._unnamed(said, row)
-        found = judged(row, mentions, self._asked)
+        found = judged(row, mentions, self._asked, polar=self._polar.pairs)
         return self._decided(found, row)
 
-    def _mentions(self, said: str, row: Sequence[Token]) -> list[Mention]:
+    def _mentions(self, said: str, row: Sequence[Token]) -> Sequence[Mention]:
         texts = self._polar.standing(self._texts.find(said, row, self._question), row)
         texts += self._polar.verdicts(row, texts)
         texts = self._grouped(row, sorted(texts, key=lambda one: one.first))
@@ -89,7 +90,7 @@ class Options:
             if not taken & set(range(one.first, one.last)) and not contradicted:
                 opens = one.opens and len(openers) == 1
                 merged.append(Mention(one.first, one.last, one.value, opens, label=True))
-        return sorted(merged, key=lambda one: (one.first, one.value))
+        return few(sorted(merged, key=lambda one: (one.first, one.value)))
 
     def _grouped(self, row: Sequence[Token], texts: list[Mention]) -> list[Mention]:
         """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""
@@ -124,7 +125,8 @@ class Options:
         found = self._polar.complemented(found)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live:
-            return None, "none"
+            undecided = breaks_off(row) and len({one.value for one in found if one.weight == Weight.MENTIONED}) > 1
+            return None, "ambiguous" if undecided else "none"
         if any(one.partly for one in live) and self._polar.pairs:
             return None, "ambiguous"
         top = max(one.weight for one in live)

@@ -104,8 +104,8 @@ T = TypeVar("T")
 
 
 def few(found: Sequence[T]) -> Sequence[T]:
-    """The first and the last of very many finds: a reply that names hundreds of answers is not read in full."""
-    return found if len(found) <= 240 else [*found[:80], *found[-160:]]
+    """The first and last of very many finds: each is judged in the light of all words, and of so many these are enough."""
+    return found if len(found) <= 200 else [*found[:50], *found[-150:]]
 
 
 def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:

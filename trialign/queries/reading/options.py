@@ -25,7 +25,7 @@ _SMALL_WORDS = word_set(
     "us it who am or in a i is be as at on so we he me may will can an if by do go to up my of ok hi all and but for "
     "the not you are was has had she him her his its our they them this that what when why how one two might must nice "
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
-    "und oder"
+    "und oder am an au aux ce on ne ni no al os nos mi me te ti er wer was wir ja os se"
 )
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(
@@ -163,12 +163,21 @@ class Texts:
         return True
 
 
+_PRONOUNS = word_set("it he she who that this what we they us her his es er wer was ce on no")
+
+
 def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     """Whether the capital of a word may be due to its place, and a small word follows."""
     opens = place == 0 or (row[place - 1].kind == "mark" and row[place - 1].text in ".!?\n;")
     following = row[place + 1] if place + 1 < len(row) else None
     return (
-        opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
+        opens
+        and following is not None
+        and following.kind == "word"
+        and (
+            row[place].text.casefold() in _PRONOUNS
+            or following.text.casefold() not in ("is", "was", "est", "ist", "es", "é", "è", "stands")
+        )
     )
 
 
