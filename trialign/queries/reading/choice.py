@@ -13,9 +13,12 @@ from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import numbers
+from trialign.queries.reading.numeric import numeric_of
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
+from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.typography import plain
 from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
@@ -58,7 +61,7 @@ class Options:
                 return next(reading for reading in readings if reading[0] is not None)
             if named:
                 return None, "ambiguous"
-        return self._read(cleaned.said)
+        return self._read(plain(cleaned.spoken).strip() if self._texts.literal else cleaned.said)
 
     def _read(self, said: str) -> Reading:
         equal = self._texts.whole(said)
@@ -71,7 +74,9 @@ class Options:
         if not mentions:
             return self._unnamed(said, row)
         found = judged(row, mentions, self._asked, polar=self._polar.pairs)
-        return self._decided(found, row)
+        value, status = self._decided(found, row)
+        numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
+        return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
 
     def _mentions(self, said: str, row: Sequence[Token]) -> Sequence[Mention]:
         texts = self._polar.standing(self._texts.find(said, row, self._question), row)
@@ -140,6 +145,12 @@ class Options:
         chosen = leading[0]
         return chosen.value, "label" if any(one.mention.label for one in leading) else "contained"
 
+    def _by_number(self, said: str) -> Reading:
+        """Of several options that are numbers the one that answers the question, as a number without options would."""
+        number, _ = numeric_of(self._question).read(Cleaned(said, (), cut_off=False))
+        equal = self._texts.whole(number) if number is not None else set()
+        return (min(equal), "contained") if len(equal) == 1 else (None, "ambiguous")
+
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""
         spelled = numbers(said, row, "en", "point") if len(row) <= 4 else []
@@ -166,6 +177,7 @@ class Options:
         )
         if (
             not own
+            or self._polar.pairs
             or self._texts.amounts
             or len(row) > 8
             or self._texts.level < Level.STEM
@@ -190,28 +202,6 @@ def _groups(options: Sequence[str]) -> dict[Cue, int]:
         if first and first.first <= 1:
             found[first.value] = -1 if first.value in found else index
     return {cue: index for cue, index in found.items() if index >= 0}
-
-
-def words_of(question: str) -> frozenset[str]:
-    """Forms of the question's words that carry its content."""
-    row = tokens(question)
-    small = {
-        place
-        for one in cues().find(row)
-        for place in range(one.first, one.last)
-        if one.value in (Cue.FILLER, Cue.AND, Cue.OR, Cue.BECAUSE)
-    }
-    return frozenset(
-        form(token, Level.STEM)
-        for place, token in enumerate(row)
-        if token.kind in ("word", "unspaced") and place not in small and token.text.casefold() not in _ASKING
-    )
-
-
-_ASKING = word_set(
-    "which what who where when how many much why whose whom does do did in on at of for by with from quel quelle "
-    "quién qué cuál wer was welche wie"
-)
 
 
 @lru_cache(maxsize=256)

@@ -19,6 +19,7 @@ class Mention:
     Attributes:
         opens: it is a label that opens its line.
         label: it is a letter or number that stands for the answer.
+        particle: it is a yes or no that opens its clause: what follows is the reason, not a judgement of it.
     """
 
     first: int
@@ -26,6 +27,7 @@ class Mention:
     value: int
     opens: bool = False
     label: bool = False
+    particle: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +106,7 @@ T = TypeVar("T")
 
 
 def few(found: Sequence[T]) -> Sequence[T]:
-    """The first and last of very many finds: each is judged in the light of all words, and of so many these are enough."""
+    """The first and last of very many finds: each is judged in the light of all words, and these are enough."""
     return found if len(found) <= 200 else [*found[:50], *found[-150:]]
 
 
@@ -120,7 +122,9 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
             if sentence.pieces or sentence.ended != "\n":
                 found.append(Sentence())
         elif _parts_clause(row, piece):
-            sentence.clauses.append(Clause(bracketed=piece.text in "(["))
+            last = sentence.clauses[-1]
+            carried = last.begins if len(last.pieces) == 1 and last.begins else None  # "Therefore, ..."
+            sentence.clauses.append(Clause(begins=carried, bracketed=piece.text in "(["))
         elif not piece.mark:
             if piece.cue in _JOINING:
                 if sentence.clauses[-1].pieces:

@@ -125,11 +125,13 @@ class Cleaned:
         said: the words, free of thinking, special tokens and markup, in one typography.
         marked: what stands in a mark for the answer (a box, a tag, a key), in order; usually empty.
         cut_off: the reply stopped within its thinking.
+        spoken: the words with their markup.
     """
 
     said: str
     marked: tuple[str, ...]
     cut_off: bool
+    spoken: str = ""
 
 
 def cleaned(text: str) -> Cleaned:
@@ -137,7 +139,7 @@ def cleaned(text: str) -> Cleaned:
     spoken, cut_off = without_thinking(text)
     spoken = _ENDLESS.sub(" … ", _own_turn(_shortened(spoken)))
     marked = tuple(unmarked(one) for one in _marked(spoken))
-    return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off)
+    return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off, spoken)
 
 
 def unmarked(text: str) -> str:

@@ -117,6 +117,7 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             reported = False
         refused |= clause.has(Cue.REFUSAL)
         reported |= clause.has(Cue.REPORTED)
+        aside = clause.begins == Cue.BECAUSE and place_of_clause > 0 and _states(sentence.clauses[place_of_clause - 1])
         condition = clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
         unsure = next((place for place, piece in enumerate(clause.pieces) if piece.cue == Cue.UNKNOWN), None)
         for place in clause.mentions:
@@ -126,15 +127,25 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             weight = _weight(clause, place, announced)
             if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
                 weight = Weight.SAID  # the reply breaks off
-            if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition):
+            if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition or aside):
                 weight = Weight.MENTIONED
             if sentence.asked:
                 weight = min(weight, Weight.MENTIONED)
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
 
 
+def _states(clause: Clause) -> bool:
+    """Whether a clause says "it is" something that is none of the answers looked for."""
+    words = [piece for piece in clause.pieces if not piece.mark]
+    named = [piece for piece in words if piece.cue is None]
+    return not clause.mentions and len(words) >= 2 and words[0].cue == Cue.FILLER and 0 < len(named) <= 3
+
+
 def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     """The weight of one mention by the words of its clause around it."""
+    mention = clause.pieces[place].mention
+    if mention and mention.particle and not any(piece.cue == Cue.NOT for piece in clause.pieces[:place]):
+        return Weight.ALONE
     before, after = _around(clause, place)
     if _is_denied(before, after):
         return Weight.DENIED
@@ -222,8 +233,26 @@ def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judg
         if link == "stop" and not (found[index + 1].sentence in alone and parts[found[index].sentence].ended == "."):
             link = None
         if link is None:
-            _share(found[start : index + 1], {one for one in links[start:index] if one})
+            _share(found[start : index + 1], [one for one in links[start:index] if one])
             start = index + 1
+    _demote_lists(links, found)
+
+
+def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
+    """Several answers in one breath ("Paris and Lyon are large") give way to one that is stated alone elsewhere."""
+    listed: set[int] = set()
+    start = 0
+    for index in range(len(found)):
+        if index == len(links) or links[index] not in ("joined", "comma"):
+            run = range(start, index + 1)
+            if len({found[one].value for one in run}) > 1 and "joined" in links[start:index]:
+                listed |= set(run)
+            start = index + 1
+    alone = [one for index, one in enumerate(found) if index not in listed and one.weight >= Weight.SAID]
+    if len({one.value for one in alone}) == 1:
+        for index in listed:
+            if Weight.GUESSED <= found[index].weight <= (Weight.ALONE if len(listed) > 2 else Weight.SAID):
+                found[index].weight = Weight.MENTIONED
 
 
 def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
@@ -248,12 +277,15 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 
 
-def _share(run: Sequence[Judged], links: set[str]) -> None:
+def _share(run: Sequence[Judged], links: Sequence[str]) -> None:
     if len(run) < 2:
         return
     denied = any(one.weight == Weight.DENIED for one in run)
-    if denied and "joined" not in links and len({one.value for one in run}) > 1:
-        return
+    if denied and len({one.value for one in run}) > 1:
+        if "joined" not in links:
+            return
+        last = max(index for index, link in enumerate(links) if link == "joined")
+        run = run[: last + 2]  # "unlike Nice and Lille, Paris"
     weight = Weight.DENIED if denied else max(one.weight for one in run)
     if any(one.weight == Weight.MENTIONED for one in run) and not denied:
         weight = Weight.MENTIONED if len({one.sentence for one in run}) == 1 else weight

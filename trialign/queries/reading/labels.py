@@ -89,7 +89,7 @@ class Labels:
     ) -> Iterator[Mention]:
         token = row[place]
         positions = _positions(token)
-        if not positions or _is_elided(text, token):
+        if not positions or _is_elided(text, token) or _is_half(text, token):
             return
         line = _Line.around(text, token)
         opens = line.opens and line.closed
@@ -243,6 +243,12 @@ def _is_elided(text: str, token: Token) -> bool:
     """Whether a letter is half of a word: the C of "C'est"."""
     suffix = _SUFFIX.match(text[token.end : token.end + 8])
     return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha() and not suffix
+
+
+def _is_half(text: str, token: Token) -> bool:
+    """Whether a hyphen makes a letter half of a word, as in "B-side"."""
+    before, after = text[max(0, token.start - 2) : token.start], text[token.end : token.end + 2]
+    return bool(re.fullmatch(r"\w-", before)) or bool(re.fullmatch(r"-[^\W\d]", after))
 
 
 # What Turkish writes behind a letter: "B'dir".

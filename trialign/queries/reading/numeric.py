@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
-from trialign.queries.reading.choice import words_of
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
@@ -15,6 +15,7 @@ from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
+from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.words import word_set
@@ -215,10 +216,10 @@ class Numeric:
         score = {
             Weight.GUESSED: 0.0,
             Weight.SAID: 1.0,
-            Weight.FOLLOWS: 6.0,
+            Weight.FOLLOWS: 9.0,
             Weight.ALONE: 2.0,
-            Weight.ANSWER: 7.0,
-            Weight.FINAL: 10.0,
+            Weight.ANSWER: 10.0,
+            Weight.FINAL: 14.0,
         }[one.weight]
         before, after = said[max(0, number.start - 30) : number.start], said[number.end : number.end + 30]
         year = _inside(number, years) or (
@@ -226,6 +227,7 @@ class Numeric:
         )
         if self._asks_year:
             score += 3 if _looks_like_year(number) else -1.5
+            score += _inside(number, years)  # a full date is what was asked more likely than a year in passing
         elif year:
             score -= 3
         if is_result(said, number):
@@ -234,7 +236,7 @@ class Numeric:
             score -= 2
         elif _OPERATED.search(said[max(0, number.start - 80) : number.start]):
             score += 3  # "7 times 8 is 56"
-        score += self._asked_near(row, place)
+        score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
         if _is_of_name(said, row, place):
             score -= 2
         if any(reading in self._given for reading in number.readings):
@@ -394,3 +396,9 @@ def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, in
             index += 1
         places.append((first, max(index, first + 1)))
     return places
+
+
+@lru_cache(maxsize=256)
+def numeric_of(question: str) -> Numeric:
+    """A question, kept for its further replies."""
+    return Numeric(question)

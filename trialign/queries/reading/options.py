@@ -20,12 +20,14 @@ from trialign.queries.reading.words import word_set
 _ARTICLES = word_set(
     "the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال"
 )
+# "It goes up" is found in "The risk goes up".
+_SUBJECTS = word_set("it they he she there")
 # Small words of sentences: a text that is spelled like one is found by its capitals.
 _SMALL_WORDS = word_set(
     "us it who am or in a i is be as at on so we he me may will can an if by do go to up my of ok hi all and but for "
     "the not you are was has had she him her his its our they them this that what when why how one two might must nice "
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
-    "und oder am an au aux ce on ne ni no al os nos mi me te ti er wer was wir ja os se"
+    "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
 )
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(
@@ -38,13 +40,15 @@ class Texts:
 
     Attributes:
         level: how leniently they are compared: as far as they stay different.
+        literal: they differ by markup (``<br>`` and ``<p>``), so that a reply's markup is to be kept.
     """
 
     def __init__(self, texts: Sequence[str], values: Sequence[int]) -> None:
         self._values = list(values)
         self._of_choice = len(set(values)) > 1
-        self._texts = [unmarked(text) or plain(text).strip() for text in texts]
-        if self._collide([plain(text) for text in self._texts], range(len(texts))):
+        self._texts = [unmarked(text) for text in texts]
+        self.literal = self._collide([plain(text) for text in self._texts], range(len(texts)))
+        if self.literal:
             self._texts = [plain(text).strip() for text in texts]
         self.level = next((level for level in reversed(Level) if not self._keys_collide(level)), Level.SURFACE)
         entries = [(text, index) for index, text in enumerate(self._texts)]
@@ -68,9 +72,9 @@ class Texts:
 
     def _without_articles(self) -> Iterator[tuple[str, int]]:
         for index, text in enumerate(self._texts):
-            row = tokens(text)
-            words = [token for token in row if token.kind != "mark"]
-            if len(words) > 1 and form(words[0], Level.FOLD) in _ARTICLES:
+            words = [token for token in tokens(text) if token.kind != "mark"]
+            first = form(words[0], Level.FOLD) if words else ""
+            if (len(words) > 1 and first in _ARTICLES) or (len(words) > 2 and first in _SUBJECTS):
                 yield text[words[1].start :], index
 
     @cached_property
@@ -125,6 +129,7 @@ class Texts:
         for number in few(numbers(text, row, language(text) or language(question), convention(text, question))):
             if (
                 number.ranged
+                or self._other_unit(text, number)
                 or is_operand(text, number)
                 or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number))
             ):
@@ -133,6 +138,16 @@ class Texts:
                 if reading in owners:
                     found.append(Mention(*_tokens_of(row, number), owners[reading]))
         return found
+
+    def _other_unit(self, text: str, number: Number) -> bool:
+        """Whether another unit than the texts' stands behind a number, or the ending of an ordinal."""
+        assert self.amounts
+        following = re.match(r"\s?(°?[A-Za-zµ]+)", text[number.end : number.end + 12])
+        if not following:
+            return False
+        unit = next((unit for _, unit in self.amounts if unit), "")
+        ordinal = following[1] in ("st", "nd", "rd", "th") and text[number.end].isalpha()
+        return ordinal or (following[1] in _UNITS and unit in _UNITS and following[1] != unit)
 
     def _stands(self, text: str, row: Sequence[Token], one: Found[int], own: Sequence[Token], *, alone: bool) -> bool:
         """Whether a find is the text itself, and no part of another word, number or name."""
@@ -202,6 +217,9 @@ def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
     )
 
 
+_UNITS = word_set(
+    "m km cm mm µm nm kg g mg t lb oz mi ft in yd l ml cl h s ms min °C °F K V W kW MW mW J kJ Hz kHz MHz Pa kPa N A mA"
+)
 _AMOUNT = re.compile(r"^(.*?\d[\d.,/ ]*\d|.*?\d)\s*([^\d\s].{0,20})?$")
 
 
