@@ -74,7 +74,7 @@ def parse_answer(query: Query, text: str, shown: Shown | None = None) -> ParsedA
         shown: how the prompt showed the options, where that is known: it decides whether "B" can be a letter where
             the options are letters themselves.
     """
-    if text.strip() in query.options:
+    if text.strip() in query.options and (len(text.strip()) > 1 or shown != "lettered"):
         return ParsedAnswer(query.options[query.options.index(text.strip())], "exact")
     said = cleaned(text)
     parsed = _parsed(query, said, shown)

@@ -99,7 +99,7 @@ class Sentence:
 
 _ENDS = frozenset(".!?;\n。！？।؟؛…॥")
 _PARTS = frozenset(",、،(){}[]—|")
-_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.THEREFORE, Cue.CORRECTION)
+_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE, Cue.THEREFORE, Cue.CORRECTION)
 
 
 T = TypeVar("T")
@@ -113,6 +113,7 @@ def few(found: Sequence[T]) -> Sequence[T]:
 def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
     """A reply's tokens as sentences of clauses, in which mentions and cues are marked."""
     found = [Sentence()]
+    named = False
     for piece in _pieces(row, mentions):
         sentence = found[-1]
         if piece.mark and _ends_sentence(row, piece):
@@ -126,6 +127,9 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
             carried = last.begins if len(last.pieces) == 1 and last.begins else None  # "Therefore, ..."
             sentence.clauses.append(Clause(begins=carried, bracketed=piece.text in "(["))
         elif not piece.mark:
+            named = named or piece.mention is not None
+            if named and _takes_up_again(row, piece):
+                piece.cue = Cue.CORRECTION
             if piece.cue in _JOINING:
                 if sentence.clauses[-1].pieces:
                     sentence.clauses.append(Clause())
@@ -133,6 +137,23 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
             sentence.clauses[-1].pieces.append(piece)
     _merge_verdicts(found[-1])
     return found
+
+
+_RETHINKING = word_set("actually hmm hm er uh um no nein non não нет 不 いいえ 아니 لا نه hayır eigentlich tatsächlich")
+
+
+def _takes_up_again(row: Sequence[Token], piece: Piece) -> bool:
+    """Whether a word between two marks takes up again what seemed said: "Lyon ... no, Paris", "A. Actually, B"."""
+    if piece.mention or piece.text.casefold() not in _RETHINKING:
+        return False
+    before, after = row[piece.first - 1], row[piece.last] if piece.last < len(row) else None
+    return (
+        before.kind == "mark"
+        and before.text != ":"
+        and after is not None
+        and after.kind == "mark"
+        and after.text != "?"
+    )
 
 
 def _merge_verdicts(sentence: Sentence) -> None:

@@ -4,51 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from itertools import pairwise
 
+from trialign.queries.reading.afterthoughts import reconsider
 from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
-from trialign.queries.reading.endings import breaks_off, takes_back
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Level, Token, form
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
-
-
-class Weight(IntEnum):
-    """How firmly a reply stands behind an answer that it names."""
-
-    DENIED = -1
-    MENTIONED = 0  # asked, supposed, reported, part of a refusal
-    GUESSED = 1
-    SAID = 2
-    FOLLOWS = 3  # "so", "therefore"
-    ALONE = 4  # stands alone, opens the reply, or is called right
-    ANSWER = 5  # "the answer is", "I choose"
-    FINAL = 6
-
-
-@dataclass(slots=True)
-class Judged:
-    """A mention and what its clause makes of it.
-
-    Attributes:
-        overlap: share of the question's words that its clause repeats.
-        sentence: number of its sentence.
-        partly: it is called partly right.
-    """
-
-    mention: Mention
-    weight: Weight
-    overlap: float = 0.0
-    sentence: int = 0
-    partly: bool = False
-
-    @property
-    def value(self) -> int:
-        """Which answer is named."""
-        return self.mention.value
-
 
 _NEUTRAL = (
     Cue.FILLER,
@@ -87,10 +50,7 @@ def judged(
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
     _join_runs(row, parts, found)
-    _only_question(parts, found)
-    _correct(parts, found)
-    _excuse(parts, found)
-    _end(row, found, polar)
+    reconsider(row, parts, found, polar=polar)
     return found
 
 
@@ -109,7 +69,8 @@ def _announces(sentence: Sentence) -> bool:
 def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[tuple[Judged, Clause]]:
     reported = refused = unknown = False
     supposed = sentence.has(Cue.IF) and sentence.has(Cue.WOULD) and not sentence.has(Cue.PICK)
-    subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE)
+    subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE)
+    stated = False
     for place_of_clause, clause in enumerate(sentence.clauses):
         if clause.begins in (Cue.BUT, Cue.THEREFORE, Cue.CORRECTION) or clause.has(Cue.FINAL):
             reported = refused = unknown = False
@@ -117,7 +78,12 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             reported = False
         refused |= clause.has(Cue.REFUSAL)
         reported |= clause.has(Cue.REPORTED)
-        aside = clause.begins == Cue.BECAUSE and place_of_clause > 0 and _states(sentence.clauses[place_of_clause - 1])
+        aside = (
+            clause.begins in (Cue.BECAUSE, Cue.MEANWHILE)
+            and place_of_clause > 0
+            and _states(sentence.clauses[place_of_clause - 1])
+        )
+        aside |= stated and clause.begins == Cue.MEANWHILE
         condition = clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
         unsure = next((place for place, piece in enumerate(clause.pieces) if piece.cue == Cue.UNKNOWN), None)
         for place in clause.mentions:
@@ -131,7 +97,14 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
                 weight = Weight.MENTIONED
             if sentence.asked:
                 weight = min(weight, Weight.MENTIONED)
+            stated = stated or weight >= Weight.SAID
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
+
+
+def _is_passed_over(clause: Clause, place: int) -> bool:
+    """Whether only "over" stands between another answer and this one: "I'd pick Paris over Lyon"."""
+    before = clause.pieces[max(0, place - 2) : place]
+    return len(before) == 2 and before[0].mention is not None and before[1].text.casefold() == "over"
 
 
 def _states(clause: Clause) -> bool:
@@ -146,6 +119,8 @@ def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     mention = clause.pieces[place].mention
     if mention and mention.particle and not any(piece.cue == Cue.NOT for piece in clause.pieces[:place]):
         return Weight.ALONE
+    if _is_passed_over(clause, place):
+        return Weight.DENIED
     before, after = _around(clause, place)
     if _is_denied(before, after):
         return Weight.DENIED
@@ -153,7 +128,7 @@ def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     if Cue.FINAL in earlier:
         return Weight.FINAL
     if announced or any(cue in (Cue.ANSWER, Cue.PICK) for cue in earlier) or Cue.RIGHT in before:
-        return Weight.GUESSED if Cue.GUESS in earlier or Cue.GUESS in after else Weight.ANSWER
+        return Weight.GUESSED if Cue.GUESS in before or Cue.GUESS in after else Weight.ANSWER
     if any(cue in (Cue.PICK, Cue.ANSWER) for cue in after):
         return Weight.ANSWER
     if Cue.RIGHT in after:
@@ -232,10 +207,18 @@ def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judg
         link = links[index] if index < len(links) else None
         if link == "stop" and not (found[index + 1].sentence in alone and parts[found[index].sentence].ended == "."):
             link = None
+        if link and _comes_again(found[start : index + 2]):
+            link = None
         if link is None:
             _share(found[start : index + 1], [one for one in links[start:index] if one])
             start = index + 1
     _demote_lists(links, found)
+
+
+def _comes_again(run: Sequence[Judged]) -> bool:
+    """Whether the last of a run was named before in it, and another since: "Of C and D, C ..."."""
+    values = [one.value for one in run]
+    return values[-1] != values[-2] and values[-1] in values[:-2]
 
 
 def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
@@ -291,51 +274,3 @@ def _share(run: Sequence[Judged], links: Sequence[str]) -> None:
         weight = Weight.MENTIONED if len({one.sentence for one in run}) == 1 else weight
     for one in run:
         one.weight = weight
-
-
-def _only_question(parts: Sequence[Sentence], found: list[Judged]) -> None:
-    """A reply that is nothing but "Paris?" is an answer, however shy."""
-    spoken = [part for part in parts if part.pieces]
-    if len(spoken) == 1 and spoken[0].asked and all(piece.mention or piece.mark for piece in spoken[0].pieces):
-        for one in found:
-            one.weight = Weight.SAID
-
-
-def _correct(parts: Sequence[Sentence], found: list[Judged]) -> None:
-    """What was said before a correction ("wait, no") no longer counts, if an answer follows."""
-    places = [
-        clause.pieces[0].first
-        for part in parts
-        for clause in part.clauses
-        if clause.begins == Cue.CORRECTION and clause.pieces
-    ]
-    for place in reversed(places):
-        if any(one.weight >= Weight.GUESSED and one.mention.first > place for one in found):
-            for one in found:
-                if one.mention.first < place:
-                    one.weight = min(one.weight, Weight.MENTIONED)
-            return
-
-
-def _excuse(parts: Sequence[Sentence], found: Sequence[Judged]) -> None:
-    """What is merely named after a refusal is no answer: "I can't discuss that. You can call 988"."""
-    refused = next((number for number, part in enumerate(parts) if part.has(Cue.REFUSAL)), len(parts))
-    for one in found:
-        if one.sentence > refused and one.weight in (Weight.GUESSED, Weight.SAID) and one.overlap == 0:
-            part = parts[one.sentence]
-            if not part.has(Cue.BUT, Cue.THEREFORE, Cue.ANSWER, Cue.FINAL, Cue.PICK):
-                one.weight = Weight.MENTIONED
-
-
-def _end(row: Sequence[Token], found: Sequence[Judged], polar: bool) -> None:
-    """A reply that takes its last answer back gives none; one that breaks off has not concluded by its steps."""
-    if not found or found[-1].weight < Weight.MENTIONED:
-        return
-    last = max(one.mention.last for one in found)
-    if found[-1].weight >= Weight.GUESSED and takes_back(row, last, hesitating=polar):
-        for one in found:
-            one.weight = min(one.weight, Weight.MENTIONED)
-    elif breaks_off(row):
-        for one in found:
-            if one.weight < Weight.ALONE:
-                one.weight = min(one.weight, Weight.MENTIONED)

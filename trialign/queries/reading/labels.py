@@ -128,7 +128,8 @@ class Labels:
         if token.kind == "number":
             before = "".join(one.text + " " for one in row[max(0, place - 2) : place])
             after = row[place + 1].text if place + 1 < len(row) else ""
-            return announced == Cue.OPTION or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
+            named = announced == Cue.OPTION or (announced is not None and _ends_here(row, place))
+            return named or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
         if not token.text.isascii():
             judged = token.kind == "word" and said.get(place + 1) in (Cue.RIGHT, Cue.WRONG, Cue.NOT_AFTER, Cue.FILLER)
             return announced == Cue.OPTION or (announced is not None and (_ends_here(row, place) or judged))
@@ -142,7 +143,7 @@ class Labels:
             announced is not None or spoken or line.opens or _starts_clause(row, place) or _after_copula(row, place)
         )
         if token.text in "AIEOÉ" and not (_ends_here(row, place) or announced == Cue.OPTION):
-            return placed and (_before_verb(row, place) or said.get(place + 1) in _JOINERS)
+            return placed and (_before_verb(row, place) or said.get(place + 1) in (*_JOINERS, Cue.OPTION))
         return placed
 
 
@@ -231,7 +232,7 @@ def _before_verb(row: Sequence[Token], place: int) -> bool:
 
 
 _VERBS = word_set(
-    "is was because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est "
+    "is was it because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est "
     "é è porque weil parce car denn pois oder ou und et y e o u are arent should"
 )
 

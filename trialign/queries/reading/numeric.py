@@ -11,13 +11,14 @@ from functools import lru_cache
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
-from trialign.queries.reading.judging import Judged, Weight, judged
+from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import word_set
 from trialign.queries.statuses import ParseStatus
 

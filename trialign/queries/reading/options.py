@@ -161,8 +161,8 @@ class Texts:
             return True
         surface = self._texts[one.value].strip()
         if own[0].kind == "sign":
-            return (not before.strip() or before[-1:] in " '\"([:") and (
-                not after.strip() or after[:1] in " '\".,)]!?;"
+            return not re.search(r"[^\s'\"(\[:\u0e00-\uffff]$", before) and not re.match(
+                r"[^\s'\".,)\]!?;\u0e00-\uffff]", after
             )
         if own[0].kind == "unspaced":
             return stands_as_sign(text, row, one.first)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.endings import denies_only
-from trialign.queries.reading.judging import Judged, Weight
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 
 # Each line: words for yes, then for no. They answer; in the midst of a sentence they are other words.
