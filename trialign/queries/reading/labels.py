@@ -132,7 +132,8 @@ class Labels:
             return named or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
         if not token.text.isascii():
             judged = token.kind == "word" and said.get(place + 1) in (Cue.RIGHT, Cue.WRONG, Cue.NOT_AFTER, Cue.FILLER)
-            return announced == Cue.OPTION or (announced is not None and (_ends_here(row, place) or judged))
+            named = announced == Cue.OPTION and token.kind == "word"
+            return named or (announced is not None and (_ends_here(row, place) or judged))
         if token.text.islower():
             shortest = place == 1 and sum(one.kind != "mark" for one in row) == 2 and row[0].text.casefold() in _COPULA
             return (announced is not None or shortest) and _ends_here(row, place)
@@ -222,7 +223,8 @@ def _cue_places(row: Sequence[Token]) -> dict[int, Cue]:
 def _ends_here(row: Sequence[Token], place: int) -> bool:
     following = row[place + 1] if place + 1 < len(row) else None
     if following is not None and following.text == "-":
-        return following.start > row[place].end
+        last = place + 2 < len(row) and row[place + 2].text[0].islower()
+        return following.start > row[place].end or not last
     return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "=<"
 
 
@@ -249,7 +251,7 @@ def _is_elided(text: str, token: Token) -> bool:
 def _is_half(text: str, token: Token) -> bool:
     """Whether a hyphen makes a letter half of a word, as in "B-side"."""
     before, after = text[max(0, token.start - 2) : token.start], text[token.end : token.end + 2]
-    return bool(re.fullmatch(r"\w-", before)) or bool(re.fullmatch(r"-[^\W\d]", after))
+    return bool(re.fullmatch(r"\w-", before)) or (after[:1] == "-" and after[1:].islower())
 
 
 # What Turkish writes behind a letter: "B'dir".
@@ -259,12 +261,15 @@ _SUFFIX = re.compile(r"'(?:[dt][iıuü]r|n[iıuü]n|[dt][ea]n?|y?[iıuüea])\b")
 def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue]) -> bool:
     """Whether "the second" speaks of an option: a noun for one is in it, or no other noun can follow."""
     named = any(token.text.casefold() in _NOUNS for token in row[one.first : one.last + 1])
-    return named or _ends_here(row, one.last - 1) or _before_verb(row, one.last - 1)
+    judged = said.get(one.last) in (Cue.FILLER, Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.NOT_AFTER, Cue.OPTION, Cue.ANSWER)
+    return named or judged or _ends_here(row, one.last - 1) or _before_verb(row, one.last - 1)
 
 
 _NOUNS = word_set(
-    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione antwort вариант "
-    "選択肢 الخيار گزینه विकल्प seçenek"
+    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione antwort вариант الخيار گزینه "
+    "विकल्प seçenek sign symbol letter number figure digit character word statement item entry line listed given possibility "
+    "alternative candidate zeichen buchstabe zahl wort signo letra número símbolo palabra signe lettre nombre mot "
+    "sinal palavra segno lettera numero parola знак буква число слово"
 )
 
 
