@@ -266,9 +266,10 @@ def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue]) -> 
 
 
 _NOUNS = word_set(
-    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione antwort вариант الخيار گزینه "
-    "विकल्प seçenek sign symbol letter number figure digit character word statement item entry line listed given possibility "
-    "alternative candidate zeichen buchstabe zahl wort signo letra número símbolo palabra signe lettre nombre mot "
+    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione "
+    "antwort вариант الخيار گزینه विकल्प seçenek sign symbol letter number figure digit "
+    "character word statement item entry line listed given possibility alternative candidate "
+    "zeichen buchstabe zahl wort signo letra número símbolo palabra signe lettre nombre mot "
     "sinal palavra segno lettera numero parola знак буква число слово"
 )
 
