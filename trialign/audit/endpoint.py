@@ -25,7 +25,7 @@ from trialign.endpoint.pace import in_parallel
 from trialign.endpoint.replies import CUT_OFF, FILTERED, REFUSED, Reply
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UserError
-from trialign.models import ModelConfig
+from trialign.models import FIXED_DAY, ModelConfig
 from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring
 
@@ -60,7 +60,13 @@ class EndpointAgents:
 
     @classmethod
     def at_the_door(
-        cls, model: ModelConfig, answers: Path, max_new_tokens: int, seed: int, scoring: Scoring
+        cls,
+        model: ModelConfig,
+        answers: Path,
+        max_new_tokens: int,
+        seed: int,
+        scoring: Scoring,
+        date: str = FIXED_DAY,
     ) -> EndpointAgents:
         """Agents of a server that has answered once.
 
@@ -70,6 +76,7 @@ class EndpointAgents:
             max_new_tokens: longest reply.
             seed: of the run.
             scoring: how options are scored where the server can.
+            date: the day that a chat template writes in the prompts that are made here.
 
         Raises:
             UserError: the address or the key is at fault, or the server does not answer, or not as this model.
@@ -87,7 +94,7 @@ class EndpointAgents:
         # With the server's own temperature, all the rest of its sampling is its own too.
         sampling = {} if model.endpoint.temperature is None else NEUTRAL
         agreed = knock(client, body, model.name, model.endpoint.api_key_variable, sampling)
-        scorer = option_scorer(client, model.name, model.endpoint, scoring)
+        scorer = option_scorer(client, model.name, model.endpoint, scoring, date)
         place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
         file = AnswerFile(answers / f"{place}.jsonl")
         log.info("Answers are kept in %s: the same command goes on where it was cut off", file.path)

@@ -279,7 +279,9 @@ class Session:
         from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
-        agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
+        agents = EndpointAgents.at_the_door(
+            config.model, self.runs / ".answers", length, config.seed, config.scoring, config.prompt.date
+        )
         hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
         if hidden and agents.scoring is None:
             raise UserError(
