@@ -279,10 +279,17 @@ class Session:
         from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
+        choices = any(query.options for query in self.queries)
         agents = EndpointAgents.at_the_door(
-            config.model, self.runs / ".answers", length, config.seed, config.scoring, config.prompt.date
+            config.model,
+            self.runs / ".answers",
+            length,
+            config.seed,
+            config.scoring,
+            date=config.prompt.date,
+            choices=choices,
         )
-        hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
+        hidden = config.prompt.options == "hidden" and choices
         if hidden and agents.scoring is None:
             raise UserError(
                 "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",

@@ -111,6 +111,8 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """
     refuse_unfit(read_config(files.folder, files.name), files.name)
     transformers_logging.disable_progress_bar()
+    # The grouped products of a mixture of experts are made for float32 and less.
+    experts = {"experts_implementation": "eager"} if config.dtype == "float64" else {}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             files.folder,
@@ -120,6 +122,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are named below
+            **experts,
         )
     except (OSError, SafetensorError) as error:
         raise UserError(

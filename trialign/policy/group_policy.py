@@ -74,6 +74,12 @@ class GroupPolicy(nn.Module):
         super().__init__()
         if (config.activation == "profile") != bool(invocation):
             raise ValueError(f"activation is {config.activation}, with {len(invocation)} invocation tokens")
+        if invocation and getattr(model.config, "kv_lora_rank", None):
+            # The cache holds latents, and every later step makes keys and values of all of them, through the adapters.
+            raise UserError(
+                "A base model with latent attention cannot have activated adapters (policy.activation=profile)",
+                "Set policy.activation=always",
+            )
         self.invocation = tuple(invocation)
         self.groups = tuple(groups)
         self.config = config
