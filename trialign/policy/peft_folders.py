@@ -155,7 +155,7 @@ def _factors(folder: Path, config: LoraConfig, module: str, down: Tensor, up: Te
 def _absent(folder: Path, name: str) -> UserError:
     if name == WEIGHTS and (folder / "adapter_model.bin").is_file():
         return UserError(
-            f"The PEFT adapter in {folder} has its weights as a pickle (adapter_model.bin), which is not read: it could "
+            f"The PEFT adapter in {folder} has its weights as a pickle (adapter_model.bin), not read: it could "
             "run any code",
             "Save it again with a PEFT of today, which writes safetensors",
         )
