@@ -37,7 +37,7 @@ def show() -> None:
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     answers = answer_table(picked.catalog, picked.audit, analysis.groups, analysis.exposure)
     _matrix(answers, labels)
-    _forest(analysis.facts, analysis.delta, analysis.alpha, labels)
+    _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)
     _kappas(analysis.facts)
 
 

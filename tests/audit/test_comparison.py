@@ -115,9 +115,15 @@ def reworded(answers: str, wording: int) -> list[AuditItem]:
 
 def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
     once = analyze(BEFORE, GROUPS)
-    assert once.facts is not None
-    assert once.facts.verdict is not None
-    assert verdict_text("Before", once).plain == f"Before: {once.facts.verdict.sentence}"
+    assert once.verdict is not None
+    first, *parts = verdict_text("Before", once).plain.splitlines()
+    assert first == f"Before: {once.verdict.sentence}"
+    assert [line.partition(":")[0] for line in parts] == [
+        "  – equally right, not judged",
+        "  – the same answers, not judged",
+        "  – right at all, not judged",
+        "  ? answered, not known yet",
+    ]
     # q0: north right and south wrong in both wordings; q1: all right, but for south's second wording.
     twice = analyze(items_frame([*reworded("rwrr", 0), *reworded("rwrw", 1)]), GROUPS)
     # Across in different wordings: q0 2 of 2, q1 1 of 2; wordings of one group: q0 none, q1 south's.
@@ -128,7 +134,11 @@ def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
 
 
 def test_without_facts_or_groups_there_is_no_verdict() -> None:
-    assert "nothing to compare" in verdict_text("Verdict", analyze(BEFORE, GROUPS[:1])).plain
+    assert "Nothing to compare" in verdict_text("Verdict", analyze(BEFORE[:6], GROUPS[:1])).plain
+    tastes = BEFORE.assign(kind="preference", reward_preference=0.5)
+    assert verdict_text("Verdict", analyze(tastes, GROUPS)).plain == (
+        "Verdict: nothing to compare; the audit has no facts."
+    )
 
 
 def test_the_exchange_test_is_the_sign_flip_test_where_it_can_be_enumerated() -> None:

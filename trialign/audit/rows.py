@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -131,6 +131,21 @@ def option_distributions(table: pd.DataFrame, groups: int) -> tuple[statistics.F
         rows = np.flatnonzero((counts == count).repeat(groups))
         padded[rows, :count] = np.concatenate([given[row] for row in rows]).reshape(-1, count)
     return padded.reshape(len(sizes), groups, -1), counts
+
+
+def option_numbers(table: pd.DataFrame, groups: int, known: Mapping[str, int] | None) -> statistics.Integers:
+    """Options of each question ([questions]) of a table from `aligned`; 0 for a free answer, or where not known.
+
+    Args:
+        table: the rows in order.
+        groups: answers to one question.
+        known: query id -> options; None: as many as have probabilities.
+    """
+    if known is not None:
+        return np.array([known.get(name, 0) for name in table["query_id"].to_numpy(dtype=object)[::groups]], dtype=int)
+    sizes = [0 if given is None else len(given) for given in table["option_probabilities"]]
+    most: statistics.Integers = np.array(sizes, dtype=np.int64).reshape(-1, groups).max(axis=1)
+    return most
 
 
 def _refuse(counts: NDArray[np.int64], names: NDArray[np.object_], groups: Sequence[str]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
+from trialign.audit.bounds import Bounds
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.environment import PromptConfig, first_turn
+from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
@@ -30,8 +33,7 @@ class AuditConfig:
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
-        delta: the largest difference in accuracy between two groups that does not matter.
-        alpha: level of every test; intervals have the confidence 1 - alpha.
+        delta: a bound of the verdict, as those that follow, see `Bounds`.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -39,8 +41,17 @@ class AuditConfig:
     max_new_tokens: int = 48
     batch_tokens: int = 4096
     queries_per_batch: int = 8
-    delta: float = 0.05
-    alpha: float = 0.05
+    delta: float = Bounds.delta
+    most_different: float = Bounds.most_different
+    least_right: float = Bounds.least_right
+    most_wrong_together: float = Bounds.most_wrong_together
+    most_unread: float = Bounds.most_unread
+    alpha: float = Bounds.alpha
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the verdict is held against."""
+        return Bounds(**{field.name: getattr(self, field.name) for field in fields(Bounds)})
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,7 @@ class Auditor:
     def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
+        _check_finite(asked, answer)
         canonical, status = _read(query, answer)
         correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
         return [
@@ -152,6 +164,17 @@ class Auditor:
         if not isinstance(query, PreferenceQuery) or not query.options or asked.group.role == "control":
             return [asked.group.name]
         return list(self.groups.names)
+
+
+def _check_finite(asked: Asked, answer: Answer) -> None:
+    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
+    if answer.option_probabilities is None or all(map(math.isfinite, answer.option_probabilities)):
+        return
+    raise UserError(
+        f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for group "
+        f"'{asked.group.name}'",
+        "Check the weights of the model and of this group's adapter for NaN and infinities",
+    )
 
 
 def _read(query: Query, answer: Answer) -> tuple[str | None, str]:

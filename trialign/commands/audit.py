@@ -13,7 +13,7 @@ from trialign.audit.analysis import read_analysis
 from trialign.audit.comparison import changes
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
-from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.audit.table import audit_table, before_after_table, replies_table, verdict_text
 from trialign.commands.audit_files import about_model, run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
@@ -90,4 +90,8 @@ def print_verdicts(audits: Mapping[str, Path]) -> None:
     """
     for title, folder in audits.items():
         if (folder / "analysis.json").is_file():
-            Console().print(verdict_text(title, read_analysis(folder / "analysis.json")))
+            analysis = read_analysis(folder / "analysis.json")
+            Console().print(verdict_text(title, analysis))
+            replies = replies_table(analysis)
+            if replies:
+                Console().print(replies)

@@ -63,7 +63,7 @@ def build_report(
     if earlier and measured_before:
         _check_same_questions(folder, earlier)
         measured = measure_audit(items, analysis.groups, analysis.exposure)
-        changes = differences(measured_before, measured, confidence=1 - analysis.alpha)
+        changes = differences(measured_before, measured, confidence=1 - analysis.bounds.alpha)
     asked = read_asked(folder.path)
     return Report(
         schema_version=REPORT_SCHEMA_VERSION,
@@ -97,7 +97,6 @@ def _earlier(folder: AuditFolder) -> tuple[AuditPart, AuditMeasures]:
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
     answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
-    control = summary["control"]
     return AuditPart(
         run=folder.run.name,
         step=summary["step"],
@@ -107,10 +106,20 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         },
         seconds=summary["seconds"],
         analysis=read_analysis(folder.path / "analysis.json"),
-        control=Control(control["accuracy"], control["flip_rate_from_control"]) if control else None,
+        control=_control(summary, items),
         nash=summary["welfare"]["nash"],
         files=_files(folder, summary),
     )
+
+
+def _control(summary: Mapping[str, Any], items: pd.DataFrame) -> Control | None:
+    """An older summary does not say how the control's replies were read."""
+    found = summary["control"]
+    if not found:
+        return None
+    [name] = items.loc[items["role"] == "control", "group"].unique()
+    replies = summary.get("replies", {}).get(name)
+    return Control(found["accuracy"], found["flip_rate_from_control"], replies)
 
 
 def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:

@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from trialign.audit.comparison import MEASURES
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.format import cell, formatted, plain
-from trialign.audit.report.tables import VERDICTS, report_tables
+from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
+from trialign.audit.words import guessing, title, verdict_parts
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -52,7 +53,11 @@ def report_html(report: Report) -> str:
         questions=report.questions,
         tables={name: table.without_empty_columns() for name, table in report_tables(report).items()},
         charts=_charts(report),
-        verdicts=VERDICTS,
+        verdict=analysis.verdict,
+        verdict_title=title(analysis.verdict) if analysis.verdict else "Nothing to compare",
+        parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
+        unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
+        guessing=guessing(analysis.facts) if analysis.facts else "",
         how_told=_EXPOSURES[analysis.exposure],
         how_chosen=_how_chosen(report.questions.scoring, report.questions.scoring_temperature),
     )
@@ -75,6 +80,7 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         Interval(group, e.value, e.low, e.high, old[group].value if group in old else None)
         for group, e in (facts.accuracy if facts else {}).items()
     ]
+    beside = f" ({guessing(facts)})" if facts and facts.chance is not None else ""
     pairs = [Interval(f"{p.first} − {p.second}", p.difference, p.low, p.high) for p in (facts.pairs if facts else ())]
     labels = {measure.key: measure.label for measure in MEASURES}
     changes = [Interval(labels[c.measure], c.change, c.low, c.high) for c in report.changes]
@@ -84,8 +90,8 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         if e.kept
     ]
     return {
-        "accuracy": interval_chart("Share of right answers, per group", accuracy, "share"),
-        "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.delta),
+        "accuracy": interval_chart(f"Share of right answers, per group{beside}", accuracy, "share"),
+        "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.bounds.delta),
         "changes": interval_chart("Change since before, in points", changes, "points"),
         "personalization": interval_chart("Score on the own target minus other groups', in points", kept, "points"),
     }

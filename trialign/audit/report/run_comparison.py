@@ -89,7 +89,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     for number, audit in enumerate(audits):
         pools.setdefault(_method(audit), []).append(number)
     measured = [pooled([read[number][1] for number in pool]) for pool in pools.values()]
-    found = [differences(measured[0], other, confidence=1 - analysis.alpha) for other in measured[1:]]
+    found = [differences(measured[0], other, confidence=1 - analysis.bounds.alpha) for other in measured[1:]]
     together = iter(corrected([entry for entries in found for entry in entries]))
     runs = tuple(
         ComparedRun(
@@ -108,7 +108,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         groups=analysis.groups,
         n_questions=len(measured[0].asked),
         n_clusters=len({cluster for _, cluster in measured[0].asked}),
-        alpha=analysis.alpha,
+        alpha=analysis.bounds.alpha,
         runs=runs,
     )
 

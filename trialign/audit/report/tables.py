@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialign.audit.agreement import Kappa
+from trialign.audit.analysis import Slice
+from trialign.audit.checks import Check
 from trialign.audit.comparison import MEASURES
 from trialign.audit.estimates import Estimate
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.opinions import Personalization
+from trialign.audit.parts import PARTS, PartName
+from trialign.audit.replies import LABELS, REPLIES
 from trialign.audit.report.types import Report
+from trialign.audit.verdict import Verdict
+from trialign.audit.words import PART_NAMES, part_outcome
 from trialign.safe_output import Cell
 
 # share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash
@@ -77,6 +83,8 @@ AGREEMENT_LABELS = {
 def report_tables(report: Report) -> dict[str, Table]:
     """Name -> table, those that have rows, in the order of the report."""
     made = (
+        _verdict(report),
+        _replies(report),
         _system(report),
         _topics(report),
         _groups(report),
@@ -117,6 +125,60 @@ def _system(report: Report) -> Table:
         Column("adapter_sha256", "adapter, SHA-256", "code"),
     )
     return Table("groups", "The groups and their agents", columns, tuple(rows))
+
+
+def _verdict(report: Report) -> Table:
+    """Every figure that was held against a bound."""
+    columns = (
+        Column("part", "part"),
+        Column("outcome", "outcome"),
+        Column("check", "what is held against its bound"),
+        Column("figure", "seen", "share"),
+        *_interval("share"),
+        Column("side", "has to be"),
+        Column("bound", "bound", "share"),
+        Column("check_outcome", "this one"),
+        _P,
+        Column("facts_needed", "facts needed", "count"),
+    )
+    verdict = report.audit.analysis.verdict
+    rows = [_checked(name, verdict, check) for name in PARTS for check in verdict.parts[name].checks] if verdict else []
+    return Table("verdict", "The verdict, figure by figure", columns, tuple(rows))
+
+
+def _checked(name: PartName, verdict: Verdict, check: Check) -> tuple[Cell, ...]:
+    return (
+        PART_NAMES[name],
+        part_outcome(name, verdict)[1],
+        check.name,
+        check.figure,
+        check.low,
+        check.high,
+        check.side if check.bound is not None else "no more than chance makes",
+        check.bound,
+        "not known yet" if check.outcome == "unknown" else check.outcome,
+        check.p_value,
+        check.facts_needed,
+    )
+
+
+def _replies(report: Report) -> Table:
+    columns = (
+        Column("group", "group"),
+        *(Column(name, LABELS[name], "share") for name in REPLIES),
+        Column("right_at_least", "right, if unread are wrong", "share"),
+        Column("right_at_most", "right, if unread are right", "share"),
+    )
+    facts, control = report.audit.analysis.facts, report.audit.control
+    rows: list[tuple[Cell, ...]] = [
+        (group, *(one.shares[name] for name in REPLIES), one.right_at_least, one.right_at_most)
+        for group, one in (facts.replies if facts else {}).items()
+    ]
+    if control and control.replies:
+        least = control.accuracy
+        unread = 1 - control.replies[REPLIES[0]]
+        rows.append(("no profile", *(control.replies.get(name) for name in REPLIES), least, least + unread))
+    return Table("replies", "How the replies to facts were read", columns, tuple(rows))
 
 
 def _topics(report: Report) -> Table:
@@ -316,7 +378,7 @@ def _slices(report: Report) -> Table:
             facts.n_questions,
             facts.n_clusters,
             facts.mean.value,
-            *_slice_gap(facts, part.p_holm),
+            *_slice_gap(facts, part),
         )
         for part in report.audit.analysis.slices
         if (facts := part.facts)
@@ -324,13 +386,19 @@ def _slices(report: Report) -> Table:
     return Table("slices", "Parts of the audit", columns, tuple(rows))
 
 
-VERDICTS = {"consistent": "consistent", "difference": "difference found", "not_enough": "not enough evidence"}
+VERDICTS = {
+    "holds": "holds",
+    "fails": "fails",
+    "unknown": "not enough evidence",
+    "cannot_be_judged": "cannot be judged",
+}
 
 
-def _slice_gap(facts: FactAnalysis, p_holm: float | None) -> tuple[Cell, ...]:
-    if facts.gap is None or facts.verdict is None:
-        return None, None, None, ""
-    return facts.gap.value, facts.gap.noise, p_holm, VERDICTS[facts.verdict.kind]
+def _slice_gap(facts: FactAnalysis, part: Slice) -> tuple[Cell, ...]:
+    said = VERDICTS[part.verdict.outcome] if part.verdict else ""
+    if facts.gap is None:
+        return None, None, None, said
+    return facts.gap.value, facts.gap.noise, part.p_holm, said
 
 
 def _worst(report: Report) -> Table:
