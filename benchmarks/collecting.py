@@ -86,7 +86,7 @@ def collecting(session: Session, questions: int, samples: int, tokens: int, roun
 
     def own(temperature: float, count: int) -> list[tuple[int, ...]]:
         sampling = Sampling(tokens, temperature, seed=0)
-        return policy.generate(prompts, groups, session.renderer.end_id, sampling, samples=count)
+        return policy.generate(prompts, groups, session.renderer.end_ids, sampling, samples=count)
 
     greedy = own(0.0, 1), group_by_group(session, model, asked, 1, tokens, False)
     equal = sum(one == other for one, other in zip(*greedy, strict=True))

@@ -47,14 +47,14 @@ def measured(session: Session, questions: Sequence[str], tokens: int, *, referen
                 conversation = first_turn(query, group, "explicit", 0, session.config.prompt)
                 prompts.append(observe(query, group, "explicit", 0, 0, conversation, renderer).prompt)
                 groups.append(group.name)
-        replies = policy.generate(prompts, groups, renderer.end_id, Sampling(tokens), reference=reference)
+        replies = policy.generate(prompts, groups, renderer.end_ids, Sampling(tokens), reference=reference)
         rows = [
             TreeRow(policy.adapter_index(group), (Segment(prompt, ROOT), Segment(reply, 0, action=True)))
             for group, prompt, reply in zip(groups, prompts, replies, strict=True)
         ]
         likely = score_rows(policy, rows, reference=True)
         values.extend(
-            (float(reply[-1] == renderer.end_id), repeated(reply), -score[0] / len(reply))
+            (float(renderer.ended(reply)), repeated(reply), -score[0] / len(reply))
             for reply, score in zip(replies, likely, strict=True)
         )
     return np.array(values).reshape(len(questions), -1, len(MEASURES)).mean(axis=1)

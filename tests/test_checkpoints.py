@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from trialign import checkpoints
 from trialign.checkpoints import (
@@ -21,7 +22,7 @@ from trialign.checkpoints import (
     write_agents,
 )
 from trialign.composition import compose
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 from trialign.group_config import build_groups
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ModelConfig, load_model
@@ -192,6 +193,21 @@ def test_a_manifest_cannot_point_outside_its_folder(written: AgentCheckpoint, ou
         read_agents(written.folder)
 
 
+def test_a_checkpoint_has_its_name_once_its_manifest_is_durable(
+    tmp_path: Path, policy: GroupPolicy, base_files: BaseModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = step_folder(tmp_path / "agents", 200)
+    synced: list[tuple[list[str], bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.split(".")[1:2], folder.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_agents(folder, policy, 200, base_files, {})
+    # The manifest under its temporary name, the draft's folder, then the folder of all agents.
+    assert synced == [(["manifest"], False), (["step=000200"], False), ([], True)]
+
+
 def test_another_base_model_is_refused(
     written: AgentCheckpoint, policy: GroupPolicy, base_files: BaseModelFiles
 ) -> None:
@@ -262,6 +278,36 @@ def test_a_failed_write_leaves_the_older_checkpoint(
         assert len(saved) == fails_at
     assert [path.name for path in written.folder.parent.iterdir()] == ["step=000200"]
     assert read_agents(written.folder).manifest == written.manifest
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_agents_that_are_not_numbers_are_not_written(
+    written: AgentCheckpoint, make_policy: MakePolicy, base_files: BaseModelFiles, value: str
+) -> None:
+    policy = make_policy()
+    with torch.no_grad():
+        policy.base.model.layers[1].mlp.up_proj.lora_A["south"].weight[0, 1] = float(value)
+    for folder in (written.folder, written.folder.with_name("step=000300")):  # in place of an older one, and new
+        with pytest.raises(UnfinishedError, match=r"group 'south' .* in .*layers\.1\.mlp\.up_proj.*not written"):
+            write_agents(folder, policy, 300, base_files, {})
+    assert read_agents(written.folder).manifest == written.manifest
+    assert [path.name for path in written.folder.parent.iterdir()] == ["step=000200"]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_agents_that_are_not_numbers_are_not_loaded(
+    written: AgentCheckpoint, make_policy: MakePolicy, base_files: BaseModelFiles, value: str
+) -> None:
+    file = written.folder / "south" / checkpoints.WEIGHTS
+    state = load_file(file)
+    name = sorted(state)[3]
+    state[name][0, 0] = float(value)
+    save_file(state, file)
+    rewrite(written, lambda manifest: manifest["files"].update({f"south/{checkpoints.WEIGHTS}": sha256_of_file(file)}))
+    with pytest.raises(UserError) as refusal:
+        load_agents(make_policy(), read_agents(written.folder), base_files)
+    assert str(file) in refusal.value.problem
+    assert name in refusal.value.problem
 
 
 def test_the_latest_step_is_the_largest_number(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from trialign.environment import (
     stable_seed,
 )
 from trialign.errors import UserError
-from trialign.groups import EXPOSURES, GroupSet
+from trialign.groups import EXPOSURES, GroupSet, Message
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import PreferenceQuery, Query, TruthQuery
@@ -112,6 +112,8 @@ def test_an_opening_after_the_question_is_in_no_other_prompt(
 
 def test_a_collection_keeps_its_name_unless_the_profile_moves() -> None:
     assert "profile" not in prompt_identity(PROMPT)
+    # The keys by which collections were named before there were days.
+    assert set(prompt_identity(replace(PROMPT, date="2024-02-29"))) == {"system", "options", "choose", "revise"}
     assert prompt_identity(replace(PROMPT, profile="last"))["profile"] == "last"
 
 
@@ -122,6 +124,17 @@ def test_the_control_has_no_profile(groups: GroupSet, queries: tuple[Query, ...]
         ("system", "Help."),
         ("user", "How much is 5 and 7?"),
     )
+
+
+def test_no_message_has_blanks_around_it(groups: GroupSet, queries: tuple[Query, ...]) -> None:
+    asked = replace(queries[3], question=" How much is 5 and 7?\n")
+    spaced = replace(groups.members[0], implicit=((Message("user", " Hm.\n"), Message("assistant", "\tAh. ")),))
+    for exposure in EXPOSURES:
+        for config in (PROMPT, replace(PROMPT, system="  Help.\n")):
+            conversation = first_turn(asked, spaced, exposure, 0, config)
+            assert all(content == str(content).strip() for _, content in conversation)
+    later = revision_turn(conversation, (7, 8), (" twelve",), replace(PROMPT, revise="Again. "))
+    assert later[-2:] == (("assistant", (7, 8)), ("user", "-  twelve\nAgain."))
 
 
 def test_a_revision_turn_adds_the_own_reply_and_what_is_heard(groups: GroupSet, queries: tuple[Query, ...]) -> None:
@@ -156,6 +169,8 @@ def test_letter_scoring_without_letters_is_refused() -> None:
             check_prompt_and_scoring(PromptConfig(options=options), Scoring("letter"))
     check_prompt_and_scoring(PromptConfig(options="lettered"), Scoring("letter"))
     check_prompt_and_scoring(PromptConfig(options="hidden"), Scoring())
+    with pytest.raises(UserError, match=r"prompt\.date is '2025-13-01', which is no day"):
+        check_prompt_and_scoring(PromptConfig(date="2025-13-01"), Scoring())
 
 
 def test_a_prompt_without_room_is_refused_by_group_and_query() -> None:

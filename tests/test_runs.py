@@ -131,6 +131,37 @@ def test_two_processes_never_train_in_one_folder(run: RunFolder) -> None:
     assert list(run.folder.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_lock_whose_name_was_taken_away_meanwhile_is_taken_again(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, made_anew: bool
+) -> None:
+    place = run.folder.parent / ".mine.lock"
+    lock, locked = RunFolder._lock, []
+
+    def lock_late(self: RunFolder, file: Any) -> None:
+        lock(self, file)
+        locked.append(place.stat().st_ino)
+        if len(locked) == 1:
+            place.unlink()  # the holder before, which had it when the file was opened, is done now
+            if made_anew:
+                os.rename(_another_file(place), place)
+
+    monkeypatch.setattr(RunFolder, "_lock", lock_late)
+    with run.held():
+        assert len(locked) == 2
+        assert place.read_text().startswith("process ")
+        with pytest.raises(UserError, match="is being trained by"):
+            RunFolder(run.folder).held().__enter__()
+    assert not place.exists()
+
+
+def _another_file(place: Path) -> Path:
+    """What somebody else makes under the same name; of another inode than the one that is still open."""
+    other = place.with_name("other")
+    other.touch()
+    return other
+
+
 def test_the_lock_of_a_dead_process_blocks_nobody(run: RunFolder) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from trialign.runs import RunFolder\n"

@@ -75,6 +75,12 @@ def test_a_markdown_cell_is_one_cell(text: str) -> None:
     assert "|" not in unescaped
 
 
+def test_no_sign_of_markdown_is_left_in_a_cell() -> None:
+    assert markdown_cell("[x](javascript:y) ![z][0]") == r"\[x\](javascript:y) \!\[z\]\[0\]"
+    assert markdown_cell("\\ `c` *b* _i_ | # $1$ ~s~ a\nb") == r"\\ \`c\` \*b\* \_i\_ \| \# \$1\$ \~s\~ a b"
+    assert markdown_cell("<b>&amp;</b>") == "&#60;b&#62;&#38;amp;&#60;/b&#62;"
+
+
 @given(st.recursive(texts, lambda part: st.lists(part, max_size=3) | st.dictionaries(texts, part, max_size=3)))
 def test_json_reads_back_to_the_letter_and_holds_nothing_unseen(value: object) -> None:
     text = json_text(value, indent=1)

@@ -26,6 +26,12 @@ def test_distributions_by_hand() -> None:
     assert Scoring("sum", 2.0).distribution(scores, lengths) == pytest.approx((0.366025, 0.633975), abs=1e-6)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_distribution_follows_from_what_is_no_number(value: float) -> None:
+    with pytest.raises(ValueError, match="no distribution follows"):
+        Scoring().distribution([-1.0, value], [1, 1])
+
+
 @given(scores_of_options, temperatures)
 def test_shares_sum_to_one_however_improbable(scores: list[float], temperature: float) -> None:
     shares = Scoring("sum", temperature).distribution(scores, [1] * len(scores))

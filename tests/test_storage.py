@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,25 @@ def test_the_file_has_its_name_only_after_the_block(tmp_path: Path) -> None:
         temporary.write_text("text")
         assert [path for path in tmp_path.iterdir() if path != temporary] == []
     assert (tmp_path / "note.txt").exists()
+
+
+def test_the_file_is_durable_before_it_has_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("old")
+    synced: list[tuple[str, str, str]] = []
+
+    def fsync(descriptor: int) -> None:
+        target = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append((target.name, "" if target.is_dir() else target.read_text(), path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text_atomic(path, "new")
+    (temporary, content, before), folder = synced
+    assert temporary.startswith(".note.txt.")
+    assert (content, before) == ("new", "old")
+    assert folder == (tmp_path.name, "", "new")
 
 
 def test_a_missing_folder_is_an_error_of_the_system(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
+from trialign.finite import not_finite
 from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
 from trialign.storage import sha256_of_file, sync, write_text_atomic
@@ -72,6 +73,9 @@ def write_agents(
         step: optimizer steps taken.
         base: the base model's files, named in the manifest and in every adapter.
         about: further entries of the manifest (groups, profiles, prompt, scoring).
+
+    Raises:
+        UnfinishedError: weights are not numbers; nothing is written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
@@ -140,7 +144,7 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
 
     Raises:
         UserError: the checkpoint was trained on another base model, or with other groups or adapters; a file
-            is no longer the one that was written, or holds no safetensors.
+            is no longer the one that was written, holds no safetensors, or weights that are not numbers.
     """
     trained_on = checkpoint.manifest["base_model"]
     if trained_on["sha256"] != base.sha256:
@@ -176,9 +180,16 @@ def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise _torn(file)
-        return load(content)
+        state = load(content)
     except (OSError, SafetensorError) as error:
         raise _torn(file) from error
+    found = not_finite(state.items())
+    if found:
+        raise UserError(
+            f"The adapter {file} holds weights that are not numbers: {found}",
+            "Take an earlier step's agents, or train again with a smaller optimizer.learning_rate",
+        )
+    return state
 
 
 def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
@@ -192,6 +203,12 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     adapter = policy.adapter_of(group)
     assert adapter is not None
     state = policy.adapter_state(adapter)
+    found = not_finite(state.items())
+    if found:
+        raise UnfinishedError(
+            f"The agent of group '{group}' has weights that are not numbers ({found}): it is not written",
+            "Train again with a smaller optimizer.learning_rate or trainer.precision=32-true; earlier steps are kept",
+        )
     # A parameter whose elements lie with other ranks looks empty from here.
     assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
     folder.mkdir(parents=True)

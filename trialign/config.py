@@ -37,18 +37,20 @@ class DataConfig:
         files: question files in the native schema (JSONL or Parquet; ``embedded:NAME`` is a file of the package), and
             sources of foreign rows.
         folder: where relative paths of files begin; the working folder when not given.
+        encoding: of the text files of sources that name none themselves; None: found out.
         limit: clusters of each kind and split that are kept, the first ones; None: all. For trying things out.
     """
 
     name: str
     files: tuple[str | SourceConfig, ...]
     folder: str = "."
+    encoding: str | None = None
     limit: int | None = None
 
     @property
     def located(self) -> list[Path | SourceConfig]:
         """The files and sources, with their paths as the system finds them."""
-        return [_located(file, Path(self.folder)) for file in self.files]
+        return [_located(file, Path(self.folder), self.encoding) for file in self.files]
 
 
 @dataclass(frozen=True)
@@ -155,10 +157,12 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-def _located(file: str | SourceConfig, folder: Path) -> Path | SourceConfig:
+def _located(file: str | SourceConfig, folder: Path, encoding: str | None) -> Path | SourceConfig:
     if isinstance(file, SourceConfig):
         path, beside = (name and str(folder / name) for name in (file.path, file.beside))
-        return dataclasses.replace(file, path=path, beside=beside)
+        return dataclasses.replace(
+            file, path=path, beside=beside, encoding=file.encoding or (encoding if path else None)
+        )
     if file.startswith(EMBEDDED):
         return Path(str(files("trialign"))) / "data" / file.removeprefix(EMBEDDED)
     return folder / file
@@ -206,8 +210,8 @@ def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
         ("audit.most_different", config.audit.most_different, 0, 1),
         ("audit.least_right", config.audit.least_right, 0, 1),
         ("audit.most_wrong_together", config.audit.most_wrong_together, 0, 1),
-        ("audit.most_unread", config.audit.most_unread, 0, 1),
         ("audit.alpha", config.audit.alpha, 1e-6, 0.5),
+        ("audit.most_unread", config.audit.most_unread, 0, 0.5),
         ("environment.turns", config.environment.turns, 0, 100),
         ("environment.revision_share", config.environment.revision_share, 0, 1),
         ("policy.rank", config.policy.rank, 1, 4096),

@@ -45,9 +45,12 @@ def default_leaves(kind: type) -> dict[str, Any]:
 
 
 def _default_leaves(kind: type, where: str) -> Iterator[tuple[str, Any]]:
+    hints = typing.get_type_hints(kind)
     for one in dataclasses.fields(kind):
         default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
         if dataclasses.is_dataclass(default):
             yield from _default_leaves(type(default), f"{where}{one.name}.")
+        elif default is dataclasses.MISSING and dataclasses.is_dataclass(hints[one.name]):
+            yield from _default_leaves(hints[one.name], f"{where}{one.name}.")
         elif default is not dataclasses.MISSING and not isinstance(default, dict):
             yield f"{where}{one.name}", list(default) if isinstance(default, tuple) else default

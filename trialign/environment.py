@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
-from trialign.models import ChatRenderer, Content
+from trialign.models import FIXED_DAY, ChatRenderer, Content, check_date
 from trialign.queries import Query
 from trialign.scoring import Scoring
 
@@ -29,6 +29,7 @@ class PromptConfig:
         revise: the request of a revision turn, after the other agents' answers.
         profile: where a stated profile stands: ``first``, in the instruction, or ``last``, in a system message after
             the question, so that all groups' prompts begin alike.
+        date: the day that a chat template writes as today's, YYYY-MM-DD; most write none.
     """
 
     system: str = "You are a helpful assistant."
@@ -36,6 +37,7 @@ class PromptConfig:
     choose: str = "Choose one answer:"
     revise: str = "Other assistants answered as above. Answer the question again."
     profile: Literal["first", "last"] = "first"
+    date: str = FIXED_DAY
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Observation:
     turn: int
     prompt: tuple[int, ...]
 
+    @property
+    def called(self) -> str:
+        """What an error calls it."""
+        return f"'{self.query_id}', group '{self.group}', turn {self.turn}"
+
 
 Conversation = tuple[tuple[str, Content], ...]
 
@@ -88,13 +95,13 @@ def first_turn(
                 "An implicit profile is dialogue before the question, and prompt.profile=last puts profiles after it",
                 "Ask with explicit profiles, or train with prompt.profile=first",
             )
-        return (("system", system), ("user", question_text(query, config)), ("system", group.explicit[wording]))
+        return _trimmed(("system", system), ("user", question_text(query, config)), ("system", group.explicit[wording]))
     dialogue: tuple[tuple[str, Content], ...] = ()
     if group.role == "member" and exposure == "explicit":
         system = f"{system} {group.explicit[wording]}"
     elif group.role == "member":
         dialogue = tuple((message.role, message.content) for message in group.implicit[wording])
-    return (("system", system), *dialogue, ("user", question_text(query, config)))
+    return _trimmed(("system", system), *dialogue, ("user", question_text(query, config)))
 
 
 def revision_turn(
@@ -105,7 +112,12 @@ def revision_turn(
     Neither the gold answer nor anything about the other groups' profiles is in it.
     """
     answers = "\n".join(f"- {reply}" for reply in heard)
-    return (*conversation, ("assistant", own_reply), ("user", f"{answers}\n{config.revise}"))
+    return (*conversation, *_trimmed(("assistant", own_reply), ("user", f"{answers}\n{config.revise}")))
+
+
+def _trimmed(*messages: tuple[str, Content]) -> Conversation:
+    """The messages without blanks around them, which some chat templates keep and some do not."""
+    return tuple((role, content.strip() if isinstance(content, str) else content) for role, content in messages)
 
 
 def question_text(query: Query, config: PromptConfig) -> str:
@@ -143,17 +155,19 @@ def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tu
 def prompt_identity(config: PromptConfig) -> dict[str, Any]:
     """What of the prompt a collection depends on, as its hash takes it."""
     values = asdict(config)
+    del values["date"]  # it is in the name of a collection whose prompts hold it, with what else the template does
     if config.profile == "first":
         del values["profile"]  # collections that were made before there was a choice keep their name
     return values
 
 
 def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
-    """Refuses letters that the agents never saw.
+    """Refuses letters that the agents never saw, and a day that there is not.
 
     Raises:
-        UserError: scoring by letter without lettered options.
+        UserError: scoring by letter without lettered options, or prompt.date is no day.
     """
+    check_date(config.date)
     if scoring.kind == "letter" and config.options != "lettered":
         raise UserError(
             f"scoring.kind=letter needs the options lettered in the prompt, and prompt.options is {config.options}",

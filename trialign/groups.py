@@ -86,6 +86,28 @@ class GroupSet:
         return dict(zip(self.names, product(*pairs), strict=True))
 
 
+def same_profiles(groups: GroupSet | None) -> list[str]:
+    """A sentence for each two groups of one set of which the model is told the same; no answer can tell them apart."""
+    found = []
+    for one in groups.single_sets if groups else ():
+        for at, group in enumerate(one.members):
+            for other in one.members[:at]:
+                shared = {*map(_told, group.explicit)} & {*map(_told, other.explicit)}
+                dialogues = {*group.implicit} & {*other.implicit}
+                if shared or dialogues:
+                    what = f"'{next(iter(shared))}'" if shared else "one dialogue"
+                    found.append(
+                        f"The groups '{other.name}' and '{group.name}' have the same profile ({what}): "
+                        "no difference between them can be found there"
+                    )
+    return found
+
+
+def _told(text: str) -> str:
+    """A profile as it reads, without what blanks and capitals differ in."""
+    return " ".join(text.casefold().split())
+
+
 def cross(sets: tuple[GroupSet, ...]) -> GroupSet:
     """The product of several sets of one attribute: one group for each combination of theirs.
 

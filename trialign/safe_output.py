@@ -17,6 +17,7 @@ from rich.text import Text
 # What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"), also in its full-width forms.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _LINE_ENDS = "\n\t"
+_MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]|#$~!"}, **{c: f"&#{ord(c)};" for c in "<>&"}})
 Cell = str | int | float | bool | None
 
 
@@ -83,10 +84,7 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 
 def markdown_cell(text: str) -> str:
     """The text in one cell of a Markdown table: no line ends, no table, link, image or HTML of its own."""
-    shown = visible(text, keep="").replace("\\n", " ")
-    for sign in "\\`*_[]<>|#&$~!":
-        shown = shown.replace(sign, f"\\{sign}" if sign not in "<>&" else f"&#{ord(sign)};")
-    return shown
+    return visible(text, keep="").replace("\\n", " ").translate(_MARKDOWN)
 
 
 def _escaped(line: str) -> str:

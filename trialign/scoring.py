@@ -34,8 +34,13 @@ class Scoring:
 
         Returns:
             [K] probabilities.
+
+        Raises:
+            ValueError: a score is not a number.
         """
         values = [s / n for s, n in zip(scores, lengths, strict=True)] if self.kind == "mean" else list(scores)
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"no distribution follows from the scores {values}")
         largest = max(values)
         shares = [math.exp((value - largest) / self.temperature) for value in values]
         return tuple(share / sum(shares) for share in shares)

@@ -16,7 +16,7 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import score_rows
 from trialign.queries import PreferenceQuery, Query
-from trialign.queries.answers import parse_answer
+from trialign.queries.endings import read_reply
 from trialign.scoring import Scoring
 
 LONGEST_QUESTION = 4000  # characters
@@ -78,6 +78,11 @@ class Asked:
     query: Query
     exposure: Exposure
     groups: tuple[str, ...]
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What an error calls it, by group."""
+        return tuple(f"'{self.query.query_id}', group '{group}'" for group in self.groups)
 
 
 def typed_query(question: str, options: Sequence[str]) -> Query:
@@ -174,15 +179,21 @@ class Agents:
         ids = self.policy.generate(
             prompts,
             asked.groups,
-            self.renderer.end_id,
+            self.renderer.end_ids,
             Sampling(max_new_tokens=LONGEST_REPLY),
+            called=asked.called,
             reference=not self.trained,
             watch=lambda rows: watch([self.renderer.decode(row) for row in rows]),
         )
         texts = [self.renderer.decode(row) for row in ids]
+        ended = [self.renderer.ended(row) for row in ids]
+        read = [
+            read_reply(asked.query, text, cut_off=not whole, shown=self.prompt.options).canonical
+            for text, whole in zip(texts, ended, strict=True)
+        ]
         replies = tuple(
-            self._made(name, text, parse_answer(asked.query, text).canonical, row[-1] == self.renderer.end_id, None)
-            for name, text, row in zip(asked.groups, texts, ids, strict=True)
+            self._made(name, text, canonical, whole, None)
+            for name, text, canonical, whole in zip(asked.groups, texts, read, ended, strict=True)
         )
         scores = self._score(asked, prompts, ids)
         return replies, tuple(
@@ -197,7 +208,7 @@ class Agents:
             TreeRow(self.policy.adapter_index(name), (Segment(prompt, ROOT), *branches))
             for name, prompt in zip(asked.groups, prompts, strict=True)
         ]
-        return score_rows(self.policy, rows, reference=not self.trained)
+        return score_rows(self.policy, rows, reference=not self.trained, called=asked.called)
 
     def _made(
         self, name: str, text: str, canonical: str | None, finished: bool, shares: tuple[float, ...] | None

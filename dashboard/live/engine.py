@@ -25,7 +25,7 @@ from trialign.models import (
     ChatRenderer,
     ModelConfig,
     load_model,
-    load_tokenizer,
+    load_renderer,
     locate_base_model,
 )
 from trialign.policy import AdapterConfig, GroupPolicy
@@ -172,6 +172,8 @@ class Engine:
             base = held.policy.model.unload()
             held.policy = _policy(base, setting, held.renderer)
             held.groups, held.loaded = setting.groups.names, None
+        if held.renderer.date != setting.prompt.date:
+            held.renderer = load_renderer(held.files, setting.prompt.date)
         if checkpoint and held.loaded != checkpoint.manifest["files"]:
             held.loaded = None  # should reading fail half-way
             load_agents(held.policy, checkpoint, held.files)
@@ -184,7 +186,7 @@ class Engine:
         files = locate_base_model(setting.model)
         check_memory(files, setting.model)
         try:
-            renderer, model = ChatRenderer(load_tokenizer(files)), load_model(files, setting.model)
+            renderer, model = load_renderer(files, setting.prompt.date), load_model(files, setting.model)
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
                 f"The files of the base model {files.name} are damaged, or are no safetensors",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -378,6 +380,62 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert facts_of(expected).excess_flips == excess_flips(frame, groups)
 
 
+def intervals(part: Any, name: str = "") -> dict[str, tuple[float, float]]:
+    """Every interval of an analysis by where it stands; those of no width and those that are not known are left out."""
+    if isinstance(part, dict):
+        children: list[tuple[Any, Any]] = list(part.items())
+    elif isinstance(part, tuple):
+        children = list(enumerate(part))
+    else:
+        children = [(field.name, getattr(part, field.name)) for field in fields(part)] if is_dataclass(part) else []
+    found = {key: value for step, child in children for key, value in intervals(child, f"{name}/{step}").items()}
+    low, high = getattr(part, "low", None), getattr(part, "high", None)
+    return {**found, name: (low, high)} if low is not None and high is not None and low < high else found
+
+
+def test_every_interval_has_the_confidence_that_is_asked_for() -> None:
+    frame, groups = items_frame(random_items()), tuple(COMPOSED)
+    wide, narrow = (
+        intervals(analyze(frame, groups, parts=COMPOSED, bounds=Bounds(alpha=alpha))) for alpha in (0.02, 0.4)
+    )
+    assert wide.keys() == narrow.keys()
+    kinds = {name.split("/")[2] for name in wide if name.startswith(("/facts", "/opinions"))}
+    assert kinds >= {"accuracy", "mean", "pairs", "unanimous", "pair_agreement", "divergence", "excess_flips", "groups"}
+    assert any(name.startswith("/slices") for name in wide)
+    assert any(name.startswith("/turns") for name in wide)
+    for name, (low, high) in wide.items():
+        assert narrow[name][1] - narrow[name][0] < 0.75 * (high - low), name
+
+
+def test_intervals_by_hand_at_another_level() -> None:
+    # Twenty single facts, of which a gets ten right and b all: Wilson's interval at z = 1.281552, the 90 % quantile.
+    table = {f"f{number}": ("yes" if number % 2 else "no", "yes") for number in range(20)}
+    facts = facts_of(analyze(items_frame(answers(table, ("a", "b"))), ("a", "b"), bounds=Bounds(alpha=0.2)))
+    z = 1.281552
+    half = z / (1 + z**2 / 20) * math.sqrt(0.25 / 20 + z**2 / 1600)
+    assert (facts.accuracy["a"].low, facts.accuracy["a"].high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
+    assert facts.accuracy["b"].low == pytest.approx(1 / (1 + z**2 / 20), abs=1e-6)
+    (pair,) = facts.pairs
+    # Differences of size one with mean -1/2: variance 5/19; half the width from the score equation, t at 80 % of 19.
+    t = 0.860951
+    width = pair.high - pair.difference
+    assert width**2 == pytest.approx(t**2 * (5 / 19 + 1 / 20 + width) / 20, abs=1e-6)
+
+
+def test_another_seed_permutes_and_draws_anew() -> None:
+    frame, groups = items_frame(random_items()), tuple(COMPOSED)
+    first, again, other = (analyze(frame, groups, seed=seed) for seed in (0, 0, 1))
+    assert first == again
+    gaps = [facts_of(one).gap for one in (first, other)]
+    assert gaps[0] is not None
+    assert gaps[1] is not None
+    assert gaps[0].noise != gaps[1].noise
+    drawn = ("mean", "pair_agreement", "divergence", "excess_flips")
+    same = [name for name in drawn if getattr(facts_of(first), name) == getattr(facts_of(other), name)]
+    assert same == []
+    assert first.opinions != other.opinions
+
+
 def test_a_single_group_has_figures_and_no_comparison() -> None:
     analysis = analyze(items_frame(answers({"q": ["yes"], "r": ["no"]}, ["a"])), ("a",))
     facts = facts_of(analysis)
@@ -412,7 +470,7 @@ def test_an_analysis_comes_back_as_it_was_written(path: Path) -> None:
     assert read_analysis(path) == analysis
     assert [entry.name for entry in path.parent.iterdir()] == ["analysis.json"]
     stored = json.loads(path.read_text())
-    assert (stored["bounds"]["delta"], stored["bounds"]["alpha"], stored["schema_version"]) == (0.1, 0.01, 2)
+    assert (stored["bounds"]["delta"], stored["bounds"]["alpha"], stored["schema_version"]) == (0.1, 0.01, 3)
     assert stored["verdict"]["outcome"] == analysis.verdict.outcome  # type: ignore[union-attr]
 
 
@@ -424,7 +482,7 @@ def test_an_analysis_comes_back_as_it_was_written(path: Path) -> None:
         (lambda stored: "[]", "no schema version"),
         (lambda stored: json.dumps({**stored, "schema_version": 7}), "schema version 7"),
         (lambda stored: json.dumps({key: stored[key] for key in stored if key != "facts"}), "facts: Field required"),
-        (lambda stored: json.dumps({**stored, "schema_version": 1}), "schema version 1, and this program reads 2"),
+        (lambda stored: json.dumps({**stored, "schema_version": 2}), "schema version 2, and this program reads 3"),
         (lambda stored: json.dumps({**stored, "bounds": {"delta": "much"}}), "delta"),
     ],
 )

@@ -5,13 +5,23 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from trialign.audit.analysis import analyze
-from trialign.audit.comparison import changes, differences, measure_audit, pooled, values
+from trialign.audit.comparison import (
+    Difference,
+    changes,
+    differences,
+    measure_audit,
+    not_known,
+    paired,
+    pooled,
+    values,
+)
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
 from trialign.audit.table import audit_table, before_after_table, verdict_text
@@ -39,6 +49,29 @@ def fact(query: str, group: str, answer: str | None) -> AuditItem:
         parse_status="scored",
         correct=answer == "right",
         reward_truth=float(answer == "right"),
+    )
+
+
+def taste(query: str, agent: str, scored_for: str, score: float) -> AuditItem:
+    answered = fact(query, scored_for, "tea")
+    return replace(
+        answered,
+        kind="preference",
+        profile_group=agent,
+        correct=None,
+        reward_truth=None,
+        reward_preference=score,
+    )
+
+
+def tastes(*scores: tuple[float, float, float, float]) -> pd.DataFrame:
+    """Of each question north's own score and that on south's target, then south's own and that on north's."""
+    return items_frame(
+        taste(f"t{index}", agent, scored_for, score)
+        for index, four in enumerate(scores)
+        for (agent, scored_for), score in zip(
+            (("north", "north"), ("north", "south"), ("south", "south"), ("south", "north")), four, strict=True
+        )
     )
 
 
@@ -196,3 +229,82 @@ def test_the_gap_changes_by_the_change_of_the_gap() -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low <= 0 <= found.high
+
+
+# Own scores 0.9 and 0.7 for north, 0.5 and 0.1 for south; on the other's target 0.2 and 0.4, 0.3 and 0.3.
+TASTES = tastes((0.9, 0.2, 0.5, 0.3), (0.7, 0.4, 0.1, 0.3))
+
+
+def test_tastes_are_worth_their_own_targets_mean_the_worst_groups_and_what_is_personal() -> None:
+    found = values(measure_audit(TASTES, GROUPS))
+    assert found["preference"] == pytest.approx((0.8 + 0.3) / 2)
+    assert found["preference_worst"] == pytest.approx(0.3)
+    # North 0.7 and 0.3 above the other target, south 0.2 and -0.2.
+    assert found["kept"] == pytest.approx((0.7 + 0.3 + 0.2 - 0.2) / 4)
+    later = tastes((0.9, 0.3, 0.6, 0.3), (0.7, 0.4, 0.2, 0.4))
+    changed = changes(TASTES, later, GROUPS)
+    assert changed["preference"][0] == pytest.approx(0.05)
+    assert changed["preference_worst"][0] == pytest.approx(0.1)
+    # North loses 0.1 on the first; south gains 0.1 on the first and nothing on the second.
+    assert changed["kept"][0] == pytest.approx(0)
+    assert changes(TASTES, tastes((0.9, 0.0, 0.5, 0.1), (0.7, 0.4, 0.1, 0.3)), GROUPS)["kept"][0] == pytest.approx(0.1)
+
+
+def mean_of(first: pd.DataFrame, second: pd.DataFrame, **how: Any) -> Difference:
+    sides = (measure_audit(items, GROUPS) for items in (first, second))
+    return next(entry for entry in differences(*sides, **how) if entry.measure == "mean")
+
+
+def test_the_interval_has_the_confidence_that_is_asked_for() -> None:
+    # Two facts, one of which becomes right: draws change by 0 (once in four), 1/2 (twice) or 1 (once).
+    sides = audit(("wrong", "wrong"), ("wrong", "wrong")), audit(("right", "right"), ("wrong", "wrong"))
+    usual, narrow = (mean_of(*sides, confidence=confidence) for confidence in (0.95, 0.4))
+    assert (usual.low, usual.high) == (0, 1)
+    assert (narrow.low, narrow.high) == (0.5, 0.5)
+
+
+def test_no_change_is_impossible_under_chance() -> None:
+    # Two ways of 2^30 are as far from zero: none of 99 is drawn, and what was seen is one of a hundred.
+    found = mean_of(audit(*[("wrong", "wrong")] * 30), audit(*[("right", "right")] * 30), swaps=99)
+    assert found.p_value == 1 / 100
+
+
+def test_another_seed_draws_anew_and_the_same_one_the_same() -> None:
+    before = audit(*[("wrong", "right"), ("right", "wrong"), ("wrong", "wrong")] * 5)
+    after = audit(*[("right", "right"), ("wrong", "wrong"), ("right", "wrong")] * 5)
+    first, again, other = (mean_of(before, after, seed=seed, swaps=500, resamples=100) for seed in (0, 0, 1))
+    assert first == again
+    assert first.p_value != other.p_value
+    assert (first.low, first.high) != (other.low, other.high)
+
+
+def test_a_change_that_unread_replies_decide_is_not_judged() -> None:
+    # Before, no reply to south can be read; after, all are right: were they right before, nothing would have changed.
+    before, after = audit(*[("right", None)] * 40), audit(*[("right", "right")] * 40)
+    found = {entry.measure: entry for entry in paired(before, after, GROUPS)}
+    assert (found["mean"].change, found["no_answer"].change) == (0.5, -0.5)
+    assert {name for name, entry in found.items() if entry.unread_decide} == {
+        "flip_rate",
+        "unanimous",
+        "mean",
+        "worst",
+        "gap",
+    }
+    assert not_known(list(found.values())).startswith("Cannot be judged, since replies that hold no answer decide")
+    read = paired(audit(*[("right", "wrong")] * 40), after, GROUPS)
+    assert not any(entry.unread_decide for entry in read)
+    assert not_known(read) == ""
+    # Few unread replies that change nothing of it.
+    few = audit(*[("right", "wrong")] * 38, *[("right", None)] * 2)
+    assert not any(entry.unread_decide for entry in paired(few, after, GROUPS))
+
+
+def test_audits_that_are_pooled_have_both_extremes_pooled() -> None:
+    unread, read = audit(("right", None), ("right", "wrong")), audit(("right", "right"), ("right", "wrong"))
+    measured = [measure_audit(items, GROUPS) for items in (unread, read)]
+    assert measured[1].if_right is None
+    pool = pooled(measured)
+    assert pool.if_right is not None
+    assert pool.if_right[:, -1].tolist() == [1, 0]
+    assert pool.facts[:, -1].tolist() == [0.5, 0]
+    assert pooled([measured[1]] * 2).if_right is None

@@ -36,8 +36,7 @@ Say = Callable[[str], httpx2.Response]
 @pytest.fixture
 def many(queries: Sequence[Query]) -> list[Query]:
     """Twelve questions of one form, whose numbers are in their words."""
-    first = queries[0]
-    return [replace(first, query_id=f"q{n}", cluster=f"q{n}", question=f"Question {n}: which city?") for n in range(12)]
+    return numbered(queries[0], 12)
 
 
 @pytest.fixture
@@ -64,6 +63,10 @@ def audit(tmp_path: Path, groups: GroupSet, many: list[Query]) -> Callable[..., 
         return Auditor(agents, groups, PromptConfig(options="lettered"), AuditConfig()).run(many, "test"), asked
 
     return run
+
+
+def numbered(query: Query, count: int) -> list[Query]:
+    return [replace(query, query_id=f"q{n}", cluster=f"q{n}", question=f"Question {n}: which?") for n in range(count)]
 
 
 def statuses(items: Sequence[AuditItem], question: str) -> set[str]:
@@ -93,6 +96,15 @@ def test_what_a_filter_withholds_is_counted_and_kept(audit: Any) -> None:
     again, asked = audit(lambda question: REPLY)
     assert asked == []
     assert again == items
+
+
+def test_a_few_questions_of_many_do_not_end_the_audit_nor_the_next_one(audit: Any, many: list[Query]) -> None:
+    many[:] = numbered(many[0], 70)
+    bad = {"Question 3", "Question 30", "Question 69"}
+    for asked_anew in (70 * 4 + 3 * 4, 3 * 4 * 2):
+        items, asked = audit(lambda question: ERROR if question in bad else REPLY)
+        assert sum(item.parse_status == "failed" for item in items) == 3 * 4
+        assert len(asked) == asked_anew
 
 
 def test_a_server_that_fails_at_most_questions_is_given_up_soon(audit: Any) -> None:

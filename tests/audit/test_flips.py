@@ -148,6 +148,22 @@ def test_drawn_regroupings_agree_with_all_of_them(monkeypatch: pytest.MonkeyPatc
     assert drawn == pytest.approx(whole, abs=4 * np.sqrt(0.25 / 200))
 
 
+def test_what_was_seen_is_one_of_the_ways_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trialign.audit.flips._REGROUPINGS", 40)
+    # Eight groups, each with an answer of its own in both wordings: of 8! ways to pair the texts one has no flips.
+    answers = np.tile(np.arange(8)[None, :, None, None], (5, 1, 2, 1))
+    assert flips_of(answers, np.arange(5)).p_value == 1 / 40
+
+
+def test_another_seed_deals_anew_and_the_same_one_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trialign.audit.flips._REGROUPINGS", 101)
+    answers = np.random.default_rng(0).integers(3, size=(12, 5, 2, 1))
+    first, again, other = (flips_of(answers, np.arange(12), seed=seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first.p_value != other.p_value
+    assert (first.low, first.high) != (other.low, other.high)
+
+
 def test_wordings_with_effects_of_their_own_do_not_look_like_groups() -> None:
     """Where texts, not groups, decide, the test of the groups rejects as seldom as it promises."""
     generator = np.random.default_rng(1)

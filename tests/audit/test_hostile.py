@@ -65,7 +65,7 @@ def test_half_a_character_in_a_reply_is_replaced(groups: GroupSet) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_terminal_shows_an_answer_and_obeys_nothing(text: str) -> None:
-    answers = [GroupAnswer("north", text, text, (1.0,), None)]
+    answers = [GroupAnswer("north", text, text, (1.0,), None, text, "scored")]
     shown = io.StringIO()
     Console(file=shown, width=400, force_terminal=True, color_system=None).print(answer_table(text, [text], answers))
     assert all(c.isprintable() or c == "\n" for c in shown.getvalue().replace("\x1b[3m", "").replace("\x1b[0m", ""))

@@ -120,6 +120,25 @@ def test_paraphrases_that_are_answered_alike_count_once(simulated: Simulated) ->
     np.testing.assert_allclose(thrice, once)
 
 
+def test_facts_of_many_questions_weigh_more_in_an_interval() -> None:
+    sizes, differences = np.array([1.0, 3, 1, 3, 2]), np.array([[1.0], [0], [-1], [2], [1]])
+    (mean,), (low,), (high,) = difference_intervals(differences, sizes, 0.4)
+    assert mean == pytest.approx(3 / 10)
+    # In units of the mean size 2 the differences are .5, 0, -.5, 1, .5, and 0.15 for each question is expected: off
+    # by .35, -.45, -.65, .55 and .2, squares 1.09, variance 1.09 / 4. One that is not zero is of the size
+    # (1.75 + 1) / (2.5 + 1).
+    half = high - mean
+    assert mean - low == pytest.approx(half)
+    deviate = student_t.ppf(0.6, 4)
+    assert half**2 == pytest.approx(deviate**2 * (1.09 / 4 + 1 / 5 + 2.75 / 3.5 * half) / 5)
+
+
+def test_the_share_of_ways_is_never_nought() -> None:
+    # Where all differ alike it is 2 / 2^n, which rounding would make nothing, or less.
+    for clusters in range(60, 460, 5):
+        assert sign_flip_p_value(np.full(clusters, 1)) > 0
+
+
 def test_one_fact_tells_nothing() -> None:
     assert [part.tolist() for part in difference_intervals(np.array([[1.0]]), np.array([4.0]), ALPHA)] == [
         [0.25],

@@ -135,6 +135,21 @@ def test_a_plain_gap_gets_the_smallest_p_value() -> None:
     assert p_value == 1 / 200
 
 
+def test_another_seed_draws_anew_and_the_same_one_the_same() -> None:
+    correct = np.random.default_rng(2).random((30, 3)) < 0.6
+    first, again, other = (
+        statistics.permutation_gap(correct, np.arange(30), permutations=200, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+    values = np.random.default_rng(3).random((30, 2))
+    first, again, other = (
+        statistics.mean_intervals(values, np.arange(30), resamples=200, seed=seed).tolist() for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+
+
 def test_the_permutation_test_holds_its_level_on_correlated_paraphrases() -> None:
     generator = np.random.default_rng(7)
     simulations, clusters, paraphrases, groups = 300, 30, 4, 4

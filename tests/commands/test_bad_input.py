@@ -501,11 +501,12 @@ def test_a_loss_that_is_not_a_number(project: Any, monkeypatch: pytest.MonkeyPat
         outcome = project.fit(*words)
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
-    assert "trialign fit: TrainingDivergedError: The loss is nan at step 3" in outcome.err
+    assert "trialign fit: The model's scores are not numbers at step 3" in outcome.err
     ids = outcome.err.split("in the questions ")[1].split(". ")[0].split(", ")
     assert len(ids) == 2
     assert set(ids) <= {row["id"] for row in project.rows if row["split"] == "train"}
     assert f"The last good checkpoint: {project.runs / 'mine' / 'checkpoints' / 'last.ckpt'}" in outcome.err
+    assert "smaller optimizer.learning_rate" in outcome.err
 
     from trialign.checkpoints import read_agents
 

@@ -34,6 +34,7 @@ def test_a_server_writes_what_the_model_here_would(project: Any, server: Any) ->
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         # This server refuses what the protocol does not know.
         own = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+        assert ("sampling" in manifest.get("rollouts", {})) is bool(extra)
         assert manifest.get("sent") == (own if extra else None)
     here, there = collections
     assert [row.prompt for row in here] == [row.prompt for row in there]

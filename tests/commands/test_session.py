@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from trialign.commands.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError
+from trialign.models import ModelConfig
 
 pytestmark = pytest.mark.unit
+
+WRITES_THE_DAY = "{{ strftime_now('%Y') }}"
 
 
 def session_of(project: Any, *words: str) -> Session:
@@ -50,3 +55,43 @@ def test_an_absent_profile_is_named_by_its_key(project: Any, words: list[str], k
     with pytest.raises(UserError, match="has no implicit profile") as caught:
         session_of(project, *words).check_exposure("implicit")
     assert key in caught.value.remedy
+
+
+def with_template(tiny_config: ModelConfig, folder: Path, beginning: str) -> str:
+    """A copy of the tiny model whose chat template begins in a way of its own."""
+    shutil.copytree(str(tiny_config.path), folder)
+    template = folder / "chat_template.jinja"
+    template.write_text(beginning + template.read_text(encoding="utf-8"), encoding="utf-8")
+    return str(folder)
+
+
+def test_the_day_is_in_the_name_of_a_collection_whose_prompts_hold_it(
+    project: Any, tiny_config: ModelConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writes_the_day = f"model.path={with_template(tiny_config, tmp_path / 'copy', WRITES_THE_DAY)}"
+    stores = [
+        session_of(project, *words, f"prompt.date={day}").store.folder
+        for words in ((), (writes_the_day,))
+        for day in ("2025-01-01", "2024-02-29")
+    ]
+    undated, undated_later, dated, dated_later = stores
+    assert undated == undated_later
+    assert len({undated, dated, dated_later}) == 3
+    with caplog.at_level(logging.INFO, logger="trialign"):
+        session = session_of(project, writes_the_day, "prompt.date=2024-02-29")
+        assert session.about_agents()["chat"] == {
+            "date": "2024-02-29",
+            "system": "system message",
+            "thinking": None,
+            "end_tokens": ["<|im_end|>"],
+        }
+    assert "The chat template writes the day, here always 2024-02-29 (prompt.date)" in caplog.text
+    assert "chat" not in session_of(project).store.identity
+
+
+def test_a_thinking_models_collection_is_named_apart(project: Any, tiny_config: ModelConfig, tmp_path: Path) -> None:
+    path = with_template(tiny_config, tmp_path / "copy", "")
+    template = Path(path) / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8").replace("assistant\n'", "assistant\n<think>\n'"))
+    identity = session_of(project, f"model.path={path}").store.identity
+    assert identity["chat"]["thinking"] == "off"

@@ -49,6 +49,31 @@ def test_every_filter_leaves_what_it_names(table: AnswerTable) -> None:
     assert found(table, words="nowhere") == set()
 
 
+def test_an_answer_that_cannot_be_read_is_like_no_other() -> None:
+    # Right for all; the same wrong answer; none of which can be read; two alike, and one or two that cannot be read.
+    codes = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, -1], [0, 0, -1], [-1, -1, 1], [1, 2, 1]])
+    nothing = np.full(6, "", dtype=object)
+    table = AnswerTable(
+        groups=GROUPS,
+        ids=np.array(["right", "wrong", "unread", "one", "two", "apart"], dtype=object),
+        kinds=np.full(6, "truth", dtype=object),
+        topics=nothing,
+        texts=nothing,
+        answers=np.full((6, 3), None, dtype=object),
+        codes=codes,
+        correct=(codes == 0).astype(float),
+    )
+    assert found(table, show="Same wrong answer for all") == {"wrong"}
+    assert found(table, show="Groups disagree") == {"unread", "one", "two", "apart"}
+    assert found(table, pair=("north", "south")) == {"unread", "two", "apart"}
+    assert found(table, pair=("south", "north")) == {"unread", "two", "apart"}
+    assert found(table, pair=("south", "island")) == {"unread", "one", "two", "apart"}
+    assert found(table, pair=("north", "island")) == {"unread", "one", "two"}
+    same = table.agreement()
+    # North and south agree on right, wrong and one; either with island on right and wrong, north also on apart.
+    assert (same[0, 1], same[0, 2], same[1, 2]) == pytest.approx((3 / 6, 3 / 6, 2 / 6))
+
+
 def test_agreement_of_pairs_has_the_analysis_mean(runs: Path, table: AnswerTable) -> None:
     catalog = scan(runs)
     analysis = records.analysis(catalog, catalog.runs[0].audits[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_loop_of_links_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(UserError):
         file_within(tmp_path, tmp_path / "a")
+
+
+def test_a_file_beyond_all_audits_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "items.parquet"
+    file.touch()
+    os.truncate(file, 1 << 30)  # a hole: nothing is written
+    assert file_within(tmp_path, file) == file
+    os.truncate(file, (1 << 30) + 1)
+    with pytest.raises(UserError, match="is larger than 1 GiB"):
+        file_within(tmp_path, file)
 
 
 @pytest.mark.parametrize("file", ["items.parquet", "analysis.json", "questions.jsonl"])

@@ -102,6 +102,33 @@ def test_what_does_not_belong_there_is_refused(store: FindingStore, values: dict
     assert store.findings("mine") == ()
 
 
+def test_texts_of_4000_characters_are_kept_and_longer_ones_refused(store: FindingStore) -> None:
+    longest, too_long = "x" * 4000, "x" * 4001
+    number = add(store, comment=longest)
+    store.remark(number, user="bo", comment=longest, disposition="fixed")
+    signature = {"name": "Ana", "role": "auditor", "decision": "yes", "remark": ""}
+    signed = store.sign(user="ana", run="mine", audit="a", **dict.fromkeys(signature, longest))
+    for write in (
+        lambda: add(store, comment=too_long),
+        lambda: store.remark(number, user="bo", comment=too_long, disposition="fixed"),
+        *(
+            lambda field=field: store.sign(user="ana", run="mine", audit="a", **{**signature, field: too_long})
+            for field in signature
+        ),
+    ):
+        with pytest.raises(UserError, match="4,001 characters, and at most 4,000 are kept"):
+            write()
+    (found,) = store.findings("mine")
+    assert [remark.comment for remark in found.remarks] == [longest, longest]
+    assert store.sign_offs("mine", "a") == (signed,)
+
+
+def test_a_remark_has_a_disposition_that_there_is(store: FindingStore) -> None:
+    number = add(store)
+    with pytest.raises(UserError, match="no disposition 'later'"):
+        store.remark(number, user="bo", comment="", disposition="later")
+
+
 def test_unknown_findings_and_unsigned_signatures_are_refused(store: FindingStore) -> None:
     add(store)
     for number in (0, 99):

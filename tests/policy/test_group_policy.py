@@ -177,6 +177,17 @@ def test_a_reply_ends_with_the_end_token_or_at_the_longest(make_policy: MakePoli
     assert len(replies[1]) <= 5
 
 
+def test_a_reply_ends_with_the_first_of_several_end_tokens(make_policy: MakePolicy) -> None:
+    policy = make_policy(NAMES)
+    whole = greedy_reply(policy, "women", PROMPTS[0], 5)
+    late, early = whole[3], whole[1]
+    assert late not in whole[:3], "the end tokens must differ"
+    cut = whole.index(early) + 1
+    for ends in ((late, early), (early, late)):
+        assert policy.generate([PROMPTS[0]], ["women"], ends, Sampling(max_new_tokens=5)) == [tuple(whole[:cut])]
+    assert policy.generate([PROMPTS[0]], ["women"], (late,), Sampling(max_new_tokens=5)) == [tuple(whole[:4])]
+
+
 def test_equal_seeds_give_equal_samples_and_leave_the_generator_alone(make_policy: MakePolicy) -> None:
     policy = make_policy(NAMES)
 

@@ -121,7 +121,6 @@ def test_a_folder_without_an_adapter_is_refused(tmp_path: Path, save: Save) -> N
         (lora(use_dora=True), "sets use_dora"),
         (lora(bias="lora_only"), "sets bias"),
         (lora(modules_to_save=["lm_head"]), "sets modules_to_save"),
-        (lora(target_modules=["q_proj", "embed_tokens"]), "pairs of low-rank factors"),
     ],
 )
 def test_an_adapter_that_is_no_plain_lora_is_refused(save: Save, config: PeftConfig, problem: str) -> None:
@@ -138,6 +137,92 @@ def test_a_start_that_changes_the_base_weights_is_refused(save: Save) -> None:
     (folder / "adapter_config.json").write_text(json.dumps(stated), encoding="utf-8")
     with pytest.raises(UserError, match="was begun with pissa"):
         read_peft_folder(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
+@pytest.mark.parametrize("part", ["lora_A", "lora_B"])
+def test_weights_that_are_not_numbers_are_refused(save: Save, value: float, part: str) -> None:
+    folder = save("diverged", lora())
+    file = folder / WEIGHTS
+    tensors = load_file(file)
+    [name, *_] = sorted(key for key in tensors if part in key)
+    tensors[name] = tensors[name].double()  # 1e300 is a number in the file, and none in float32
+    tensors[name][1, 0] = value
+    save_file(tensors, file)
+    with pytest.raises(UserError) as refusal:
+        read_peft_folder(folder)
+    assert name.removeprefix("base_model.model.") in refusal.value.problem
+    assert str(folder) in refusal.value.problem
+
+
+def test_an_adapter_that_changes_nothing_is_one(save: Save) -> None:
+    folder = save("begun", lora())
+    tensors = {key: tensor * ("lora_A" in key) for key, tensor in load_file(folder / WEIGHTS).items()}
+    save_file(tensors, folder / WEIGHTS)
+    assert read_peft_folder(folder).rank == 2
+
+
+def restated(folder: Path, **changes: Any) -> Path:
+    """The folder with other settings in its configuration."""
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+    return folder
+
+
+def retensored(folder: Path, change: Callable[[str, torch.Tensor], torch.Tensor]) -> Path:
+    """The folder with other weights."""
+    tensors = load_file(folder / WEIGHTS)
+    save_file({name: change(name, tensor).contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    return folder
+
+
+@pytest.mark.parametrize("value", [True, 3.0, {"a": 1}, "on"])
+def test_a_setting_of_a_newer_peft_that_is_switched_on_is_refused(save: Save, value: Any) -> None:
+    with pytest.raises(UserError, match="sets use_magic, which the installed PEFT does not know"):
+        read_peft_folder(restated(save("newer", lora()), use_magic=value))
+
+
+@pytest.mark.parametrize("value", [None, False, {}, [], ""])
+def test_a_setting_of_a_newer_peft_that_is_off_is_none(save: Save, value: Any) -> None:
+    assert read_peft_folder(restated(save("newer", lora()), use_magic=value)).rank == 2
+
+
+@pytest.mark.parametrize("alpha", [None, 0, -4, True, "8"])
+def test_a_scale_that_is_none_is_refused(save: Save, alpha: Any) -> None:
+    with pytest.raises(UserError, match="the scale lora_alpha="):
+        read_peft_folder(restated(save("scale", lora()), lora_alpha=alpha))
+
+
+def test_factors_of_different_rank_are_refused(save: Save) -> None:
+    folder = retensored(save("half", lora()), lambda name, tensor: tensor[:1] if "lora_A" in name else tensor)
+    with pytest.raises(UserError, match=r"factors of different rank in .*q_proj: \(1, 32\), \(32, 2\)"):
+        read_peft_folder(folder)
+
+
+@pytest.mark.parametrize("module", ["lm_head", "embed_tokens"])
+def test_an_adapter_of_the_embeddings_is_refused_by_what_it_is(save: Save, module: str) -> None:
+    with pytest.raises(UserError, match="changes the input or output embeddings"):
+        read_peft_folder(save("head", lora(target_modules=["q_proj", module])))
+
+
+@pytest.mark.parametrize("stated", ["./llama", "/data/llama", "models/llama", "someone/tiny-llama-bnb-4bit", None, ""])
+def test_a_path_or_a_quantised_copy_says_nothing_of_another_base(save: Save, stated: str | None) -> None:
+    folder = restated(save("elsewhere", lora()), base_model_name_or_path=stated)
+    assert set(read_peft_folders(str(folder), GROUPS, "house/tiny-llama")) == set(GROUPS)
+
+
+def test_a_folder_beside_the_adapter_is_no_hub_id(save: Save) -> None:
+    folder = restated(save("beside", lora()), base_model_name_or_path="own/llama")
+    with pytest.raises(UserError, match="was trained on own/llama"):
+        read_peft_folders(str(folder), GROUPS, "house/tiny-llama")
+    (folder.parent / "own" / "llama").mkdir(parents=True)
+    assert set(read_peft_folders(str(folder), GROUPS, "house/tiny-llama")) == set(GROUPS)
+
+
+def test_an_adapter_may_lie_at_home(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save("mine", lora())
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert set(read_peft_folders("~/mine", GROUPS, "house/tiny-llama")) == set(GROUPS)
 
 
 def wider(tensors: dict[str, Any], key: str) -> None:

@@ -163,6 +163,14 @@ def test_global_opinions(read: Callable[..., Reading]) -> None:
     assert reading.left_out == ("1 question(s) of globalopinionqa: not every group was asked",)
 
 
+def test_a_country_counts_once_whatever_its_shares_sum_to(shipped: Shipped) -> None:
+    (source,) = shipped("globalopinionqa")
+    # Iran's shares (.2, .2, .1) sum to one half: scaled they are (.4, .4, .2); Peru's are (.1, .1, .8).
+    together = replace(source, groups={"both": ["Iran", "Peru"], "usa": "United States"})
+    query = required(read_data([together], group_set("place", "both", "usa")))[0]
+    assert by_option(query, "both") == pytest.approx({"Yes": 0.25, "It's all one": 0.25, "No": 0.5})
+
+
 def test_global_opinions_and_other_groups(shipped: Shipped) -> None:
     (source,) = shipped("globalopinionqa")
     # Opinions of another set of groups are left aside; of a product, they are those of one part.

@@ -273,7 +273,12 @@ def test_1000_scarred_rows_of_csv_with_a_header(shipped: Shipped, benchmarks: Pa
         first, *rest = reading.queries
         assert first.question == "What happens if you whistle indoors?"
         if rest:
-            records = io.StringIO(file.read_bytes().decode("utf-8", "surrogateescape"), newline="")
+            # A single byte beyond ASCII may be a letter of Windows-1252; the reading says that it took it for one.
+            other = next(
+                (re.search(r"is read as (\S+);", note) for note in reading.notes if "is read as" in note), None
+            )
+            text = file.read_bytes().decode(other[1] if other else "utf-8", "surrogateescape")
+            records = io.StringIO(text, newline="")
             assert [told(query) for query in rest] == [truthfulqa(list(csv.reader(records))[2])]
             assert not reading.faults
         for fault in reading.faults:

@@ -243,7 +243,8 @@ BAD_ROWS: dict[str, tuple[Any, str]] = {
     "foreign gold": ({**MIXED, "gold": "paris"}, "gold answer 'paris' is not among the options"),
     "gold no number": ({**NUMERIC, "gold": "many"}, "gold answer 'many' is not a number"),
     "gold two numbers": ({**NUMERIC, "gold": "4 or 5"}, "gold answer '4 or 5' is not a number"),
-    "gold not a number": ({**NUMERIC, "gold": float("nan")}, "gold answer nan is not a number"),
+    "gold not a number": ({**NUMERIC, "gold": float("nan")}, "'gold' is missing"),  # pandas' empty cell
+    "gold without end": ({**NUMERIC, "gold": float("inf")}, "gold answer inf is not a number"),
     "gold a truth value": ({**NUMERIC, "gold": True}, "gold answer True is not a number"),
     "negative tolerance": ({**NUMERIC, "tolerance": -1}, "'tolerance' is -1"),
     "endless tolerance": ({**NUMERIC, "tolerance": float("inf")}, "'tolerance' is inf"),

@@ -78,6 +78,18 @@ def test_a_stop_is_taken_at_the_end_of_the_whole_step(tmp_path: Path) -> None:
     assert seen == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("here", "elsewhere"), [(True, False), (False, True)])
+def test_a_signal_to_one_rank_alone_stops_all(tmp_path: Path, here: bool, elsewhere: bool) -> None:
+    trainer: Any = Counter()
+    trainer.strategy = SimpleNamespace(
+        reduce_boolean_decision=lambda decision, all: (decision and elsewhere) if all else (decision or elsewhere)
+    )
+    callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 100, 0, lambda: here)
+    with pytest.raises(Stopped, match="stopped after step 1"):
+        train(callback, trainer, 5)
+    assert (tmp_path / "last.ckpt").read_text() == "1"
+
+
 def test_a_stop_after_the_last_step_is_taken_too(tmp_path: Path) -> None:
     callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 100, 0, lambda: True)
     with pytest.raises(Stopped, match="stopped after step 1"):

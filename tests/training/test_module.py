@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, WelfareConfig
-from trialign.scoring import Scoring
-from trialign.training.module import OptimizerConfig, TrainingDivergedError, TriAlignModule
-from trialign.trajectories.batches import Episode, build_episode_batch
+from trialign.scoring import Scoring, ScoringKind
+from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
+from trialign.trajectories.batches import Episode, Update, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
 from trialign.trajectories.records import Sample, Trajectory
 
@@ -40,7 +40,13 @@ class Table(nn.Module):
         return self.scores.repeat(len(tree.branch_lengths) // len(self.scores))
 
 
-def fact(name: str, gold: int) -> Episode:
+def fact(
+    name: str,
+    gold: int,
+    options: tuple[tuple[int, ...], ...] = ((3,), (4,)),
+    reference: tuple[tuple[float, float], ...] = ((0.5, 0.5), (0.5, 0.5)),
+) -> Episode:
+    """A fact of two options; ``reference`` holds each group's shares of them under the reference."""
     turn = tuple(
         Trajectory(
             query_id=name,
@@ -53,13 +59,13 @@ def fact(name: str, gold: int) -> Episode:
             turn=0,
             topology="full",
             prompt=(1, 2),
-            options=((3,), (4,)),
-            option_log_probabilities=(math.log(0.5), math.log(0.5)),
+            options=options,
+            option_log_probabilities=tuple(math.log(share) for share in shares),
             gold=gold,
             target=None,
             samples=(Sample((3,), -0.7, "a", "a", "scored", 1.0, None, 0.0),),
         )
-        for group in Table.groups
+        for group, shares in zip(Table.groups, reference, strict=True)
     )
     return Episode(name, "explicit", "train", "truth", (turn,))
 
@@ -74,6 +80,7 @@ def make_module() -> Callable[..., TriAlignModule]:
         penalty: float = 0.0,
         temperature: float = 1.0,
         group_step: float = 0.0,
+        kind: ScoringKind = "sum",
     ) -> TriAlignModule:
         objective = ObjectiveConfig(
             pairs=PairsConfig(group_step=group_step),
@@ -83,7 +90,7 @@ def make_module() -> Callable[..., TriAlignModule]:
         utilities = torch.tensor([[0.5, math.nan], [0.25, math.nan]])
         agents: Any = policy or Table()
         return TriAlignModule(
-            agents, objective, OptimizerConfig(), Scoring("sum", temperature), utilities, 10, micro_batches
+            agents, objective, OptimizerConfig(), Scoring(kind, temperature), utilities, 10, micro_batches
         )
 
     return make
@@ -121,6 +128,73 @@ def test_the_temperature_of_the_scores_is_that_of_the_rewards(make_module: Calla
     # North's odds 4 become 2, south's stay 1. The weights come from the averages, as above.
     loss = module.training_step(step_batch([fact("a", 0)], [fact("a", 0)]), 0)
     assert loss.item() == pytest.approx(-(2 / 3 * 2 / 3 + 4 / 3 * 0.5))
+
+
+def test_under_the_mean_score_a_longer_option_is_not_the_less_likely_one(
+    make_module: Callable[..., TriAlignModule],
+) -> None:
+    module = make_module(kind="mean")
+    # The first option has three tokens, the second one: north's scores are log(.8) / 3 and log(.2), south's log(.5) / 3
+    # and log(.5). Gold is the first for the one fact and the second for the other.
+    step = [fact("a", 0, ((3, 5, 6), (4,))), fact("b", 1, ((3, 5, 6), (4,)))]
+    weights = {"north": (0.8 ** (1 / 3), 0.2), "south": (0.5 ** (1 / 3), 0.5)}
+    shares = {group: first / (first + second) for group, (first, second) in weights.items()}
+    north, south = (shares["north"] + 1 - shares["north"]) / 2, (shares["south"] + 1 - shares["south"]) / 2
+    assert module.training_step(step_batch(step, step), 0).item() == pytest.approx(-(2 / 3 * north + 4 / 3 * south))
+    alone = make_module(kind="mean").training_step(step_batch(step[:1], step[:1]), 0)
+    assert alone.item() == pytest.approx(-(2 / 3 * shares["north"] + 4 / 3 * shares["south"]))
+
+
+def test_the_kl_is_taken_of_the_distributions_that_are_trained(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(kind="mean", temperature=2.0)
+    module.objective = ObjectiveConfig(
+        kl_weight=1.0, welfare=WelfareConfig(truth=0.0), inconsistency=InconsistencyConfig(weight=0.0)
+    )
+    step = [fact("a", 0, ((3, 5, 6), (4,)), ((0.125, 0.25), (0.5, 0.5)))]
+    expected = 0.0
+    for agent, reference in (((0.8, 0.2), (0.125, 0.25)), ((0.5, 0.5), (0.5, 0.5))):
+        # Scores per token, over the temperature: powers 1/6 of the first option and 1/2 of the second.
+        ours, theirs = ((first ** (1 / 6), second ** (1 / 2)) for first, second in (agent, reference))
+        expected += sum(
+            o / sum(ours) * math.log(o / sum(ours) * sum(theirs) / t) for o, t in zip(ours, theirs, strict=True)
+        )
+    assert expected > 0.005
+    assert module.training_step(step_batch(step, step), 0).item() == pytest.approx(expected, rel=1e-4)
+
+
+def baseline(module: TriAlignModule, step: list[Episode], update: Update) -> list[float]:
+    """The losses of a step's micro-batches, one episode each, as they are before Lightning divides them."""
+    batches = [StepBatch(build_episode_batch([one], (0, 1), update), tuple(step)) for one in step]
+    return [module.training_step(batch, place).item() / module.micro_batches for place, batch in enumerate(batches)]
+
+
+def test_the_likelihood_is_that_of_gold_over_the_tokens_of_the_whole_step(
+    make_module: Callable[..., TriAlignModule],
+) -> None:
+    module = make_module(Table((math.log(0.8), math.log(0.5))), micro_batches=2)
+    module.objective = ObjectiveConfig(update="likelihood")
+    # One branch a group: gold. It has three tokens for the first fact and one for the second: 2 x (3 + 1) in all.
+    step = [fact("a", 0, ((3, 5, 6), (4,))), fact("b", 1, ((3, 5, 6), (4,)))]
+    each = -(math.log(0.8) + math.log(0.5)) / 8
+    assert baseline(module, step, "likelihood") == pytest.approx([each, each])
+
+
+def test_pairs_are_held_against_the_reference_and_divided_by_those_of_the_step(
+    make_module: Callable[..., TriAlignModule],
+) -> None:
+    module = make_module(micro_batches=2)
+    module.objective = ObjectiveConfig(update="pairs", pairs=PairsConfig(beta=0.5))
+    # Under the reference gold's odds are 9 for north and 1/4 for south; under the policy 4 and 1.
+    step = [fact("a", 0, reference=((0.9, 0.1), (0.2, 0.8))), fact("b", 0), fact("c", 1)]
+    module.micro_batches = 3
+
+    def loss(margin: float) -> float:
+        return math.log(1 + math.exp(-0.5 * margin))
+
+    first = loss(math.log(4) - math.log(9)) + loss(math.log(1) - math.log(1 / 4))
+    second, third = loss(math.log(4)) + loss(0), loss(-math.log(4)) + loss(0)
+    # Six pairs in the step, two in each micro-batch.
+    assert baseline(module, step, "pairs") == pytest.approx([first / 6, second / 6, third / 6])
 
 
 def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:
@@ -189,14 +263,14 @@ def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
 ) -> None:
     module = make_module(micro_batches=2)
     module.objective = ObjectiveConfig(update="pairs", pairs=PairsConfig(beta=1.0, group_step=2.0))
-    step = [fact("a", 0), fact("b", 0)]
-    batches = [StepBatch(build_episode_batch([one], (0, 1), "pairs"), tuple(step)) for one in step]
+    step = [fact("a", 0, reference=((0.8, 0.2), (0.75, 0.25))), fact("b", 0)]
 
     def loss() -> float:
-        return sum(module.training_step(batch, place).item() / 2 for place, batch in enumerate(batches))
+        return sum(baseline(module, step, "pairs"))
 
-    # Margins log 4 and 0, and none under the reference: the mean losses are log 5/4 and log 2, first weighed alike.
-    north, south = math.log(5 / 4), math.log(2)
+    # Margins log 4 and 0, and of the first fact log 4 and log 3 under the reference: north's losses are log 2 and
+    # log 5/4, south's log(1 + 3) and log 2; first weighed alike.
+    north, south = (math.log(2) + math.log(5 / 4)) / 2, (math.log(4) + math.log(2)) / 2
     assert loss() == pytest.approx((north + south) / 2)
     end_step(module)
     assert module.pair_losses.tolist() == pytest.approx([north, south])
@@ -208,11 +282,70 @@ def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
     assert module.utilities[:, 0].tolist() == [0.5, 0.25]
 
 
-def test_a_loss_that_is_no_number_names_step_and_questions(make_module: Callable[..., TriAlignModule]) -> None:
-    module = make_module(Table((math.nan, 0.0, 0.0, 0.0)))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_no_numbers_name_step_and_questions(
+    make_module: Callable[..., TriAlignModule], value: float
+) -> None:
+    module = make_module(Table((value, 0.0, 0.0, 0.0)))
     step = [fact("first", 0), fact("second", 1)]
-    with pytest.raises(TrainingDivergedError, match=r"The loss is nan at step 0, in the questions first, second"):
+    words = r"The model's scores are not numbers at step 0, in the questions first, second"
+    with pytest.raises(TrainingDivergedError, match=words):
         module.training_step(step_batch(step, step), 0)
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.validation_step(step_batch(step, step).batch, 0)
+
+
+def test_a_loss_that_is_no_number_names_its_part(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.utilities = torch.zeros_like(module.utilities)  # without epsilon, infinite weights
+    step = [fact("first", 0)]
+    with pytest.raises(
+        TrainingDivergedError, match=r"The loss of the choices is nan at step 0, in the questions first"
+    ):
+        module.training_step(step_batch(step, step), 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(math.nan, "NaN in scores"), (-math.inf, "infinity in scores"), (3e30, "its norm overflows")]
+)
+def test_a_gradient_that_is_no_number_is_not_used(
+    make_module: Callable[..., TriAlignModule], value: float, words: str
+) -> None:
+    module = make_module()
+    optimizer = torch.optim.SGD(module.policy.parameters(), lr=1.0)
+    module.policy.scores.grad = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    module.on_before_optimizer_step(optimizer)
+    module.policy.scores.grad[0] = value
+    with pytest.raises(TrainingDivergedError, match=rf"The gradient is not a number at step 0, before it .*{words}"):
+        module.on_before_optimizer_step(optimizer)
+
+
+def test_float16_training_looks_for_its_scale_but_not_for_ever(
+    make_module: Callable[..., TriAlignModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TriAlignModule, "precision", "16-mixed")
+    module = make_module()
+    optimizer = torch.optim.SGD(module.policy.parameters(), lr=1.0)
+    overflow, whole = torch.full((4,), math.inf), torch.ones(4)
+    for _ in range(2):  # a whole gradient between them begins the count anew
+        for gradient in [*[overflow] * OVERFLOWS, whole]:
+            module.policy.scores.grad = gradient
+            module.on_before_optimizer_step(optimizer)
+    module.policy.scores.grad = overflow
+    for _ in range(OVERFLOWS):
+        module.on_before_optimizer_step(optimizer)
+    with pytest.raises(TrainingDivergedError, match="The gradient is not a number"):
+        module.on_before_optimizer_step(optimizer)
+
+
+def test_weights_that_are_no_numbers_after_a_step_end_the_training(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    step = [fact("a", 0)]
+    module.training_step(step_batch(step, step), 0)
+    with torch.no_grad():
+        module.policy.scores[2] = math.inf
+    with pytest.raises(TrainingDivergedError, match="The agents' weights are not numbers at step 0"):
+        end_step(module)
 
 
 def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
@@ -223,6 +356,17 @@ def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Calla
     assert set(module.state_dict(prefix="engine.")) == {"engine.policy.scores", "engine.utilities"}
     # The losses by which groups are weighed are part of a state only where they are.
     assert set(make_module(group_step=0.1).state_dict()) == {"policy.scores", "utilities", "pair_losses"}
+
+
+def test_weights_decay_by_their_share_of_the_learning_rate(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module(Table((1.0, 2.0, 3.0, 4.0)))
+    module.optimizer_config = OptimizerConfig(learning_rate=0.5, warmup_steps=0, weight_decay=0.25)
+    optimizer = module.configure_optimizers()["optimizer"]
+    policy: Any = module.policy
+    policy.scores.grad = torch.zeros(4)
+    optimizer.step()
+    # Without a gradient AdamW only shrinks: by 1 - 0.5 x 0.25.
+    assert policy.scores.tolist() == pytest.approx([0.875, 1.75, 2.625, 3.5])
 
 
 def test_the_learning_rate_warms_up_and_decays(make_module: Callable[..., TriAlignModule]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,20 @@ def test_a_cut_between_the_two_renamings_leaves_the_one_before(tmp_path: Path) -
     states.write(a_state(1))
     states.last.rename(states.previous)
     assert states.newest() == states.previous
+
+
+def test_a_state_is_durable_before_the_last_one_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = SavedStates(tmp_path / "checkpoints" / "last.ckpt")
+    states.write(a_state(1))
+    synced: list[tuple[str, int]] = []
+
+    def fsync(descriptor: int) -> None:
+        target = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append((target.name, torch.load(states.last)["step"]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    states.write(a_state(2))
+    assert synced == [(".last.ckpt.tmp", 1), ("checkpoints", 2)]
 
 
 def test_no_whole_state_is_told(tmp_path: Path) -> None:

@@ -296,3 +296,21 @@ def test_an_observation_that_does_not_fit_names_group_and_query(
     long = replace(queries[0], query_id="long", question="Why? " * 500)
     with pytest.raises(UserError, match=r"explicit profile of group 'north' with question 'long'"):
         make_collector().collect([queries[1], long])
+
+
+def test_the_longest_option_must_fit(
+    make_collector: MakeCollector, queries: tuple[Query, ...], groups: GroupSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = make_collector(environment=ONE_TURN, config=CollectConfig(samples=1, max_new_tokens=5))
+    metal, number = queries[4], queries[3]
+    for query in (metal, number):
+        prompts = [row.prompt for row in collector.collect([query])]
+        replies = [len(collector.renderer.reply(option)) for option in query.options] or [5]
+        needed = max(map(len, prompts)) + max(replies)
+        monkeypatch.setattr(GroupPolicy, "context_length", needed)
+        assert len(collector.collect([query])) == len(groups.names)
+        monkeypatch.setattr(GroupPolicy, "context_length", needed - 1)
+        with pytest.raises(UserError, match=f"takes {needed} tokens at turn 0, and the base model's context has"):
+            collector.collect([query])
+        monkeypatch.undo()
+    assert len({len(collector.renderer.reply(option)) for option in metal.options}) > 1

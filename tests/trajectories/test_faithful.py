@@ -48,6 +48,18 @@ def top_k(count: int) -> Sample:
     return lambda row, before: torch.where(row >= row.topk(count).values[-1], row, -torch.inf)
 
 
+def nucleus(share: float) -> Sample:
+    def sample(row: Tensor, before: Sequence[int]) -> Tensor:
+        chances, total, cut = row.softmax(0).tolist(), 0.0, row.clone()
+        for token in row.argsort(descending=True).tolist():
+            if total >= share:
+                cut[token] = -torch.inf
+            total += chances[token]
+        return cut
+
+    return sample
+
+
 def penalized(penalty: float) -> Sample:
     def sample(row: Tensor, before: Sequence[int]) -> Tensor:
         row = row.clone()
@@ -87,6 +99,7 @@ def test_every_likelihood_ratio_is_one_on_average(temperature: float) -> None:
     ("sample", "name"),
     [
         (top_k(1), "top_k=1"),
+        (nucleus(0.9), "top_p=0.9"),
         (top_k(20), "top_k=20"),
         (lambda row, before: row / 0.5, "temperature=0.7"),
         (lambda row, before: row * 0.5, "temperature=1.4"),
@@ -127,6 +140,10 @@ def test_the_evidence_that_is_asked_for_is_that_of_one_in_a_million() -> None:
     assert faithful.evidence["one sample for all"] == pytest.approx(math.log(1.5) + math.log(0.5))
     # The likeliest token is one of two: 0.95 / 0.5 + 0.05 each time it comes.
     assert faithful.evidence["top_k=1"] == pytest.approx(2 * math.log(0.95 / 0.5 + 0.05))
+    third = Faithful(1.0, 0.1)
+    third.see(logits, (0,), [Written((0,))] * 3)
+    # Two more alike, each at one half: (1/2 + 1/2 * 1/4) / (1/4) = 5/2.
+    assert third.evidence["one sample for all"] == pytest.approx(math.log(2.5))
     count = len(faithful.evidence)
     # Ratios are averaged over all others.
     faithful.evidence = {

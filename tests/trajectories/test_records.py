@@ -52,6 +52,21 @@ def test_a_part_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "name",
+    ["option_log_probabilities", "target", "log_probability", "reward_truth", "reward_preference", "disagreement"],
+)
+def test_a_number_that_is_none_is_named(tmp_path: Path, name: str, value: float) -> None:
+    if hasattr(FACT, name):
+        row = replace(TASTE, **{name: (0.5, value)})
+    else:
+        row = replace(TASTE, samples=(SCORED, replace(SCORED, **{name: value})))
+    write_part(tmp_path / "part.parquet", [FACT, row])
+    with pytest.raises(UserError, match=rf"part\.parquet .* in {name} of 'drink', group 'north', turn 0"):
+        read_part(tmp_path / "part.parquet")
+
+
 def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_part(tmp_path / name, [FACT, NUMBER])

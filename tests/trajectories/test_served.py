@@ -287,6 +287,16 @@ def test_so_many_observations_are_looked_at(serve: Any, make_collector: Callable
         assert served._faithful.seen == looked_at, count
 
 
+def test_a_cold_collection_is_held_against_nothing(serve: Any, make_collector: Callable[..., Collector]) -> None:
+    # Another number format may prefer another token, by less than counts at any temperature at which one samples.
+    served, _ = serve(lambda body: completion("x", token_ids=[9]))
+    policy = make_collector().policy
+    worst = int(reply_logits(policy, (5, 6), (9,))[0].argmin())
+    served.check(policy, Sampling(4, 0.01), [((5, 6), [Written((worst,) * 9)])])
+    with pytest.raises(UserError, match="does not sample the policy"):
+        served.check(policy, Sampling(4, 0.3), [((5, 6), [Written((worst,) * 99)])])
+
+
 def test_a_greedy_collection_is_held_against_nothing(collect: Any, like_vllm: Any) -> None:
     rows, _ = collect(like_vllm(ignores=True, top_k=1, temperature=1.0), 1e-6)
     assert len(rows) == 12

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,23 @@ class Collect:
 
 def files_of(store: TrajectoryStore) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in store.folder.iterdir()}
+
+
+def test_a_collection_is_complete_only_once_its_manifest_is_durable(
+    tmp_path: Path, queries: tuple[Query, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TrajectoryStore.under(tmp_path, IDENTITY)
+    synced: dict[str, bool] = {}
+
+    def fsync(descriptor: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        synced[name] = store.complete
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.collect(queries, 4, Collect())
+    parts = [(name.split(".")[1], complete) for name, complete in synced.items() if name.startswith(".")]
+    assert parts == [("part-00000", False), ("part-00001", False), ("questions", False), ("manifest", False)]
+    assert synced[store.folder.name]
 
 
 def test_a_collection_comes_back_whole_and_in_order(tmp_path: Path, queries: tuple[Query, ...]) -> None:

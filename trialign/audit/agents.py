@@ -36,6 +36,11 @@ class Asked:
     repeat: int
     conversation: Conversation
 
+    @property
+    def called(self) -> str:
+        """What an error calls it."""
+        return f"'{self.query.query_id}', group '{self.group.name}'"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -46,12 +51,14 @@ class Answer:
         option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
         adapter_sha256: hash of the adapter that answered; None for a model without one.
         unread: why there is no answer, whatever the text says; None: the text is to be read.
+        cut_off: whether the reply ended at the longest length allowed, not by itself.
     """
 
     text: str
     option_probabilities: tuple[float, ...] | None = None
     adapter_sha256: str | None = None
     unread: UnreadStatus | None = None
+    cut_off: bool = False
 
 
 class Agents(Protocol):
@@ -127,7 +134,7 @@ class LocalAgents:
             )
             for one, prompt, options in zip(asked, prompts, actions, strict=True)
         ]
-        scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens)
+        scores = score_rows(self.policy, rows, batch_tokens=self.batch_tokens, called=[one.called for one in asked])
         answers = []
         for one, options, values in zip(asked, actions, scores, strict=True):
             probabilities = self.scoring.distribution(values, [len(option) for option in options])
@@ -139,8 +146,15 @@ class LocalAgents:
     def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
         groups = [one.group.name for one in asked]
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies = self.policy.generate(prompts, groups, self.renderer.end_id, sampling)
+        replies = self.policy.generate(
+            prompts, groups, self.renderer.end_ids, sampling, called=[one.called for one in asked]
+        )
         return [
-            Answer(self.renderer.decode(ids), None, self.adapter_sha256.get(group))
+            Answer(
+                self.renderer.decode(ids),
+                None,
+                self.adapter_sha256.get(group),
+                cut_off=not self.renderer.ended(ids),
+            )
             for ids, group in zip(replies, groups, strict=True)
         ]

@@ -26,7 +26,7 @@ from trialign.groups import EXPOSURES, Exposure
 from trialign.queries.types import Split
 from trialign.storage import write_text_atomic
 
-ANALYSIS_SCHEMA_VERSION = 2
+ANALYSIS_SCHEMA_VERSION = 3
 _BOUNDS = Bounds()
 Dimension = Literal["exposure", "topic", "attribute", "intersection"]
 

@@ -128,13 +128,14 @@ class EndpointAgents:
                 best = max(range(len(probabilities)), key=probabilities.__getitem__)
                 yield Answer(one.query.options[best], probabilities)
                 continue
-            if reply.finish == CUT_OFF and not self.cut_off:
+            cut_off = reply.finish == CUT_OFF
+            if cut_off and not self.cut_off:
                 log.warning(
                     "A reply was cut off at audit.max_new_tokens=%d; one that holds no answer by then counts as wrong",
                     self.max_new_tokens,
                 )
-            self.cut_off = self.cut_off or reply.finish == CUT_OFF
-            yield Answer(reply.text)
+            self.cut_off = self.cut_off or cut_off
+            yield Answer(reply.text, cut_off=cut_off)
 
     def _reply(self, asked: Asked) -> Reply:
         if self.scorer and asked.query.options:

@@ -130,6 +130,12 @@ def option_distributions(table: pd.DataFrame, groups: int) -> tuple[statistics.F
     for count in np.unique(counts[counts > 0]):
         rows = np.flatnonzero((counts == count).repeat(groups))
         padded[rows, :count] = np.concatenate([given[row] for row in rows]).reshape(-1, count)
+    if not np.isfinite(padded).all():
+        query, group = table.iloc[int(np.argwhere(~np.isfinite(padded))[0, 0])][["query_id", "group"]]
+        raise UserError(
+            f"The audit holds a probability that is no number, for query {query!r} and group {group!r}",
+            "Check the model's and the adapter's weights, and run the audit again",
+        )
     return padded.reshape(len(sizes), groups, -1), counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,9 +19,12 @@ from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct, parse_answer
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
+
+log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,22 @@ class Auditor:
                     items.extend(self._items(one, answer))
                     if place == len(asked) or asked[place].query is not one.query:
                         progress.advance()
-        return [item for part in distributed.gather(items) for item in part]
+        everyones = [item for part in distributed.gather(items) for item in part]
+        if rank == 0:
+            self._say_cut_off(everyones)
+        return everyones
+
+    def _say_cut_off(self, items: Sequence[AuditItem]) -> None:
+        own = [item for item in items if item.group == item.profile_group]
+        count = sum(item.parse_status == "cut_off" for item in own)
+        if count:
+            log.warning(
+                "%d of %d replies were cut off at audit.max_new_tokens=%d before an answer could be read, and count as "
+                "wrong: set it higher, or turn the model's thinking off (behind an address by model.endpoint.extra)",
+                count,
+                len(own),
+                self.config.max_new_tokens,
+            )
 
     def _answers(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Answer]]:
         return zip(asked, self.agents.answer(asked), strict=True)
@@ -131,7 +150,7 @@ class Auditor:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
         _check_finite(asked, answer)
-        canonical, status = _read(query, answer)
+        canonical, status = _read(query, answer, self.prompt)
         correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
         return [
             AuditItem(
@@ -177,13 +196,13 @@ def _check_finite(asked: Asked, answer: Answer) -> None:
     )
 
 
-def _read(query: Query, answer: Answer) -> tuple[str | None, str]:
+def _read(query: Query, answer: Answer, prompt: PromptConfig) -> tuple[str | None, str]:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
     if answer.unread is not None:
         return None, answer.unread
     if answer.option_probabilities is not None:
         return answer.text, "scored"
-    parsed = parse_answer(query, answer.text)
+    parsed = read_reply(query, answer.text, cut_off=answer.cut_off, shown=prompt.options)
     return parsed.canonical, parsed.status
 
 

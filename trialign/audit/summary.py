@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
-from trialign.audit.replies import reply_codes, shares_of
+from trialign.audit.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
 from trialign.errors import UserError
 from trialign.groups import Exposure
@@ -149,7 +149,7 @@ def _measures(
         "preference": preference,
         "form": form,
         "control": _control(facts, groups),
-        "replies": _replies(facts),
+        "control_unread": next(iter(_unread(facts[facts["role"] == "control"]).values()), None),
         "welfare": {"nash": statistics.nash(defined, eps) if defined else None, "eps": eps},
     }
 
@@ -193,7 +193,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int] | None) -> dict[str, Any]:
     if facts.empty:
         nothing = dict.fromkeys(groups)
-        absent = {"accuracy": nothing, "intervals": nothing, "chance": None}
+        absent = {"accuracy": nothing, "intervals": nothing, "chance": None, "unread": nothing}
         return {**dict.fromkeys(_TRUTH_KEYS), **absent}
     table = aligned(facts, groups)
     correct = numbers(table, "correct", len(groups))
@@ -219,6 +219,7 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
         "no_answer": statistics.no_answer_rate(answers),
         "jsd": _divergence(table, len(groups)),
         "chance": _chance(table, len(groups), choices),
+        "unread": _unread(table),
     }
 
 
@@ -228,9 +229,10 @@ def _chance(table: pd.DataFrame, groups: int, choices: Mapping[str, int] | None)
     return float((1 / options[options > 0]).mean()) if options.any() else None
 
 
-def _replies(facts: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """How the replies to facts were read: group, the control among them -> shares."""
-    return {str(group): shares_of(reply_codes(rows)) for group, rows in facts.groupby("group", sort=False)}
+def _unread(facts: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Group -> why a reply holds no answer -> share of all its replies."""
+    found = {str(group): shares_of(reply_codes(rows)) for group, rows in facts.groupby("group", sort=False)}
+    return {group: {why: shares[why] for why in REPLIES[1:]} for group, shares in found.items()}
 
 
 def _preference(rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:

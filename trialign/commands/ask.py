@@ -29,6 +29,8 @@ class GroupAnswer:
     Attributes:
         option_probabilities: per option; None for a free answer.
         adapter_sha256: hash of the adapter that answered; None for the base weights.
+        canonical: the answer as it was read; None where none was.
+        parse_status: how it was read, or why not (see ``trialign.queries.statuses``).
     """
 
     group: str
@@ -36,6 +38,8 @@ class GroupAnswer:
     answer: str
     option_probabilities: tuple[float, ...] | None
     adapter_sha256: str | None
+    canonical: str | None
+    parse_status: str
 
 
 def ask(
@@ -148,6 +152,8 @@ def _answers(
                     item.answer,
                     item.option_probabilities,
                     item.adapter_sha256,
+                    item.canonical,
+                    item.parse_status,
                 )
             )
     return list(by_query.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from trialign import distributed
 from trialign.audit.analysis import read_analysis
-from trialign.audit.comparison import changes
+from trialign.audit.comparison import Difference, intervals, not_known, paired
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import audit_table, before_after_table, replies_table, verdict_text
@@ -59,9 +59,10 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
     if trained and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
-        intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
+        found = paired(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")
-        Console().print(before_after_table(session.config.name, before, after, intervals))
+        Console().print(before_after_table(session.config.name, before, after, intervals(found)))
+        print_not_known(found)
         print_verdicts({"Before": base, "After": folder})
     else:
         Console().print(audit_table(session.config.name, after))
@@ -80,6 +81,13 @@ def _refuse_other_model(session: Session, split: Literal["validation", "test"]) 
             f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",
             "Choose another name=... for this one",
         )
+
+
+def print_not_known(found: Sequence[Difference]) -> None:
+    """Prints which changes rest on replies that nobody could read; nothing where none does."""
+    said = not_known(found)
+    if said:
+        Console().print(said, markup=False, highlight=False)
 
 
 def print_verdicts(audits: Mapping[str, Path]) -> None:

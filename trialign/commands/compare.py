@@ -9,8 +9,9 @@ from rich.console import Console
 
 from trialign.audit.folders import find_audit
 from trialign.audit.report.run_comparison import compare_runs
-from trialign.audit.report.run_tables import terminal_table, write_comparison
+from trialign.audit.report.run_tables import terminal_table, verdict_lines, write_comparison
 from trialign.errors import UserError
+from trialign.safe_output import literal
 
 
 def compare(runs: Sequence[Path], output: Path | None) -> None:
@@ -29,6 +30,8 @@ def compare(runs: Sequence[Path], output: Path | None) -> None:
     comparison = compare_runs([first, *(find_audit(run, like=first) for run in runs[1:])])
     console = Console()
     console.print(terminal_table(comparison))
+    for line in verdict_lines(comparison):
+        console.print(literal(line))
     if output:
         for path in write_comparison(comparison, output):
             console.print(f"Written: {path}", markup=False, highlight=False, soft_wrap=True)

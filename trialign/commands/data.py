@@ -15,7 +15,7 @@ from trialign.commands.lengths import Lengths, label_faults, measure
 from trialign.commands.session import Session
 from trialign.environment import check_prompt_and_scoring, first_turn
 from trialign.errors import UserError
-from trialign.groups import EXPOSURES, Exposure, GroupSet
+from trialign.groups import EXPOSURES, Exposure, GroupSet, same_profiles
 from trialign.queries import KINDS, SPLITS, PreferenceQuery, Query, Split, TruthQuery
 from trialign.safe_output import literal
 
@@ -58,6 +58,7 @@ def data(session: Session, split: Split | None) -> None:
             console.print(length_table(lengths))
             _print(console, *_fit(session, lengths))
             _print(console, *_sample(session, groups, shown, told[0]))
+    _print(console, *(f"Note: {sentence}." for sentence in (*same_profiles(groups), *reading.notes)))
     _print(console, *(f"Left out {sentence}" for sentence in reading.left_out))
     if faults:
         _print(console, "", "Faults:", *(f"- {fault}" for fault in faults[:MOST_FAULTS]))

@@ -10,6 +10,7 @@ from peft import PeftModel
 from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step_folder
 from trialign.commands.session import Session
 from trialign.errors import UserError
+from trialign.finite import not_finite
 from trialign.models import load_model
 from trialign.safe_output import markdown_cell
 from trialign.storage import write_text_atomic
@@ -124,5 +125,11 @@ def _merge(session: Session, adapter: Path, target: Path) -> None:
     # A fresh base for each group: merging changes the weights in place.
     model = load_model(session.files, session.config.model)
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    found = not_finite(merged.named_parameters())
+    if found:
+        raise UserError(
+            f"The agent {adapter} merged in {session.config.model.dtype} is not made of numbers ({found})",
+            "Set model.dtype=float32, or export without --merged",
+        )
     merged.save_pretrained(str(target))
     session.renderer.tokenizer.save_pretrained(str(target))

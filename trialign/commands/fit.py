@@ -14,16 +14,16 @@ from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from trialign import distributed
-from trialign.audit.comparison import changes
+from trialign.audit.comparison import intervals, paired
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
 from trialign.commands import unprofiled
-from trialign.commands.audit import print_verdicts
+from trialign.commands.audit import print_not_known, print_verdicts
 from trialign.commands.audit_files import run_audit
 from trialign.commands.session import Session
-from trialign.errors import UserError
+from trialign.errors import UnfinishedError, UserError
 from trialign.queries import Query, Split
 from trialign.training.callbacks import (
     AgentCheckpoints,
@@ -95,7 +95,7 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     Raises:
         UserError: see ``check_fit``.
         Stopped: a stop was asked for; ``--resume`` goes on.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     check_fit(session, resume=resume, overwrite=overwrite)
     if not overwrite and session.status == "finished":
@@ -110,7 +110,7 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
 
     Raises:
         Stopped: a stop was asked for; ``--resume`` goes on.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     run, rank = session.run, distributed.rank()
     status = "new" if overwrite else session.status
@@ -153,7 +153,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
 
     Raises:
         Stopped: a stop was asked for; the state is saved.
-        TrainingDivergedError: the loss is not a number.
+        UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     config, run, steps = session.config, session.run, session.config.trainer.steps
     data, module = _data_module(session, training, validation), _module(session, training)
@@ -185,7 +185,11 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         session.policy.train()
         trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
-        raise TrainingDivergedError(f"{error}. The last good checkpoint: {states.newest() or 'none'}") from error
+        raise UnfinishedError(
+            f"{error}. The last good checkpoint: {states.newest() or 'none'}",
+            "Begin again (--overwrite) with a smaller optimizer.learning_rate, or compute in float32 "
+            "(model.dtype=float32 trainer.precision=32-true)",
+        ) from error
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
         raise KeyboardInterrupt from error
@@ -299,8 +303,9 @@ def print_table(session: Session) -> None:
     audits = [run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps)]
     before, after = (read_summary(audit / "summary.json") for audit in audits)
     items = [read_items(audit / "items.parquet") for audit in audits]
-    intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
-    Console().print(before_after_table(run.folder.name, before, after, intervals))
+    found = paired(items[0], items[1], session.groups.names, after["exposure"])
+    Console().print(before_after_table(run.folder.name, before, after, intervals(found)))
+    print_not_known(found)
     print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
     if not session.trains:
         return

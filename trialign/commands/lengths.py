@@ -16,14 +16,13 @@ from trialign.environment import (
     letters,
     neighbours,
     observe,
-    question_text,
     revision_turn,
 )
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
 
-# Rendering adds up: a prompt's tokens are those of its frame and those of the question.
+# Rendering adds up, but for a token where words meet: a prompt's tokens are those of its frame and of the question.
 _NOTHING_ASKED = PreferenceQuery(query_id="", cluster="", split="train", topic="", question="", targets={})
 
 
@@ -80,8 +79,9 @@ def measure(
         reply = max(options, default=max(session.config.collect.max_new_tokens, session.config.audit.max_new_tokens))
         answers += options
         replies.append(reply)
-        questions.append(len(session.renderer.encode(question_text(query, session.config.prompt))))
-        if frames[longest_frame] + questions[-1] + reply > session.context_length:
+        prompt = _tokens(session, _opened(session, query, profiles[longest_frame]))
+        questions.append(prompt - frames[longest_frame])
+        if prompt + reply > session.context_length:
             faults.append(_too_long(session, query, profiles[longest_frame], reply))
     needed = np.add(questions, replies)
     lengths = Lengths(

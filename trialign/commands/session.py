@@ -22,13 +22,13 @@ from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.group_config import build_groups, section_of
-from trialign.groups import Exposure, GroupSet
+from trialign.groups import Exposure, GroupSet, same_profiles
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
     context_length,
     load_model,
-    load_tokenizer,
+    load_renderer,
     locate_base_model,
     tokenizer_sha256,
 )
@@ -141,7 +141,11 @@ class Session:
     @cached_property
     def groups(self) -> GroupSet:
         """The social groups."""
-        return build_groups(self.config.groups)
+        groups = build_groups(self.config.groups)
+        if distributed.rank() == 0:
+            for sentence in same_profiles(groups):
+                log.warning("%s", sentence)
+        return groups
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:
@@ -150,6 +154,8 @@ class Session:
         if distributed.rank() == 0:
             for sentence in self._reading.left_out:
                 log.info("Left out %s", sentence)
+            for sentence in self._reading.notes:
+                log.warning("%s", sentence)
         return self.limited(self._reading.usable)
 
     @property
@@ -204,7 +210,11 @@ class Session:
     @cached_property
     def renderer(self) -> ChatRenderer:
         """Chat rendering with the base model's tokenizer."""
-        return ChatRenderer(load_tokenizer(self.files))
+        renderer = load_renderer(self.files, self.config.prompt.date)
+        if distributed.rank() == 0:
+            for sentence in renderer.remarks():
+                log.info("%s", sentence)
+        return renderer
 
     @cached_property
     def context_length(self) -> int:
@@ -287,6 +297,8 @@ class Session:
             "environment": asdict(config.environment),
             "collect": asdict(config.collect),
         }
+        if not self.renderer.plain:
+            identity["chat"] = self.renderer.about()
         if config.rollouts.engine == "server":
             asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
             # Without these values a server samples as it likes: what was collected so has another name.
@@ -332,6 +344,7 @@ class Session:
             "attribute": self.groups.attribute,
             "groups": [asdict(group) for group in self.groups.everyone],
             "prompt": asdict(self.config.prompt),
+            "chat": self.renderer.about(),
             "scoring": asdict(self.config.scoring),
             "objective": self.config.objective.name,
             "seed": self.config.seed,

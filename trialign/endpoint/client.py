@@ -123,9 +123,8 @@ class Client:
         self._longest_wait = config.longest_wait
         self._pace = pace or Pace(config.requests_per_minute)
         self._chance = chance
-        header, value = config.api_key_header or "Authorization", key if config.api_key_header else f"Bearer {key}"
         self._http = self.way.client(
-            headers={header: value} if key and value else {},
+            headers=_carrying(key, config.api_key_header),
             query=config.query,
             timeout=config.timeout,
             connections=config.concurrent_requests,
@@ -247,6 +246,12 @@ class Client:
         except NO_ANSWER as error:
             said = f"200: {missing} came back but {_said(response, content) or 'nothing'}"
             raise _PassingError(LostError(said, response.status_code, at_question=True, foreign=True)) from error
+
+
+def _carrying(key: str | None, header: str | None) -> dict[str, str]:
+    if not key:
+        return {}
+    return {header: key} if header else {"Authorization": f"Bearer {key}"}
 
 
 def _fault(response: httpx2.Response, content: Any) -> _PassingError | RefusedError:

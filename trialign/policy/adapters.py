@@ -27,7 +27,8 @@ class AdapterConfig:
             profile).
         rank: LoRA rank, equal for all groups.
         alpha: LoRA scale; the update is multiplied by alpha / rank (Hu et al. 2021, section 4.1).
-        target_modules: names of the linear layers that are adapted, or ``all-linear``.
+        target_modules: names of the linear layers that are adapted, or ``all-linear``: all of them but the output
+            layer, and, in a mixture of experts, but the experts and their router.
         train_layers: ``all``, or ``upper``: only the upper half of the decoder's layers has adapters. Nothing below
             them has a gradient, so that a step costs less and learns less.
         lower_cache_mb: with ``upper``, memory for the hidden states that enter it, in megabytes: a row that comes again
@@ -93,14 +94,20 @@ class GroupLoraLinear(LoraLinear):
         rows = self.routing.rows
         if rows is None:
             return result
+        if x.dim() == 2:  # a shared expert sees all positions of all rows one below the other
+            return result + self._delta(x.view(len(rows), -1, x.shape[-1]), rows).view_as(result).to(result.dtype)
+        return result + self._delta(x, rows).to(result.dtype)
+
+    def _delta(self, x: Tensor, rows: Tensor) -> Tensor:
+        """What the rows' adapters add: [rows, length, in] -> [rows, length, out]."""
         names = self.routing.adapters
         active = self.routing.active
         inner = x if active is None else x * active.unsqueeze(2).to(x.dtype)  # B A 0 = 0
         weights = [_weight(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
         if self.routing.held is not None:
-            return result + self._held_delta(inner, rows, weights).to(result.dtype)
+            return self._held_delta(inner, rows, weights)
         delta: Tensor = _GroupedLora.apply(inner, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
-        return result + delta.to(result.dtype)
+        return delta
 
     def _held_delta(self, x: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """As `_GroupedLora`, without gradients: rows of one adapter are one block of the products."""
@@ -209,7 +216,30 @@ def attach_adapters(
                 _weight(module.lora_A, name).data.copy_(_weight(module.lora_A, names[0]).data)
                 _weight(module.lora_A, name).requires_grad_(True)
                 _weight(module.lora_B, name).requires_grad_(True)
+    refuse_unrouted(peft_model)
     return peft_model, routing
+
+
+def refuse_unrouted(model: nn.Module) -> None:
+    """Refuses a model that trains anything which is not chosen by a row's group.
+
+    Raises:
+        UserError: names the parameter.
+    """
+    routed = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, GroupLoraLinear)
+        for layers in (module.lora_A, module.lora_B)
+        for parameter in layers.parameters()
+    }
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and id(parameter) not in routed:
+            raise UserError(
+                f"The trained parameter {name} belongs to no layer that the groups' adapters are chosen in, so that "
+                "every group would answer through it alike",
+                "Set policy.target_modules to linear layers outside the experts, such as [q_proj,k_proj,v_proj,o_proj]",
+            )
 
 
 def _refuse_taken_names(model: PreTrainedModel, names: Sequence[str]) -> None:
@@ -226,7 +256,10 @@ def _refuse_taken_names(model: PreTrainedModel, names: Sequence[str]) -> None:
 def _lora_config(model: PreTrainedModel, config: AdapterConfig, invocation: Sequence[int]) -> LoraConfig:
     targets = config.target_modules
     upper = config.train_layers == "upper"
-    if upper and isinstance(targets, str):
+    if isinstance(targets, str) and _has_experts(model):
+        # For these PEFT's shorthand stands for the experts and the router, too.
+        targets = _linear_paths_outside_experts(model)
+    elif upper and isinstance(targets, str):
         targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
     layers = range(first_adapted(model, config), int(model.config.num_hidden_layers))
     return LoraConfig(
@@ -251,6 +284,20 @@ def _linear_names(model: PreTrainedModel) -> tuple[str, ...]:
     head = model.get_output_embeddings()
     linear = {name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head}
     return tuple(sorted({name.rsplit(".", 1)[-1] for name in linear}))
+
+
+def _has_experts(model: PreTrainedModel) -> bool:
+    return any("experts" in name.split(".") for name, _ in model.named_modules())
+
+
+def _linear_paths_outside_experts(model: PreTrainedModel) -> tuple[str, ...]:
+    """The linear layers that every position passes through: a router's choice of experts stays that of the base."""
+    head = model.get_output_embeddings()
+    return tuple(
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear) and part is not head and not {"experts", "gate", "router"} & set(name.split("."))
+    )
 
 
 def _weight(layers: nn.ModuleDict, name: str) -> nn.Parameter:

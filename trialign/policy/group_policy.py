@@ -9,7 +9,15 @@ from typing import Any, cast
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
-from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    Cache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from trialign.errors import UserError
 from trialign.policy.activated import Prefixes, active_positions
@@ -18,6 +26,11 @@ from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
+
+NOT_NUMBERS = (
+    "Compute in model.dtype=float32 or bfloat16, whose range is wider than float16's; if it stays, the weights are "
+    "broken: take another step's agents, or another model"
+)
 
 
 @dataclass(frozen=True)
@@ -185,9 +198,10 @@ class GroupPolicy(nn.Module):
         self,
         prompts: Sequence[Sequence[int]],
         groups: Sequence[str],
-        end_id: int,
+        end_ids: int | Sequence[int],
         sampling: Sampling,
         *,
+        called: Sequence[str] = (),
         reference: bool = False,
         samples: int = 1,
         watch: Callable[[Sequence[Sequence[int]]], bool] | None = None,
@@ -197,26 +211,32 @@ class GroupPolicy(nn.Module):
         Args:
             prompts: token ids.
             groups: the group that answers each prompt.
-            end_id: the token that ends a reply; it is part of the returned ids where it was reached.
+            end_ids: the tokens that end a reply; one is part of the returned ids where it was reached.
             sampling: length, temperature and seed.
+            called: what an error calls each prompt: its question and group; empty: the group.
             reference: answer with the base weights, whatever the groups.
             samples: replies to each prompt, whose keys and values are computed once for all of them.
             watch: is shown all replies so far after every token; if it returns True they end there.
 
         Returns:
             ``samples`` replies to the first prompt, then to the second, and so on, as token ids.
+
+        Raises:
+            UserError: the model's scores of the next token are not numbers.
         """
+        ends = (end_ids,) if isinstance(end_ids, int) else tuple(end_ids)
         ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
         cached = (samples > 1 or self.invocation) and ids.shape[1] > 1
         cache = self._prompt_cache(ids, mask, samples) if cached else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
+        numbers = LogitsProcessorList([_Numbers([name for name in called or groups for _ in range(samples)])])
         options: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         if watch is not None:
-            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], end_id, watch)])
+            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], ends, watch)])
         with torch.random.fork_rng(), self.routing.holding():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -225,11 +245,12 @@ class GroupPolicy(nn.Module):
                 attention_mask=mask.repeat_interleave(samples, dim=0),
                 past_key_values=cache,
                 max_new_tokens=sampling.max_new_tokens,
-                eos_token_id=end_id,
-                pad_token_id=end_id,
+                eos_token_id=list(ends),
+                pad_token_id=ends[0],
+                logits_processor=numbers,
                 **options,
             )
-        return [_until(reply, end_id) for reply in output[:, ids.shape[1] :].tolist()]
+        return [_until(reply, ends) for reply in output[:, ids.shape[1] :].tolist()]
 
     def _prompt_cache(self, ids: Tensor, mask: Tensor, samples: int) -> Cache:
         """Keys and values of all prompts but for their last token, once for each of a prompt's samples."""
@@ -274,14 +295,29 @@ class GroupPolicy(nn.Module):
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
 
 
+class _Numbers(LogitsProcessor):
+    """Stops where no next token can be chosen: the likeliest token of NaN is any token, and it looks like an answer."""
+
+    def __init__(self, called: Sequence[str]) -> None:
+        self.called = called
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        # NaN and infinity come through as the largest score; minus infinity is a token that a model excludes.
+        broken = ~torch.isfinite(scores.amax(dim=1))
+        if bool(broken.any()):
+            name = self.called[int(broken.nonzero()[0])]
+            raise UserError(f"The model's scores of the next token for {name} are not numbers", NOT_NUMBERS)
+        return scores
+
+
 class _Watched(StoppingCriteria):
     """Shows the replies to a watcher after every token."""
 
-    def __init__(self, begin: int, end_id: int, watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
-        self.begin, self.end_id, self.watch = begin, end_id, watch
+    def __init__(self, begin: int, ends: Sequence[int], watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
+        self.begin, self.ends, self.watch = begin, ends, watch
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
-        stop = self.watch([_until(ids, self.end_id) for ids in input_ids[:, self.begin :].tolist()])
+        stop = self.watch([_until(ids, self.ends) for ids in input_ids[:, self.begin :].tolist()])
         return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
 
 
@@ -296,5 +332,5 @@ def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _until(ids: list[int], end_id: int) -> tuple[int, ...]:
-    return tuple(ids[: ids.index(end_id) + 1] if end_id in ids else ids)
+def _until(ids: list[int], ends: Sequence[int]) -> tuple[int, ...]:
+    return tuple(ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids)) + 1])

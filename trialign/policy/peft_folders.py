@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,13 +18,19 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.finite import not_finite
+from trialign.places import at_home
 from trialign.policy.adapters import SHARED, AdapterConfig
 from trialign.policy.group_policy import GroupPolicy
 from trialign.storage import sha256_of_file
 
+log = logging.getLogger("trialign")
 WEIGHTS = "adapter_model.safetensors"
 _PREFIX, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_QUANTISED = re.compile(r"(-unsloth)?-bnb-[48]bit$|-unsloth$")
+# No owner on the hub has such a name: what begins with it is a path.
+_FOLDERS = {"models", "model", "checkpoints", "checkpoint", "weights", "ckpts", "outputs", "output", "data"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 # What a plain LoRA may set: it is read here, is stated by the tensors themselves, or matters in training only.
 _UNDERSTOOD = {
     *("peft_type", "peft_version", "task_type", "auto_mapping", "base_model_name_or_path", "revision"),
@@ -73,18 +81,22 @@ def read_peft_folder(folder: Path) -> PeftFolder:
         tensors = load_file(folder / WEIGHTS)
     except (ValueError, TypeError, KeyError, SafetensorError) as error:
         raise UserError(f"The PEFT adapter in {folder} cannot be read ({error})", "Save it again") from error
+    _refuse_unknown(folder)
     if not isinstance(config, LoraConfig):
         raise _refused(folder, f"is of the kind {getattr(config.peft_type, 'value', config.peft_type)}")
     _refuse_special_lora(folder, config)
     modules = {name.removeprefix(_PREFIX).removesuffix(_DOWN).removesuffix(_UP) for name in tensors}
     whole = {f"{_PREFIX}{module}{part}" for module in modules for part in (_DOWN, _UP)}
+    if any(name.startswith((f"{_PREFIX}lm_head.", f"{_PREFIX}model.embed_tokens.")) for name in tensors):
+        raise _refused(folder, "changes the input or output embeddings (embed_tokens, lm_head)")
     if not tensors or whole != set(tensors):
         odd = min(whole ^ set(tensors), default="no tensor at all")
         raise _refused(folder, f"does not consist of pairs of low-rank factors (see {odd})")
     factors = {
-        module: _factors(config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
+        module: _factors(folder, config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
         for module in sorted(modules)
     }
+    _refuse_broken(folder, factors)
     return PeftFolder(folder, config.base_model_name_or_path or None, sha256_of_file(folder / WEIGHTS), factors)
 
 
@@ -100,7 +112,7 @@ def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], ba
         UserError: see `read_peft_folder`; a group has no adapter, or one was trained on another base model.
     """
     if isinstance(stated, str):
-        adapters = dict.fromkeys(groups, read_peft_folder(Path(stated)))
+        adapters = dict.fromkeys(groups, read_peft_folder(at_home(stated, "model.adapters")))
     elif set(stated) != set(groups):
         odd = ", ".join(sorted(set(stated) ^ set(groups)))
         raise UserError(
@@ -108,7 +120,7 @@ def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], ba
             f"Name one for each of {', '.join(groups)}, or a single one for all",
         )
     else:
-        adapters = {group: read_peft_folder(Path(stated[group])) for group in groups}
+        adapters = {group: read_peft_folder(at_home(stated[group], "model.adapters")) for group in groups}
     for adapter in adapters.values():
         _refuse_other_base(adapter, base_model)
     return adapters
@@ -148,12 +160,37 @@ def policy_of_folders(
     return policy
 
 
-def _factors(config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+def _factors(folder: Path, config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     patterns = config.alpha_pattern or {}
     alpha = patterns.get(get_pattern_key(list(patterns), module), config.lora_alpha)
     rank = down.shape[0]
+    if down.dim() != 2 or up.dim() != 2 or up.shape[1] != rank:
+        raise _refused(folder, f"has factors of different rank in {module}: {tuple(down.shape)}, {tuple(up.shape)}")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not alpha > 0:
+        raise _refused(folder, f"has the scale lora_alpha={alpha!r} in {module}")
     # Rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank.
     return down.float(), up.float() * (alpha / (rank**0.5 if config.use_rslora else rank))
+
+
+def _refuse_broken(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    named = (
+        (f"{module}{part}", t) for module, pair in factors.items() for part, t in zip((_DOWN, _UP), pair, strict=True)
+    )
+    found = not_finite(named)
+    if found:
+        raise UserError(
+            f"The PEFT adapter in {folder} holds weights that are not numbers: {found}, in {WEIGHTS}",
+            "Its training diverged: take an earlier step of it, or train it again in float32 or more slowly",
+        )
+
+
+def _refuse_unknown(folder: Path) -> None:
+    """Refuses settings of a newer PEFT that are switched on: PEFT leaves out what it does not know."""
+    stated = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    known = {field.name for field in fields(LoraConfig)}
+    unknown = [name for name, value in stated.items() if name not in known and value not in (None, False, [], {}, "")]
+    if unknown and stated.get("peft_type", "LORA") == "LORA":
+        raise _refused(folder, f"sets {', '.join(unknown)}, which the installed PEFT does not know")
 
 
 def _refuse_special_lora(folder: Path, config: LoraConfig) -> None:
@@ -177,13 +214,22 @@ def _refused(folder: Path, what: str) -> UserError:
 
 
 def _refuse_other_base(adapter: PeftFolder, base_model: str) -> None:
-    """Refuses another hub id; a path says nothing about what lies there."""
+    """Refuses another hub id; a path says nothing about what lies there, and a quantised copy is the same model."""
     stated = adapter.base_model
-    if stated and _HUB_ID.fullmatch(stated) and stated != base_model:
+    if not stated or not _HUB_ID.fullmatch(stated) or _plain_name(stated) == _plain_name(base_model):
+        return
+    if stated.partition("/")[0] in _FOLDERS:
+        log.warning("The adapter in %s was trained on '%s', a folder of its author's", adapter.folder, stated)
+    elif not any((place / stated).exists() for place in (Path(), *adapter.folder.resolve().parents)):
         raise UserError(
             f"The adapter in {adapter.folder} was trained on {stated}, and the base model is {base_model}",
             f"Audit it over {stated}; with model=folder, model.name says which model the folder holds",
         )
+
+
+def _plain_name(base_model: str) -> str:
+    """The name without its owner, and without what says that the same weights were quantised for training."""
+    return _QUANTISED.sub("", base_model.rpartition("/")[2].casefold())
 
 
 def _refuse_unfit(model: PreTrainedModel, folder: PeftFolder) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
+from trialign.errors import UserError
 from trialign.policy.cpu import SHORT_ROW
-from trialign.policy.group_policy import GroupPolicy
+from trialign.policy.group_policy import NOT_NUMBERS, GroupPolicy
 from trialign.policy.tree import TreeRow, build_tree_batch, rows_alone, share_prefixes
 
 
@@ -30,6 +32,7 @@ def score_rows(
     *,
     reference: bool = False,
     batch_tokens: int = 4096,
+    called: Sequence[str] = (),
 ) -> list[tuple[float, ...]]:
     """Log-probabilities of every row's actions.
 
@@ -38,9 +41,13 @@ def score_rows(
         rows: prefix trees with at least one action each.
         reference: use the base weights for all rows.
         batch_tokens: most positions (padding included) in one forward pass.
+        called: what an error calls each row: its question and group; empty: its adapter.
 
     Returns:
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
+
+    Raises:
+        UserError: a score is not a number.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
     shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
@@ -51,4 +58,11 @@ def score_rows(
         for index in members:
             count = sum(segment.action for segment in rows[index].segments)
             scores[index], values = tuple(values[:count]), values[count:]
+            if not all(map(math.isfinite, scores[index])):
+                name = called[index] if called else _answers(policy, rows[index])
+                raise UserError(f"The model's score for {name} is not a number", NOT_NUMBERS)
     return scores
+
+
+def _answers(policy: GroupPolicy, row: TreeRow) -> str:
+    return f"adapter '{policy.adapters[row.adapter]}'" if row.adapter < len(policy.adapters) else "the base model"

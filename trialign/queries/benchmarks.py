@@ -9,8 +9,9 @@ from typing import Any
 
 from trialign.errors import UserError
 from trialign.queries.cells import shown
-from trialign.queries.fields import LEFT_OUT, LeftOut, clean, fault, find, numbers, pooled
+from trialign.queries.fields import LEFT_OUT, LeftOut, find, pooled
 from trialign.queries.formats import Row
+from trialign.queries.keys import clean, fault, numbers
 from trialign.queries.sources import Layout, SourceConfig
 
 # StereoSet's hub form writes its labels as numbers, in this order.

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -72,7 +73,15 @@ class Cells:
 
     def _as_text(self, key: str, value: Any) -> str:
         if not isinstance(value, str):
-            raise self.fault(f"'{key}' holds {shown(value)}, not a text", "Put the value in quotes")
+            remedy = (
+                "Format the column as text" if isinstance(value, date | time | timedelta) else "Put the value in quotes"
+            )
+            raise self.fault(f"'{key}' holds {shown(value)}, not a text", remedy)
+        if any("\udc80" <= character <= "\udcff" for character in value):
+            raise self.fault(
+                f"'{key}' holds half of a surrogate pair: bytes that are no UTF-8",
+                "Mend them, or state the file's encoding, as in data.encoding=cp1252",
+            )
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -91,6 +100,11 @@ def finite(value: Any) -> float | None:
     except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
+
+
+def missing(value: Any) -> bool:
+    """Whether a value stands for nothing: null, or the NaN that pandas writes for it."""
+    return value is None or (isinstance(value, float | Decimal) and value != value)
 
 
 def shown(value: Any) -> str:

@@ -15,21 +15,22 @@ from trialign.errors import UserError
 from trialign.queries.answers import normal_text
 from trialign.queries.benchmarks import LAYOUTS
 from trialign.queries.cells import shown
-from trialign.queries.fields import LeftOut, fault, opinion_rows, truth_row
+from trialign.queries.fields import LeftOut, opinion_rows, truth_row
 from trialign.queries.formats import Row, file_rows, hub_rows
+from trialign.queries.keys import fault
+from trialign.queries.placed import speaks_of_others
 from trialign.queries.sources import SourceConfig, evaluation_only_fault
+from trialign.queries.survey import Survey, absent_fault, has_path, mapped_paths
 from trialign.queries.types import SPLITS, Split
 
-# Options that speak of the place of others ("all of the above", "A and B") mean nothing in another order.
-_PLACED = re.compile(r"\b(?:above|below)\b|\b[A-E] (?:and|or|nor) [A-E]\b")
 
-
-def native_rows(source: SourceConfig, groups: Sequence[str]) -> Iterator[Row]:
+def native_rows(source: SourceConfig, groups: Sequence[str], survey: Survey) -> Iterator[Row]:
     """The rows of a source in the native schema.
 
     Args:
         source: checked by `check_source`.
         groups: names of the member groups; targets that are the same for all are given to each of them.
+        survey: takes what only shows over all rows.
 
     Yields:
         Rows whose values are a native row, a `UserError` where the row cannot be read, or `LEFT_OUT`.
@@ -37,12 +38,12 @@ def native_rows(source: SourceConfig, groups: Sequence[str]) -> Iterator[Row]:
     Raises:
         UserError: a file or data set as a whole cannot be read.
     """
-    for row in _meant(source, groups):
+    for row in _meant(source, groups, survey):
         if isinstance(row.values, UserError | LeftOut):
             yield row
             continue
         try:
-            yield replace(row, values=_finished(row, source))
+            yield replace(row, values=_finished(row, source, survey))
         except UserError as error:
             yield replace(row, values=error)
 
@@ -53,9 +54,9 @@ def seeded(seed: int, *words: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:8], "big")
 
 
-def _meant(source: SourceConfig, groups: Sequence[str]) -> Iterator[Row]:
+def _meant(source: SourceConfig, groups: Sequence[str], survey: Survey) -> Iterator[Row]:
     """Rows of the native schema but for what all sources have in common."""
-    rows = _raw_rows(source)
+    rows = _seen(_raw_rows(source, survey.notes), source, survey)
     if source.map is not None and source.map.counts is not None:
         yield from opinion_rows(rows, source, source.map, groups)
         return
@@ -63,11 +64,29 @@ def _meant(source: SourceConfig, groups: Sequence[str]) -> Iterator[Row]:
         if not isinstance(row.values, UserError):
             try:
                 if source.map is not None:
-                    row = replace(row, values=truth_row(row, source, source.map))
+                    row = replace(row, values=truth_row(row, source, source.map, survey))
                 elif source.layout is not None:
                     row = replace(row, values=LAYOUTS[source.layout](row, source, groups))
             except UserError as error:
                 row = replace(row, values=error)
+        yield row
+
+
+def _seen(rows: Iterator[Row], source: SourceConfig, survey: Survey) -> Iterator[Row]:
+    """The rows, each seen by the survey.
+
+    Raises:
+        UserError: a table lacks a column that is mapped; no other row of it can have that.
+    """
+    part = None
+    for row in rows:
+        if isinstance(row.values, Mapping):
+            if row.table and row.part != part and source.map is not None:
+                part = row.part
+                for key, path in mapped_paths(source.map):
+                    if not has_path(row.values, path):
+                        raise absent_fault(row.place.rpartition(", row ")[0], key, path, row.values)
+            survey.saw(row.values)
         yield row
 
 
@@ -86,12 +105,12 @@ def _files(source: SourceConfig) -> list[Path]:
     return files
 
 
-def _raw_rows(source: SourceConfig) -> Iterator[Row]:
+def _raw_rows(source: SourceConfig, notes: list[str]) -> Iterator[Row]:
     if source.hub is not None:
         yield from hub_rows(source.hub, source.subset, source.part or "", source.revision)
         return
     for file in _files(source):
-        rows = file_rows(file, columns=source.columns, inside=source.rows)
+        rows = file_rows(file, columns=source.columns, inside=source.rows, encoding=source.encoding, notes=notes)
         if source.beside is not None:
             rows = _completed(rows, file, Path(source.beside) / file.name, source)
         yield from rows
@@ -99,7 +118,7 @@ def _raw_rows(source: SourceConfig) -> Iterator[Row]:
 
 def _completed(rows: Iterator[Row], file: Path, partner: Path, source: SourceConfig) -> Iterator[Row]:
     """Rows with the keys that only the row of the same number in another file has."""
-    others = file_rows(partner, columns=source.columns, inside=source.rows)
+    others = file_rows(partner, columns=source.columns, inside=source.rows, encoding=source.encoding)
     for row, other in zip_longest(rows, others):
         if row is None or other is None:
             raise UserError(f"{file} and {partner} have different numbers of rows", "Use files that belong together")
@@ -117,16 +136,16 @@ def _completed(rows: Iterator[Row], file: Path, partner: Path, source: SourceCon
                 yield replace(row, values={**other.values, **row.values})
 
 
-def _finished(row: Row, source: SourceConfig) -> dict[str, Any]:
+def _finished(row: Row, source: SourceConfig, survey: Survey) -> dict[str, Any]:
     """The native row with id, cluster, split, topic, source and the options in their order."""
     native = dict(row.values)
-    native["id"] = f"{source.name}/{_text(row, native, 'id', f'{row.part}/{row.number}')}"
+    native["id"] = f"{source.name}/{_text(row, native, 'id', f'{row.part}/{row.key or row.number}')}"
     native["cluster"] = f"{source.name}/{_text(row, native, 'cluster', _content(native))}"
     native["split"] = _split(row, source, native)
     if source.topic_pattern is not None:
         found = re.search(source.topic_pattern, row.part)
         native["topic"] = found[1] if found else None
-    shuffled = source.shuffle and _shuffle(native, source.seed)
+    shuffled = source.shuffle and _shuffle(native, source.seed, survey)
     native["source"] = _origin(row, source, _text(row, native, "source", ""), shuffled)
     return {key: value for key, value in native.items() if value not in (None, "")}
 
@@ -171,11 +190,15 @@ def _drawn(source: SourceConfig, cluster: str) -> Split:
     return max(shares, key=lambda split: shares[split])
 
 
-def _shuffle(native: dict[str, Any], seed: int) -> bool:
+def _shuffle(native: dict[str, Any], seed: int, survey: Survey) -> bool:
     """Orders the options, and the targets with them, by the seed and the question's id; False where it may not."""
     options = native.get("options") or []
-    texts = [option for option in options if isinstance(option, str) and not _PLACED.search(option)]
-    if not options or len(texts) < len(options):
+    if not options or not all(isinstance(option, str) for option in options):
+        return False
+    placed = speaks_of_others(options)
+    if placed is not None:
+        survey.unshuffled += 1
+        survey.example = survey.example or placed
         return False
     # By the text, so that the order does not depend on where the right answer stood before.
     order = sorted(range(len(options)), key=lambda at: (seeded(seed, native["id"], options[at]), at))

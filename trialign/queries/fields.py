@@ -1,8 +1,9 @@
-"""Foreign rows by a field map: where a path leads, and how the right answer is told."""
+"""Foreign rows by a field map: where a path leads, and what a question, its options and its answer are there."""
 
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,9 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from trialign.errors import UserError
-from trialign.queries.cells import shown
+from trialign.queries.cell_lists import UnreadableError, parsed_cell
+from trialign.queries.cells import finite, missing, shown
 from trialign.queries.formats import Row
+from trialign.queries.keys import clean, decimal_text, fault, gold_position, numbers, true_false_fault
 from trialign.queries.sources import FieldMap, SourceConfig
+from trialign.queries.survey import Survey, absent_fault, has_path
 
 
 class LeftOut:
@@ -20,56 +24,60 @@ class LeftOut:
 
 
 LEFT_OUT = LeftOut()
-# No survey has more answers; it keeps infinity, "not a number" and integers beyond floating point out.
-_COUNTLESS = 1e15
+_LETTERED = re.compile(r"\(?([A-Z])\s?[):.]\s*(\S.*)", re.DOTALL)
 # (id or None, question, options) of a question on which groups were counted.
 _Asked = tuple[Any, str, tuple[str, ...]]
 
 
 def find(values: Any, path: str) -> Any:
-    """What a dotted path leads to, see `FieldMap`; None where it leads nowhere."""
+    """What a dotted path leads to, see `FieldMap`; None where it leads nowhere, or to what stands for nothing."""
     if isinstance(values, Mapping) and path in values:
-        return values[path]
+        return None if missing(values[path]) else values[path]
     for key in path.split("."):
+        if isinstance(values, str):
+            values = _in_cell(values)
         if not isinstance(values, list | tuple):
             values = _value(values, key)
         elif key.isdecimal():
             values = values[int(key)] if int(key) < len(values) else None
         else:
             values = [_value(value, key) for value in values]
-    return values
+    return None if missing(values) else values
 
 
-def clean(value: Any) -> Any:
-    """A text without the blanks around it; numbers as text; anything else as it is, for later checks to refuse."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def fault(row: Row, problem: str, remedy: str) -> UserError:
-    """A fault of one row, with its place."""
-    return UserError(f"{row.place}: {problem}", remedy)
-
-
-def truth_row(row: Row, source: SourceConfig, fields: FieldMap) -> dict[str, Any]:
+def truth_row(row: Row, source: SourceConfig, fields: FieldMap, survey: Survey) -> dict[str, Any]:
     """The native row of a fact.
 
     Raises:
         UserError: the right answer is missing, or is none of the options; names the place.
     """
-    native = _common(row, fields)
-    options = option_texts(row, fields) if source.answer_kind == "choice" else None
+    native = {**_common(row, fields), "kind": "truth", "answer_kind": source.answer_kind}
     gold = find(row.values, fields.gold or "")
     if gold is None or (isinstance(gold, str) and not gold.strip()):
+        if isinstance(row.values, Mapping) and not has_path(row.values, fields.gold or ""):
+            raise absent_fault(
+                f"{row.place}: the right answer, '{fields.gold}', is missing; the row",
+                "gold",
+                fields.gold or "",
+                row.values,
+            )
         raise fault(row, f"the right answer, '{fields.gold}', is missing", "Add it, or correct 'map.gold'")
     if fields.gold_after is not None:
         gold = _after(row, gold, fields.gold_after)
-    if options is not None and fields.gold_as != "text":
-        gold = options[_gold_position(row, fields, gold, options)]
-    return {**native, "kind": "truth", "answer_kind": source.answer_kind, "options": options, "gold": clean(gold)}
+    if source.answer_kind != "choice":
+        return {**native, **_free_answer(row, source, fields, gold)}
+    options, labels = labelled_options(row, fields)
+    if fields.gold_as == "flags" and fields.gold == fields.options and isinstance(gold, Mapping):
+        options = [clean(text) for text in gold]  # BIG-bench: each option's text with its score
+    bare = _unlettered(options)
+    if bare is not None:
+        survey.unlettered += 1
+        if fields.gold_as == "text" and clean(gold) in options:
+            gold = bare[options.index(clean(gold))]
+        options = bare
+    right = options[gold_position(row, fields, gold, options, labels, survey)]
+    survey.saw_texts(options)
+    return {**native, "options": options, "gold": right}
 
 
 def opinion_rows(rows: Iterable[Row], source: SourceConfig, fields: FieldMap, groups: Sequence[str]) -> Iterator[Row]:
@@ -121,33 +129,120 @@ def pooled(
     return targets
 
 
-def numbers(row: Row, value: Any, length: int, what: str) -> list[float]:
-    """A list of so many finite numbers that are not negative.
-
-    Raises:
-        UserError: it is something else; names the place.
-    """
-    good = isinstance(value, list | tuple) and len(value) == length
-    if not good or not all(_is_count(number) for number in value):
-        raise fault(row, f"{what} is {shown(value)}, not {length} numbers from 0 on", "Give one number for each option")
-    return [float(number) for number in value]
-
-
 def option_texts(row: Row, fields: FieldMap) -> list[Any]:
-    """The options' texts; blank columns at the end are none.
+    """The options' texts, see `labelled_options`."""
+    return labelled_options(row, fields)[0]
+
+
+def labelled_options(row: Row, fields: FieldMap) -> tuple[list[Any], list[Any] | None]:
+    """The options' texts, and their labels where the row has some; blank columns at the end are none.
 
     Raises:
         UserError: there is no list of them; names the place.
     """
+    labels = find(row.values, fields.labels) if fields.labels else None
+    if isinstance(labels, str):
+        labels = _in_cell(labels)
+    if fields.fixed_options:
+        return list(fields.fixed_options), _checked_labels(row, fields, labels, len(fields.fixed_options))
     if isinstance(fields.options, tuple):
-        texts = [clean(find(row.values, path)) for path in fields.options]
-        while texts and texts[-1] in (None, ""):
-            texts.pop()
-        return texts
-    texts = find(row.values, fields.options or "")
-    if not isinstance(texts, list | tuple):
-        raise fault(row, f"the options, '{fields.options}', are {shown(texts)}, not a list", "Correct 'map.options'")
-    return [clean(text) for text in texts]
+        texts = _without_end([clean(find(row.values, path)) for path in fields.options])
+        return texts, _checked_labels(row, fields, labels, len(texts))
+    stated = find(row.values, fields.options or "")
+    found = _in_cell(stated, fields.separator) if isinstance(stated, str) else stated
+    if isinstance(found, Mapping):
+        texts, own = _mapped_options(found)
+        return texts, _checked_labels(row, fields, labels if fields.labels else own, len(texts))
+    if isinstance(found, list | tuple) and found and all(isinstance(one, Mapping) and "text" in one for one in found):
+        labels = labels if fields.labels else [one.get("label") for one in found]
+        found = [one["text"] for one in found]
+        labels = None if not isinstance(labels, list) or None in labels else labels
+    if not isinstance(found, list | tuple):
+        if isinstance(row.values, Mapping) and not has_path(row.values, fields.options or ""):
+            raise absent_fault(f"{row.place}: the row", "options", fields.options or "", row.values)
+        raise fault(row, f"the options, '{fields.options}', are {shown(stated)}, not a list", "Correct 'map.options'")
+    return [clean(text) for text in found], _checked_labels(row, fields, labels, len(found))
+
+
+def _mapped_options(found: Mapping[Any, Any]) -> tuple[list[Any], list[Any] | None]:
+    """Texts and labels of a mapping: label -> text, or the lists ``text`` and ``label`` as the hub's ARC has them."""
+    texts = found.get("text", found.get("texts"))
+    if isinstance(texts, list):
+        own = found.get("label", found.get("labels"))
+        return [clean(text) for text in texts], own if isinstance(own, list) else None
+    texts = _without_end([clean(text) for text in found.values()])
+    return texts, [clean(label) for label in list(found)[: len(texts)]]
+
+
+def _checked_labels(row: Row, fields: FieldMap, labels: Any, count: int) -> list[Any] | None:
+    if labels is None and not fields.labels:
+        return None
+    if not isinstance(labels, list | tuple) or len(labels) != count:
+        raise fault(row, f"the labels are {shown(labels)} for {count} options", "Give every option a label")
+    return list(labels)
+
+
+def _without_end(texts: list[Any]) -> list[Any]:
+    while texts and texts[-1] in (None, ""):
+        texts.pop()
+    return texts
+
+
+def _unlettered(options: Sequence[Any]) -> list[str] | None:
+    """Options without the letters that stand in their own text: "A) sand", "B) ice", "C) air"; None where none do."""
+    found = [_LETTERED.fullmatch(option) if isinstance(option, str) else None for option in options]
+    letters = [match[1] for match in found if match]
+    if len(letters) < max(len(options), 2) or letters != list(string.ascii_uppercase[: len(letters)]):
+        return None
+    # "A. Smith", "B. Jones": two initials may be in order by chance.
+    if len(letters) == 2 and any(re.match(r"[A-Z]\.", option) for option in options):
+        return None
+    return [match[2] for match in found if match]
+
+
+def _free_answer(row: Row, source: SourceConfig, fields: FieldMap, gold: Any) -> dict[str, Any]:
+    """The right answer of a question without options, with what else is right."""
+    if isinstance(gold, bool):
+        raise true_false_fault(row, gold)
+    if source.answer_kind == "numeric":
+        tolerance: Any = fields.tolerance
+        if isinstance(tolerance, str):
+            tolerance = _number(row, tolerance, find(row.values, tolerance))
+        return {"gold": clean(decimal_text(row, fields.gold or "", gold)), "tolerance": tolerance}
+    right = _right_texts(gold, None)
+    paths = (fields.aliases,) if isinstance(fields.aliases, str) else fields.aliases or ()
+    for path in paths:
+        right += _right_texts(find(row.values, path), fields.separator)
+    right = list(dict.fromkeys(text for text in right if text not in (None, "")))
+    if not right:
+        raise fault(row, f"the right answer, '{fields.gold}', is {shown(gold)}", "Add it, or correct 'map.gold'")
+    return {"gold": right[0], "aliases": right[1:]}
+
+
+def _right_texts(value: Any, separator: str | None) -> list[Any]:
+    found = _in_cell(value, separator) if isinstance(value, str) else value
+    if isinstance(value, str) and not (isinstance(found, list) and all(isinstance(one, str) for one in found)):
+        found = value
+    return [clean(one) for one in found] if isinstance(found, list | tuple) else [clean(found)]
+
+
+def _number(row: Row, path: str, value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    value = decimal_text(row, path, value)
+    try:
+        return finite(float(value) if isinstance(value, str) else value) or float(value)
+    except (ValueError, TypeError) as error:
+        raise fault(row, f"'{path}' is {shown(value)}, not a number", "Write one, such as 0.5") from error
+
+
+def _in_cell(text: str, separator: str | None = None) -> Any:
+    """The list or mapping that a cell holds as text; the text itself where it holds none."""
+    try:
+        return parsed_cell(text)
+    except UnreadableError:
+        parts = [part.strip() for part in text.split(separator)] if separator else []
+        return parts if len(parts) > 1 else text
 
 
 def _value(values: Any, key: str) -> Any:
@@ -162,7 +257,21 @@ def _common(row: Row, fields: FieldMap) -> dict[str, Any]:
     for key in ("id", "cluster"):
         if key in found and found[key] in (None, ""):
             raise fault(row, f"'{paths[key]}' is missing", f"Add it, or take 'map.{key}' out")
+    if found["question"] is None and not has_path(row.values, fields.question):
+        raise absent_fault(f"{row.place}: 'question' is missing; the row", "question", fields.question, row.values)
+    if fields.passage:
+        found["question"] = _with_passage(row, fields.passage, found["question"])
     return found
+
+
+def _with_passage(row: Row, path: str, question: Any) -> Any:
+    """The passage, an empty line, the question; a row may be without a passage."""
+    passage = find(row.values, path)
+    if isinstance(passage, list | tuple) and all(isinstance(part, str) for part in passage):
+        passage = "\n".join(part.strip() for part in passage)
+    if passage is not None and not isinstance(passage, str):
+        raise fault(row, f"the passage, '{path}', is {shown(passage)}, not a text", "Correct 'map.passage'")
+    return f"{passage.strip()}\n\n{question}" if passage and passage.strip() and isinstance(question, str) else question
 
 
 def _after(row: Row, gold: Any, marker: str) -> str:
@@ -170,38 +279,6 @@ def _after(row: Row, gold: Any, marker: str) -> str:
     if not found:
         raise fault(row, f"the right answer has no {marker!r} before it", "Add it, or correct 'map.gold_after'")
     return answer.strip()
-
-
-def _gold_position(row: Row, fields: FieldMap, gold: Any, options: Sequence[Any]) -> int:
-    if fields.gold_as == "flags":
-        return _flagged(row, gold, options)
-    if fields.gold_as == "index":
-        text = str(gold).strip()
-        positions = [str(position) for position in range(len(options))]
-        if text in positions:
-            return positions.index(text)
-        raise fault(row, f"the right answer's index is {shown(gold)}", f"Write a number from 0 to {len(options) - 1}")
-    labels = _labels(row, fields, options)
-    wanted = clean(gold) if fields.labels else str(gold).strip().upper()
-    if labels.count(wanted) != 1:
-        raise fault(row, f"the right answer's label {shown(gold)} is not one of {shown(labels)}", "Write one of these")
-    return labels.index(wanted)
-
-
-def _flagged(row: Row, flags: Any, options: Sequence[Any]) -> int:
-    marks = numbers(row, flags, len(options), "the list that marks the right answer")
-    if sorted(marks) != [0.0] * (len(marks) - 1) + [1.0]:
-        raise fault(row, f"the right answer is marked by {shown(flags)}", "Mark one option with 1, the others with 0")
-    return marks.index(1.0)
-
-
-def _labels(row: Row, fields: FieldMap, options: Sequence[Any]) -> list[Any]:
-    if not fields.labels:
-        return list(string.ascii_uppercase[: len(options)])
-    labels = find(row.values, fields.labels)
-    if not isinstance(labels, list | tuple) or len(labels) != len(options):
-        raise fault(row, f"the labels are {shown(labels)} for {len(options)} options", "Give every option a label")
-    return [clean(label) for label in labels]
 
 
 def _counted(row: Row, fields: FieldMap) -> tuple[_Asked, str, list[float]]:
@@ -214,7 +291,3 @@ def _counted(row: Row, fields: FieldMap) -> tuple[_Asked, str, list[float]]:
         raise fault(row, "the question or an option is no text", "Put it in quotes")
     counts = numbers(row, find(row.values, fields.counts or ""), len(options), "the number of answers")
     return (native.get("id"), native["question"], tuple(options)), group, counts
-
-
-def _is_count(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < _COUNTLESS

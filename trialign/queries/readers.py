@@ -12,13 +12,14 @@ from pathlib import Path
 
 from trialign.errors import UserError
 from trialign.groups import GroupSet
-from trialign.queries.answers import normal_text
+from trialign.queries.answers import is_correct, normal_text
 from trialign.queries.conversion import native_rows, seeded
 from trialign.queries.fields import LeftOut
 from trialign.queries.formats import NATIVE_SUFFIXES, Row, file_rows
 from trialign.queries.rows import ROW_KEYS, query_to_row, row_to_query
 from trialign.queries.sources import SourceConfig, check_source
-from trialign.queries.types import PreferenceQuery, Query, Split
+from trialign.queries.survey import Survey
+from trialign.queries.types import PreferenceQuery, Query, Split, TruthQuery
 
 __all__ = [
     "ROW_KEYS",
@@ -46,11 +47,13 @@ class Reading:
         queries: in the order of the files and rows.
         faults: everything that is wrong, as far as it was looked for.
         left_out: what a run does without though it is no fault, a sentence each.
+        notes: what is worth knowing of how files were read, a sentence each.
     """
 
     queries: tuple[Query, ...]
     faults: tuple[UserError, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> tuple[Query, ...]:
@@ -114,11 +117,14 @@ def read_data(files: Sequence[Path | SourceConfig], groups: GroupSet | None = No
     elsewhere = sum(map(_lacks_targets, queries))
     if elsewhere:
         left_out.append(f"{elsewhere} of the preference questions: they have targets for other groups only")
-    return Reading(queries, faults, tuple(left_out))
+    notes = tuple(sentence for stock in stocks for sentence in stock.notes)
+    return Reading(queries, faults, tuple(left_out), notes)
 
 
 def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None) -> None:
-    """Check what only shows across rows: ids are unique, and splits share no cluster and no question.
+    """Check what only shows across rows: unique ids, one right answer a question, splits that share nothing.
+
+    Splits share no cluster and no question.
 
     Args:
         queries: all queries of a run, of every split.
@@ -137,6 +143,7 @@ def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
     by_id: dict[str, str] = {}
     by_cluster: dict[str, tuple[Split, str]] = {}
     by_question: dict[tuple[str, frozenset[str]], tuple[Split, str]] = {}
+    by_answer: dict[tuple[str, frozenset[str]], tuple[TruthQuery, str]] = {}
     for query, place in placed:
         question = normal_text(query.question), frozenset(query.options)
         asked, first_asked = by_question.get(question, (query.split, place))
@@ -158,11 +165,25 @@ def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
                 f"and in '{asked}' at {first_asked}",
                 "Keep it in one split only",
             )
+        elif isinstance(query, TruthQuery) and not agree(query, by_answer.setdefault(question, (query, place))[0]):
+            first, first_place = by_answer[question]
+            yield UserError(
+                f"{place}, query '{query.query_id}': the right answer is '{query.gold}' here, and '{first.gold}' to "
+                f"the same question at {first_place}",
+                "Correct or remove one of them",
+            )
         else:
             by_id[query.query_id] = place
             by_cluster.setdefault(query.cluster, (query.split, place))
             by_question.setdefault(question, (query.split, place))
             yield None
+
+
+def agree(one: TruthQuery, other: TruthQuery) -> bool:
+    """Whether some answer is right for both of two rows that ask the same question."""
+    if one.answer_kind != other.answer_kind:
+        return True
+    return is_correct(one, other.gold) or any(is_correct(other, right) for right in (one.gold, *one.aliases))
 
 
 def queries_hash(queries: Iterable[Query]) -> str:
@@ -195,6 +216,7 @@ class _Stock:
     row_faults: list[UserError] = field(default_factory=list)
     broken: list[UserError] = field(default_factory=list)
     unanswered: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def counted_faults(self) -> list[UserError]:
@@ -211,15 +233,18 @@ class _Stock:
 
 def _read(file: Path | SourceConfig, groups: GroupSet | None, most_faults: int) -> _Stock:
     stock = _Stock(file.name, file.allowed_faults) if isinstance(file, SourceConfig) else _Stock(str(file), 0)
+    survey = Survey()
     try:
         if isinstance(file, SourceConfig):
             check_source(file, groups.names if groups else None)
-            rows = native_rows(file, groups.names if groups else _EVERYONE)
+            rows = native_rows(file, groups.names if groups else _EVERYONE, survey)
             placed = _selected(_queries(rows, groups, stock, most_faults), file)
         else:
-            placed = _queries(file_rows(file, NATIVE_SUFFIXES), groups, stock, most_faults)
+            placed = _queries(file_rows(file, NATIVE_SUFFIXES, notes=survey.notes), groups, stock, most_faults)
         for one in placed:
             stock.placed.append(one)
+        if isinstance(file, SourceConfig):
+            stock.broken += survey.faults(file)
         if not stock.placed and not stock.counted_faults:
             raise UserError(
                 f"No question of {stock.name} can be used: {'; '.join(stock.left_out)}",
@@ -227,6 +252,7 @@ def _read(file: Path | SourceConfig, groups: GroupSet | None, most_faults: int) 
             )
     except UserError as error:
         stock.broken.append(error)
+    stock.notes += survey.sentences(file) if isinstance(file, SourceConfig) else survey.notes
     return stock
 
 

@@ -24,7 +24,7 @@ from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.queries.answers import canonical_number, normal_text
 from trialign.queries.by_group import read_forms, read_targets
-from trialign.queries.cells import Cells, finite, shown
+from trialign.queries.cells import Cells, finite, missing, shown
 from trialign.queries.types import (
     ANSWER_KINDS,
     KINDS,
@@ -134,7 +134,7 @@ def _form_row(form: Form) -> dict[str, Any]:
 def _open_row(row: Any, place: str) -> Cells:
     if not isinstance(row, Mapping):
         raise UserError(f"{place}: the row is {shown(row)}, not an object", "Write one JSON object a line")
-    values = {key: value for key, value in row.items() if value is not None}
+    values = {key: value for key, value in row.items() if not missing(value)}
     cells = Cells(values, f"{place}, query '{values['id']}'" if "id" in values else place)
     for key in row:
         if key not in ROW_KEYS:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialign.errors import UserError
+from trialign.queries.encodings import known_encoding
 from trialign.queries.types import SPLITS, AnswerKind, Split
 
-GoldAs = Literal["text", "label", "index", "flags"]
+GoldAs = Literal["text", "label", "index", "index_from_0", "index_from_1", "flags", "true_false"]
 Layout = Literal["truthfulqa", "global_opinions", "stereoset", "prefeval"]
 
 
@@ -24,12 +25,19 @@ class FieldMap:
 
     Attributes:
         question: the question's text.
-        options: a list of texts, or a list of paths (columns), one for each option.
-        labels: the options' labels, in their order; A, B, C, ... where absent.
-        gold: the right answer.
-        gold_as: what stands there: the right option's ``text``, its ``label``, its ``index`` from 0, or ``flags`` (a
-            list as long as the options, 1 at the right one and 0 elsewhere).
+        passage: a text that the question is about; it stands before the question, an empty line between them.
+        options: a list of texts, or a mapping of labels to texts, also written into one cell; or a list of paths
+            (columns), one for each option.
+        fixed_options: instead, the texts of the options of every question, such as Yes and No.
+        separator: what stands between the options, or the aliases, where one cell holds them all as a plain text.
+        labels: the options' labels, in their order; those of a mapping, else A, B, C, ... where absent.
+        gold: the right answer; for ``text`` answers it may be a list, of which all are right.
+        gold_as: what stands there: the right option's ``text``, its ``label``, its ``index`` (from 0; refused where the
+            rows leave a doubt, which ``index_from_0`` and ``index_from_1`` settle), ``flags`` (1 or true for the right
+            option and 0 elsewhere, in the options' order) or ``true_false`` (true is the first of two options).
         gold_after: only what follows the last occurrence of this marker is the answer.
+        aliases: further texts that are right, or a list of paths to them; for ``text`` answers.
+        tolerance: largest absolute difference that counts as right, or the path to it; for ``numeric`` answers.
         id: the row's own name; its number where absent.
         cluster: what rows about the same fact share; rows of equal question and options where absent.
         split: a column that says which split a row belongs to; see ``SourceConfig.split_names``.
@@ -42,10 +50,15 @@ class FieldMap:
 
     question: str
     options: str | tuple[str, ...] | None = None
+    fixed_options: tuple[str, ...] | None = None
+    separator: str | None = None
+    passage: str | None = None
     labels: str | None = None
     gold: str | None = None
     gold_as: GoldAs = "text"
     gold_after: str | None = None
+    aliases: str | tuple[str, ...] | None = None
+    tolerance: str | float | None = None
     id: str | None = None
     cluster: str | None = None
     split: str | None = None
@@ -62,13 +75,15 @@ class SourceConfig:
 
     Attributes:
         name: begins the ids of its questions.
-        path: a file (``.jsonl``, ``.json``, ``.csv``, ``.parquet``), or a pattern such as ``val/*.csv``.
+        path: a file (see `trialign.queries.formats`), or a pattern such as ``val/*.csv``.
         hub: a data set of the Hugging Face hub, or a folder of the same form; streamed.
         subset: the configuration of a hub data set.
         part: the split of a hub data set, by its name there.
         revision: commit or tag of a hub data set.
-        columns: names of the columns of a CSV file that has no header.
-        rows: in a ``.json`` file, the dotted path to the list of rows; absent: the file is the list.
+        encoding: of a text file; None: found out, and refused where that is doubtful.
+        columns: names of the columns of a table that has no header.
+        rows: in a ``.json`` file, the dotted path to the rows; absent: the file is the rows. In a workbook, the name of
+            the sheet; absent: the first one.
         beside: a folder that holds, for each file, one of the same name whose rows complete those of the same number.
         map: where the fields are; or else
         layout: the benchmark whose rows a map cannot describe.
@@ -94,6 +109,7 @@ class SourceConfig:
     subset: str | None = None
     part: str | None = None
     revision: str | None = None
+    encoding: str | None = None
     columns: tuple[str, ...] | None = None
     rows: str | None = None
     beside: str | None = None
@@ -156,6 +172,10 @@ def _check_place(source: SourceConfig) -> None:
         raise _fault(source, "is a hub data set without 'part'", "Name its split there, such as part: validation")
     _refuse_unused(source, source.hub is None, ("subset", "part", "revision"), "'hub'")
     _refuse_unused(source, source.path is None, ("columns", "rows", "beside"), "'path'")
+    if source.encoding is not None and not known_encoding(source.encoding):
+        raise _fault(
+            source, f"names the encoding '{source.encoding}', which is not known", "Name one such as utf-8 or cp1252"
+        )
 
 
 def _check_meaning(source: SourceConfig) -> None:
@@ -177,10 +197,18 @@ def _check_meaning(source: SourceConfig) -> None:
     if source.attribute is not None and fields.attribute is None:
         raise _fault(source, "has an 'attribute' and no 'map.attribute'", "Say where a row names its attribute")
     needs_options = source.answer_kind == "choice" or fields.counts is not None
-    if needs_options and not fields.options:
+    options = bool(fields.options) + bool(fields.fixed_options)
+    if needs_options and not options:
         raise _fault(source, "maps no 'options'", "Map them, or set 'answer_kind' to numeric or text")
-    if not needs_options and (fields.options or fields.gold_as != "text"):
+    if options == 2:
+        raise _fault(source, "has both 'options' and 'fixed_options'", "Take one of them out")
+    if not needs_options and (options or fields.gold_as != "text"):
         raise _fault(source, f"maps options for a {source.answer_kind} answer", "Take 'options' and 'gold_as' out")
+    if fields.gold_as == "true_false" and not options:
+        raise _fault(source, "has gold_as: true_false without options", 'Add fixed_options: ["Yes", "No"]')
+    for key, kind in (("aliases", "text"), ("tolerance", "numeric")):
+        if getattr(fields, key) is not None and source.answer_kind != kind:
+            raise _fault(source, f"maps '{key}' for a {source.answer_kind} answer", f"Take 'map.{key}' out")
     if fields.labels and fields.gold_as != "label":
         raise _fault(source, "maps 'labels' that nothing uses", "Set 'gold_as' to label, or take 'labels' out")
 

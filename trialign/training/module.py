@@ -14,6 +14,7 @@ from torchmetrics import Metric
 from transformers import get_cosine_schedule_with_warmup
 
 from trialign import distributed
+from trialign.finite import not_finite
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
 from trialign.objectives.baselines import (
     group_weights,
@@ -34,6 +35,8 @@ from trialign.trajectories.datamodule import StepBatch
 
 # Figures of a whole optimizer step: summed over its micro-batches and ranks.
 _LOGGED = ("train/loss", "train/inconsistency", "train/kl")
+# A float16 training begins at a loss scale of 2^16 and halves it at each overflow: more in a row help no further.
+OVERFLOWS = 24
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class OptimizerConfig:
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss is not a number; the message names the step and the queries."""
+    """Scores, loss, gradient or weights are not numbers; the message names which, and the step."""
 
 
 class TriAlignModule(LightningModule):
@@ -95,6 +98,7 @@ class TriAlignModule(LightningModule):
         self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=objective.pairs.group_step > 0)
         self._step_pair_losses = torch.zeros_like(self.pair_losses)
         self._step_pairs: tuple[int, ...] = ()
+        self._overflows = 0
         self.truth = TruthDisparity(groups)
         self.divergence = AnswerDivergence(groups)
         self.preference = PreferenceAlignment(groups)
@@ -103,18 +107,18 @@ class TriAlignModule(LightningModule):
         """The loss of one micro-batch, scaled so that the mean over ranks and micro-batches is the step's loss.
 
         Raises:
-            TrainingDivergedError: the loss is not finite.
+            TrainingDivergedError: the scores or the loss are not finite.
         """
         counts = step_counts(batch.step, self.objective.update, self.objective.inconsistency.weight)
         self._step_pairs = counts.pairs
         weights = welfare_weights(self.utilities, self.objective.welfare)
-        parts = self._losses(batch.batch, weights, counts)
+        losses = self._losses(batch.batch, weights, counts)
+        parts = list(losses.values())
         loss = torch.stack([part.loss for part in parts]).sum()
         if not torch.isfinite(loss):
-            raise TrainingDivergedError(
-                f"The loss is {loss.item()} at step {self.global_step}, in the questions "
-                f"{', '.join(batch.batch.query_ids)}"
-            )
+            broken = [name for name, part in losses.items() if not torch.isfinite(part.loss)]
+            what = f"The loss of the {' and '.join(broken)} is {loss.item()}"
+            raise self._diverged(what, self._where(batch.batch))
         self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts)
         for part in parts:
             self._step_rewards = self._step_rewards.to(self.device) + part.rewards
@@ -126,15 +130,22 @@ class TriAlignModule(LightningModule):
         return loss * distributed.world_size() * self.micro_batches
 
     def optimizer_step(self, epoch: int, batch_idx: int, *args: Any, **kwargs: Any) -> None:
-        """One optimizer step, then the moving averages: step s weighs by the utilities as of step s-1."""
+        """One optimizer step, then the moving averages: step s weighs by the utilities as of step s-1.
+
+        Raises:
+            TrainingDivergedError: weights are not finite after it, on any rank.
+        """
         super().optimizer_step(epoch, batch_idx, *args, **kwargs)
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
-        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses, self._step_shares)
+        broken = self._step_shares.new_tensor([not torch.isfinite(share).all() for share in self._trained_here()])
+        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses, self._step_shares, broken)
         sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts, pair_losses, shares = sums.split([part.numel() for part in parts])
+        rewards, counts, pair_losses, shares, broken = sums.split([part.numel() for part in parts])
+        if broken.any():
+            raise self._diverged("The agents' weights are not numbers", "after the optimizer used the gradient")
         self.log_dict(dict(zip(_LOGGED, shares, strict=True)), batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
@@ -146,9 +157,33 @@ class TriAlignModule(LightningModule):
         self._step_pair_losses = torch.zeros_like(self._step_pair_losses)
         self._step_shares = torch.zeros_like(self._step_shares)
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Looks at the gradient before it is clipped and used; DeepSpeed's is known only by the weights after it.
+
+        Raises:
+            TrainingDivergedError: it is not finite; in float16, for longer than its loss scale could be at fault.
+        """
+        gradients = {name: p.grad for name, p in self.policy.named_parameters() if p.grad is not None}
+        if not gradients or torch.isfinite(nn.utils.get_total_norm(gradients.values())):
+            self._overflows = 0
+            return
+        self._overflows += 1
+        if self.precision != "16-mixed" or self._overflows > OVERFLOWS:
+            found = not_finite(gradients.items()) or "its norm overflows"
+            raise self._diverged("The gradient is not a number", f"before it was used ({found})")
+
+    @property
+    def precision(self) -> str | None:
+        """Lightning's name for the number format of the training; None without a trainer."""
+        return None if self._trainer is None else str(self.trainer.precision)
+
     def validation_step(self, batch: EpisodeBatch, batch_idx: int) -> None:
-        """Scores turn 0 of validation episodes whose answers are enumerated; one without them only keeps step."""
-        branches = self.policy.score(batch.tree)
+        """Scores turn 0 of validation episodes whose answers are enumerated; one without them only keeps step.
+
+        Raises:
+            TrainingDivergedError: the scores are not finite.
+        """
+        branches = self._scores(batch)
         if batch.choice is None:
             return
         shares, choice = self._option_log_probabilities(batch, branches).exp(), batch.choice
@@ -171,40 +206,53 @@ class TriAlignModule(LightningModule):
         schedule = get_cosine_schedule_with_warmup(optimizer, config.warmup_steps, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> list[UpdateLoss]:
+    def _scores(self, batch: EpisodeBatch) -> Tensor:
         branches = self.policy.score(batch.tree)
-        losses = []
+        # Not by the loss alone: an option of minus infinity looks like one that is not there.
+        if not torch.isfinite(branches).all():
+            raise self._diverged("The model's scores are not numbers", self._where(batch))
+        return branches
+
+    def _where(self, batch: EpisodeBatch) -> str:
+        return f"in the questions {', '.join(batch.query_ids)}"
+
+    def _diverged(self, what: str, where: str) -> TrainingDivergedError:
+        return TrainingDivergedError(f"{what} at step {self.global_step}, {where}")
+
+    def _trained_here(self) -> list[Tensor]:
+        """The trained weights; with ZeRO 3, this rank's share of them."""
+        return [getattr(p, "ds_tensor", p).detach() for p in self.policy.parameters() if p.requires_grad]
+
+    def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> dict[str, UpdateLoss]:
+        branches = self._scores(batch)
+        losses = {}
         if batch.likelihood:
-            losses.append(self._likelihood(batch.likelihood, branches, counts))
+            losses["likelihoods"] = self._likelihood(batch.likelihood, branches, counts)
         if batch.pairs:
-            losses.append(self._pairs(batch.pairs, branches, counts))
+            losses["pairs"] = self._pairs(batch.pairs, branches, counts)
         if batch.choice:
             choice = batch.choice
-            losses.append(
-                expected_update(
-                    self._option_log_probabilities(batch, branches),
-                    self._distributions(choice, choice.reference, batch.tree.branch_lengths),
-                    choice.gold,
-                    choice.targets,
-                    choice.has_target,
-                    weights,
-                    counts,
-                    self.objective,
-                )
+            losses["choices"] = expected_update(
+                self._option_log_probabilities(batch, branches),
+                self._distributions(choice, choice.reference, batch.tree.branch_lengths),
+                choice.gold,
+                choice.targets,
+                choice.has_target,
+                weights,
+                counts,
+                self.objective,
             )
         if batch.samples:
             s = batch.samples
-            losses.append(
-                sampled_update(
-                    branches[s.branches],
-                    s.behaviour,
-                    s.truth,
-                    s.preference,
-                    s.disagreement,
-                    weights,
-                    counts,
-                    self.objective,
-                )
+            losses["samples"] = sampled_update(
+                branches[s.branches],
+                s.behaviour,
+                s.truth,
+                s.preference,
+                s.disagreement,
+                weights,
+                counts,
+                self.objective,
             )
         return losses
 

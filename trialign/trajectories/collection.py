@@ -27,7 +27,8 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct, parse_answer
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
 from trialign.trajectories.faithful import Written
@@ -129,6 +130,7 @@ class Collector:
     def _score(
         self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
     ) -> list[tuple[float, ...]]:
+        scorable = [(o, row_actions) for o, row_actions in zip(observations, actions, strict=True) if row_actions]
         rows = [
             TreeRow(
                 self.policy.adapter_index(observation.group),
@@ -137,10 +139,11 @@ class Collector:
                     *(Segment(action, 0, action=True) for action in row_actions),
                 ),
             )
-            for observation, row_actions in zip(observations, actions, strict=True)
-            if row_actions
+            for observation, row_actions in scorable
         ]
-        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=self.config.batch_tokens))
+        called = [observation.called for observation, _ in scorable]
+        size = self.config.batch_tokens
+        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=size, called=called))
         return [next(scored) if row_actions else () for row_actions in actions]
 
     def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
@@ -171,7 +174,13 @@ class Collector:
             return self.served.generate(prompts, sampling, samples=self.config.samples)
         groups = [observation.group for observation in observations]
         replies = self.policy.generate(
-            prompts, groups, self.renderer.end_id, sampling, reference=True, samples=self.config.samples
+            prompts,
+            groups,
+            self.renderer.end_ids,
+            sampling,
+            called=[observation.called for observation in observations],
+            reference=True,
+            samples=self.config.samples,
         )
         return [Written(ids) for ids in replies]
 
@@ -189,7 +198,7 @@ class Collector:
             drawn = self._draw(observation, options, scores)
             samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
         else:
-            samples = tuple(_text_sample(query, group, self.renderer.decode(ids), ids, lp) for ids, lp in replies)
+            samples = tuple(self._text_sample(query, group, ids, lp) for ids, lp in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
@@ -241,8 +250,15 @@ class Collector:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
         if self.scoring.kind == "letter" and query.options:
             return self.renderer.encode(sample.text)
-        ids = sample.token_ids
-        return ids[:-1] if ids[-1] == self.renderer.end_id else ids
+        return self.renderer.spoken(sample.token_ids)
+
+    def _text_sample(self, query: Query, group: str, ids: tuple[int, ...], log_probability: float) -> Sample:
+        text = self.renderer.decode(ids)
+        parsed = read_reply(query, text, cut_off=not self.renderer.ended(ids))
+        truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
+        form = query.forms.get(group) if isinstance(query, MixedQuery) else None
+        preference = form_reward(form, text) if form else None
+        return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 @dataclass(frozen=True)
@@ -266,14 +282,6 @@ def _option_sample(query: Query, group: str, index: int, ids: tuple[int, ...], l
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
     return Sample(ids, log_probability, option, option, "scored", truth, preference, None)
-
-
-def _text_sample(query: Query, group: str, text: str, ids: tuple[int, ...], log_probability: float) -> Sample:
-    parsed = parse_answer(query, text)
-    truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
-    form = query.forms.get(group) if isinstance(query, MixedQuery) else None
-    preference = form_reward(form, text) if form else None
-    return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
 
 
 def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:

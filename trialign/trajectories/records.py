@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ SCHEMA = pa.schema(
     metadata={"trialign_trajectories": str(SCHEMA_VERSION)},
 )
 
+_NUMBERS = ("log_probability", "reward_truth", "reward_preference", "disagreement")
+
 
 def write_part(path: Path, trajectories: Sequence[Trajectory]) -> None:
     """Writes one part of a collection; the file appears whole or not at all."""
@@ -136,7 +139,10 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
             f"The trajectory file {path} has schema version {version}, and this version reads {SCHEMA_VERSION}",
             "Delete the folder of this collection and collect again",
         )
-    return tuple(_trajectory(row) for row in table.to_pylist())
+    rows = tuple(_trajectory(row) for row in table.to_pylist())
+    for row in rows:
+        _refuse_not_finite(path, row)
+    return rows
 
 
 def _trajectory(row: dict[str, Any]) -> Trajectory:
@@ -151,3 +157,19 @@ def _trajectory(row: dict[str, Any]) -> Trajectory:
             "samples": samples,
         }
     )
+
+
+def _refuse_not_finite(path: Path, row: Trajectory) -> None:
+    """Log-probabilities, targets and rewards are numbers: the losses and weights of training follow from them."""
+    parts: list[tuple[str, Sequence[float | None]]] = [
+        ("option_log_probabilities", row.option_log_probabilities),
+        ("target", row.target or ()),
+        *((name, [getattr(sample, name) for sample in row.samples]) for name in _NUMBERS),
+    ]
+    for name, values in parts:
+        if not all(value is None or math.isfinite(value) for value in values):
+            raise UserError(
+                f"The trajectory file {path} has a number that is none in {name} of '{row.query_id}', "
+                f"group '{row.group}', turn {row.turn}",
+                "Delete the folder of this collection and collect again, in model.dtype=float32 or bfloat16",
+            )

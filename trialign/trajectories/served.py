@@ -208,6 +208,6 @@ class ServedReplies:
             raise RefusedError(200, "the reply has token_ids that the base model's tokenizer does not know")
         else:
             ids, told = completion.token_ids, completion.log_probabilities
-        ended = completion.finish == "stop" and ids[-1:] != (end,)
+        ended = completion.finish == "stop" and not self.renderer.ended(ids)
         # A reply always has an action to score, if only the end.
         return Written((*ids, end) if ended or not ids else ids, told if told and len(told) == len(ids) else None)

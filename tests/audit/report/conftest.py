@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.bounds import Bounds
 from trialign.audit.items import AuditItem, items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.summary import summarize, write_summary
@@ -41,16 +42,18 @@ def write_audit(tmp_path: Path) -> WriteAudit:
         config: Mapping[str, Any] | None = None,
         record: bool = True,
         groups: Sequence[str] = MEMBERS,
+        alpha: float = 0.05,
+        liking: Sequence[Sequence[float]] = LIKING,
     ) -> Path:
         place = tmp_path / "runs" / run
         folder = place / "audits" / f"step={step:06d}.house.test"
         folder.mkdir(parents=True)
         told = {"r": "right", "v": "other", "w": "wrong", **(words or {})}
         queries = _queries(len(answers), told)
-        items = [*_facts(answers, told, groups), *_tastes(groups)]
+        items = [*_facts(answers, told, groups), *_tastes(groups, liking)]
         frame = items_frame(items)
         write_items(folder / "items.parquet", items)
-        write_analysis(folder / "analysis.json", analyze(frame, groups))
+        write_analysis(folder / "analysis.json", analyze(frame, groups, bounds=Bounds(alpha=alpha)))
         if record:
             write_queries(folder / "questions.jsonl", queries)
             write_about(folder, _about(run, step, told, groups))
@@ -131,7 +134,7 @@ def _sure_of(letter: str, share: float) -> tuple[float, ...]:
     return tuple(share if option == letter else (1 - share) / 2 for option in "rwv")
 
 
-def _tastes(groups: Sequence[str]) -> list[AuditItem]:
+def _tastes(groups: Sequence[str], likings: Sequence[Sequence[float]]) -> list[AuditItem]:
     return [
         AuditItem(
             query_id=f"taste-{number}",
@@ -149,7 +152,7 @@ def _tastes(groups: Sequence[str]) -> list[AuditItem]:
             reward_preference=liking[place] if scored_for == agent else 0.4,
             adapter_sha256=f"{len(agent):064x}",
         )
-        for number, liking in enumerate(LIKING)
+        for number, liking in enumerate(likings)
         for place, agent in enumerate(groups)
         for scored_for in groups
     ]

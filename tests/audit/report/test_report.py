@@ -16,12 +16,14 @@ from huggingface_hub import ModelCard
 
 from trialign.audit.analysis import read_analysis
 from trialign.audit.report import Finding, SignOff, build_report, write_report
-from trialign.audit.report.tables import report_tables
+from trialign.audit.report.tables import Table, report_tables
 from trialign.audit.report.types import Report
 from trialign.audit.report.worst import DIFFERENT, TOGETHER, UNEQUAL
 from trialign.audit.report.write import report_schema
 from trialign.errors import UserError
 from trialign.safe_output import visible
+
+from .conftest import LIKING
 
 pytestmark = pytest.mark.integration
 
@@ -154,6 +156,83 @@ def test_what_stands_in_the_report_by_hand(report: Report) -> None:
     )
 
 
+def rows_of(table: Table) -> list[dict[str, object]]:
+    """Its rows, by the columns' keys."""
+    return [dict(zip((column.key for column in table.columns), row, strict=True)) for row in table.rows]
+
+
+def test_the_tables_hold_each_figure_in_its_place(write_audit: WriteAudit) -> None:
+    # Before, north likes its own 0.1 less everywhere and island 0.2; on the other groups' targets it is 0.4 always.
+    write_audit(
+        step=0,
+        answers=("rrr", "rrr", "rww", "rww", "www", "www", "wwr", "rrr"),
+        liking=[(north - 0.1, south, island - 0.2) for north, south, island in LIKING],
+    )
+    report = build_report(write_audit())
+    tables = report_tables(report)
+    facts, before = (audit.analysis.facts for audit in (report.audit, report.before) if audit)
+    assert facts is not None
+    assert before is not None
+    assert facts.gap is not None
+    assert before.gap is not None
+    # North 6 of 8 and island 3 now; north 5 and south 3 before. Chance gives something else.
+    now, then = rows_of(tables["gap"])
+    assert (now["audit"], now["gap"], now["noise"]) == ("this audit", 3 / 8, facts.gap.noise)
+    assert (then["audit"], then["gap"], then["noise"]) == ("before", 2 / 8, before.gap.noise)
+    assert 0 < facts.gap.noise != facts.gap.value
+    assert before.gap.noise != before.gap.value
+    accuracy = {row["group"]: (row["accuracy"], row["before"]) for row in rows_of(tables["accuracy"])}
+    assert accuracy == {"north": (6 / 8, 5 / 8), "south": (4 / 8, 3 / 8), "island": (3 / 8, 4 / 8)}
+    agreement = {row["measure"]: (row["value"], row["before"]) for row in rows_of(tables["agreement"])}
+    # All right: rows 0, 6, 7 now and 0, 1, 7 before; the same wrong answer: rows 4 and 5, both times.
+    assert agreement["right for every group"] == (3 / 8, 3 / 8)
+    assert agreement["the same wrong answer for all groups"] == (2 / 8, 2 / 8)
+    assert agreement["all groups give the same answer"] == (5 / 8, 5 / 8)
+    # Pairs that agree, of three: now 3, 1, 1, 0, 3, 3, 3, 3; before 3, 3, 1, 1, 3, 3, 1, 3.
+    assert agreement["two groups give the same answer"] == pytest.approx((17 / 24, 18 / 24))
+    change = next(row for row in rows_of(tables["changes"]) if row["measure"] == "accuracy, mean over groups")
+    assert (change["before"], change["after"], change["change"]) == pytest.approx((12 / 24, 13 / 24, 1 / 24))
+    flips = rows_of(tables["flips"])
+    assert [(row["audit"], row["across"]) for row in flips] == [
+        ("this audit", pytest.approx(7 / 24)),
+        ("before", pytest.approx(6 / 24)),
+    ]
+    kept = {
+        row["group"]: (row["own"], row["swapped"], row["kept"], row["kept_before"])
+        for row in rows_of(tables["personalization"])
+    }
+    north, island = (0.8 + 0.6 + 0.9) / 3, (0.5 + 0.2 + 0.4) / 3
+    assert kept["north"] == pytest.approx((north, 0.4, north - 0.4, north - 0.5))
+    assert kept["island"] == pytest.approx((island, 0.4, island - 0.4, island - 0.6))
+    part = next(row for row in rows_of(tables["slices"]) if row["name"] == "nature")
+    assert (part["gap"], part["noise"], part["mean"]) == (3 / 8, pytest.approx(facts.gap.noise), pytest.approx(13 / 24))
+
+
+def test_the_model_card_holds_each_figure_in_its_place(report: Report, tmp_path: Path) -> None:
+    write_report(report, tmp_path)
+    card = ModelCard((tmp_path / "README.md").read_text(encoding="utf-8"))
+    values = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert values == pytest.approx(
+        {
+            "accuracy": 13 / 24,
+            "accuracy_gap": 3 / 8,
+            "unanimous": 5 / 8,
+            "right_for_all": 3 / 8,
+            "preference": (1.6 + 1.4 + 1.4) / 9,
+        }
+    )
+    lines = card.text.splitlines()
+    facts = report.audit.analysis.facts
+    assert facts is not None
+    assert facts.gap is not None
+    # Gap and what chance gives, in points; then the rows of before and now.
+    shown = f"| this audit | 37.5 | {100 * facts.gap.noise:.1f} |"
+    assert any(line.startswith(shown) for line in lines)
+    assert any(line.startswith("| before | 25.0 | ") for line in lines)
+    assert any(line.startswith("| accuracy, mean over groups | 50.0 % | 54.2 % | +4.2 |") for line in lines)
+    assert any(line.startswith("| north | 75.0 % |") and "| 62.5 % |" in line for line in lines)
+
+
 def test_the_worst_questions_are_one_a_fact_the_surest_wrong_first(report: Report) -> None:
     assert [(item.query_id, item.reason) for item in report.worst] == [
         ("fact-3", UNEQUAL),  # surer than its paraphrase fact-2
@@ -281,6 +360,7 @@ def test_hostile_text_is_shown_and_does_nothing(attack: str, write_audit: WriteA
     assert read.data.license is None
     assert "<script" not in read.text
     assert "\n# Title" not in read.text
+    assert "[x](" not in read.text
 
 
 def test_a_very_long_answer_is_cut_with_a_note(write_audit: WriteAudit, tmp_path: Path) -> None:

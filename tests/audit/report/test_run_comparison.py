@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
+from statsmodels.stats.multitest import multipletests
 
 from trialign.audit.comparison import MEASURES
 from trialign.audit.folders import audit_folder
@@ -73,6 +74,41 @@ def test_p_values_are_corrected_for_all_differences(compared: RunComparison) -> 
     assert all(entry.p_holm is None for entry in compared.runs[1].differences if entry.p_value is None)
 
 
+def test_p_values_are_corrected_over_all_runs(write_audit: WriteAudit) -> None:
+    better = ("rrr", "rrr", "rrr", "rww", "rrr", "www", "rrr", "rrr")
+    answers = {"base": BASE * 5, "one": better * 5, "two": ("rrr",) * 40}
+    folders = [audit_folder(write_audit(n, answers=a, config={"objective": n})) for n, a in answers.items()]
+    found = [entry for run in compare_runs(folders).runs for entry in run.differences if entry.p_value is not None]
+    assert len(found) > len(MEASURES)
+    together = multipletests([entry.p_value for entry in found], method="holm")[1]
+    assert [entry.p_holm for entry in found] == pytest.approx(together.tolist())
+    # The smallest counts for all, not for those of its own run.
+    smallest = min(found, key=lambda entry: entry.p_value or 0)
+    assert smallest.p_holm == pytest.approx(len(found) * (smallest.p_value or 0))
+    assert (smallest.p_holm or 1) < 0.05
+
+
+def test_intervals_have_the_confidence_of_the_audit(write_audit: WriteAudit) -> None:
+    def widths(alpha: float) -> dict[str, float]:
+        names = (f"base {alpha}", BASE), (f"one {alpha}", ("rrr", "rrr", "rrr", "rww", "rrr", "www", "rrr", "rrr"))
+        folders = [
+            audit_folder(write_audit(name, answers=answers, alpha=alpha, config={"objective": name}))
+            for name, answers in names
+        ]
+        comparison = compare_runs(folders)
+        assert comparison.alpha == alpha
+        return {
+            entry.measure: entry.high - entry.low
+            for entry in comparison.runs[1].differences
+            if entry.high is not None and entry.low is not None
+        }
+
+    wide, narrow = widths(0.05), widths(0.5)
+    moved = [name for name, width in wide.items() if width > 0]
+    assert moved
+    assert all(narrow[name] < wide[name] for name in moved)
+
+
 def test_other_questions_or_groups_are_refused(write_audit: WriteAudit) -> None:
     first = audit_folder(write_audit("first"))
     for name, changed in (
@@ -114,6 +150,7 @@ def many(names: list[str]) -> RunComparison:
             name,
             (),
             {**dict.fromkeys(m.key for m in MEASURES), "mean": 0.5 + n / 1e4, "preference": 0.5, "flip_rate": 0.1 * n},
+            (),
             (),
         )
         for n, name in enumerate(names)

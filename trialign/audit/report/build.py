@@ -106,20 +106,18 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         },
         seconds=summary["seconds"],
         analysis=read_analysis(folder.path / "analysis.json"),
-        control=_control(summary, items),
+        control=_control(summary),
         nash=summary["welfare"]["nash"],
         files=_files(folder, summary),
     )
 
 
-def _control(summary: Mapping[str, Any], items: pd.DataFrame) -> Control | None:
+def _control(summary: Mapping[str, Any]) -> Control | None:
     """An older summary does not say how the control's replies were read."""
     found = summary["control"]
     if not found:
         return None
-    [name] = items.loc[items["role"] == "control", "group"].unique()
-    replies = summary.get("replies", {}).get(name)
-    return Control(found["accuracy"], found["flip_rate_from_control"], replies)
+    return Control(found["accuracy"], found["flip_rate_from_control"], summary.get("control_unread"))
 
 
 def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:

@@ -20,12 +20,35 @@ from trialign.audit.comparison import (
 )
 from trialign.audit.folders import AuditFolder
 from trialign.audit.items import read_items
+from trialign.audit.parts import Part, PartName
 from trialign.audit.record import read_asked
+from trialign.audit.replies import GroupReplies
+from trialign.audit.verdict import VerdictOutcome
+from trialign.audit.words import verdict_parts
 from trialign.errors import UserError
 
-COMPARISON_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 3
 # What may differ between runs that are one: where and under which name they lie, and the seed.
 _NOT_THE_METHOD = ("seed", "name", "runs")
+
+
+@dataclass(frozen=True)
+class ComparedVerdict:
+    """The verdict of one audit.
+
+    Attributes:
+        outcome: ``holds``, ``fails``, ``unknown`` or ``cannot_be_judged``.
+        sentence: in plain words.
+        parts: of the verdict.
+        said: name, sign, word of the outcome and sentence of every part.
+        replies: group -> how its replies were read.
+    """
+
+    outcome: VerdictOutcome
+    sentence: str
+    parts: dict[PartName, Part]
+    said: tuple[tuple[str, str, str, str], ...]
+    replies: dict[str, GroupReplies]
 
 
 @dataclass(frozen=True)
@@ -36,12 +59,14 @@ class ComparedRun:
         name: of the run, or of the first of them.
         audits: what was compared, relative to the folder of runs.
         values: measure -> value, mean over seeds question by question; None where undefined.
+        verdicts: of each audit; None where it asked no facts.
         differences: to the first run; empty for that one. Corrected for all differences of the comparison.
     """
 
     name: str
     audits: tuple[str, ...]
     values: dict[str, float | None]
+    verdicts: tuple[ComparedVerdict | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -59,6 +84,7 @@ class RunComparison:
         n_clusters: facts and tastes.
         alpha: intervals have the confidence 1 - alpha.
         runs: in the order given.
+        chance: accuracy of guessing on the questions of fact with options; None without any.
     """
 
     schema_version: int
@@ -70,6 +96,7 @@ class RunComparison:
     n_clusters: int
     alpha: float
     runs: tuple[ComparedRun, ...]
+    chance: float | None = None
 
 
 def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
@@ -96,6 +123,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
             name=_name([audits[n] for n in pool], audits),
             audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
             values=values(measure),
+            verdicts=tuple(_verdict(read[n][0]) for n in pool),
             differences=tuple(next(together) for _ in entries),
         )
         for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
@@ -109,6 +137,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         n_questions=len(measured[0].asked),
         n_clusters=len({cluster for _, cluster in measured[0].asked}),
         alpha=analysis.bounds.alpha,
+        chance=analysis.facts.chance if analysis.facts else None,
         runs=runs,
     )
 
@@ -118,6 +147,14 @@ def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
     for place in places:
         if places.count(place) > 1:
             raise UserError(f"The audit {place} is named twice", "Name every run once")
+
+
+def _verdict(analysis: AuditAnalysis) -> ComparedVerdict | None:
+    verdict, facts = analysis.verdict, analysis.facts
+    if verdict is None or facts is None:
+        return None
+    said = tuple(verdict_parts(verdict, facts, analysis.bounds))
+    return ComparedVerdict(verdict.outcome, verdict.sentence, verdict.parts, said, facts.replies)
 
 
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:

@@ -174,10 +174,10 @@ def _replies(report: Report) -> Table:
         (group, *(one.shares[name] for name in REPLIES), one.right_at_least, one.right_at_most)
         for group, one in (facts.replies if facts else {}).items()
     ]
-    if control and control.replies:
-        least = control.accuracy
-        unread = 1 - control.replies[REPLIES[0]]
-        rows.append(("no profile", *(control.replies.get(name) for name in REPLIES), least, least + unread))
+    if control and control.unread:
+        unread = sum(control.unread.values())
+        shares = (control.unread.get(name) for name in REPLIES[1:])
+        rows.append(("no profile", 1 - unread, *shares, control.accuracy, control.accuracy + unread))
     return Table("replies", "How the replies to facts were read", columns, tuple(rows))
 
 
@@ -295,6 +295,7 @@ def _changes(report: Report) -> Table:
         _P,
         _P_HOLM,
         Column("wanted", "wanted"),
+        Column("reading", "unread replies"),
     )
     known = {measure.key: measure for measure in MEASURES}
     rows = (
@@ -308,6 +309,7 @@ def _changes(report: Report) -> Table:
             c.p_value,
             c.p_holm,
             known[c.measure].wanted,
+            "decide: cannot be judged" if c.unread_decide else "",
         )
         for c in report.changes
         if c.change is not None

@@ -1,23 +1,18 @@
-"""Base models (hub id, folder, GGUF file or installed package) and chat rendering in token space."""
+"""Where base models come from: hub id, folder, GGUF file or installed package."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from jinja2 import TemplateError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from trialign.endpoint.config import EndpointConfig
@@ -101,147 +96,6 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     for file in (folder / "config.json", *weights):
         digest.update(f"{file.name}:{sha256_of_file(file)}\n".encode())
     return BaseModelFiles(folder, digest.hexdigest(), config.name, config.revision)
-
-
-def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer; one without a chat template is refused."""
-    return _with_template(AutoTokenizer.from_pretrained(files.folder), files.name)
-
-
-def tokenizer_of_hub_or_folder(name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model whose weights are elsewhere.
-
-    Args:
-        name: a hub id or a folder.
-
-    Raises:
-        UserError: there is none, or it has no chat template.
-    """
-    try:
-        return _with_template(AutoTokenizer.from_pretrained(name), name)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"There is no tokenizer '{name}' on the hub or in a folder ({' '.join(str(error).split())[:200]})",
-            "Set model.endpoint.tokenizer to that of the served model",
-        ) from error
-
-
-def _with_template(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrainedTokenizerBase:
-    if not tokenizer.chat_template:
-        raise UserError(f"The base model {name} has no chat template", "Use the instruction-tuned version of the model")
-    return tokenizer
-
-
-def context_length(files: BaseModelFiles) -> int:
-    """Longest sequence in tokens that the base model was made for, by its configuration."""
-    return int(AutoConfig.from_pretrained(files.folder).max_position_embeddings)
-
-
-def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
-    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode."""
-    transformers_logging.disable_progress_bar()
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
-    )
-    model.eval().requires_grad_(False)
-    return model
-
-
-def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Hash of the vocabulary, merges and chat template: equal hashes give equal token ids."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    vocabulary = backend.to_str() if backend is not None else json.dumps(tokenizer.get_vocab(), sort_keys=True)
-    return hashlib.sha256(f"{vocabulary}\n{tokenizer.chat_template}".encode()).hexdigest()
-
-
-class ChatRenderer:
-    """Chat messages -> token ids, so that no text inside a message can become a control token.
-
-    The template is rendered once per sequence of roles around placeholders; its own pieces are tokenized with
-    control tokens, the contents without. A content may also be token ids (a stored reply), used as they are.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
-        self._skeletons: dict[tuple[tuple[str, ...], bool], list[tuple[int, ...]]] = {}
-        self._contents: dict[str, tuple[int, ...]] = {}
-        added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-        # Looking ahead finds matches that overlap, too.
-        self._controls = re.compile(f"(?={'|'.join(map(re.escape, added))})") if added else None
-        closing = self._skeleton(("user", "assistant"), generation=False)[-1]
-        end = closing[0] if closing else tokenizer.eos_token_id
-        assert isinstance(end, int)
-        self.end_id: int = end
-
-    def render(self, messages: Sequence[tuple[str, Content]], *, generation: bool = True) -> tuple[int, ...]:
-        """Token ids of a conversation.
-
-        Args:
-            messages: (role, content) pairs.
-            generation: end with the opening of the assistant's reply.
-        """
-        skeleton = self._skeleton(tuple(role for role, _ in messages), generation)
-        ids = list(skeleton[0])
-        for (_, content), piece in zip(messages, skeleton[1:], strict=True):
-            ids.extend(self.encode(content) if isinstance(content, str) else content)
-            ids.extend(piece)
-        return tuple(ids)
-
-    def opening_after_question(self) -> tuple[int, ...]:
-        """Token ids between a question and a system message that follows it; no text can hold them.
-
-        Raises:
-            UserError: the chat template allows a system message at the beginning only.
-        """
-        return self._skeleton(("system", "user", "system"), True)[2]
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of plain text; control tokens written in it come out as ordinary characters."""
-        text = text.strip()
-        if text not in self._contents:
-            ids: list[int] = []
-            for piece in self._cut_controls(text):
-                ids.extend(self.tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=True))
-            self._contents[text] = tuple(ids)
-        return self._contents[text]
-
-    def reply(self, text: str) -> tuple[int, ...]:
-        """Token ids of a complete assistant reply: the text and the token that ends the message."""
-        return (*self.encode(text), self.end_id)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of a reply, up to its end token."""
-        kept = list(ids[: ids.index(self.end_id)] if self.end_id in ids else ids)
-        return str(self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
-
-    def _cut_controls(self, text: str) -> list[str]:
-        # An added token matches only when its characters stand together: a cut after the first disarms it.
-        if self._controls is None:
-            return [text]
-        cuts = [0, *(match.start() + 1 for match in self._controls.finditer(text)), len(text)]
-        return [text[a:b] for a, b in pairwise(cuts) if a < b]
-
-    def _skeleton(self, roles: tuple[str, ...], generation: bool) -> list[tuple[int, ...]]:
-        key = (roles, generation)
-        if key not in self._skeletons:
-            marks = [f"trialigncontent{index}mark" for index in range(len(roles))]
-            chat = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
-            fault = UserError(
-                f"The chat template does not keep the messages {roles} in order",
-                "Choose a base model whose template renders system, user and assistant messages",
-            )
-            try:
-                text: Any = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=generation)
-            except TemplateError as error:
-                raise fault from error
-            pattern = "|".join(marks)
-            if marks and re.findall(pattern, text) != marks:
-                raise fault
-            pieces = re.split(pattern, text) if marks else [text]
-            self._skeletons[key] = [
-                tuple(self.tokenizer.encode(piece, add_special_tokens=False)) if piece else () for piece in pieces
-            ]
-        return self._skeletons[key]
 
 
 def _required(value: str | None, config: ModelConfig, key: str) -> str:

@@ -1,0 +1,179 @@
+"""How well replies are read: the corpus of authored replies, sort by sort, beside other readers.
+
+    python benchmarks/reading.py [--file tests/queries/replies/tuned.jsonl ...] [--faults]
+
+Rivals are run where they are installed (the extra ``bench``): the letter filter of lm-evaluation-harness'
+multiple-choice tasks, its last-number filter, and math-verify for numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from trialign.queries import TruthQuery
+from trialign.queries.answers import canonical_number, is_correct, parse_answer
+
+FOLDER = Path(__file__).parents[1] / "tests" / "queries" / "replies"
+Case = dict[str, Any]
+Reader = Callable[[Case], str | None]
+
+
+@dataclass
+class Score:
+    """Counts of one sort: all cases, those read right, and answers that the reply did not give."""
+
+    cases: int = 0
+    right: int = 0
+    misread: int = 0
+
+
+def cases(path: Path) -> list[Case]:
+    """The cases of one half of the corpus."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def query(case: Case) -> TruthQuery:
+    """The question of a case."""
+    return TruthQuery(
+        query_id=case["id"],
+        cluster=case["id"],
+        split="test",
+        topic="",
+        question=case["question"],
+        answer_kind=case["kind"],
+        options=tuple(case.get("options", ())),
+        gold=case["gold"],
+        aliases=tuple(case.get("aliases", ())),
+    )
+
+
+def trialign(case: Case) -> str | None:
+    """This project's reader."""
+    return parse_answer(query(case), case["reply"], case.get("prompt")).canonical
+
+
+def judge(case: Case, canonical: str | None) -> tuple[bool, bool]:
+    """Whether a case is read right, and whether an answer was read that the reply did not give."""
+    reading = case["reading"]
+    if case["kind"] == "text":
+        asked = query(case)
+        gives_gold = is_correct(asked, canonical)
+        wanted = reading is not None and is_correct(asked, reading)
+        return gives_gold == wanted, gives_gold and not wanted
+    if case["kind"] == "numeric" and reading is not None and canonical is not None:
+        left, right = canonical_number(canonical), canonical_number(reading)
+        same = left is not None and right is not None and Fraction(left) == Fraction(right)
+        return same, not same
+    return canonical == reading, canonical is not None and canonical != reading
+
+
+def scores(read: Reader, corpus: Sequence[Case]) -> dict[str, Score]:
+    """Counts by sort, and of all under ``all``."""
+    found: dict[str, Score] = defaultdict(Score)
+    for case in corpus:
+        right, misread = judge(case, read(case))
+        for sort in (case["sort"], "all"):
+            found[sort].cases += 1
+            found[sort].right += right
+            found[sort].misread += misread
+    return dict(found)
+
+
+def letter_filter(case: Case) -> str | None:
+    """The letter in brackets, or after a colon, as lm-evaluation-harness' generative multiple-choice tasks take it."""
+    if case["kind"] != "choice":
+        return last_number(case) if case["kind"] == "numeric" else case["reply"]
+    from lm_eval.filters.extraction import MultiChoiceRegexFilter
+
+    kept = MultiChoiceRegexFilter(
+        regex_pattern=r"(\([A-Z]\))", group_select=0, ignore_case=True, ignore_punctuation=True
+    )
+    taken = kept.apply([[case["reply"]]], [{"choices": case["options"]}])
+    letter = str(next(iter(next(iter(taken)))))
+    position = ord(letter.strip("()").upper()[:1] or "[") - ord("A")
+    return case["options"][position] if 0 <= position < len(case["options"]) else None
+
+
+def last_number(case: Case) -> str | None:
+    """The last number, as lm-evaluation-harness' flexible filter takes it."""
+    found = re.findall(r"(-?[$0-9.,]{2,})|(-?[0-9]+)", case["reply"])
+    return canonical_number(next(filter(None, found[-1])).strip(".,")) if found else None
+
+
+def math_verify(case: Case) -> str | None:
+    """Numbers as math-verify reads them; letters as it reads them too."""
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, StringExtractionConfig, parse
+
+    if case["kind"] == "text":
+        return str(case["reply"])
+    if case["kind"] == "numeric":
+        read = parse(case["reply"], [LatexExtractionConfig(), ExprExtractionConfig()], parsing_timeout=None)
+        return canonical_number(str(read[0]).rstrip("0") if "." in str(read[0]) else str(read[0])) if read else None
+    letters = tuple("ABCDEFGH"[: len(case["options"])])
+    read = parse(case["reply"], [StringExtractionConfig(strings=letters)], parsing_timeout=None)
+    return case["options"][letters.index(read[0].upper())] if read and read[0].upper() in letters else None
+
+
+def table(corpus: Sequence[Case], readers: dict[str, Reader]) -> str:
+    """Accuracy by sort for each reader, and their misreadings."""
+    measured = {name: scores(read, corpus) for name, read in readers.items()}
+    sorts = [*dict.fromkeys(case["sort"] for case in corpus), "all"]
+    lines = ["| sort | replies | " + " | ".join(measured) + " |", "|---|---|" + "---|" * len(measured)]
+    for sort in sorts:
+        row = [measured[name][sort] for name in measured]
+        lines.append(
+            f"| {sort} | {row[0].cases} | " + " | ".join(f"{100 * one.right / one.cases:.0f}" for one in row) + " |"
+        )
+    misread = " | ".join(f"{100 * found['all'].misread / found['all'].cases:.1f}" for found in measured.values())
+    lines.append(f"| misread | {len(corpus)} | {misread} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file", nargs="*", type=Path, default=[FOLDER / "tuned.jsonl", FOLDER / "held_out.jsonl"])
+    parser.add_argument("--faults", action="store_true", help="print what is not read right")
+    parser.add_argument("--rivals", action="store_true", help="run the other readers beside")
+    arguments = parser.parse_args()
+    readers: dict[str, Reader] = {"TriAlign": trialign}
+    if arguments.rivals:
+        readers |= {"lm-eval filters": letter_filter, "math-verify": math_verify}
+    for path in arguments.file:
+        if not path.exists():
+            continue
+        corpus = cases(path)
+        print(f"\n{path.name}: {len(corpus)} replies, per cent read right\n\n{table(corpus, readers)}")
+        for case in corpus if arguments.faults else []:
+            parsed = parse_answer(query(case), case["reply"], case.get("prompt"))
+            right, misread = judge(case, parsed.canonical)
+            if not right or (
+                case["reading"] is None
+                and parsed.canonical is None
+                and case["kind"] != "text"
+                and parsed.status != case["status"]
+            ):
+                print(
+                    "MISREAD" if misread else "unread" if not right else "status",
+                    case["id"],
+                    case["sort"],
+                    case["language"],
+                    repr(case["reply"][:110]),
+                    "->",
+                    repr(parsed.canonical),
+                    parsed.status,
+                    "| meant",
+                    repr(case["reading"]),
+                    case["status"],
+                )
+
+
+if __name__ == "__main__":
+    main()

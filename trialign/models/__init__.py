@@ -1,0 +1,30 @@
+"""Base models (hub id, folder, GGUF file or installed package) and chat rendering in token space."""
+
+from trialign.models.base import BaseModelFiles, ModelConfig, cache_folder, locate_base_model
+from trialign.models.chat import ChatRenderer
+from trialign.models.loading import (
+    context_length,
+    load_model,
+    load_renderer,
+    load_tokenizer,
+    tokenizer_of_hub_or_folder,
+    tokenizer_sha256,
+)
+from trialign.models.template import FIXED_DAY, Content, check_date
+
+__all__ = [
+    "FIXED_DAY",
+    "BaseModelFiles",
+    "ChatRenderer",
+    "Content",
+    "ModelConfig",
+    "cache_folder",
+    "check_date",
+    "context_length",
+    "load_model",
+    "load_renderer",
+    "load_tokenizer",
+    "locate_base_model",
+    "tokenizer_of_hub_or_folder",
+    "tokenizer_sha256",
+]

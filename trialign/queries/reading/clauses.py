@@ -1,0 +1,180 @@
+"""A reply as sentences of clauses, in which answers and the words that judge them are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from trialign.queries.reading.lexicon import cues
+from trialign.queries.reading.tokens import Token
+from trialign.queries.reading.words import Cue, word_set
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A place where an answer is named: the first and beyond the last token, and which answer it is.
+
+    Attributes:
+        opens: it is a label that opens its line.
+        label: it is a letter or number that stands for the answer.
+    """
+
+    first: int
+    last: int
+    value: int
+    opens: bool = False
+    label: bool = False
+
+
+@dataclass(slots=True)
+class Piece:
+    """A token, a cue or a mention, in the order of the text."""
+
+    first: int
+    last: int
+    text: str
+    mark: bool = False
+    cue: Cue | None = None
+    mention: Mention | None = None
+
+
+@dataclass(slots=True)
+class Clause:
+    """Pieces between two marks or joining words."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    begins: Cue | None = None  # the joining word that opens it
+    bracketed: bool = False
+
+    @property
+    def mentions(self) -> list[int]:
+        """Places of the mentions among the pieces."""
+        return [place for place, piece in enumerate(self.pieces) if piece.mention]
+
+    def has(self, *wanted: Cue) -> bool:
+        """Whether one of these cues is in it."""
+        return any(piece.cue in wanted for piece in self.pieces)
+
+
+@dataclass(slots=True)
+class Sentence:
+    """Clauses up to a full stop, question mark, semicolon or line end."""
+
+    clauses: list[Clause] = field(default_factory=lambda: [Clause()])
+    asked: bool = False
+    ended: str = ""
+
+    def has(self, *wanted: Cue) -> bool:
+        """Whether one of these cues is in it."""
+        return any(clause.has(*wanted) for clause in self.clauses)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """All its pieces."""
+        return [piece for clause in self.clauses for piece in clause.pieces]
+
+
+_ENDS = frozenset(".!?;\n。！？।؟؛…॥")
+_PARTS = frozenset(",、،(){}[]—|")
+_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.THEREFORE, Cue.CORRECTION)
+
+
+def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
+    """A reply's tokens as sentences of clauses, in which mentions and cues are marked."""
+    found = [Sentence()]
+    for piece in _pieces(row, mentions):
+        sentence = found[-1]
+        if piece.mark and _ends_sentence(row, piece):
+            sentence.asked = piece.text in ("?", "？", "؟")
+            sentence.ended = piece.text
+            _merge_verdicts(sentence)
+            if sentence.pieces or sentence.ended != "\n":
+                found.append(Sentence())
+        elif _parts_clause(row, piece):
+            sentence.clauses.append(Clause(bracketed=piece.text in "(["))
+        elif not piece.mark:
+            if piece.cue in _JOINING:
+                if sentence.clauses[-1].pieces:
+                    sentence.clauses.append(Clause())
+                sentence.clauses[-1].begins = piece.cue
+            sentence.clauses[-1].pieces.append(piece)
+    _merge_verdicts(found[-1])
+    return found
+
+
+def _merge_verdicts(sentence: Sentence) -> None:
+    """Joins "- incorrect" or "(wrong)" to the clause that it judges."""
+    merged: list[Clause] = []
+    for clause in sentence.clauses:
+        judging = clause.has(Cue.RIGHT, Cue.WRONG) and not clause.mentions and clause.begins is None
+        if (
+            judging
+            and merged
+            and merged[-1].mentions
+            and all(piece.cue in _VERDICT or piece.mark for piece in clause.pieces[:2])
+        ):
+            merged[-1].pieces += clause.pieces
+        else:
+            merged.append(clause)
+    sentence.clauses = merged
+
+
+_VERDICT = (Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.FILLER)
+_INTERJECTIONS = word_set("no nein non não нет nej لا نه いいえ 아니 아니요 不 不是 hayır nee όχι")
+
+
+def _pieces(row: Sequence[Token], mentions: Sequence[Mention]) -> Iterator[Piece]:
+    place = 0
+    for mention in (*mentions, None):
+        end = mention.first if mention else len(row)
+        yield from _plain_pieces(row, place, end)
+        if mention:
+            yield Piece(mention.first, mention.last, "", mention=mention)
+            place = mention.last
+
+
+def _plain_pieces(row: Sequence[Token], start: int, end: int) -> Iterator[Piece]:
+    place = start
+    for found in (*cues().find(row[start:end]), None):
+        until = start + found.first if found else end
+        for index in range(place, until):
+            token = row[index]
+            yield Piece(index, index + 1, token.text, mark=token.kind == "mark")
+        if found:
+            place = start + found.last
+            text = " ".join(token.text for token in row[until:place]).casefold()
+            follows = row[place].text if place < len(row) else ""
+            interjected = (
+                found.value == Cue.NOT
+                and text in _INTERJECTIONS
+                and follows in _AFTER_INTERJECTION
+                and not _is_verb_before(row, until)
+            )
+            yield Piece(until, place, text, cue=Cue.NOTHING if interjected else found.value)
+
+
+_AFTER_INTERJECTION = frozenset(",:.;—-!、，。")
+
+
+def _is_verb_before(row: Sequence[Token], place: int) -> bool:
+    return place > 0 and row[place - 1].kind != "mark" and row[place - 1].text != "-"
+
+
+def _ends_sentence(row: Sequence[Token], piece: Piece) -> bool:
+    if piece.text not in _ENDS:
+        return False
+    if piece.text != ".":
+        return True
+    following = row[piece.last] if piece.last < len(row) else None
+    return following is None or following.start > row[piece.first].end or following.kind in ("mark", "unspaced")
+
+
+def _parts_clause(row: Sequence[Token], piece: Piece) -> bool:
+    if piece.mark:
+        return piece.text in _PARTS
+    if piece.text != "-" or piece.cue or piece.mention:
+        return False
+    token = row[piece.first]
+    before = row[piece.first - 1].end < token.start if piece.first else True
+    after = piece.last >= len(row) or row[piece.last].start > token.end
+    return before and after

@@ -1,0 +1,356 @@
+"""Which number a reply gives as its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from trialign.queries.reading.choice import words_of
+from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.cleaning import Cleaned
+from trialign.queries.reading.digits import convention, written
+from trialign.queries.reading.judging import Judged, Weight, judged
+from trialign.queries.reading.languages import language
+from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
+from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.typography import plain
+from trialign.queries.statuses import ParseStatus
+
+Reading = tuple[str | None, ParseStatus]
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|"
+    r"septiembre|octubre|noviembre|diciembre|janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|"
+    r"novembre|décembre|januar|februar|märz|juni|juli|oktober|dezember|janeiro|fevereiro|"
+    r"março|maio|junho|julho|setembro|outubro|novembro|dezembro|января|февраля|марта|апреля|мая|июня|июля|"
+    r"августа|сентября|октября|ноября|декабря|ocak|şubat|mart|nisan|mayıs|haziran|temmuz|ağustos|eylül|"
+    r"ekim|kasım|aralık|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر)\b"
+)
+_DATE = re.compile(
+    rf"(?<!\d)(?P<iso>\d{{4}})[-/.](?:\d{{1,2}})[-/.]\d{{1,2}}(?!\d)|"
+    rf"(?<!\d)\d{{1,2}}[-/.]\d{{1,2}}[-/.](?P<late>\d{{4}})(?!\d)"
+    rf"|\b{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?!\d)(?:,? (?P<american>\d{{4}}))?|(?<!\d)\d{{1,2}}(?:st|nd|rd|"
+    rf"th|\.|º)?(?: de| of)? {_MONTH}(?:,?(?: de)? (?P<european>\d{{4}}))?"
+    r"|(?P<chinese>\d{4})(?:年|년 ?)\d{1,2}(?:月|월 ?)(?:\d{1,2}[日일])?",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(
+    r"\[\d{1,3}\]|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)|(?<!\d)\d{1,2}(?:st|nd|rd|th)\b|\(\d{1,2}(?:st|nd|rd|th)\)"
+    r"|\b(?:step|schritt|étape|paso|passo|шаг|adım|section|chapter|figure|fig\.|table|page|note|source|part|"
+    r"rule|equation|example|question|problem|version|gpt|level|method|way|case|option|कदम|चरण)\s?\.?#?\d{1,3}\b"
+    r"|(?:第\s?\d{1,3}\s?步|步骤\s?\d|ステップ\s?\d|단계\s?\d|ขั้นตอนที่\s?\d|الخطوة\s?\d|گام\s?\d|چرخه\s?\d)"
+    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s])(?!\d)|[-•*]\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_YEARS = re.compile(
+    r"(?:\b(?:in|since|from|by|until|of|en|em|im jahr|im jahre|anno|depuis|seit|desde|в|с|до|dal|nel|de|year|as "
+    r"of|around|circa|c\.|before|after|during|per|census|año|an|ano|yılında|سال|عام|سنة|في|में|tahun|den|as per "
+    r"the)\s?)$",
+    re.IGNORECASE,
+)
+_YEAR_AFTER = re.compile(r"^\s?(?:年|년|г\.|году|года|год\b|में|'|yılında|में)")
+_ASKS_YEAR = re.compile(
+    r"\b(?:year|when|date|año|cuándo|ano|quando|année|quand|jahr|wann|anno|год|году|когда|yıl|yılda|ne zaman|"
+    r"عام|سنة|متى|سال|کی|چه زمانی|वर्ष|साल|कब|ปี|เมื่อไหร่|เมื่อไร)\b|年|いつ|何年|何时|年份|년|언제|연도",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(
+    r"(?:\b(?:more than|less than|fewer than|at least|at most|over|under|above|below|up to|greater than|no more "
+    r"than|no less than|not more than|exceeds?|más de|menos de|al menos|mais de|pelo menos|plus de|moins de|"
+    r"au moins|mehr als|weniger als|mindestens|höchstens|über|unter|più di|meno di|almeno|более|менее|больше|"
+    r"меньше|не менее|свыше|أكثر من|أقل من|بیش از|کمتر از|حداقل|से अधिक|से कम|มากกว่า|น้อยกว่า|อย่างน้อย|en az|"
+    r"en fazla)|"
+    r"超过|多于|少于|至少|不到|最多|[<>≤≥])\s?$",
+    re.IGNORECASE,
+)
+_BOUND_AFTER = re.compile(
+    r"^\s?\+(?!\s?\d)|^\s?(?:or more|or fewer|or less|以上|以下|未満|이상|이하|से अधिक|से ज़्यादा|"
+    r"से कम|o más|ou mais|ou plus|oder mehr|и более|или больше|'?[dt]an (?:fazla|az))",
+    re.IGNORECASE,
+)
+_SCALES = {
+    "thousand": 3,
+    "thousands": 3,
+    "million": 6,
+    "millions": 6,
+    "billion": 9,
+    "billions": 9,
+    "trillion": 12,
+    "trillions": 12,
+    "millones": 6,
+    "milhões": 6,
+    "bilhões": 9,
+    "milliards": 9,
+    "millionen": 6,
+    "milliarden": 9,
+    "milioni": 6,
+    "miliardi": 9,
+    "миллионов": 6,
+    "миллионах": 6,
+    "миллиардов": 9,
+    "миллиардах": 9,
+}
+_ASKS_SCALE = re.compile(
+    r"\b(?:how many|in|cuántos|quantos|combien de|wie viele|quanti|сколько|en|em|in|в)\s+("
+    + "|".join(_SCALES)
+    + r")\b",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    r"\b(?:how many|number of|how much|cuántos|cuántas|quantos|quantas|combien de|combien d|wie "
+    r"viele|quanti|quante|сколько|kaç|كم|چند|कितने|कितनी)\s+([^?,.;]{1,40})",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class _Candidate:
+    number: Number
+    weight: Weight
+    sentence: int
+    score: float
+
+
+class Numeric:
+    """A question whose answer is a number.
+
+    Args:
+        question: its numbers, unit and language help to tell the answer from other numbers.
+    """
+
+    def __init__(self, question: str) -> None:
+        self._question = plain(question)
+        self._spoken = language(self._question)
+        self._asked = words_of(self._question)
+        row = tokens(self._question)
+        self._given = {
+            reading for number in numbers(self._question, row, self._spoken, "point") for reading in number.readings
+        }
+        self._asks_year = bool(_ASKS_YEAR.search(self._question)) and not re.search(
+            r"\b(?:days|months|weeks) "
+            r"(?:are )?(?:there )?in\b|how (?:many|long|old)",
+            self._question,
+            re.IGNORECASE,
+        )
+        unit = _ASKS.search(self._question)
+        self._units = [form(token, Level.STEM) for token in tokens(unit[1]) if token.kind == "word"][:2] if unit else []
+        scale = _ASKS_SCALE.search(self._question)
+        self._scale = 10 ** _SCALES[scale[1].lower()] if scale else 1
+
+    def read(self, cleaned: Cleaned) -> Reading:
+        """The number that a reply gives, written in plain digits."""
+        for marked in reversed(cleaned.marked):
+            value, status = self._read(marked)
+            if value is not None or status == "ambiguous":
+                return value, status
+        return self._read(cleaned.said)
+
+    def _read(self, said: str) -> Reading:
+        row = tokens(said)
+        found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
+        found = [number for number in found if any(written(reading) for reading in number.readings)]
+        candidates = self._candidates(said, row, found)
+        if not candidates:
+            return None, "none"
+        best = max(one.score for one in candidates)
+        leading = [one for one in candidates if one.score >= best - 0.25]
+        chosen = self._one(said, leading)
+        if (
+            chosen is None
+            or len(chosen.readings) > 1
+            or chosen.ranged
+            or _has_rival(said, [one.number for one in candidates], chosen)
+        ):
+            return None, "ambiguous"
+        text = written(self._scaled(chosen))
+        return (text, "number") if text is not None else (None, "none")
+
+    def _scaled(self, number: Number) -> Fraction:
+        value = number.readings[0]
+        return value / self._scale if self._scale > 1 and (number.scaled or abs(value) >= self._scale) else value
+
+    def _candidates(self, said: str, row: Sequence[Token], found: Sequence[Number]) -> list[_Candidate]:
+        aside = [match.span() for match in _ASIDE.finditer(said)]
+        dates, years = _dates(said)
+        places = _places(row, found)
+        mentions = [Mention(first, last, index) for index, (first, last) in enumerate(places)]
+        weights = {one.value: one for one in judged(row, mentions, self._asked)}
+        candidates = []
+        for index, number in enumerate(found):
+            one = weights[index]
+            if one.weight < Weight.GUESSED or _inside(number, dates, but=years):
+                continue
+            if _inside(number, aside) and (len(found) > 1 or _is_marker(said, number, aside)):
+                continue
+            if (
+                number.spelled
+                and abs(number.readings[0]) <= 1
+                and one.weight < Weight.ALONE
+                and len(found) > 0
+                and not self._unit_follows(said, number, row, places[index])
+            ):
+                continue
+            score = self._score(said, row, places[index], number, one, years)
+            candidates.append(_Candidate(number, one.weight, one.sentence, score))
+        return candidates
+
+    def _score(
+        self,
+        said: str,
+        row: Sequence[Token],
+        place: tuple[int, int],
+        number: Number,
+        one: Judged,
+        years: Sequence[tuple[int, int]],
+    ) -> float:
+        score = {
+            Weight.GUESSED: 0.0,
+            Weight.SAID: 1.0,
+            Weight.FOLLOWS: 6.0,
+            Weight.ALONE: 2.0,
+            Weight.ANSWER: 7.0,
+            Weight.FINAL: 10.0,
+        }[one.weight]
+        before, after = said[max(0, number.start - 30) : number.start], said[number.end : number.end + 30]
+        year = _inside(number, years) or (
+            _looks_like_year(number) and bool(_YEARS.search(before) or _YEAR_AFTER.match(after))
+        )
+        if self._asks_year:
+            score += 3 if _looks_like_year(number) else -1.5
+        elif year:
+            score -= 3
+        if is_result(said, number):
+            score += 3
+        elif is_operand(said, number):
+            score -= 2
+        score += self._asked_near(row, place)
+        if any(reading in self._given for reading in number.readings):
+            score -= 2
+        if said.count("(", 0, number.start) > said.count(")", 0, number.start):
+            score -= 2
+        if _BOUND.search(before) or _BOUND_AFTER.match(after):
+            score -= 0.5
+        score += 3 * self._unit_follows(said, number, row, place)
+        score += min(1.5, 2 * one.overlap)
+        score += 1.5 * self._opens(said, row, place)
+        return score
+
+    def _asked_near(self, row: Sequence[Token], place: tuple[int, int]) -> float:
+        """1 where one of the three words before the number is the question's: "ended in 1945"."""
+        before = []
+        for token in reversed(row[max(0, place[0] - 4) : place[0]]):
+            if token.kind in ("number", "mark"):
+                break
+            before.append(form(token, Level.STEM))
+        return float(any(_alike(word, asked) for word in before for asked in self._asked if len(asked) > 2))
+
+    def _opens(self, said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
+        """Whether the number opens the reply, and no calculation follows."""
+        first = row[place[0]].start
+        return not re.search(r"[^\W_]", said[:first]) and "=" not in said
+
+    def _unit_follows(self, said: str, number: Number, row: Sequence[Token], place: tuple[int, int]) -> bool:
+        """Whether the thing that the question counts stands behind the number."""
+        following = [token for token in row[place[1] : place[1] + 6] if token.kind != "mark"]
+        if not following or self._asks_year:
+            return False
+        if following[0].kind == "unspaced":
+            near = "".join(token.text for token in following[:6])
+            return any(near[i : i + 2] in self._question for i in range(len(near) - 1)) and len(near) > 1
+        stems = [form(token, Level.STEM) for token in following[:3]]
+        wanted = self._units or self._asked
+        return any(_alike(stem, unit) for stem in stems for unit in wanted)
+
+    def _one(self, said: str, leading: Sequence[_Candidate]) -> Number | None:
+        """The number of equally good ones: the last sentence's, there the first; None in doubt."""
+        if len({one.number.readings for one in leading}) == 1:
+            return _unbounded(said, leading[-1].number)
+        if any(one.number.ranged for one in leading):
+            return None
+        last = leading[-1].sentence
+        mine = [one for one in leading if one.sentence == last]
+        if len({one.number.readings for one in mine}) == 1:
+            return _unbounded(said, mine[-1].number) if mine[-1].weight >= Weight.SAID else None
+        if mine[0].weight >= Weight.ANSWER:
+            return None
+        return _unbounded(said, mine[0].number)
+
+
+_RIVAL = re.compile(
+    r"(?:,|;|/|、|[,]?\s?(?:or|and|or maybe|or perhaps|o|y|u|ou|et|e|oder|und|или|и|либо|أو|و|یا|या|और|หรือ|และ|"
+    r"veya|ya da|ve|或|或者|还是|和|か|または|또는|혹은|או))",
+    re.IGNORECASE,
+)
+
+
+def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
+    """Whether "or", "and" or a bare comma joins the number with another one."""
+    place = found.index(chosen)
+    for left, right in zip(
+        found[max(0, place - 1) : place + 1], found[max(0, place - 1) + 1 : place + 2], strict=False
+    ):
+        if left.readings != right.readings and chosen in (left, right):
+            between = said[left.end : right.start]
+            if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
+                return True
+    return False
+
+
+def _unbounded(said: str, number: Number) -> Number | None:
+    bound = _BOUND.search(said[max(0, number.start - 30) : number.start]) or _BOUND_AFTER.match(
+        said[number.end : number.end + 16]
+    )
+    return None if bound else number
+
+
+def _alike(left: str, right: str) -> bool:
+    """Whether two words are one but for their ending."""
+    if left == right:
+        return len(left) > 1 or not left.isascii()
+    length = min(len(left), len(right))
+    return (length >= 4 and left[: length - 1] == right[: length - 1]) or (
+        length >= 3 and (left.startswith(right) or right.startswith(left))
+    )
+
+
+def _looks_like_year(number: Number) -> bool:
+    value = number.readings[0]
+    return len(number.readings) == 1 and value.denominator == 1 and 1000 <= value <= 2100 and not number.scaled
+
+
+def _dates(said: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Places of dates, and of the years in them."""
+    dates, years = [], []
+    for match in _DATE.finditer(said):
+        if match.end() - match.start() < 5 and not any(match.groupdict().values()):
+            continue
+        dates.append(match.span())
+        years += [match.span(name) for name, text in match.groupdict().items() if text]
+    return dates, years
+
+
+def _inside(number: Number, spans: Sequence[tuple[int, int]], but: Sequence[tuple[int, int]] = ()) -> bool:
+    """Whether a number lies in one of these places, and in none of the others."""
+    inside = any(start <= number.start < end or start < number.end <= end for start, end in spans)
+    return inside and not (but and _inside(number, but))
+
+
+def _is_marker(said: str, number: Number, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= number.start < end and said[end:].strip() for start, end in spans)
+
+
+def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, int]]:
+    """First and beyond the last token of every number."""
+    places = []
+    index = 0
+    for number in found:
+        while index < len(row) and row[index].end <= number.start:
+            index += 1
+        first = index
+        while index < len(row) and row[index].start < number.end:
+            index += 1
+        places.append((first, max(index, first + 1)))
+    return places

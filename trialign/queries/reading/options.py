@@ -1,0 +1,206 @@
+"""Finding the texts of options, or of right answers, in a reply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.cleaning import unmarked
+from trialign.queries.reading.digits import convention
+from trialign.queries.reading.labels import stands_as_sign
+from trialign.queries.reading.languages import language
+from trialign.queries.reading.lexicon import Found, Phrases
+from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
+from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.typography import plain
+from trialign.queries.reading.words import word_set
+
+_ARTICLES = word_set(
+    "the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال"
+)
+# Names that are spelled like small words: in a sentence their capitals tell.
+_SMALL_WORDS = word_set(
+    "us it who am or in a i is be as at on so we he me may will can an if by do go to up us my of ok hi all "
+    "and but for the not you are was has had she him her his its our they them this that what when why how one "
+    "two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank "
+    "grant pat sue will might must mine es il la le lo un de da du sol si se son sur est en et ou por con sin del "
+    "den der das die ist im am an zu bei und oder"
+)
+
+
+class Texts:
+    """Texts to be found in replies, each with the answer for which it stands.
+
+    Attributes:
+        level: how leniently they are compared: as far as they stay different.
+    """
+
+    def __init__(self, texts: Sequence[str], values: Sequence[int]) -> None:
+        self._values = list(values)
+        self._texts = [unmarked(text) or plain(text).strip() for text in texts]
+        if self._collide([plain(text) for text in self._texts], range(len(texts))):
+            self._texts = [plain(text).strip() for text in texts]
+        self.level = next((level for level in reversed(Level) if not self._keys_collide(level)), Level.SURFACE)
+        entries = [(text, index) for index, text in enumerate(self._texts)]
+        if self.level == Level.STEM:
+            entries += [(bare, index) for bare, index in self._without_articles()]
+        self._phrases = Phrases(entries, self.level)
+        self._rows = [[token for token in tokens(text) if token.kind != "mark"] for text in self._texts]
+
+    def _collide(self, keys: Sequence[object], places: range) -> bool:
+        owners: dict[object, int] = {}
+        return any(
+            owners.setdefault(key, self._values[place]) != self._values[place] or not key
+            for key, place in zip(keys, places, strict=True)
+        )
+
+    def _keys_collide(self, level: Level) -> bool:
+        keys = [tuple(form(token, level) for token in tokens(text) if token.kind != "mark") for text in self._texts]
+        if level == Level.STEM:
+            keys = [key[1:] if len(key) > 1 and key[0] in _ARTICLES else key for key in keys]
+        return self._collide(keys, range(len(keys)))
+
+    def _without_articles(self) -> Iterator[tuple[str, int]]:
+        for index, text in enumerate(self._texts):
+            row = tokens(text)
+            words = [token for token in row if token.kind != "mark"]
+            if len(words) > 1 and form(words[0], Level.FOLD) in _ARTICLES:
+                yield text[words[1].start :], index
+
+    @cached_property
+    def amounts(self) -> list[tuple[object, str]] | None:
+        """Value and unit of every text where each is a number with one common unit or none; else None."""
+        found = [_amount(text) for text in self._texts]
+        if any(one is None for one in found) or len({unit for _, unit in found if unit} if all(found) else {1, 2}) > 1:  # type: ignore[misc]
+            return None
+        values = [one[0] for one in found if one]
+        return None if self._collide(values, range(len(values))) else [one for one in found if one]
+
+    def whole(self, reply: str) -> set[int]:
+        """What a whole reply equals; the strictest comparison under which it equals anything decides."""
+        if self.amounts:
+            value = whole_number(reply.strip().strip("\"'.") if not reply.strip().startswith(".") else reply)
+            return {owner for (own, _), owner in zip(self.amounts, self._values, strict=True) if own == value}
+        row = [token for token in tokens(reply) if token.kind != "mark"]
+        for level in Level:
+            key = tuple(form(token, level) for token in row)
+            found = {
+                value
+                for value, own in zip(self._values, self._rows, strict=True)
+                if key
+                and key
+                in (
+                    mine := tuple(form(token, level) for token in own),
+                    mine[1:] if level == Level.STEM and mine and mine[0] in _ARTICLES else mine,
+                )
+            }
+            if found:
+                return found
+        stripped = reply.strip()
+        return {value for value, text in zip(self._values, self._texts, strict=True) if text and text == stripped}
+
+    def find(self, text: str, row: Sequence[Token], question: str) -> list[Mention]:
+        """Every place where a text is named, in order."""
+        if self.amounts:
+            return self._by_value(text, row, question)
+        words = [token for token in row if token.kind != "mark"]
+        whole = {len(words)} & {len(own) for own in self._rows} if len(words) < 12 else set()
+        found = []
+        for one in self._phrases.find(row):
+            own = self._rows[one.value]
+            if self._stands(text, row, one, own, alone=bool(whole) and one.last - one.first >= len(words)):
+                found.append(Mention(one.first, one.last, self._values[one.value]))
+        return found
+
+    def _by_value(self, text: str, row: Sequence[Token], question: str) -> list[Mention]:
+        assert self.amounts
+        owners = {value: owner for (value, _), owner in zip(self.amounts, self._values, strict=True)}
+        found = []
+        for number in numbers(text, row, language(text) or language(question), convention(text, question)):
+            if (
+                number.ranged
+                or is_operand(text, number)
+                or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number))
+            ):
+                continue
+            for reading in number.readings:
+                if reading in owners:
+                    found.append(Mention(*_tokens_of(row, number), owners[reading]))
+        return found
+
+    def _stands(self, text: str, row: Sequence[Token], one: Found[int], own: Sequence[Token], *, alone: bool) -> bool:
+        """Whether a find is the text itself, and no part of another word, number or name."""
+        first, last = row[one.first], row[one.last - 1]
+        before, after = text[: first.start][-2:], text[last.end : last.end + 2]
+        if _runs_on(first, last, before, after):
+            return False
+        if alone:
+            return True
+        if len(own) != 1:
+            return True
+        surface = self._texts[one.value].strip()
+        if own[0].kind == "sign":
+            return (not before.strip() or before[-1:] in " '\"([:") and (
+                not after.strip() or after[:1] in " '\".,)]!?;"
+            )
+        if own[0].kind == "unspaced":
+            return stands_as_sign(text, row, one.first)
+        if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
+            return first.text == own[0].text and stands_as_sign(text, row, one.first)
+        if surface.casefold() in _SMALL_WORDS and surface != surface.lower() and len(own[0].text) > 1:
+            return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
+        if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
+            return text.isupper()
+        return True
+
+
+def _opens_sentence(row: Sequence[Token], place: int) -> bool:
+    """Whether the capital of a word may be due to its place, and a small word follows."""
+    opens = place == 0 or (row[place - 1].kind == "mark" and row[place - 1].text in ".!?\n;")
+    following = row[place + 1] if place + 1 < len(row) else None
+    return (
+        opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
+    )
+
+
+def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
+    """Whether a sign next to a find makes it a part of something longer: C of C++, 3 of -3, 3/4 or 3-5."""
+    if first.kind == "number" and re.search(r"\d[-/:.,×*^]$|(?<![\w)])-$|[×*^]$", before):
+        return True
+    if last.kind == "number" and re.match(r"[-/:×*^]\d|\^", after):
+        return True
+    if last.kind == "word" and re.match(r"\+\+|#(?!\w)", after):
+        return True
+    return bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after)) or bool(
+        first.kind == "word" and len(first.text) == 1 and re.search(r"\w[-']$", before)
+    )
+
+
+_AMOUNT = re.compile(r"^(.*?\d[\d.,/ ]*\d|.*?\d)\s*([^\d\s].{0,20})?$")
+
+
+def _amount(text: str) -> tuple[object, str] | None:
+    """Value and unit of a text such as "30 °C"; None where it is not one number with a unit."""
+    text = text.strip().strip(".")
+    value = whole_number(text)
+    if value is not None:
+        return value, "%" if text.endswith("%") else ""
+    match = _AMOUNT.match(text)
+    value = whole_number(match[1]) if match and len(text) < 60 else None
+    unit = (match[2] or "").strip() if match else ""
+    if value is None or len(unit.split()) > 2 or re.search(r"[-/+]\s*$|^[-/+^]", unit) or any(map(str.isdigit, unit)):
+        return None
+    return value, unit
+
+
+def _is_bare(text: str, number: Number) -> bool:
+    return len(text) - (number.end - number.start) < 12
+
+
+def _tokens_of(row: Sequence[Token], number: Number) -> tuple[int, int]:
+    """First and beyond the last token that a number covers."""
+    first = next(i for i, token in enumerate(row) if token.end > number.start)
+    last = next((i for i, token in enumerate(row) if token.start >= number.end), len(row))
+    return first, last
