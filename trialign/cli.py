@@ -27,6 +27,7 @@ from trialign.places import at_home
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
+    from trialign.queries.sources import FieldMap
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 QUICKSTART = "conf/quickstart.yaml"
@@ -227,9 +228,21 @@ def _ask(arguments: argparse.Namespace) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     session = _run_session(arguments)
-    from trialign.commands.ask import predict
+    from trialign.commands.ask import QuestionsAt, predict
 
-    predict(session, arguments.questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
+    questions = QuestionsAt(arguments.questions, _question_fields(arguments), arguments.encoding)
+    predict(session, questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
+
+
+def _question_fields(arguments: argparse.Namespace) -> FieldMap | None:
+    """Where a row holds what a question needs; None where nobody said."""
+    from trialign.queries.sources import FieldMap
+
+    if not (arguments.question or arguments.options or arguments.passage or arguments.id):
+        return None
+    columns = tuple(name.strip() for name in (arguments.options or "options").split(","))
+    options = columns if len(columns) > 1 else columns[0]
+    return FieldMap(arguments.question or "question", options, passage=arguments.passage, id=arguments.id or "id")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -349,7 +362,7 @@ VERBS = {
     "validate": Verb("Audit on the tuning questions.", "trialign validate --run runs/quickstart", _audit),
     "test": Verb("Audit on the held-out questions.", f"trialign test --config {QUICKSTART}", _audit),
     "predict": Verb(
-        "A file of questions in, every group's answer out.",
+        "Questions in, from a file or standard input, every group's answer out.",
         "trialign predict questions.jsonl --run runs/quickstart --output answers.jsonl",
         _predict,
     ),

@@ -189,14 +189,14 @@ def observe(
     return Observation(query.query_id, group.name, exposure, wording, turn, prompt)
 
 
-def check_fits(observation: Observation, longest_reply: int, context_length: int) -> None:
+def check_fits(observation: Observation, longest_reply: int, context_length: int | None) -> None:
     """Refuses an observation that leaves no room for its replies.
 
     Raises:
         UserError: prompt and longest reply are more tokens than the base model was made for.
     """
     needed = len(observation.prompt) + longest_reply
-    if needed > context_length:
+    if context_length is not None and needed > context_length:
         raise UserError(
             f"The {observation.exposure} profile of group '{observation.group}' with question "
             f"'{observation.query_id}' takes {needed} tokens at turn {observation.turn}, and the base "

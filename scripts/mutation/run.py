@@ -4,10 +4,11 @@
     python scripts/mutation/run.py --sites 60     a larger one, of each package; it holds the smaller
     python scripts/mutation/run.py --only policy  of one package
 
-Each fault meets the tests of its own file first, then all unit tests; the first that fails ends it. Nothing is changed
-in the checkout: the faults go into a copy in a temporary folder. Results are added to build/mutation.jsonl; what was
-caught once is not run again until its file changes, what was not is run again when a test has changed. Faults that
-change nothing that can be seen are listed, with the reason, in equivalent.txt beside this file.
+Each fault meets the tests that mirror its file first, then those of what imports it; the first that fails ends it.
+Nothing is changed in the checkout: the faults go into a copy in a temporary folder. Results are added to
+build/mutation.jsonl; what was caught once is not run again until its file changes, what was not is run again when a
+test has changed. Faults that change nothing that can be seen are listed, with the reason, in equivalent.txt beside
+this file.
 
 Exit code 0 where at least 95 % of the others are caught, else 1.
 """
@@ -30,17 +31,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mutants import Mutant, mutants
+from selection import LEFT_OUT, Selection
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PACKAGES = ("objectives", "policy", "trajectories", "training", "audit", "queries", "checkpoints", "endpoint")
 SITES = 30  # of each package
 WANTED = 0.95
+_GREEN = "no fault"
 # Imported before the tests start, so that each run begins where these are ready. None of the package itself.
 _READY = ("torch", "lightning.pytorch", "transformers", "peft", "torchmetrics", "statsmodels.api", "scipy.stats")
 _READY_TOO = ("pandas", "pyarrow.parquet", "hypothesis", "pytest", "rich.console", "datasets", "safetensors.torch")
-# Slower than all others together, and about commands only.
-_LEFT_OUT = ("tests/test_composition.py", "tests/commands", "tests/test_cli.py", "tests/test_packaging.py")
 
 
 @dataclass(frozen=True)
@@ -86,33 +87,25 @@ class Runner:
         (copy / "trialign" / "conf").symlink_to(copy / "conf")
         (copy / "trialign" / "dashboard").symlink_to(copy / "dashboard")
         self.tests = _hash_of(sorted((copy / "tests").rglob("*.py")))
+        self.selection = Selection.of_repository(ROOT, PACKAGES)
 
-    def own_tests(self, path: str) -> list[str]:
-        """The test files that mirror a file of the package: `tests/audit/test_pairs.py` of `audit/pairs.py`."""
-        part = Path(path).relative_to("trialign")
-        folder = Path("tests") / part.parent
-        name = f"test_{part.stem}"
-        mirrored = [folder / f"{name}.py", *sorted(folder.glob(f"{name}_*.py"))]
-        beside = [] if part.parent == Path() else sorted((self.copy / folder).rglob("test_*.py"))
-        relative = [file.relative_to(self.copy) for file in beside]
-        return [str(file) for file in dict.fromkeys([*mirrored, *relative]) if (self.copy / file).is_file()]
-
-    def run(self, path: str | None) -> tuple[str, float]:
-        """The tests of one file of the package, then all others; None: all.
+    def run(self, path: str) -> tuple[str, float]:
+        """The tests of one file of the package: those that mirror it, then those of what imports it.
 
         Returns:
             ``green``, ``caught`` or ``timeout``, and the seconds.
         """
         begun = time.monotonic()
-        outcome = self.run_own(path) if path else "green"
-        if outcome == "green":
-            outcome = self._pytest(["tests"], "unit and not slow")
-        return outcome, time.monotonic() - begun
+        for files, marker in self.selection.of(path):
+            outcome = self._pytest(files, marker)
+            if outcome != "green":
+                return outcome, time.monotonic() - begun
+        return "green", time.monotonic() - begun
 
-    def run_own(self, path: str) -> str:
-        """The tests of one file of the package and of those beside it."""
-        files = self.own_tests(path)
-        return self._pytest(files, "not slow") if files else "green"
+    def run_all(self) -> str:
+        """All tests that any fault may meet."""
+        outcome = self._pytest([str(file) for file in self.selection.neighbouring], "not slow")
+        return self._pytest(["tests"], "unit and not slow") if outcome == "green" else outcome
 
     def _pytest(self, files: Sequence[str], marker: str) -> str:
         child = os.fork()
@@ -144,9 +137,13 @@ class Runner:
             file.write_text(source, encoding="utf-8")
         outcome = "survived" if outcome == "green" else outcome
         result = Result(mutant.key, outcome, round(seconds, 1), _hash(source), self.tests)
-        with self.results.open("a", encoding="utf-8") as file_of_results:
-            file_of_results.write(json.dumps(result.__dict__) + "\n")
+        self.note(result)
         return result
+
+    def note(self, result: Result) -> None:
+        """Adds a result to the file."""
+        with self.results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(result.__dict__) + "\n")
 
 
 def _become_pytest(copy: Path, arguments: Sequence[str]) -> None:
@@ -162,7 +159,7 @@ def _become_pytest(copy: Path, arguments: Sequence[str]) -> None:
     try:
         import pytest
 
-        left_out = [f"--ignore={name}" for name in _LEFT_OUT]
+        left_out = [f"--ignore={name}" for name in LEFT_OUT]
         code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={copy}", *left_out, *arguments]))
         print("exit code", code)
     finally:
@@ -207,7 +204,7 @@ def main() -> int:
     parser.add_argument("--sites", type=int, default=SITES, help=f"how many faults of each package (default: {SITES})")
     parser.add_argument("--only", nargs="*", default=list(PACKAGES), metavar="PACKAGE", help="of these packages")
     parser.add_argument("--list", action="store_true", help="print the sample and what is known of it; run nothing")
-    parser.add_argument("--longest", type=float, default=300, help="seconds after which a run is stopped")
+    parser.add_argument("--longest", type=float, default=600, help="seconds after which a run is stopped")
     arguments = parser.parse_args()
     chosen, equivalent = sample(arguments.only, arguments.sites), _equivalent()
     results = ROOT / "build" / "mutation.jsonl"
@@ -225,10 +222,16 @@ def main() -> int:
 
 def _check_green(runner: Runner) -> None:
     """Without a fault no test may fail, or every fault would seem to be caught."""
-    outcome, seconds = runner.run(None)
+    state = _hash(runner.tests + _hash_of(sorted((runner.copy / "trialign").rglob("*.py"))))
+    if runner.known().get(_GREEN, Result("", "", 0, "", "")).source == state:
+        return
+    begun = time.monotonic()
+    outcome = runner.run_all()
     if outcome != "green":
         log = (runner.copy / "pytest.log").read_text(encoding="utf-8")
-        raise SystemExit(f"Without a fault the unit tests are not green ({outcome}):\n{log[-3000:]}")
+        raise SystemExit(f"Without a fault the tests are not green ({outcome}):\n{log[-3000:]}")
+    seconds = round(time.monotonic() - begun, 1)
+    runner.note(Result(_GREEN, "green", seconds, state, runner.tests))
     print(f"without a fault all is green ({seconds:.0f} s)", flush=True)
 
 
@@ -236,7 +239,6 @@ def _try_all(
     runner: Runner, chosen: Sequence[Mutant], equivalent: dict[str, str], *, run: bool
 ) -> dict[Mutant, str | None]:
     known = runner.known()
-    green: set[str] = set()
     found: dict[Mutant, str | None] = {}
     for number, mutant in enumerate(chosen, 1):
         source = (ROOT / mutant.path).read_text(encoding="utf-8")
@@ -244,9 +246,6 @@ def _try_all(
         if result and not result.holds(_hash(source), runner.tests):
             result = None
         if result is None and run and mutant.key not in equivalent:
-            if mutant.path not in green and runner.run_own(mutant.path) != "green":
-                raise SystemExit(f"Without a fault the tests of {mutant.path} are not green")
-            green.add(mutant.path)
             result = runner.try_one(mutant, source)
             print(f"{number}/{len(chosen)} {result.outcome} {result.seconds:.0f} s  {mutant.key}", flush=True)
         found[mutant] = result.outcome if result else None

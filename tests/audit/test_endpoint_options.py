@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from trialign.endpoint.config import EndpointConfig
 from trialign.groups import GroupSet
 from trialign.models import ChatRenderer
 from trialign.queries import Query
-from trialign.scoring import Scoring
+from trialign.scoring import Scoring, ScoringKind
 
 pytestmark = pytest.mark.unit
 
@@ -28,14 +29,19 @@ def scorer(renderer: ChatRenderer) -> OptionScorer:
     return OptionScorer("served", renderer, Scoring())
 
 
+def value_of(place: int, token: int) -> float:
+    """What the server gives the token at this place of a prompt: no two are alike."""
+    return -(place + 1) / 64 - token / 65536
+
+
 def server(renderer: ChatRenderer, change: Change) -> Client:
-    """A server that gives -0.5 for every token, but for what is changed."""
+    """A server that gives every token its `value_of`, and the one that it generates -9, but for what is changed."""
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         choices = []
         for place, ids in enumerate(json.loads(request.content)["prompt"]):
-            tokens = [renderer.tokenizer.decode([one]) for one in ids]
-            values: list[float | None] = [None, *[-0.5] * (len(ids) - 1)]
+            tokens = [renderer.tokenizer.decode([one]) for one in [*ids, 0]]
+            values: list[float | None] = [None, *(value_of(i, one) for i, one in enumerate(ids) if i), -9.0]
             change(tokens, values)
             choices.append({"index": place, "logprobs": {"tokens": tokens, "token_logprobs": values}})
         return httpx2.Response(200, json={"model": "m", "choices": choices[::-1]})
@@ -56,7 +62,9 @@ def test_a_server_that_sends_the_prompt_back_can_score(scorer: OptionScorer) -> 
     [
         (lambda tokens, values: values.__delitem__(slice(0, 20)), "not all there"),  # what was generated alone
         (lambda tokens, values: values.__setitem__(slice(None), [None] * len(values)), "not all there"),
-        (lambda tokens, values: values.__setitem__(-1, 0.5), "not all there"),  # no log-probability is above 0
+        (lambda tokens, values: values.__setitem__(-2, 0.5), "not all there"),  # no log-probability is above 0
+        (lambda tokens, values: values.__setitem__(-2, None), "not all there"),
+        (lambda tokens, values: values.__delitem__(slice(-2, None)), "not all there"),  # the last one is missing
         (lambda tokens, values: tokens.reverse(), "other words"),  # another vocabulary
     ],
 )
@@ -84,14 +92,41 @@ def test_a_server_without_log_probabilities_is_found_out(scorer: OptionScorer, r
 def test_an_options_score_is_the_sum_over_its_own_tokens(
     scorer: OptionScorer, queries: tuple[Query, ...], groups: GroupSet
 ) -> None:
-    query = next(one for one in queries if one.query_id == "planet")
+    query = next(one for one in queries if one.query_id == "metal")
     asked = Asked(query, groups.members[0], "explicit", 0, 0, (("system", "Help."), ("user", query.question)))
     client = server(scorer.renderer, nothing)
     body: dict[str, Any] = scorer.body(asked)
     prompt = list(scorer.renderer.render(asked.conversation))
     assert all(one[: len(prompt)] == prompt for one in body["prompt"])
     scores = scorer.scores(asked, client.echo(body))
-    lengths = [len(scorer.renderer.reply(option)) for option in query.options]
-    assert scores == pytest.approx([-0.5 * length for length in lengths])
-    with pytest.raises(RefusedError, match="2 prompts came back of 3"):
+    replies = [scorer.renderer.reply(option) for option in query.options]
+    assert [one[len(prompt) :] for one in body["prompt"]] == [list(reply) for reply in replies]
+    assert len({len(reply) for reply in replies}) > 1
+    expected = [sum(value_of(len(prompt) + i, token) for i, token in enumerate(reply)) for reply in replies]
+    assert scores == pytest.approx(expected)
+    assert len(set(expected)) == len(expected)
+    with pytest.raises(RefusedError, match="2 prompts came back of 4"):
         scorer.scores(asked, [Echo(("a",), (None,), "m")] * 2)
+
+
+def test_what_is_asked_is_one_greedy_token_after_the_prompt_itself(
+    scorer: OptionScorer, queries: tuple[Query, ...], groups: GroupSet
+) -> None:
+    asked = Asked(queries[0], groups.members[0], "explicit", 0, 0, (("user", "Which?"),))
+    body = scorer.body(asked)
+    settings = {key: value for key, value in body.items() if key != "prompt"}
+    assert settings == {"model": "served", "temperature": 0.0, "echo": True, "logprobs": 1, "max_tokens": 1}
+
+
+@pytest.mark.parametrize("kind", ["sum", "mean"])
+def test_the_scores_become_a_distribution_as_at_home(
+    renderer: ChatRenderer, queries: tuple[Query, ...], groups: GroupSet, kind: ScoringKind
+) -> None:
+    metal = next(one for one in queries if one.query_id == "metal")
+    scorer = OptionScorer("served", renderer, Scoring(kind, temperature=2.0))
+    asked = Asked(metal, groups.members[0], "explicit", 0, 0, (("user", metal.question),))
+    scores = (-1.0, -2.0, -3.0, -4.0)
+    lengths = [len(renderer.reply(option)) if kind == "mean" else 1 for option in metal.options]
+    assert len(set(lengths)) > 1 or kind == "sum"
+    powers = [math.exp(score / length / 2) for score, length in zip(scores, lengths, strict=True)]
+    assert scorer.distribution(asked, scores) == pytest.approx([power / sum(powers) for power in powers])

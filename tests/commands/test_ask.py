@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,28 @@ def test_predict_writes_a_line_a_question_with_all_groups(trained_copy: Any) -> 
                 assert answer["answer"] == own[line["id"], group]
     assert answered[-1]["options"] == []
     assert [path.name for path in trained_copy.folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_predict_takes_questions_without_answers(trained_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = "Question;A;B\nDoes tea need milk?;yes;no\nWhat is tea?;;\n"
+    (trained_copy.folder / "new.csv").write_bytes(table.encode("utf-16"))
+    outcome = trained_copy.call("predict", "new.csv", *RUN, "--output", "answers.jsonl")
+    assert outcome.code == 0, outcome.err
+    lines = (trained_copy.folder / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    first, second = map(json.loads, lines)
+    assert (first["id"], first["question"], first["options"]) == ("2", "Does tea need milk?", ["yes", "no"])
+    assert (second["id"], second["options"]) == ("3", [])
+    assert tuple(first["answers"]) == tuple(second["answers"]) == EVERYONE
+    assert all(answer["answer"] in ("yes", "no") for answer in first["answers"].values())
+    asked_alone = asked(trained_copy, "Does tea need milk?", "--option", "yes", "--option", "no")
+    assert list(first["answers"].values()) == [{k: v for k, v in one.items() if k != "group"} for one in asked_alone]
+
+    typed = io.TextIOWrapper(io.BytesIO(b"What is tea?\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    outcome = trained_copy.call("predict", "-", *RUN, "--output", "-")
+    assert outcome.code == 0, outcome.err
+    (line,) = outcome.out.splitlines()
+    assert json.loads(line)["answers"] == second["answers"]
 
 
 def test_hostile_questions_are_predicted_line_by_line(trained_copy: Any) -> None:

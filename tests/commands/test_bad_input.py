@@ -369,6 +369,26 @@ def test_a_file_that_cannot_be_predicted(trained_copy: Any, text: str, names: tu
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("question\nWhy?\n" + "Why? " * 300 + "\n", ("bad.csv, row 3:", "context has 1024")),
+        ("asked\nWhy?\n", ("bad.csv, row 2", "there are: asked", "--question")),
+        ("question,id\nWhy?,a\nHow?,a\n", ("bad.csv, row 3", "the id 'a' is taken already")),
+    ],
+)
+def test_a_table_that_cannot_be_predicted(trained_copy: Any, text: str, names: tuple[str, ...]) -> None:
+    (trained_copy.folder / "bad.csv").write_text(text)
+    refused(trained_copy, "predict", "bad.csv", "--run", "runs/mine", "--output", "answers.jsonl", names=names)
+
+
+def test_answers_never_replace_their_questions(trained_copy: Any) -> None:
+    argv = ("predict", "questions.jsonl", "--run", "runs/mine", "--output", "questions.jsonl")
+    refused(trained_copy, *argv, names=("holds the questions",))
+    argv = ("predict", "questions.jsonl", "--run", "runs/mine", "--output", "answers.jsonl", "--encoding", "none such")
+    refused(trained_copy, *argv, names=("The encoding 'none such' is not known",))
+
+
+@pytest.mark.parametrize(
     ("output", "names"),
     [("nowhere/answers.jsonl", ("There is no folder nowhere",)), ("groups", ("groups is a folder",))],
 )

@@ -6,17 +6,24 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from trialign.audit.items import read_items
 from trialign.audit.record import read_about
 from trialign.composition import config_root
-from trialign.trajectories.records import read_part
+from trialign.models import ModelConfig
+from trialign.trajectories.records import Trajectory, read_part
+
+from . import losses_by_hand as hand
 
 pytestmark = pytest.mark.integration
 
@@ -62,6 +69,84 @@ def test_a_method_trains_every_group(house: Any, method: str) -> None:
     about = read_about(run / "audits" / "step=000003.house.test")
     assert about is not None
     assert about.objective == method
+
+
+def rows_of(house: Any, split: str, group: str | None = None) -> list[Trajectory]:
+    """The stored observations of the members (or of one group), of all collections."""
+    parts = [part for folder in house.collections() for part in sorted(folder.glob("*.parquet"))]
+    rows = [row for part in parts for row in read_part(part) if row.split == split]
+    return [row for row in rows if (row.group in MEMBERS if group is None else row.group == group)]
+
+
+def observed(rows: list[Trajectory], kinds: tuple[str, ...], turns: int) -> tuple[tuple[Trajectory, ...], ...]:
+    """Rows of one trajectory a group, of some kinds of question and so many turns."""
+    seats = {(row.query_id, row.turn, row.group): row for row in rows if row.kind in kinds and row.turn < turns}
+    places = sorted({(query_id, turn) for query_id, turn, _ in seats})
+    return tuple(tuple(seats[(*place, group)] for group in MEMBERS) for place in places)
+
+
+KINDS = {"preference_only": ("preference",), "bct": ("truth",)}
+TURNS = {"independent": 1, "bct": 1}
+
+
+@pytest.fixture(scope="module")
+def yard(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project in which every step trains on all questions, and whose agents are kept after each of two steps."""
+    project = make_project(tmp_path_factory.mktemp("yard") / "project")
+    number = {"id": "number", "split": "train", "kind": "truth", "answer_kind": "numeric", "gold": 12}
+    project.write_rows([*project.rows, {**number, "question": "How much is 5 and 7?"}])
+    project.set(trainer__steps=2, trainer__validate_every=0, trainer__agents_every=1, optimizer__warmup_steps=0)
+    project.set(collect__max_new_tokens=3, trainer__gradient_clip=0.0)
+    return project
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in UNTRAINED])
+def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: ModelConfig, method: str) -> None:
+    kinds = KINDS.get(method, ("truth", "preference"))
+    questions = sum(row["split"] == "train" and row["kind"] in kinds for row in yard.rows)
+    words = (f"name={method}", f"objective={method}", f"trainer.queries_per_step={questions}")
+    assert yard.fit(*words).code == 0
+    run = yard.runs / method
+    with (run / "logs" / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+        losses = [float(row["train/loss"]) for row in csv.DictReader(lines) if row["train/loss"]]
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_config.path).eval()
+
+    @cache
+    def reference(group: str, prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
+        return hand.log_probability(base, prompt, answer)
+
+    agents = {
+        group: PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(tiny_config.path), str(run / "agents" / "step=000001" / group)
+        ).eval()
+        for group in MEMBERS
+    }
+
+    @cache
+    def trained(group: str, prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
+        return hand.log_probability(agents[group], prompt, answer)
+
+    rows = observed(rows_of(yard, "train"), kinds, TURNS.get(method, 2))
+    assert len({observation[0].query_id for observation in rows}) == questions
+    steps = [hand.Step(MEMBERS, rows, score) for score in (reference, trained)]
+    if method == "sft":
+        expected = [
+            hand.likelihood_loss(step, lambda row: row.options[b] if (b := hand.best(row)) is not None else None)
+            for step in steps
+        ]
+    elif method == "bct":
+        own = hand.first_sample(rows_of(yard, "train", "control"))
+        expected = [hand.likelihood_loss(step, lambda row: own[row.query_id].token_ids) for step in steps]
+    elif method in ("dpo", "group_dro_dpo"):
+        # Every group has as many pairs, and before the first step no margin: all weigh alike in both.
+        expected = [fmean(hand.pair_losses(step, reference)) for step in steps]
+    else:
+        level = hand.utilities(steps[0], of_a_number=3)
+        after = hand.averaged(level, hand.utilities(steps[0]))
+        expected = [hand.welfare_loss(method, step, one) for step, one in zip(steps, (level, after), strict=True)]
+    assert losses == pytest.approx(expected, rel=2e-4)
+    assert abs(losses[0] - losses[1]) > 1e-3
 
 
 @pytest.mark.parametrize("method", sorted(UNTRAINED))

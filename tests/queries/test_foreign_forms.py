@@ -67,6 +67,8 @@ def problems(reading: Reading) -> list[str]:
         (["A) water", "B) sand"], {}),
         (["A: water", "B: sand"], {}),
         (["(A) water", "(B) sand"], {}),
+        (["a ) water", "b ) sand"], {}),
+        (["1) water", "2) sand"], {}),
     ],
 )
 def test_options_in_every_form(tmp_path: Path, options: Any, fields: dict[str, Any]) -> None:

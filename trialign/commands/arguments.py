@@ -73,9 +73,22 @@ def _ask_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("questions", type=Path, help="a file of questions, JSONL or Parquet")
+    parser.add_argument(
+        "questions",
+        type=Path,
+        help="a file of questions (JSONL, JSON, Parquet, CSV, TSV, Excel; .txt: one a line), or - for standard input",
+    )
     _run_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the JSONL file to write")
+    parser.add_argument("--output", type=Path, required=True, help="the JSONL file to write, or - for standard output")
+    parser.add_argument("--question", metavar="COLUMN", help="where a row holds the question (default: question)")
+    parser.add_argument(
+        "--options",
+        metavar="COLUMN[,COLUMN...]",
+        help="where it holds the options: a list, or columns (default: options, or A, B, ..., where there are any)",
+    )
+    parser.add_argument("--passage", metavar="COLUMN", help="a text that stands before the question")
+    parser.add_argument("--id", metavar="COLUMN", help="where it holds its name (default: id, else the row's number)")
+    parser.add_argument("--encoding", help="of a text file, such as cp1252 (default: found out)")
     parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
 
 

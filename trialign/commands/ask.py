@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,14 +13,20 @@ from rich.table import Table
 
 from trialign.audit.run import Auditor
 from trialign.checkpoints import AgentCheckpoint
+from trialign.commands.lengths import label_faults, measure
 from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
 from trialign.queries import PreferenceQuery, Query
-from trialign.queries.readers import read_query_files
+from trialign.queries.encodings import known_encoding
+from trialign.queries.sources import FieldMap
+from trialign.queries.unanswered import read_unanswered, typed_questions
 from trialign.safe_output import json_text, literal
 from trialign.storage import write_text_atomic
+
+# Standard input or output, where a file is asked for.
+_STANDARD = "-"
 
 
 @dataclass(frozen=True)
@@ -76,20 +83,52 @@ def ask(
         Console().print(answer_table(question, options, answers))
 
 
-def predict(session: Session, source: Path, target: Path, *, step: int | None, exposure: Exposure | None) -> None:
-    """Answers a file of questions: one line of JSON a question, with every group's answer.
+@dataclass(frozen=True)
+class QuestionsAt:
+    """Where the questions of a prediction are; see `trialign.queries.unanswered`.
+
+    Attributes:
+        source: a file, or ``-`` for standard input.
+        fields: where things are in a row; None: under the usual names.
+        encoding: of a text file; None: found out.
+    """
+
+    source: Path
+    fields: FieldMap | None = None
+    encoding: str | None = None
+
+    def read(self) -> list[tuple[Query, str]]:
+        """The questions, each with its place.
+
+        Raises:
+            UserError: one cannot be read; names file and row.
+        """
+        if self.encoding is not None and not known_encoding(self.encoding):
+            raise UserError(f"The encoding '{self.encoding}' is not known", "Name one such as utf-8 or cp1252")
+        if str(self.source) == _STANDARD:
+            return typed_questions(sys.stdin.buffer.read(), self.fields, self.encoding)
+        return read_unanswered(self.source, self.fields, self.encoding)
+
+
+def predict(
+    session: Session, questions: QuestionsAt, target: Path, *, step: int | None, exposure: Exposure | None
+) -> None:
+    """Answers questions: one line of JSON for each, with every group's answer.
+
+    Args:
+        session: the run.
+        questions: need no right answers, and no split.
+        target: the file to write, replaced as a whole at the end; ``-`` for standard output.
+        step: which checkpoint; None: the last.
+        exposure: how the profile reaches the agents; None: as audited.
 
     Raises:
         UserError: a question is at fault; names file and row.
     """
-    queries = read_query_files([source])
-    if not target.parent.is_dir():
-        raise UserError(
-            f"There is no folder {target.parent} to write {target.name} into",
-            "Make it, or name another --output",
-        )
-    if target.is_dir():
-        raise UserError(f"{target} is a folder", "Name a file with --output")
+    placed = questions.read()
+    _check_target(questions.source, target)
+    _check_fits(session, placed, exposure or session.config.audit.exposures[0])
+    queries = [query for query, _ in placed]
     checkpoint = session.load_agents(step)
     size = session.config.audit.queries_per_batch
     lines: list[str] = []
@@ -99,7 +138,39 @@ def predict(session: Session, source: Path, target: Path, *, step: int | None, e
             for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
                 lines.append(json_text(_line(query, answers)) + "\n")
             progress.advance(len(chunk))
-    write_text_atomic(target, "".join(lines))
+    if str(target) == _STANDARD:
+        print("".join(lines), end="")
+    else:
+        write_text_atomic(target, "".join(lines))
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if str(target) == _STANDARD:
+        return
+    if not target.parent.is_dir():
+        raise UserError(
+            f"There is no folder {target.parent} to write {target.name} into",
+            "Make it, or name another --output",
+        )
+    if target.is_dir():
+        raise UserError(f"{target} is a folder", "Name a file with --output")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"{target} holds the questions, which the answers would replace", "Name another --output")
+
+
+def _check_fits(session: Session, placed: Sequence[tuple[Query, str]], exposure: Exposure) -> None:
+    """Refuses what no agent could be asked, before the first one is."""
+    session.check_exposure(exposure)
+    if not _unfit(session, [query for query, _ in placed], exposure):
+        return
+    for query, place in placed:
+        for fault in _unfit(session, [query], exposure):
+            raise UserError(f"{place}: {fault.problem}", fault.remedy)
+
+
+def _unfit(session: Session, queries: Sequence[Query], exposure: Exposure) -> list[UserError]:
+    unlabelled = label_faults(session, queries)
+    return unlabelled or measure(session, queries, [exposure], session.config.audit.max_new_tokens)[1]
 
 
 def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:

@@ -44,18 +44,18 @@ class Lengths:
         answers: of each option of each question, with the token that ends it.
         longest: most that a prompt and its longest answer take together, at turn 0.
         longest_revision: about the most that they take at the last revision turn; None without such turns.
-        context: most that the base model was made for.
+        context: most that the base model was made for; None: its configuration does not say.
     """
 
     prompts: npt.NDArray[np.int64]
     answers: npt.NDArray[np.int64]
     longest: int
     longest_revision: int | None
-    context: int
+    context: int | None
 
 
 def measure(
-    session: Session, queries: Sequence[Query], exposures: Sequence[Exposure]
+    session: Session, queries: Sequence[Query], exposures: Sequence[Exposure], longest_reply: int | None = None
 ) -> tuple[Lengths, list[UserError]]:
     """Lengths of all prompts and answers, and a fault for each question that does not fit the context.
 
@@ -63,7 +63,9 @@ def measure(
         session: whose groups, prompt and model count.
         queries: at least one.
         exposures: how profiles reach the agents.
+        longest_reply: tokens of a free reply; None: the most that collecting or an audit allows.
     """
+    free = longest_reply or max(session.config.collect.max_new_tokens, session.config.audit.max_new_tokens)
     profiles = [
         Profile(group, exposure, wording)
         for exposure in exposures
@@ -73,15 +75,16 @@ def measure(
     frames = [_tokens(session, _opened(session, _NOTHING_ASKED, profile)) for profile in profiles]
     longest_frame = int(np.argmax(frames))
     faults: list[UserError] = []
+    context = session.context_length
     questions, replies, answers = [], [], []
     for query in queries:
         options = [len(session.renderer.reply(option)) for option in query.options]
-        reply = max(options, default=max(session.config.collect.max_new_tokens, session.config.audit.max_new_tokens))
+        reply = max(options, default=free)
         answers += options
         replies.append(reply)
         prompt = _tokens(session, _opened(session, query, profiles[longest_frame]))
         questions.append(prompt - frames[longest_frame])
-        if prompt + reply > session.context_length:
+        if context is not None and prompt + reply > context:
             faults.append(_too_long(session, query, profiles[longest_frame], reply))
     needed = np.add(questions, replies)
     lengths = Lengths(
@@ -89,7 +92,7 @@ def measure(
         answers=np.array(answers, dtype=np.int64),
         longest=int(needed.max()) + frames[longest_frame],
         longest_revision=_longest_revision(session, profiles, np.array(questions), np.array(replies)),
-        context=session.context_length,
+        context=context,
     )
     return lengths, faults
 

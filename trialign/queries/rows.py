@@ -114,7 +114,7 @@ def row_to_query(row: Mapping[str, Any], groups: GroupSet | None = None, place: 
         "topic": cells.text("topic", ""),
         "question": cells.text("question"),
         "answer_kind": answer_kind,
-        "options": _options(cells, answer_kind),
+        "options": choice_options(cells, answer_kind),
         "source": cells.text("source", ""),
     }
     if kind == "preference":
@@ -142,7 +142,12 @@ def _open_row(row: Any, place: str) -> Cells:
     return cells
 
 
-def _options(cells: Cells, answer_kind: AnswerKind) -> tuple[str, ...]:
+def choice_options(cells: Cells, answer_kind: AnswerKind) -> tuple[str, ...]:
+    """The options of a row, checked; none unless it is a choice.
+
+    Raises:
+        UserError: they are fewer than two, or one is empty or there twice.
+    """
     options = cells.texts("options")
     if answer_kind != "choice":
         return ()

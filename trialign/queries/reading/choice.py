@@ -18,6 +18,7 @@ from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
+_MOST = 200
 Reading = tuple[int | None, ParseStatus]
 
 
@@ -89,7 +90,9 @@ class Options:
             if not taken & set(range(one.first, one.last)) and not contradicted:
                 opens = one.opens and len(openers) == 1
                 merged.append(Mention(one.first, one.last, one.value, opens, label=True))
-        return sorted(merged, key=lambda one: (one.first, one.value))
+        ordered = sorted(merged, key=lambda one: (one.first, one.value))
+        # Each is judged in the light of all words: of a reply that repeats itself the beginning and the end are enough.
+        return ordered if len(ordered) <= _MOST else [*ordered[: _MOST // 4], *ordered[-_MOST * 3 // 4 :]]
 
     def _grouped(self, row: Sequence[Token], texts: list[Mention]) -> list[Mention]:
         """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""

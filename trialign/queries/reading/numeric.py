@@ -106,6 +106,9 @@ _ASKS = re.compile(
 )
 
 
+_MOST = 200
+
+
 @dataclass(slots=True)
 class _Candidate:
     number: Number
@@ -152,6 +155,9 @@ class Numeric:
         row = tokens(said)
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
         found = [number for number in found if any(written(reading) for reading in number.readings)]
+        if len(found) > _MOST:
+            # Each is judged in the light of all words: of so many the beginning and the end are enough.
+            found = [*found[: _MOST // 4], *found[-_MOST * 3 // 4 :]]
         candidates = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
