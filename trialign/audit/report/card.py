@@ -46,7 +46,8 @@ def _body(report: Report) -> Iterator[str]:
     for name in _TABLES:
         if name in tables:
             yield f"### {tables[name].title}\n"
-            yield markdown_table(tables[name].without_empty_columns())
+            shown = tables[name].without_empty_columns()
+            yield markdown_table(shown.without_zeros() if name == "replies" else shown)
             if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
                 yield f"Beside these: {guessing(analysis.facts)}.\n"
     yield "## Intended use and limitations\n"

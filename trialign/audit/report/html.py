@@ -11,7 +11,7 @@ from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.format import cell, formatted, plain
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
-from trialign.audit.words import guessing, title, verdict_parts
+from trialign.audit.words import guessing, verdict_parts
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -43,6 +43,9 @@ def report_html(report: Report) -> str:
     """The whole document."""
     analysis = report.audit.analysis
     template = environment().get_template("report.html.jinja")
+    tables = {name: table.without_empty_columns() for name, table in report_tables(report).items()}
+    if "replies" in tables:
+        tables["replies"] = tables["replies"].without_zeros()
     return template.render(
         report=report,
         audit=report.audit,
@@ -51,10 +54,9 @@ def report_html(report: Report) -> str:
         facts=analysis.facts,
         before=report.before.analysis if report.before else None,
         questions=report.questions,
-        tables={name: table.without_empty_columns() for name, table in report_tables(report).items()},
+        tables=tables,
         charts=_charts(report),
         verdict=analysis.verdict,
-        verdict_title=title(analysis.verdict) if analysis.verdict else "Nothing to compare",
         parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
         unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
         guessing=guessing(analysis.facts) if analysis.facts else "",

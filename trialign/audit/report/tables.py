@@ -58,7 +58,13 @@ class Table:
 
     def without_empty_columns(self) -> Table:
         """The columns in which there is something, for a page."""
-        kept = [n for n in range(len(self.columns)) if any(row[n] not in (None, "") for row in self.rows)]
+        return self._with([n for n in range(len(self.columns)) if any(row[n] not in (None, "") for row in self.rows)])
+
+    def without_zeros(self) -> Table:
+        """The columns in which something is not zero, for a page."""
+        return self._with([n for n in range(len(self.columns)) if any(row[n] != 0 for row in self.rows)])
+
+    def _with(self, kept: Sequence[int]) -> Table:
         rows = (tuple(row[n] for n in kept) for row in self.rows)
         return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))
 
