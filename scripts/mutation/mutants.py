@@ -196,7 +196,8 @@ def _call(node: ast.AST) -> Iterator[Change]:
     plain = len(node.args) > 1 and not any(isinstance(argument, ast.Starred) for argument in node.args[:2])
     if plain and ast.unparse(node.func) not in _SYMMETRIC:
         first, second, *others = node.args
-        yield "arguments swapped", node, ast.Call(node.func, [second, first, *others], node.keywords)
+        if ast.dump(first) != ast.dump(second):
+            yield "arguments swapped", node, ast.Call(node.func, [second, first, *others], node.keywords)
 
 
 def _name(node: ast.AST) -> Iterator[Change]:

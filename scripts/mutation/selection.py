@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+# Only several processes run it.
+_OVER_RANKS = {"trialign/training/deepspeed.py": "tests/commands/test_sharding.py"}
 # About commands only, and slower than all others together.
 LEFT_OUT = ("tests/test_composition.py", "tests/commands", "tests/test_cli.py", "tests/test_packaging.py")
 
@@ -64,6 +66,8 @@ class Selection:
             left = [str(test) for test in files if marker.startswith("unit") or files is own or test not in own]
             if left:
                 yield left, marker
+        if path in _OVER_RANKS:
+            yield [_OVER_RANKS[path]], "not slow"
 
     def _handed_on(self, names: set[str]) -> set[str]:
         """These modules and the packages whose ``__init__`` hands on what is in them."""

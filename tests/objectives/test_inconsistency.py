@@ -82,10 +82,19 @@ def test_one_group_has_none_to_differ_from(gate: str) -> None:
     assert penalty([[0.3, 0.7]], 0, gate) == 0.0
 
 
-def test_queries_do_not_mix() -> None:
-    table = torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]).log()
-    value = inconsistency(table, torch.tensor([0, 0]), torch.tensor([2, 2]), InconsistencyConfig(gate="none"))
-    assert value.tolist() == pytest.approx([0.0, 1.0])
+@pytest.mark.parametrize("gate", GATES)
+def test_queries_do_not_mix(gate: Any) -> None:
+    shares = [[[0.8, 0.2], [0.4, 0.6]], [[0.3, 0.7], [0.9, 0.1]], [[1.0, 0.0], [1.0, 0.0]]]
+    value = inconsistency(
+        torch.tensor(shares).log(),
+        torch.tensor([0, 1, 0]),
+        torch.tensor([2, 2, 2]),
+        InconsistencyConfig(gate=gate, anchor=RHO),
+    )
+    alone = [penalty(one, gold, gate) for one, gold in zip(shares, (0, 1, 0), strict=True)]
+    assert value.tolist() == pytest.approx(alone, abs=1e-6)
+    assert len({round(one, 3) for one in alone}) == 3
+    table = torch.tensor(shares[:1]).log()
     empty = inconsistency(
         table[:0], torch.tensor([], dtype=torch.long), torch.tensor([], dtype=torch.long), InconsistencyConfig()
     )

@@ -216,6 +216,11 @@ def test_awr_loss_by_hand() -> None:
     assert result.kl.item() == 0.0
 
 
+def test_a_step_may_hold_a_single_token_and_none() -> None:
+    one, none = (awr([1.0, 0.0], disagreement=(0.0, 1.0), tokens=tokens)[1] for tokens in (1, 0))
+    assert one == none == pytest.approx([-4.481689, -0.223130])
+
+
 def test_preference_rewards_have_their_own_weight() -> None:
     _, gradient = awr([NAN, NAN], preference=(0.75, 0.25), disagreement=(NAN, NAN))
     # A = 4 (+-0.25) = +-1.

@@ -25,7 +25,7 @@ class Counter:
     strategy = SimpleNamespace(reduce_boolean_decision=lambda decision, all: decision)
 
     def __init__(self, accumulate: int = 1) -> None:
-        self.global_step = 0
+        self.global_step = self.batches = 0
         self.accumulate_grad_batches = accumulate
         self.loggers: list[Any] = []
         self.callback_metrics: dict[str, float] = {"train/loss": 1.5}
@@ -39,7 +39,8 @@ def train(callback: Any, trainer: Any, steps: int, validate_every: int = 0) -> l
     held, file = [], callback.states.last
     for batch_idx in range(steps * trainer.accumulate_grad_batches):
         callback.on_train_batch_start(trainer, None, None, batch_idx)
-        trainer.global_step = (batch_idx + 1) // trainer.accumulate_grad_batches
+        trainer.batches = batch_idx + 1
+        trainer.global_step = trainer.batches // trainer.accumulate_grad_batches
         callback.on_train_batch_end(trainer, None, None, None, batch_idx)
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             if validate_every and trainer.global_step % validate_every == 0:
@@ -65,17 +66,17 @@ def test_the_state_waits_for_the_validation_of_its_step(tmp_path: Path) -> None:
 
 def test_a_stop_is_taken_at_the_end_of_the_whole_step(tmp_path: Path) -> None:
     trainer = Counter(accumulate=2)
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
 
     def asked() -> bool:
-        seen.append(trainer.global_step)
+        seen.append((trainer.global_step, trainer.batches))
         return trainer.global_step == 3
 
     callback = ResumeCheckpoint(SavedStates(tmp_path / "last.ckpt"), 100, 0, asked)
     with pytest.raises(Stopped, match="stopped after step 3"):
         train(callback, trainer, 5)
     assert (tmp_path / "last.ckpt").read_text() == "3"
-    assert seen == [1, 2, 3]
+    assert seen == [(1, 2), (2, 4), (3, 6)]
 
 
 @pytest.mark.parametrize(("here", "elsewhere"), [(True, False), (False, True)])

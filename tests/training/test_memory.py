@@ -10,6 +10,7 @@ from transformers import AutoConfig, LlamaConfig
 
 from trialign.models import BaseModelFiles
 from trialign.policy import AdapterConfig, GroupPolicy
+from trialign.policy.cpu import SHORT_ROW
 from trialign.training.memory import PUBLISHED, ModelSize, Sharing, Work, memory_of, size_of
 
 pytestmark = pytest.mark.unit
@@ -72,6 +73,28 @@ def test_one_process_by_hand() -> None:
     assert memory.total == memory.weights + memory.trained + memory.activations + memory.output
     again = memory_of(SIZE, WORK, replace(ALONE, checkpointing=True))
     assert again.activations == 4 * 10 * 8 * 4 + layer + passing
+
+
+def test_half_precision_by_hand() -> None:
+    mixed = memory_of(SIZE, WORK, replace(ALONE, mixed=True))
+    # torch casts each weight, and keeps both; the norms' inputs stay in float32, all else takes two bytes.
+    assert mixed.weights == 1000 * (4 + 2)
+    assert mixed.trained == 30 * 4 * 4
+    layer = 10 * (2 * 8 * (4 + 2 * 2) + 2 * (5 * 8 + 2 * 4) + 2 * 4 * 16)
+    assert mixed.activations == 4 * layer + 10 * 2 * (2 * 8 + 3 * 16)
+    assert memory_of(SIZE, WORK, replace(ALONE, mixed=True, weight_bytes=2)).weights == 1000 * 2
+    sharded = memory_of(SIZE, WORK, replace(ALONE, mixed=True, ranks=2, stage=2))
+    # DeepSpeed casts the model, the adapters too; gradients are halved, and of the optimizer three in float32.
+    assert sharded.weights == 1000 * 2
+    assert sharded.trained == 30 * 2 + 30 * 4 // 2 + 30 * 4 * 3 // 2
+
+
+def test_short_rows_on_a_cpu_keep_their_scores_of_attention() -> None:
+    short, long = (replace(WORK, length=length) for length in (SHORT_ROW, SHORT_ROW + 1))
+    for work, scores in ((short, 2 * SHORT_ROW), (long, 0)):
+        there, here = (memory_of(SIZE, work, replace(ALONE, on_cpu=on_cpu)).activations for on_cpu in (False, True))
+        # Of two heads, for each position and layer.
+        assert here - there == 4 * scores * 4 * work.rows * work.length
 
 
 def test_each_stage_shares_one_thing_more() -> None:

@@ -348,6 +348,16 @@ def test_weights_that_are_no_numbers_after_a_step_end_the_training(make_module: 
         end_step(module)
 
 
+def test_a_share_that_is_no_number_is_found_where_its_rank_holds_it(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    module.training_step(step_batch([fact("a", 0)], [fact("a", 0)]), 0)
+    policy: Any = module.policy
+    # With ZeRO 3 the parameter itself is empty, and the rank's share lies beside it.
+    policy.scores.ds_tensor = torch.tensor([1.0, math.nan])
+    with pytest.raises(TrainingDivergedError, match="weights are not numbers"):
+        end_step(module)
+
+
 def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,6 +65,13 @@ def test_a_number_that_is_none_is_named(tmp_path: Path, name: str, value: float)
     write_part(tmp_path / "part.parquet", [FACT, row])
     with pytest.raises(UserError, match=rf"part\.parquet .* in {name} of 'drink', group 'north', turn 0"):
         read_part(tmp_path / "part.parquet")
+
+
+def test_only_what_may_be_unknown_may_be_missing() -> None:
+    sample = SCHEMA.field("samples").type.value_type
+    assert {field.name for field in SCHEMA if field.nullable} == {"gold", "target"}
+    assert {field.name for field in SCHEMA} == {field.name for field in fields(Trajectory)}
+    assert {field.name for field in sample} == {field.name for field in fields(Sample)}
 
 
 def test_equal_rows_give_equal_files(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def run_audit(
         choices=choices,
     )
     summary["model"] = about_model(session)
+    summary["clarify"] = session.config.audit.clarify
     if distributed.rank() == 0:
         folder = session.run.audit(step, session.config.data.name, split)
         folder.mkdir(parents=True, exist_ok=True)

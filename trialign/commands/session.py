@@ -279,8 +279,11 @@ class Session:
         from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
-        agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
-        hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
+        choices = any(query.options for query in self.queries)
+        agents = EndpointAgents.at_the_door(
+            config.model, self.runs / ".answers", length, config.seed, config.scoring, choices=choices
+        )
+        hidden = config.prompt.options == "hidden" and choices
         if hidden and agents.scoring is None:
             raise UserError(
                 "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",

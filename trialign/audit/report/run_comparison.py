@@ -23,7 +23,9 @@ from trialign.audit.items import read_items
 from trialign.audit.parts import Part, PartName
 from trialign.audit.record import read_asked
 from trialign.audit.replies import GroupReplies
+from trialign.audit.summary import read_summary
 from trialign.audit.verdict import VerdictOutcome
+from trialign.audit.ways import differing_ways
 from trialign.audit.words import verdict_parts
 from trialign.errors import UserError
 
@@ -85,6 +87,7 @@ class RunComparison:
         alpha: intervals have the confidence 1 - alpha.
         runs: in the order given.
         chance: accuracy of guessing on the questions of fact with options; None without any.
+        note: that the answers came about in different ways, in words; None: they did not.
     """
 
     schema_version: int
@@ -97,6 +100,7 @@ class RunComparison:
     alpha: float
     runs: tuple[ComparedRun, ...]
     chance: float | None = None
+    note: str | None = None
 
 
 def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
@@ -121,7 +125,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     runs = tuple(
         ComparedRun(
             name=_name([audits[n] for n in pool], audits),
-            audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
+            audits=tuple(_place(audits[n]) for n in pool),
             values=values(measure),
             verdicts=tuple(_verdict(read[n][0]) for n in pool),
             differences=tuple(next(together) for _ in entries),
@@ -139,7 +143,12 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         alpha=analysis.bounds.alpha,
         chance=analysis.facts.chance if analysis.facts else None,
         runs=runs,
+        note=differing_ways({_place(audit): read_summary(audit.path / "summary.json") for audit in audits}),
     )
+
+
+def _place(audit: AuditFolder) -> str:
+    return f"{audit.run.name}/audits/{audit.path.name}"
 
 
 def _refuse_twice(audits: Sequence[AuditFolder]) -> None:

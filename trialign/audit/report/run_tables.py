@@ -33,8 +33,9 @@ def terminal_table(comparison: RunComparison) -> TerminalTable:
 
 
 def verdict_lines(comparison: RunComparison) -> list[str]:
-    """What each audit says of its groups: a line an audit, one for each part, and one for replies without an answer."""
-    return [
+    """What each audit says of its groups, its parts, and replies without an answer; first what forbids comparing."""
+    noted = [comparison.note] if comparison.note else []
+    return noted + [
         line
         for run in comparison.runs
         for audit, verdict in zip(run.audits, run.verdicts, strict=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.cleaning import Cleaned
+from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
@@ -70,7 +71,7 @@ class Options:
         mentions = self._mentions(said, row)
         if not mentions:
             return self._unnamed(said, row)
-        found = judged(row, mentions, self._asked)
+        found = judged(row, mentions, self._asked, polar=self._polar.pairs)
         return self._decided(found, row)
 
     def _mentions(self, said: str, row: Sequence[Token]) -> list[Mention]:
@@ -125,7 +126,8 @@ class Options:
         found = self._polar.complemented(found)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live:
-            return None, "none"
+            undecided = breaks_off(row) and len({one.value for one in found if one.weight == Weight.MENTIONED}) > 1
+            return None, "ambiguous" if undecided else "none"
         if any(one.partly for one in live) and self._polar.pairs:
             return None, "ambiguous"
         top = max(one.weight for one in live)
