@@ -139,7 +139,8 @@ def table(corpus: Sequence[Case], readers: dict[str, Reader]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--file", nargs="*", type=Path, default=[FOLDER / "tuned.jsonl", FOLDER / "held_out.jsonl"])
+    files = [FOLDER / f"{name}.jsonl" for name in ("tuned", "second", "held_out")]
+    parser.add_argument("--file", nargs="*", type=Path, default=files)
     parser.add_argument("--faults", action="store_true", help="print what is not read right")
     parser.add_argument("--rivals", action="store_true", help="run the other readers beside")
     arguments = parser.parse_args()

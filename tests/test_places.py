@@ -11,7 +11,7 @@ import pytest
 from trialign.composition import compose
 from trialign.errors import UserError
 from trialign.models import cache_folder
-from trialign.places import at_home, has_home, with_homes
+from trialign.places import anchored, at_home, has_home, with_homes
 
 pytestmark = pytest.mark.unit
 
@@ -85,3 +85,65 @@ def test_a_file_and_the_command_line_may_name_the_home(tmp_path: Path, monkeypat
     composed = compose("~/mine.yaml", ["+data.folder=~/questions"])
     assert composed["runs"] == str(tmp_path / "audits")
     assert composed["data"]["folder"] == str(tmp_path / "questions")
+
+
+def tree(folder: Path, *files: str) -> None:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_relative_paths_are_anchored_where_they_lead_somewhere(tmp_path: Path) -> None:
+    tree(tmp_path / "project", "models/mine/config.json", "adapters/a/x", "words/x", "questions/q.jsonl")
+    config = {
+        "name": "mine",
+        "model": {
+            "path": "models/mine",
+            "adapters": {"north": "adapters/a", "south": "/elsewhere", "island": "absent"},
+            "endpoint": {"tokenizer": "words", "attempts": 3},
+        },
+        "data": {"folder": "questions", "files": ["q.jsonl", "/absolute.jsonl"]},
+    }
+    project = (tmp_path / "project").resolve()
+    made = anchored(config, [tmp_path / "other", project])
+    assert made == {
+        "name": "mine",
+        "model": {
+            "path": f"{project}/models/mine",
+            "adapters": {"north": f"{project}/adapters/a", "south": "/elsewhere", "island": "absent"},
+            "endpoint": {"tokenizer": f"{project}/words", "attempts": 3},
+        },
+        "data": {"folder": f"{project}/questions", "files": ["q.jsonl", "/absolute.jsonl"]},
+    }
+    assert anchored(made, [tmp_path]) == made
+    assert config["model"]["path"] == "models/mine"  # type: ignore[index]
+
+
+def test_the_first_base_that_has_a_path_is_taken(tmp_path: Path) -> None:
+    tree(tmp_path, "one/m/x", "two/m/x")
+    assert anchored({"model": {"path": "m"}}, [tmp_path / "two", tmp_path / "one"])["model"]["path"].endswith("two/m")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model": {"name": "x"}},
+        {"model": {"path": None, "adapters": None}},
+        {"data": {"folder": ".", "files": ["embedded:questions.jsonl"]}},
+        {"data": {"files": [{"hub": "house/data"}]}},
+        {"data": {"files": None}},
+        {"model": "odd", "data": 3},
+        {},
+    ],
+)
+def test_what_names_no_relative_path_stays(config: dict[str, Any], tmp_path: Path) -> None:
+    tree(tmp_path, "embedded:questions.jsonl")
+    assert anchored(config, [tmp_path]) == config
+
+
+def test_question_files_of_the_working_folder_are_found_again(tmp_path: Path) -> None:
+    tree(tmp_path, "q.jsonl")
+    for files in (["q.jsonl"], [{"path": "q.jsonl", "map": "house"}]):
+        assert anchored({"data": {"folder": ".", "files": files}}, [tmp_path])["data"]["folder"] == str(
+            tmp_path.resolve()
+        )

@@ -38,6 +38,36 @@ def test_the_claim_is_resolved_yaml_that_names_the_trajectories(run: RunFolder) 
     assert run.stored_config()["trainer"] == {"steps": 4, "devices": 1}
 
 
+def test_a_run_finds_its_model_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for folder in (project / "models" / "mine", project / "questions", elsewhere):
+        folder.mkdir(parents=True)
+    (project / "questions" / "q.jsonl").touch()
+    config = {
+        **CONFIG,
+        "model": {"path": "models/mine"},
+        "data": {"folder": "questions", "files": ["q.jsonl"]},
+    }
+    monkeypatch.chdir(project)
+    away = RunFolder(elsewhere / "runs" / "mine")
+    away.claim(config, "abc123")
+    beside = RunFolder(project / "runs" / "mine")
+    beside.claim(config, "abc123")
+    # A run of an earlier version has the paths as they were written.
+    beside.config_file.write_text(
+        yaml.safe_dump(config, sort_keys=False).replace("!!python/tuple", ""), encoding="utf-8"
+    )
+    for run in (away, beside):
+        assert run.status(config) == "unfinished"
+    monkeypatch.chdir(elsewhere)
+    for run in (away, beside):
+        stored = run.stored_config()
+        assert stored["model"] == {"path": str((project / "models" / "mine").resolve())}
+        assert stored["data"]["folder"] == str((project / "questions").resolve())
+        with pytest.raises(UserError, match=r"model\.path"):
+            run.status(config)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [

@@ -152,6 +152,8 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
                 else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
             ) from error
         remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if fault["input"] is None else "")
+        if isinstance(fault["input"], bool) and fault["type"] == "string_type":
+            remedy = "Put it in quotes: YAML reads Yes, No, on and off as true and false"
         raise UserError(f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", remedy) from error
     _check_values(config)
     return config

@@ -13,6 +13,7 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import FIXED_DAY, ChatRenderer, Content, check_date
 from trialign.queries import Query
+from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
 
 Topology = Literal["full", "ring", "star", "random"]
@@ -27,15 +28,17 @@ class PromptConfig:
         options: how the options of a choice stand in the question: ``hidden``, ``listed`` or ``lettered``.
         choose: the sentence before listed options.
         revise: the request of a revision turn, after the other agents' answers.
+        clarify: the sentence that asks which of the options a reply meant, before the options.
         profile: where a stated profile stands: ``first``, in the instruction, or ``last``, in a system message after
             the question, so that all groups' prompts begin alike.
         date: the day that a chat template writes as today's, YYYY-MM-DD; most write none.
     """
 
     system: str = "You are a helpful assistant."
-    options: Literal["hidden", "listed", "lettered"] = "listed"
+    options: Shown = "listed"
     choose: str = "Choose one answer:"
     revise: str = "Other assistants answered as above. Answer the question again."
+    clarify: str = "Which of these did you mean? Answer with the letter."
     profile: Literal["first", "last"] = "first"
     date: str = FIXED_DAY
 
@@ -155,6 +158,7 @@ def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tu
 def prompt_identity(config: PromptConfig) -> dict[str, Any]:
     """What of the prompt a collection depends on, as its hash takes it."""
     values = asdict(config)
+    del values["clarify"]  # audits alone ask that
     del values["date"]  # it is in the name of a collection whose prompts hold it, with what else the template does
     if config.profile == "first":
         del values["profile"]  # collections that were made before there was a choice keep their name
@@ -189,14 +193,14 @@ def observe(
     return Observation(query.query_id, group.name, exposure, wording, turn, prompt)
 
 
-def check_fits(observation: Observation, longest_reply: int, context_length: int) -> None:
+def check_fits(observation: Observation, longest_reply: int, context_length: int | None) -> None:
     """Refuses an observation that leaves no room for its replies.
 
     Raises:
         UserError: prompt and longest reply are more tokens than the base model was made for.
     """
     needed = len(observation.prompt) + longest_reply
-    if needed > context_length:
+    if context_length is not None and needed > context_length:
         raise UserError(
             f"The {observation.exposure} profile of group '{observation.group}' with question "
             f"'{observation.query_id}' takes {needed} tokens at turn {observation.turn}, and the base "

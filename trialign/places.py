@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,42 @@ def with_homes(values: Any, key: str = "") -> Any:
     if isinstance(values, str) and values.startswith("~") and not _PATH_KEYS.isdisjoint(key.split(".")):
         return str(at_home(values, key))
     return values
+
+
+def anchored(config: Mapping[str, Any], bases: Sequence[Path]) -> dict[str, Any]:
+    """A configuration whose relative paths to a model, to adapters and to question files no longer depend on a folder.
+
+    Args:
+        config: plain values.
+        bases: folders that the paths may be relative to, the likeliest first; a path that is in none stays as it is.
+    """
+
+    def place(path: Any) -> Any:
+        if not isinstance(path, str) or not path or Path(path).is_absolute():
+            return path
+        return next((os.path.abspath(base / path) for base in bases if (base / path).exists()), path)
+
+    def places(path: Any) -> Any:
+        return {name: place(one) for name, one in path.items()} if isinstance(path, Mapping) else place(path)
+
+    made = dict(config)
+    if isinstance(model := config.get("model"), Mapping):
+        made["model"] = {**model, **{key: places(model[key]) for key in ("path", "adapters") if key in model}}
+        if isinstance(endpoint := model.get("endpoint"), Mapping) and "tokenizer" in endpoint:
+            made["model"]["endpoint"] = {**endpoint, "tokenizer": place(endpoint["tokenizer"])}
+    if isinstance(data := config.get("data"), Mapping):
+        made["data"] = _anchored_data(data, bases)
+    return made
+
+
+def _anchored_data(data: Mapping[str, Any], bases: Sequence[Path]) -> Mapping[str, Any]:
+    """Question files lie below ``data.folder``, which is the working folder where it is not given."""
+    folder = Path(str(data.get("folder") or "."))
+    stated = data.get("files")
+    stated = stated if isinstance(stated, list) else []
+    files = [file.get("path") if isinstance(file, Mapping) else file for file in stated]
+    relative = [file for file in files if isinstance(file, str) and not file.startswith(("/", "embedded:"))]
+    if folder.is_absolute() or not relative:
+        return data
+    found = next((base for base in bases if (base / folder / relative[0]).exists()), None)
+    return data if found is None else {**data, "folder": os.path.abspath(found / folder)}

@@ -17,6 +17,7 @@ import yaml
 
 from trialign.errors import UserError
 from trialign.group_config import configured_sets
+from trialign.places import anchored
 from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
@@ -81,7 +82,8 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             return "new"
-        stored, asked = _leaves(_with_named_sets(self.stored_config())), _leaves(_with_named_sets(_plain(config)))
+        asked = _leaves(_with_named_sets(anchored(_plain(config), [Path.cwd()])))
+        stored = _leaves(_with_named_sets(self.stored_config()))
         stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
@@ -96,6 +98,9 @@ class RunFolder:
     def stored_config(self) -> dict[str, Any]:
         """The configuration that the run was started with.
 
+        Relative paths in it, which runs of earlier versions have, are looked for beside the run, then in the working
+        folder.
+
         Raises:
             UserError: there is no run here, or its config.yaml is torn.
         """
@@ -107,7 +112,7 @@ class RunFolder:
             raise UserError(f"The file {self.config_file} is torn", "Train again with --overwrite") from error
         if not isinstance(stored, dict):
             raise UserError(f"The file {self.config_file} is torn", "Train again with --overwrite")
-        return stored
+        return anchored(stored, [*self.folder.resolve().parents, Path.cwd()])
 
     @property
     def trajectories(self) -> str:
@@ -115,9 +120,12 @@ class RunFolder:
         return self.config_file.read_text(encoding="utf-8").partition("\n")[0].removeprefix(_HEADER)
 
     def claim(self, config: Mapping[str, Any], trajectories: str) -> None:
-        """Writes the resolved configuration, which names the trajectories in a comment."""
+        """Writes the resolved configuration, which names the trajectories in a comment.
+
+        Its paths hold from any folder.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=110)
+        text = yaml.safe_dump(anchored(_plain(config), [Path.cwd()]), sort_keys=False, allow_unicode=True, width=110)
         write_text_atomic(self.config_file, f"{_HEADER}{trajectories}\n{text}")
 
     @contextmanager

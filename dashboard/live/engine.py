@@ -12,8 +12,7 @@ import psutil
 import torch
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.environment import PromptConfig
@@ -27,9 +26,12 @@ from trialign.models import (
     load_model,
     load_renderer,
     locate_base_model,
+    read_config,
 )
+from trialign.places import anchored
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.policy.door import check_exact
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
@@ -86,7 +88,10 @@ def read_setting(config_file: Path) -> Setting:
         UserError: the file is missing or damaged.
     """
     try:
-        values = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        stored = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        if not isinstance(stored, Mapping):
+            raise TypeError("a configuration is a mapping")
+        values = anchored(stored, [*config_file.resolve().parents[1:], Path.cwd()])
         parts: Mapping[str, Any] = {
             "model": values["model"],
             "groups": build_groups(values["groups"]),
@@ -185,19 +190,15 @@ class Engine:
         use_fast_exact_products()
         files = locate_base_model(setting.model)
         check_memory(files, setting.model)
-        try:
-            renderer, model = load_renderer(files, setting.prompt.date), load_model(files, setting.model)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(
-                f"The files of the base model {files.name} are damaged, or are no safetensors",
-                "Restore them; stored audits can still be read",
-            ) from error
+        renderer, model = load_renderer(files, setting.prompt.date), load_model(files, setting.model)
         return _Held(setting.model, files, renderer, _policy(model, setting, renderer), setting.groups.names)
 
 
 def _policy(model: PreTrainedModel, setting: Setting, renderer: ChatRenderer) -> GroupPolicy:
     invocation = renderer.opening_after_question() if setting.policy.activation == "profile" else ()
-    return GroupPolicy(model, setting.groups.names, setting.policy, invocation).eval()
+    policy = GroupPolicy(model, setting.groups.names, setting.policy, invocation).eval()
+    check_exact(policy)
+    return policy
 
 
 def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:
@@ -207,7 +208,7 @@ def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:
         MemoryError: its weights are larger than the free memory.
     """
     stored = sum(file.stat().st_size for file in files.folder.glob("*.safetensors"))
-    kept_as = getattr(AutoConfig.from_pretrained(files.folder), "dtype", None) or torch.float32
+    kept_as = getattr(read_config(files.folder, files.name), "dtype", None) or torch.float32
     needed = stored * getattr(torch, config.dtype).itemsize / kept_as.itemsize
     if needed > psutil.virtual_memory().available:
         raise MemoryError

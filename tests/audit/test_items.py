@@ -31,6 +31,8 @@ FACT = AuditItem(
     reward_truth=1.0,
     option_probabilities=(0.25, 0.75),
     adapter_sha256="ab" * 32,
+    clarification="B",
+    clarification_options=("90", "100"),
 )
 TASTE = replace(
     FACT,
@@ -48,6 +50,8 @@ TASTE = replace(
     reward_preference=0.5,
     option_probabilities=None,
     adapter_sha256=None,
+    clarification=None,
+    clarification_options=None,
 )
 
 
@@ -65,11 +69,24 @@ def test_items_come_back_as_they_were_written(path: Path) -> None:
             value = row[str(name)]
             if expected is None:
                 assert value is None or pd.isna(value), name
-            elif name == "option_probabilities":
+            elif name in ("option_probabilities", "clarification_options"):
                 assert tuple(value) == expected
             else:
                 assert value == expected, name
     assert [entry.name for entry in path.parent.iterdir()] == ["items.parquet"]
+
+
+def test_a_file_written_before_there_were_clarifications_is_read(path: Path, tmp_path: Path) -> None:
+    later = ["clarification", "clarification_options"]
+    write_items(path, [FACT, TASTE])
+    table = pq.read_table(path)
+    old = tmp_path / "old.parquet"
+    pq.write_table(table.drop_columns(later), old, write_page_checksum=True)
+    assert read_items(old)[later].isna().all().all()
+    pd.testing.assert_frame_equal(read_items(old).drop(columns=later), read_items(path).drop(columns=later))
+    pq.write_table(table.drop_columns(["answer"]), old, write_page_checksum=True)
+    with pytest.raises(UserError, match="lacks the column 'answer'"):
+        read_items(old)
 
 
 def test_a_frame_in_memory_equals_the_one_read(path: Path) -> None:

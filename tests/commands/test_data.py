@@ -187,6 +187,29 @@ def test_foreign_rows_and_what_was_left_out(project: Any, quiz: Callable[..., No
     assert "- The source 'quiz' is for evaluation only, and its split is 'train'." in outcome.out
 
 
+def test_how_a_table_was_read_is_said(project: Any, quiz: Callable[..., None]) -> None:
+    quiz([], split="test")
+    table = "Ask;A;B;Right\nWas heißt Käse?;cheese;both a and b;A\n"
+    (project.folder / "quiz.csv").write_bytes(table.encode("cp1252"))
+    outcome = show(project)
+    assert outcome.code == 0
+    assert "  | Was heißt Käse?" in outcome.out
+    for note in (
+        "Note: quiz.csv is read as cp1252; 'encoding' sets another.",
+        "Note: quiz.csv has ';' between its columns.",
+        "Note: 1 question(s) of quiz keep the order of their options: one speaks of others, such as 'both a and b'.",
+    ):
+        assert note in outcome.out
+    (project.folder / "quiz.csv").write_bytes("Ask;A;B;Right\nвода?;да;нет;A\n".encode("cp1251"))
+    outcome = show(project)
+    assert outcome.code == 2
+    assert "State it, as in data.encoding=" in outcome.out
+    project.set(data__encoding=None)
+    outcome = show(project, "data.encoding=cp1251")
+    assert outcome.code == 0
+    assert "  | вода?" in outcome.out
+
+
 def test_questions_of_other_groups_are_counted(project: Any) -> None:
     rows = project.rows
     rows[12]["targets"] = {"age:young": [1, 0, 0], "age:old": [0, 0, 1]}

@@ -59,7 +59,7 @@ def audits(project: Any, server: Any) -> Audits:
         "runs": str(project.runs),
         "data": {"name": "house", "files": ["questions.jsonl"], "limit": 1},
         "prompt": {"options": "lettered"},
-        "audit": {"max_new_tokens": 12},
+        "audit": {"max_new_tokens": 12, "clarify": False},  # the requests are counted
         "model": {
             "endpoint": {
                 "repeats": 2,

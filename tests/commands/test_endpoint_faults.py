@@ -85,6 +85,7 @@ def arguments(url: str, folder: Path, *words: str) -> list[str]:
     (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     stated = ["name=t", "model.name=m", f"model.base_url={url}", f"runs={folder}/runs", "groups=country", "data=files"]
     data = ["data.name=t", f"data.files=[{folder}/questions.jsonl]", "model.endpoint.attempts=2"]
+    data.append("model.endpoint.structured=never")  # the questions are counted
     return ["test", "--config", "conf/audit/endpoint.yaml", *stated, *data, *words]
 
 

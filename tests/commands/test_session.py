@@ -83,6 +83,7 @@ def test_the_day_is_in_the_name_of_a_collection_whose_prompts_hold_it(
             "date": "2024-02-29",
             "system": "system message",
             "thinking": None,
+            "behind_the_prompt": "",
             "end_tokens": ["<|im_end|>"],
         }
     assert "The chat template writes the day, here always 2024-02-29 (prompt.date)" in caplog.text

@@ -244,6 +244,11 @@ def test_adapters_of_the_upper_layers_learn_as_if_those_below_were_zero(make_pol
         torch.testing.assert_close(gradient, gradients[0][1][key], msg=key)
 
 
+def test_a_lower_layer_is_not_adapted_where_only_upper_ones_are(make_policy: MakePolicy) -> None:
+    with pytest.raises(UserError, match=r"policy\.target_modules names layers of the lower half"):
+        make_policy(NAMES, train_layers="upper", target_modules=("model.layers.0.self_attn.q_proj",))
+
+
 def test_plain_peft_reads_adapters_of_the_upper_layers(
     make_policy: MakePolicy, base_files: BaseModelFiles, tiny_config: ModelConfig
 ) -> None:

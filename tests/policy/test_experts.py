@@ -12,6 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
+    DeepseekV3Config,
     MixtralConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -21,7 +22,7 @@ from transformers import (
 
 from trialign.checkpoints import write_agents
 from trialign.errors import UserError
-from trialign.models import BaseModelFiles
+from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.policy.adapters import refuse_unrouted
 from trialign.policy.group_policy import Sampling
@@ -46,6 +47,20 @@ CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen3_moe": lambda: Qwen3MoeConfig(num_experts=4, moe_intermediate_size=24, **SIZES),
     "qwen2_moe": lambda: Qwen2MoeConfig(
         num_experts=4, moe_intermediate_size=24, shared_expert_intermediate_size=40, **SIZES
+    ),
+    # A first layer without experts, shared experts, and keys and values that are kept as latents.
+    "deepseek_v3": lambda: DeepseekV3Config(
+        n_routed_experts=4,
+        moe_intermediate_size=24,
+        n_group=1,
+        topk_group=1,
+        first_k_dense_replace=1,
+        q_lora_rank=16,
+        kv_lora_rank=16,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=8,
+        **{**SIZES, "num_key_value_heads": 4},
     ),
 }
 ORDER = ("women", "control", "men")
@@ -122,9 +137,37 @@ def test_experts_and_router_stay_as_the_base_has_them(family: str) -> None:
     trained = [name for name, p in policy.named_parameters() if p.requires_grad]
     assert trained
     assert not [name for name in trained if {"experts", "gate", "router"} & set(name.split("."))]
-    # Two layers of four maps in the attention; with a shared expert, of three maps and its own gate more.
-    maps = 2 * (8 if family == "qwen2_moe" else 4)
+    # Two layers of four maps in the attention, or of five with latents.
+    maps = 2 * (5 if family == "deepseek_v3" else 4)
     assert len(trained) == maps * 2 * len(NAMES)
+
+
+def test_the_upper_layers_alone_can_learn() -> None:
+    policy = policy_of("mixtral", train_layers="upper")
+    trained = [name for name, p in policy.named_parameters() if p.requires_grad]
+    assert len(trained) == 4 * 2 * len(NAMES)
+    assert all(".layers.1.self_attn." in name for name in trained)
+
+
+def test_latents_in_the_cache_would_be_read_through_adapters_that_were_off() -> None:
+    invocation = (9, 4)
+    with pytest.raises(UserError, match=r"latent attention.*policy\.activation=profile") as refusal:
+        GroupPolicy(base_of("deepseek_v3"), NAMES, AdapterConfig(activation="profile"), invocation)
+    assert "policy.activation=always" in refusal.value.remedy
+    GroupPolicy(base_of("mixtral"), NAMES, AdapterConfig(activation="profile"), invocation)
+
+
+def test_a_mixture_of_experts_computes_in_float64(tmp_path: Path) -> None:
+    base_of("mixtral").save_pretrained(tmp_path)
+    config = ModelConfig("folder", "house/mixtral", path=str(tmp_path), dtype="float64")
+    model = load_model(BaseModelFiles(tmp_path, "0" * 64, "house/mixtral", None), config)
+    policy = GroupPolicy(model, NAMES, AdapterConfig(rank=3))
+    row = TreeRow(0, (Segment(PROMPTS[0], ROOT), Segment(ANSWERS[0], 0, action=True)))
+    with torch.no_grad():
+        score = policy.score(build_tree_batch([row]))
+        expected = plain_score(base_of("mixtral"), PROMPTS[0], ANSWERS[0])
+    assert score.dtype == torch.float64
+    assert score.item() == pytest.approx(expected.item(), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +176,21 @@ def test_experts_and_router_stay_as_the_base_has_them(family: str) -> None:
         ("mixtral", ("q_proj", "w1", "w2", "w3")),
         ("mixtral", ("q_proj", "gate")),
         ("qwen3_moe", ("q_proj", "gate_proj", "up_proj", "down_proj")),
+        ("deepseek_v3", ("q_a_proj", "gate_proj", "up_proj", "down_proj")),
     ],
 )
 def test_adapters_in_experts_or_router_are_refused_by_name(family: str, targets: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=r"The trained parameter .*mlp\.(experts|gate)\..* belongs to no layer"):
         policy_of(family, target_modules=targets)
+
+
+def test_a_layer_inside_an_expert_sees_no_rows() -> None:
+    policy = policy_of("mixtral")
+    attention = policy.base.model.layers[0].self_attn
+    policy.base.model.layers[0].mlp.experts.add_module("w1", attention.q_proj)
+    attention.q_proj = nn.Identity()
+    with pytest.raises(UserError, match=r"The trained parameter .*mlp\.experts\.w1\.lora_A.* belongs to no layer"):
+        refuse_unrouted(policy.model)
 
 
 def test_a_trained_parameter_that_no_group_chooses_is_refused_by_name() -> None:

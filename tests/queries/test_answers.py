@@ -257,3 +257,18 @@ def test_never_raises(query: Query, reply: str) -> None:
 @pytest.mark.parametrize("option", CITIES)
 def test_an_option_is_read_as_itself(option: str) -> None:
     assert parse_answer(choice(*CITIES), option).canonical == option
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "See f(2) and list[1]."])
+def test_what_is_called_with_a_label_names_no_option(text: str) -> None:
+    query = TruthQuery(
+        query_id="q",
+        cluster="q",
+        split="test",
+        topic="",
+        question="Which town?",
+        options=("Lyon", "Paris"),
+        gold="Lyon",
+    )
+    assert parse_answer(query, text, "lettered").canonical is None
+    assert parse_answer(query, "It is (B).", "lettered").canonical == "Paris"

@@ -84,7 +84,14 @@ def test_unicode_is_told_by_its_mark_or_its_zeros(mark: bytes, encoding: str, te
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
-    [("cp1251", "вода"), ("cp1251", "да"), ("cp866", "Какой газ нужен растениям?"), ("mac_roman", "Où est la forêt")],
+    [
+        ("cp1251", "вода"),
+        ("cp1251", "да"),
+        ("cp866", "Какой газ нужен растениям?"),
+        ("mac_roman", "Où est la forêt"),
+        ("cp850", "Café à côté"),
+        ("cp850", "Mädchen mögen Käse"),
+    ],
 )
 def test_what_cannot_be_told_safely_is_refused_with_the_remedy(encoding: str, text: str) -> None:
     data = table(text).encode(encoding)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from trialign.queries import TruthQuery
-from trialign.queries.readers import Reading, read_data
+from trialign.queries.readers import Reading, read_data, read_queries
 from trialign.queries.sources import FieldMap, SourceConfig
 
 pytestmark = pytest.mark.unit
@@ -67,6 +67,8 @@ def problems(reading: Reading) -> list[str]:
         (["A) water", "B) sand"], {}),
         (["A: water", "B: sand"], {}),
         (["(A) water", "(B) sand"], {}),
+        (["a ) water", "b ) sand"], {}),
+        (["1) water", "2) sand"], {}),
     ],
 )
 def test_options_in_every_form(tmp_path: Path, options: Any, fields: dict[str, Any]) -> None:
@@ -313,6 +315,14 @@ def test_what_pandas_writes_for_nothing_is_nothing(tmp_path: Path, nothing: Any,
     assert "option" in problems(reading(B=nothing))[0]
 
 
+def test_nan_inside_a_mapping_is_nothing_too(tmp_path: Path) -> None:
+    row = {"q": "Which is cold?", "o": {"A": "ice", "B": "fire", "C": NAN}, "k": {"right": "A"}}
+    nested = {"options": "o", "gold": "k.right", "gold_as": "label"}
+    assert set(only(read(tmp_path, [row], **nested)).options) == {"ice", "fire"}
+    (found,) = problems(read(tmp_path, [{**row, "k": {"right": NAN}}], **nested))
+    assert "the right answer, 'k.right', is missing" in found
+
+
 def test_the_text_nan_stays_a_text_and_is_pointed_at(tmp_path: Path) -> None:
     reading = read(tmp_path, [{**SOUND, "C": "nan"}], **COLUMNS)
     assert set(only(reading).options) == {"ice", "fire", "nan"}
@@ -340,6 +350,16 @@ def test_two_right_answers_to_one_question_are_a_fault(tmp_path: Path) -> None:
     assert len(problems(read(tmp_path, rows, options="o", gold="a"))) == 1
     other = [rows[0], {"q": "Which is ice?", "o": ["water", "air"], "a": "water"}]
     assert not read(tmp_path, other, options="o", gold="a").faults
+
+
+def test_a_record_with_two_right_answers_is_read_as_before(tmp_path: Path) -> None:
+    row = {"split": "test", "kind": "truth", "question": "Which is ice?", "options": ["water", "sand"]}
+    file = tmp_path / "questions.jsonl"
+    rows = [{**row, "id": gold, "gold": gold} for gold in ("water", "sand")]
+    file.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert [query.query_id for query in read_queries(file)] == ["water", "sand"]
+    (found,) = read_data([file], None, 9).faults
+    assert "row 2, query 'sand': the right answer is 'sand' here" in found.problem
 
 
 @pytest.mark.parametrize(

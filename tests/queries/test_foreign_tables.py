@@ -185,9 +185,11 @@ def test_a_sheet_is_read_and_others_are_named(tmp_path: Path) -> None:
     assert "has no sheet 'Third'" in absent.problem
     assert "Quiz, Other" in absent.remedy
     assert said(read_data([replace(source, rows="Quiz")], None, 9)) == said(reading)
+    write_workbook(tmp_path / "a.xlsx", {"Notes": [["x"]], "Quiz": [list(ROW), list(ROW.values())]}, hidden="Notes")
+    assert said(read_data([source], None, 9)) == [SAID]
 
 
-def write_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
+def write_workbook(path: Path, sheets: dict[str, list[list[Any]]], hidden: str = "") -> None:
     """The smallest workbook that Excel opens: cells as inline texts and numbers."""
     import zipfile
     from xml.sax.saxutils import escape
@@ -201,8 +203,12 @@ def write_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
             return f'<c r="{at}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
         return f'<c r="{at}"><v>{value}</v></c>'
 
+    state = ' state="hidden"'
     with zipfile.ZipFile(path, "w") as book:
-        names = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, 1))
+        names = "".join(
+            f'<sheet name="{name}"{state if name == hidden else ""} sheetId="{n}" r:id="rId{n}"/>'
+            for n, name in enumerate(sheets, 1)
+        )
         book.writestr(
             "_rels/.rels",
             f'<Relationships xmlns="{package}"><Relationship Id="rId1" Type="{relations}/officeDocument" '

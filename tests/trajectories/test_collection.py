@@ -148,6 +148,30 @@ def test_samples_follow_the_answer_distribution(make_collector: MakeCollector, q
                 assert drawn[option] / 2000 == pytest.approx(share, abs=0.056)
 
 
+def test_options_are_drawn_anew_for_each_seed_group_question_and_exposure(
+    make_collector: MakeCollector, queries: tuple[Query, ...]
+) -> None:
+    # So flat a distribution that all observations draw by the same shares: only their seeds tell them apart.
+    config = CollectConfig(samples=200, temperature=1e6, exposures=("explicit", "implicit"))
+    choices = [query for query in queries if len(query.options) == 3][:2]
+
+    def drawn(seed: int) -> dict[tuple[str, str, str], list[int]]:
+        collector = make_collector(config=replace(config, seed=seed), environment=ONE_TURN)
+        return {
+            (row.query_id, row.group, row.exposure): [row.options.index(sample.token_ids) for sample in row.samples]
+            for row in collector.collect(choices)
+        }
+
+    first, again, other = drawn(0), drawn(0), drawn(1)
+    assert first == again
+    assert len(first) > 4
+    sequences = [*first.values(), *other.values()]
+    for at, one in enumerate(sequences):
+        for second in sequences[:at]:
+            # Independent draws among three agree in a third of the places; 0.5 is five standard errors above.
+            assert sum(a == b for a, b in zip(one, second, strict=True)) < 100
+
+
 def disagreement(row: Trajectory, others: Sequence[Trajectory], index: int) -> float:
     """d by its definition: over the other agents, the mean share of samples that differ from one's own."""
     own = row.samples[index].canonical

@@ -15,6 +15,7 @@ from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import score_rows
 from trialign.queries import Query
+from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring
 
@@ -27,6 +28,8 @@ class Asked:
         wording: which wording of the profile.
         repeat: which asking of the same agent in the same words, from 0.
         conversation: everything that the agent is told, ending with the question.
+        shown: how the question shows its options; None: that is not known.
+        follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
     """
 
     query: Query
@@ -35,6 +38,8 @@ class Asked:
     wording: int
     repeat: int
     conversation: Conversation
+    shown: Shown | None = None
+    follow_up: bool = False
 
     @property
     def called(self) -> str:
@@ -48,6 +53,7 @@ class Answer:
 
     Attributes:
         text: the option that it finds most probable, or its reply.
+        held: the option that the reply is, where the server held it to the options; None: the text is to be read.
         option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
         adapter_sha256: hash of the adapter that answered; None for a model without one.
         unread: why there is no answer, whatever the text says; None: the text is to be read.
@@ -59,6 +65,7 @@ class Answer:
     adapter_sha256: str | None = None
     unread: UnreadStatus | None = None
     cut_off: bool = False
+    held: str | None = None
 
 
 class Agents(Protocol):

@@ -49,6 +49,8 @@ class AuditItem:
         reward_preference: in [0, 1]; None for a truth query and for the control, which has no target.
         option_probabilities: S_g, aligned with the query's options; None where the model cannot give it.
         adapter_sha256: hash of the adapter that answered; None for the base weights.
+        clarification: the reply to the question which option was meant; None where that was not asked.
+        clarification_options: the options in the order in which that question lettered them.
     """
 
     query_id: str
@@ -71,6 +73,8 @@ class AuditItem:
     reward_preference: float | None = None
     option_probabilities: tuple[float, ...] | None = None
     adapter_sha256: str | None = None
+    clarification: str | None = None
+    clarification_options: tuple[str, ...] | None = None
 
 
 _PROBABILITIES = pa.list_(pa.field("element", pa.float64(), nullable=False))
@@ -82,6 +86,7 @@ _TYPES = {
     "reward_truth": pa.float64(),
     "reward_preference": pa.float64(),
     "option_probabilities": _PROBABILITIES,
+    "clarification_options": pa.list_(pa.field("element", pa.string(), nullable=False)),
 }
 _NULLABLE = {
     "canonical",
@@ -90,7 +95,11 @@ _NULLABLE = {
     "reward_preference",
     "option_probabilities",
     "adapter_sha256",
+    "clarification",
+    "clarification_options",
 }
+# Columns that files written before there were any do not have; nothing stands in them.
+_LATER = ("clarification", "clarification_options")
 _NAMES = tuple(field.name for field in fields(AuditItem))
 ITEMS_SCHEMA = pa.schema(
     [pa.field(name, _TYPES.get(name, pa.string()), nullable=name in _NULLABLE) for name in _NAMES],
@@ -139,7 +148,7 @@ def read_items(path: Path) -> pd.DataFrame:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _verify_schema(path, file.schema_arrow)
-            table = file.read()
+            table = _with_later_columns(file.read())
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _fault(path, "cannot be read: it is damaged, or no Parquet file") from error
     if table.num_rows == 0:
@@ -154,14 +163,23 @@ def _verify_schema(path: Path, schema: pa.Schema) -> None:
     if version != ITEMS_SCHEMA.metadata[_VERSION_KEY]:
         found = version.decode(errors="replace")
         raise _fault(path, f"has schema version {found}, and this program reads {ITEMS_SCHEMA_VERSION}")
-    for field in ITEMS_SCHEMA:
+    wanted = [field for field in ITEMS_SCHEMA if field.name in schema.names or field.name not in _LATER]
+    for field in wanted:
         if field.name not in schema.names:
             raise _fault(path, f"lacks the column {field.name!r}")
         if not schema.field(field.name).equals(field):
             found = schema.field(field.name).type
             raise _fault(path, f"has the column {field.name!r} as {found} instead of {field.type}")
-    if len(schema) != len(ITEMS_SCHEMA):
+    if len(schema) != len(wanted):
         raise _fault(path, f"has unknown columns: {sorted(set(schema.names) - set(_NAMES))}")
+
+
+def _with_later_columns(table: pa.Table) -> pa.Table:
+    for name in _LATER:
+        if name not in table.column_names:
+            field = ITEMS_SCHEMA.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def _fault(path: Path, what: str) -> UserError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
+from trialign.audit.clarify import follow_up, is_unclear, meant
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.environment import PromptConfig, first_turn
@@ -36,6 +37,7 @@ class AuditConfig:
         queries_per_batch: questions answered between two signs of progress.
         delta: the largest difference in accuracy between two groups that does not matter.
         alpha: level of every test; intervals have the confidence 1 - alpha.
+        clarify: whether an agent whose reply to a choice could not be read is asked which option it meant.
         most_unread: the largest share of a group's replies that may hold no answer for a verdict to be given.
     """
 
@@ -46,6 +48,7 @@ class AuditConfig:
     queries_per_batch: int = 8
     delta: float = 0.05
     alpha: float = 0.05
+    clarify: bool = True
     most_unread: float = 0.05
 
 
@@ -82,7 +85,7 @@ class Auditor:
     def answer(self, queries: Sequence[Query], exposure: Exposure) -> list[AuditItem]:
         """Every group's answer to some queries at once, with each profile's first wording."""
         asked = [self._asked(query, group, exposure, 0, 0) for query in queries for group in self.groups.everyone]
-        return [item for one, answer in self._answers(asked) for item in self._items(one, answer)]
+        return self._all_items(asked, list(self.agents.answer(asked)))
 
     def run(self, queries: Sequence[Query], title: str) -> list[AuditItem]:
         """Every group's answer to every query, shared out over the ranks and joined on all of them.
@@ -97,10 +100,12 @@ class Auditor:
         with Progress(title, len(mine), "questions", shown=rank == 0) as progress:
             for begin in range(0, len(mine), size):
                 asked = [one for query in mine[begin : begin + size] for one in self._ask(query)]
-                for place, (one, answer) in enumerate(self._answers(asked), start=1):
-                    items.extend(self._items(one, answer))
-                    if place == len(asked) or asked[place].query is not one.query:
+                answers: list[Answer] = []
+                for one, answer in zip(asked, self.agents.answer(asked), strict=True):
+                    answers.append(answer)
+                    if len(answers) == len(asked) or asked[len(answers)].query is not one.query:
                         progress.advance()
+                items.extend(self._all_items(asked, answers))
         everyones = [item for part in distributed.gather(items) for item in part]
         if rank == 0:
             self._say_cut_off(everyones)
@@ -118,8 +123,22 @@ class Auditor:
                 self.config.max_new_tokens,
             )
 
-    def _answers(self, asked: Sequence[Asked]) -> Iterator[tuple[Asked, Answer]]:
-        return zip(asked, self.agents.answer(asked), strict=True)
+    def _all_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[AuditItem]:
+        read = self._readings(asked, answers)
+        return [item for parts in zip(asked, answers, read, strict=True) for item in self._items(*parts)]
+
+    def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
+        """What the answers say; those from which no option can be read are asked about once."""
+        found = [_read(one, answer) for one, answer in zip(asked, answers, strict=True)]
+        if not self.config.clarify:
+            return found
+        places = [n for n, one in enumerate(asked) if is_unclear(one, answers[n], found[n].status)]
+        again = [follow_up(asked[n], answers[n].text, self.prompt.clarify) for n in places]
+        for n, one, answer in zip(places, again, self.agents.answer(again), strict=True):
+            option = meant(one, answer)
+            canonical, status = (None, found[n].status) if option is None else (option, "clarified")
+            found[n] = _Reading(canonical, status, answer.text, one.query.options)
+        return found
 
     def _ask(self, query: Query) -> list[Asked]:
         return [
@@ -135,12 +154,12 @@ class Auditor:
         stripped = self.strip_profile and query.kind == "truth"
         told = replace(group, role="control") if stripped else group
         conversation = first_turn(query, told, exposure, wording, self.prompt)
-        return Asked(query, group, exposure, wording, repeat, conversation)
+        return Asked(query, group, exposure, wording, repeat, conversation, self.prompt.options)
 
-    def _items(self, asked: Asked, answer: Answer) -> list[AuditItem]:
+    def _items(self, asked: Asked, answer: Answer, read: _Reading) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
-        canonical, status = _read(query, answer, self.prompt)
+        canonical = read.canonical
         correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
         return [
             AuditItem(
@@ -157,12 +176,14 @@ class Auditor:
                 profile_group=asked.group.name,
                 answer=answer.text,
                 canonical=canonical,
-                parse_status=status,
+                parse_status=read.status,
                 correct=correct,
                 reward_truth=None if correct is None else float(correct),
                 reward_preference=_preference_reward(query, scored_for, answer, canonical),
                 option_probabilities=answer.option_probabilities,
                 adapter_sha256=answer.adapter_sha256,
+                clarification=read.clarification,
+                clarification_options=read.clarification_options,
             )
             for scored_for in self._scored_for(asked)
         ]
@@ -175,14 +196,26 @@ class Auditor:
         return list(self.groups.names)
 
 
-def _read(query: Query, answer: Answer, prompt: PromptConfig) -> tuple[str | None, str]:
+@dataclass(frozen=True)
+class _Reading:
+    """What an answer says, see `AuditItem`."""
+
+    canonical: str | None
+    status: str
+    clarification: str | None = None
+    clarification_options: tuple[str, ...] | None = None
+
+
+def _read(asked: Asked, answer: Answer) -> _Reading:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
     if answer.unread is not None:
-        return None, answer.unread
+        return _Reading(None, answer.unread)
     if answer.option_probabilities is not None:
-        return answer.text, "scored"
-    parsed = read_reply(query, answer.text, cut_off=answer.cut_off, shown=prompt.options)
-    return parsed.canonical, parsed.status
+        return _Reading(answer.text, "scored")
+    if answer.held is not None:
+        return _Reading(answer.held, "structured")
+    parsed = read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
+    return _Reading(parsed.canonical, parsed.status)
 
 
 def _preference_reward(query: Query, group: str, answer: Answer, canonical: str | None) -> float | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trialign.audit import statistics
 from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, unread_codes
+from trialign.audit.ways import SAMPLED, STRUCTURED
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.statuses import UNREAD_STATUSES
@@ -51,7 +52,6 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "welfare": ("nash", "eps"),
     "seconds": (),
 }
-SAMPLED = "sampled"  # where no options are scored, and replies are read
 
 
 def summarize(
@@ -79,7 +79,8 @@ def summarize(
         data: name of the audited question set.
         exposure: which exposure to summarise.
         split: which split to summarise.
-        scoring: how options were scored; None: replies were read (``sampled``).
+        scoring: how options were scored; None: replies were read (``sampled``), or the server held them to the
+            options (``structured``).
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
@@ -99,10 +100,11 @@ def summarize(
         "data": data,
         "split": split,
         "exposure": exposure,
-        "scoring": scoring.kind if scoring else SAMPLED,
+        "scoring": scoring.kind if scoring else _way_of_replies(members),
         "scoring_temperature": scoring.temperature if scoring else None,
         **_counts(members),
         "groups": list(groups),
+        "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
         **_measures(rows, own, members, groups, eps),
         "seconds": seconds,
     }
@@ -124,6 +126,15 @@ def _summarised(
             "Audit this split and exposure first",
         )
     return rows, own, members
+
+
+def _way_of_replies(members: pd.DataFrame) -> str:
+    return STRUCTURED if (members["parse_status"] == STRUCTURED).any() else SAMPLED
+
+
+def _statuses(rows: pd.DataFrame) -> dict[str, int]:
+    """How many answers, to facts and tastes, were found in which way, or not; the most frequent first."""
+    return {str(status): int(count) for status, count in rows["parse_status"].value_counts().items()}
 
 
 def _measures(

@@ -14,6 +14,7 @@ from trialign.audit.comparison import changes
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.audit.ways import way_of_answering
 from trialign.commands.audit_files import about_model, run_audit
 from trialign.commands.session import Session
 from trialign.errors import UserError
@@ -66,6 +67,7 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     else:
         Console().print(audit_table(session.config.name, after))
         print_verdicts({"Verdict": folder})
+    Console().print(f"Answer to a choice: {way_of_answering(after)}.", markup=False, highlight=False)
     Console().print(f"Audit: {folder}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -65,6 +65,7 @@ def run_audit(
         groups=session.groups.names,
     )
     summary["model"] = about_model(session)
+    summary["clarify"] = session.config.audit.clarify
     analysis = _analysis(session, split, frame)
     verdict = analysis.facts.verdict if analysis.facts else None
     summary["verdict"] = {"outcome": verdict.kind, "sentence": verdict.sentence} if verdict else None

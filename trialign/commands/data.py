@@ -125,6 +125,12 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> list[str]:
 
 def _fit(session: Session, lengths: Lengths) -> Iterator[str]:
     name = session.config.model.name
+    if lengths.context is None:
+        yield (
+            f"The longest prompt with its longest answer takes {lengths.longest:,} tokens. The configuration of {name} "
+            "does not say how many its context has: nothing is held against it."
+        )
+        return
     fits = "fits" if lengths.longest <= lengths.context else "DOES NOT FIT"
     yield (
         f"The longest prompt with its longest answer takes {lengths.longest:,} tokens and {fits} the context of "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from peft import PeftModel
 
@@ -84,21 +87,27 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 (objective `{session.config.objective.name}`) on `{base}`
 (SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
 
-{_placement(session)}
+{_placement(session, checkpoint)}
 |---|---|
 {profiles}
 
 ```
 {serve}
 ```
-
+{_rendering(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
 
 
-def _placement(session: Session) -> str:
+def _placement(session: Session, checkpoint: AgentCheckpoint) -> str:
     """Where a profile belongs, and the head of the table that lists them."""
     system = session.config.prompt.system
+    if checkpoint.manifest.get("chat", {}).get("system") == "first user message":
+        return (
+            "The base model's chat template has no place for a system message. Each agent was trained with its group's "
+            "profile at the beginning of the first user message, a blank line before the question. Put it there when "
+            f'you serve it:\n\n| group | first user message: "{system}" and then |'
+        )
     if session.config.prompt.profile == "last":
         return (
             "Each agent was trained with its group's profile in a second system message, after the question. Put it "
@@ -108,6 +117,25 @@ def _placement(session: Session) -> str:
         "Each agent was trained with its group's profile in the system message. Put it there when you serve it:\n\n"
         f'| group | system message: "{system}" and then |'
     )
+
+
+def _rendering(checkpoint: AgentCheckpoint) -> str:
+    """What else of the prompts serving has to do as training did; a line of its own for each."""
+    chat = checkpoint.manifest.get("chat", {})
+    lines = []
+    if chat.get("thinking") == "off":
+        lines.append(
+            'They were trained with thinking off: serve them with `chat_template_kwargs: {"enable_thinking": false}` '
+            f"where the chat template knows it. {_behind(chat)}"
+        )
+    if chat.get("date"):
+        lines.append(f"The chat template writes the day; in all training prompts it was {chat['date']}.")
+    return "".join(f"\n{line.strip()}\n" for line in lines)
+
+
+def _behind(chat: Mapping[str, Any]) -> str:
+    text = json.dumps(chat.get("behind_the_prompt", ""), ensure_ascii=False)
+    return f"Behind the template's own prompt stood {text} before every reply." if text != '""' else ""
 
 
 def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:

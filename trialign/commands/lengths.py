@@ -44,14 +44,14 @@ class Lengths:
         answers: of each option of each question, with the token that ends it.
         longest: most that a prompt and its longest answer take together, at turn 0.
         longest_revision: about the most that they take at the last revision turn; None without such turns.
-        context: most that the base model was made for.
+        context: most that the base model was made for; None: its configuration does not say.
     """
 
     prompts: npt.NDArray[np.int64]
     answers: npt.NDArray[np.int64]
     longest: int
     longest_revision: int | None
-    context: int
+    context: int | None
 
 
 def measure(
@@ -75,6 +75,7 @@ def measure(
     frames = [_tokens(session, _opened(session, _NOTHING_ASKED, profile)) for profile in profiles]
     longest_frame = int(np.argmax(frames))
     faults: list[UserError] = []
+    context = session.context_length
     questions, replies, answers = [], [], []
     for query in queries:
         options = [len(session.renderer.reply(option)) for option in query.options]
@@ -83,7 +84,7 @@ def measure(
         replies.append(reply)
         prompt = _tokens(session, _opened(session, query, profiles[longest_frame]))
         questions.append(prompt - frames[longest_frame])
-        if prompt + reply > session.context_length:
+        if context is not None and prompt + reply > context:
             faults.append(_too_long(session, query, profiles[longest_frame], reply))
     needed = np.add(questions, replies)
     lengths = Lengths(
@@ -91,7 +92,7 @@ def measure(
         answers=np.array(answers, dtype=np.int64),
         longest=int(needed.max()) + frames[longest_frame],
         longest_revision=_longest_revision(session, profiles, np.array(questions), np.array(replies)),
-        context=session.context_length,
+        context=context,
     )
     return lengths, faults
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoConfig, LlamaConfig
+from transformers import LlamaConfig, PreTrainedConfig
 
 from trialign.commands.lengths import measure
 from trialign.commands.session import Session
 from trialign.config import RunConfig
+from trialign.models import read_config
 from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
 
 GIB = 2**30
@@ -41,7 +42,7 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
     """
     session.check()
     work = work_of(session)
-    models = {session.files.name: AutoConfig.from_pretrained(session.files.folder)}
+    models: dict[str, PreTrainedConfig] = {session.files.name: read_config(session.files.folder, session.files.name)}
     models |= {f"{size} (Llama 2)": LlamaConfig.from_dict(PUBLISHED[size]) for size in sizes}
     trainer = session.config.trainer
     say = Console(soft_wrap=True, highlight=False).print

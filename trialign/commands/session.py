@@ -30,10 +30,13 @@ from trialign.models import (
     load_model,
     load_renderer,
     locate_base_model,
+    read_config,
+    refuse_unfit,
     tokenizer_sha256,
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
+from trialign.policy.door import check_exact
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
@@ -72,7 +75,8 @@ class Session:
                 "model.adapters names adapters to audit as they are, and training begins with new ones",
                 "Audit them with 'trialign test', or leave model.adapters out",
             )
-        _ = self.files, self.served
+        self.check_model()
+        _ = self.served
 
     def check_audit(self) -> None:
         """Everything that can be wrong before an audit, without loading weights.
@@ -81,7 +85,20 @@ class Session:
             UserError: groups, questions, prompt or model are at fault, or the model's server does not answer.
         """
         self.check_questions()
-        _ = self.endpoint if self.config.model.source == "endpoint" else (self.files, self.adapters)
+        if self.config.model.source == "endpoint":
+            _ = self.endpoint
+            return
+        self.check_model()
+        _ = self.adapters
+
+    def check_model(self) -> None:
+        """Everything that can be wrong with the base model but its weights.
+
+        Raises:
+            UserError: it is not found, is of a family that is not served, or its tokenizer or template is at fault.
+        """
+        refuse_unfit(read_config(self.files.folder, self.files.name), self.files.name)
+        _ = self.renderer
 
     def check_questions(self) -> None:
         """Everything that can be wrong with what is asked.
@@ -217,8 +234,8 @@ class Session:
         return renderer
 
     @cached_property
-    def context_length(self) -> int:
-        """Longest sequence in tokens that the base model was made for."""
+    def context_length(self) -> int | None:
+        """Longest sequence in tokens that the base model was made for; None: its configuration does not say."""
         return context_length(self.files)
 
     @cached_property
@@ -228,8 +245,12 @@ class Session:
         pl.seed_everything(self.config.seed, verbose=False)
         model = load_model(self.files, self.config.model)
         if self.adapters:
-            return policy_of_folders(model, self.groups.names, self.adapters).to(self.device)
-        return GroupPolicy(model, self.groups.names, self.config.policy, self.invocation).to(self.device)
+            policy = policy_of_folders(model, self.groups.names, self.adapters)
+        else:
+            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation)
+        policy.to(self.device)
+        check_exact(policy)
+        return policy
 
     @property
     def invocation(self) -> tuple[int, ...]:
@@ -258,8 +279,11 @@ class Session:
         from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
-        agents = EndpointAgents.at_the_door(config.model, self.runs / ".answers", length, config.seed, config.scoring)
-        hidden = config.prompt.options == "hidden" and any(query.options for query in self.queries)
+        choices = any(query.options for query in self.queries)
+        agents = EndpointAgents.at_the_door(
+            config.model, self.runs / ".answers", length, config.seed, config.scoring, choices=choices
+        )
+        hidden = config.prompt.options == "hidden" and choices
         if hidden and agents.scoring is None:
             raise UserError(
                 "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",

@@ -15,6 +15,8 @@ class EndpointConfig:
             that the server gives for a prompt that it sends back), ``sampled`` (a reply is read), ``auto`` (the first
             where the server offers it and a tokenizer is named).
         tokenizer: of the served model, a hub id or a folder; the prompts of scored options are made with it.
+        structured: whether a reply to a choice that is not scored is held to the options by the server: ``auto`` (where
+            it offers that) or ``never`` (every reply is read).
         api_key_variable: name of the environment variable that holds the key; None: none is sent. The key itself
             stands in no file.
         api_key_header: the header that carries it, such as Azure's ``api-key``; None: ``Authorization``, as a bearer.
@@ -32,6 +34,7 @@ class EndpointConfig:
 
     choices: Literal["auto", "logprobs", "sampled"] = "auto"
     tokenizer: str | None = None
+    structured: Literal["auto", "never"] = "auto"
     api_key_variable: str | None = None
     api_key_header: str | None = None
     query: dict[str, str] = field(default_factory=dict)

@@ -181,7 +181,7 @@ def agree(ask: Callable[[Mapping[str, Any], int | None], T], sampling: Mapping[s
     while True:
         keys = {**agreed.sampling, agreed.length_key: _PROBED_TOKENS}
         try:
-            return _patiently(partial(ask, keys)), agreed
+            return patiently(partial(ask, keys)), agreed
         except RefusedError as error:
             if error.status not in (400, 422) or error.matter != "other":
                 raise
@@ -193,7 +193,7 @@ def agree(ask: Callable[[Mapping[str, Any], int | None], T], sampling: Mapping[s
                 raise
 
 
-def _patiently(ask: Callable[[int | None], T]) -> T:
+def patiently(ask: Callable[[int | None], T]) -> T:
     """What is wrong with an address stays wrong, and is said soon; a server that is busy is waited for."""
     try:
         return ask(_ATTEMPTS)

@@ -2,6 +2,7 @@
 
 from trialign.models.base import BaseModelFiles, ModelConfig, cache_folder, locate_base_model
 from trialign.models.chat import ChatRenderer
+from trialign.models.families import read_config, refuse_unfit
 from trialign.models.loading import (
     context_length,
     load_model,
@@ -25,6 +26,8 @@ __all__ = [
     "load_renderer",
     "load_tokenizer",
     "locate_base_model",
+    "read_config",
+    "refuse_unfit",
     "tokenizer_of_hub_or_folder",
     "tokenizer_sha256",
 ]

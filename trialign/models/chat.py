@@ -112,6 +112,7 @@ class ChatRenderer:
             "date": self.date if self.template.dated else None,
             "system": "first user message" if self.template.system_in_question else "system message",
             "thinking": "off" if self._form.thinks else None,
+            "behind_the_prompt": self._form.opening,
             "end_tokens": [str(self.tokenizer.convert_ids_to_tokens(token)) for token in self.end_ids],
         }
 

@@ -9,19 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
 from trialign.finite import refuse_broken_base
 from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
+from trialign.models.families import read_config, refuse_unfit
 from trialign.models.template import FIXED_DAY
 
 
 def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer; one without a chat template is refused."""
-    return _with_template(AutoTokenizer.from_pretrained(files.folder), files.name)
+    """Loads the tokenizer.
+
+    Raises:
+        UserError: it is missing or damaged, needs code of its own, or has no chat template.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False)
+    except Exception as error:  # the parts of a tokenizer fail in any way
+        raise UserError(
+            f"The base model {files.name} has no tokenizer that transformers can load "
+            f"({' '.join(str(error).split())[:200] or type(error).__name__})",
+            "Restore its tokenizer files (tokenizer.json, tokenizer_config.json)",
+        ) from error
+    return _with_template(tokenizer, files.name)
 
 
 def load_renderer(files: BaseModelFiles, date: str = FIXED_DAY) -> ChatRenderer:
@@ -61,7 +75,7 @@ def tokenizer_of_hub_or_folder(name: str) -> PreTrainedTokenizerBase:
         UserError: there is none, or it has no chat template.
     """
     try:
-        return _with_template(AutoTokenizer.from_pretrained(name), name)
+        return _with_template(AutoTokenizer.from_pretrained(name, trust_remote_code=False), name)
     except (OSError, ValueError) as error:
         raise UserError(
             f"There is no tokenizer '{name}' on the hub or in a folder ({' '.join(str(error).split())[:200]})",
@@ -75,24 +89,64 @@ def _with_template(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrainedT
     return tokenizer
 
 
-def context_length(files: BaseModelFiles) -> int:
-    """Longest sequence in tokens that the base model was made for, by its configuration."""
-    return int(AutoConfig.from_pretrained(files.folder).max_position_embeddings)
+def context_length(files: BaseModelFiles) -> int | None:
+    """Longest sequence in tokens that the base model was made for, by its configuration; None: it does not say."""
+    return stated_context(read_config(files.folder, files.name))
+
+
+def stated_context(config: PreTrainedConfig) -> int | None:
+    """Longest sequence in tokens that a configuration, or the part of it that is about text, states."""
+    for part in (config, config.get_text_config()):
+        length = getattr(part, "max_position_embeddings", None)
+        if isinstance(length, int) and length > 0:
+            return length
+    return None
 
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
 
     Raises:
-        UserError: weights of it are not numbers.
+        UserError: it is of a family that is not served, or its files are damaged, not whole or not numbers.
     """
+    refuse_unfit(read_config(files.folder, files.name), files.name)
     transformers_logging.disable_progress_bar()
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        files.folder, dtype=getattr(torch, config.dtype), attn_implementation="sdpa", use_safetensors=True
-    )
-    refuse_broken_base(model.named_parameters(), files.folder, config.dtype)
-    model.eval().requires_grad_(False)
-    return model
+    # The grouped products of a mixture of experts are made for float32 and less.
+    experts = {"experts_implementation": "eager"} if config.dtype == "float64" else {}
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            files.folder,
+            dtype=getattr(torch, config.dtype),
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are named below
+            **experts,
+        )
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"The files of the base model {files.name} are damaged, or are no safetensors",
+            "Restore them; stored audits can still be read",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"transformers cannot load the base model {files.name} ({said})", "Choose another one"
+        ) from error
+    model, found = loaded
+    absent = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if absent:
+        # transformers would go on with random numbers in their place.
+        raise UserError(
+            f"The weights of the base model {files.name} are not whole: {len(absent)} tensors are missing or of "
+            f"another shape, the first is {absent[0]}",
+            "Restore its safetensors files and its config.json, which belong together",
+        )
+    base: PreTrainedModel = model
+    refuse_broken_base(base.named_parameters(), files.folder, config.dtype)
+    base.eval().requires_grad_(False)
+    return base
 
 
 def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str:

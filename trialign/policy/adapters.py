@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.models import refuse_unfit
 
 SHARED = "shared"
 
@@ -28,7 +29,7 @@ class AdapterConfig:
         rank: LoRA rank, equal for all groups.
         alpha: LoRA scale; the update is multiplied by alpha / rank (Hu et al. 2021, section 4.1).
         target_modules: names of the linear layers that are adapted, or ``all-linear``: all of them but the output
-            layer, and, in a mixture of experts, but the experts and their router.
+            layer; in a mixture of experts, those of the attention.
         train_layers: ``all``, or ``upper``: only the upper half of the decoder's layers has adapters. Nothing below
             them has a gradient, so that a step costs less and learns less.
         lower_cache_mb: with ``upper``, memory for the hidden states that enter it, in megabytes: a row that comes again
@@ -94,9 +95,9 @@ class GroupLoraLinear(LoraLinear):
         rows = self.routing.rows
         if rows is None:
             return result
-        if x.dim() == 2:  # a shared expert sees all positions of all rows one below the other
-            return result + self._delta(x.view(len(rows), -1, x.shape[-1]), rows).view_as(result).to(result.dtype)
-        return result + self._delta(x, rows).to(result.dtype)
+        # A shared expert sees all rows' positions one below the other, and latent attention gives heads a place.
+        delta = self._delta(x.reshape(len(rows), -1, x.shape[-1]), rows)
+        return result + delta.view_as(result).to(result.dtype)
 
     def _delta(self, x: Tensor, rows: Tensor) -> Tensor:
         """What the rows' adapters add: [rows, length, in] -> [rows, length, out]."""
@@ -217,19 +218,28 @@ def attach_adapters(
                 _weight(module.lora_A, name).requires_grad_(True)
                 _weight(module.lora_B, name).requires_grad_(True)
     refuse_unrouted(peft_model)
+    below = _modules_below(model, first_adapted(model, config))
+    if any(isinstance(module, GroupLoraLinear) for module in below):
+        # PEFT takes a whole path at its word, whatever layers are to be adapted.
+        raise UserError(
+            "With policy.train_layers=upper, policy.target_modules names layers of the lower half",
+            "Name kinds of layers, such as [q_proj,v_proj], or set policy.train_layers=all",
+        )
     return peft_model, routing
 
 
 def refuse_unrouted(model: nn.Module) -> None:
     """Refuses a model that trains anything which is not chosen by a row's group.
 
+    An expert does not see rows, but the positions that were sent to it: no layer inside one can tell them apart.
+
     Raises:
         UserError: names the parameter.
     """
     routed = {
         id(parameter)
-        for module in model.modules()
-        if isinstance(module, GroupLoraLinear)
+        for name, module in model.named_modules()
+        if isinstance(module, GroupLoraLinear) and "experts" not in name.split(".")
         for layers in (module.lora_A, module.lora_B)
         for parameter in layers.parameters()
     }
@@ -257,8 +267,7 @@ def _lora_config(model: PreTrainedModel, config: AdapterConfig, invocation: Sequ
     targets = config.target_modules
     upper = config.train_layers == "upper"
     if isinstance(targets, str) and _has_experts(model):
-        # For these PEFT's shorthand stands for the experts and the router, too.
-        targets = _linear_paths_outside_experts(model)
+        targets = _attention_paths(model, first_adapted(model, config))
     elif upper and isinstance(targets, str):
         targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
     layers = range(first_adapted(model, config), int(model.config.num_hidden_layers))
@@ -290,14 +299,26 @@ def _has_experts(model: PreTrainedModel) -> bool:
     return any("experts" in name.split(".") for name, _ in model.named_modules())
 
 
-def _linear_paths_outside_experts(model: PreTrainedModel) -> tuple[str, ...]:
-    """The linear layers that every position passes through: a router's choice of experts stays that of the base."""
-    head = model.get_output_embeddings()
+def _attention_paths(model: PreTrainedModel, first: int) -> tuple[str, ...]:
+    """The attention's linear layers from a decoder layer on: the experts, and who is sent where, stay the base's.
+
+    Not the dense layers beside the experts either: where experts were once layers of such names, PEFT takes
+    ``gate_proj`` for them, here and wherever the saved adapters are loaded.
+    """
+    below = _modules_below(model, first)
     return tuple(
         name
         for name, part in model.named_modules()
-        if isinstance(part, nn.Linear) and part is not head and not {"experts", "gate", "router"} & set(name.split("."))
+        if isinstance(part, nn.Linear)
+        and part not in below
+        and "att" in name
+        and not {"experts", "gate", "router"} & set(name.split("."))
     )
+
+
+def _modules_below(model: PreTrainedModel, first: int) -> set[nn.Module]:
+    layers: Any = model.get_decoder().layers if first else ()
+    return {part for layer in layers[:first] for part in layer.modules()}
 
 
 def _weight(layers: nn.ModuleDict, name: str) -> nn.Parameter:
@@ -310,26 +331,6 @@ def refuse_unfit_base(model: PreTrainedModel) -> None:
     """Refuses base models on which a tree of branches in one row is not the same as separate rows.
 
     Raises:
-        UserError: sliding-window or linear attention, or absolute positions.
+        UserError: see `refuse_unfit`.
     """
-    config = model.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
-    rotary = any(getattr(config, key, None) for key in ("rope_parameters", "rope_theta", "rope_scaling"))
-    faults = {
-        "sliding-window or linear attention": bool(kinds - {"full_attention"}) or bool(window),
-        "absolute position embeddings": not rotary,
-        "scaled or capped logits": bool(
-            getattr(config, "final_logit_softcapping", None)
-            or getattr(config, "logit_scale", None)
-            or getattr(config, "logits_scaling", None)
-        ),
-    }
-    for fault, found in faults.items():
-        if found:
-            raise UserError(
-                f"The base model {config.name_or_path or config.model_type} has {fault}, which the prefix "
-                "tree does not support",
-                "Choose a base model with full attention, rotary positions and a plain output layer "
-                "(Llama, Qwen2/3, SmolLM2)",
-            )
+    refuse_unfit(model.config)

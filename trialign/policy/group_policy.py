@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from trialign.errors import UserError
+from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
 from trialign.policy.cpu import attention_kernel, same_kernel_again
@@ -73,6 +74,12 @@ class GroupPolicy(nn.Module):
         super().__init__()
         if (config.activation == "profile") != bool(invocation):
             raise ValueError(f"activation is {config.activation}, with {len(invocation)} invocation tokens")
+        if invocation and getattr(model.config, "kv_lora_rank", None):
+            # The cache holds latents, and every later step makes keys and values of all of them, through the adapters.
+            raise UserError(
+                "A base model with latent attention cannot have activated adapters (policy.activation=profile)",
+                "Set policy.activation=always",
+            )
         self.invocation = tuple(invocation)
         self.groups = tuple(groups)
         self.config = config
@@ -101,9 +108,9 @@ class GroupPolicy(nn.Module):
         return torch.promote_types(self.base.dtype, torch.float32)
 
     @property
-    def context_length(self) -> int:
-        """Longest sequence in tokens that the base model was made for."""
-        return int(self.base.config.max_position_embeddings)
+    def context_length(self) -> int | None:
+        """Longest sequence in tokens that the base model was made for; None: its configuration does not say."""
+        return stated_context(self.base.config)
 
     def adapter_of(self, group: str) -> str | None:
         """Name of the adapter that answers for a group; None: the base weights."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from trialign.queries.reading.choice import options_of
 from trialign.queries.reading.cleaning import Cleaned, cleaned
 from trialign.queries.reading.digits import written
+from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.free import right_of
 from trialign.queries.reading.labels import Shown
 from trialign.queries.reading.lexicon import cues
@@ -32,7 +33,7 @@ class ParsedAnswer:
         canonical: the option's own text, the number's normal form or the normalised text; None when
             the reply gives no single answer.
         status: how the answer was found (``exact``, ``label``, ``contained``, ``number``, ``text``), or
-            why there is none (``ambiguous``, ``none``, ``refused``, ``cut_off``: it stops within its thinking).
+            why there is none (``ambiguous``, ``none``, ``refused``, ``cut_off``: it stops before its answer).
     """
 
     canonical: str | None
@@ -86,7 +87,8 @@ def parse_answer(query: Query, text: str, shown: Shown | None = None) -> ParsedA
         return ParsedAnswer(None, "cut_off")
     if refuses(said.said) and not _is_right(query, parsed.canonical):
         return ParsedAnswer(None, "refused")
-    return ParsedAnswer(None, "cut_off") if said.cut_off and parsed.canonical is None else parsed
+    cut_off = said.cut_off or breaks_off(tokens(said.said[-200:]))
+    return ParsedAnswer(None, "cut_off") if cut_off and parsed.canonical is None else parsed
 
 
 def refuses(said: str) -> bool:

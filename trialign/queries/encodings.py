@@ -92,10 +92,10 @@ def is_utf8(data: bytes) -> bool:
 
 
 def _lenient(path: Path, data: bytes, name: str) -> str:
-    width = _WIDTHS.get(name.replace("_", "-"), 0)
-    if name.replace("_", "-") in ("utf-16", "utf-32"):  # as a user states it: the mark says the order
-        name = next((one for mark, one in _MARKS if data.startswith(mark)), f"{name}-le")
-        width = _WIDTHS[name.replace("_", "-")]
+    name = name.replace("_", "-")
+    if name in ("utf-16", "utf-32"):  # as a user states it: the mark says the order
+        name = next((one for mark, one in _MARKS if data.startswith(mark) and one.startswith(name)), f"{name}-le")
+    width = _WIDTHS.get(name, 0)
     try:
         if width:
             whole = len(data) // width * width
@@ -172,13 +172,17 @@ def _odd(text: str, at: int) -> bool:
         return True
     if category in ("Lu", "Ll", "Lo") and before.isalpha():
         other_script = _script(before) != _script(character) and "Lo" not in (category, unicodedata.category(before))
-        sinks = category == "Lu" and unicodedata.category(before) == "Ll"
+        sinks = category == "Lu" and (before.islower() or (before.isascii() and before.isupper() and after.islower()))
         return other_script or sinks
     if character in "¿¡" and before.isalnum():
         return True
     if character in "¹²³" and (not before.isalnum() or after.isalpha()):
         return True
     if character == "¤" or (character in "¢£¥" and after.isalpha()):
+        return True
+    if character in "‚„" and before.isalnum():
+        return True
+    if character in "“”‹›«»•†‡" and before.isalpha() and after.isalpha():
         return True
     symbol = category[0] in "SNP" and character not in _INSIDE_WORDS
     # Beyond these are dashes, and the punctuation of scripts that write no blanks.

@@ -24,7 +24,8 @@ class LeftOut:
 
 
 LEFT_OUT = LeftOut()
-_LETTERED = re.compile(r"\(?([A-Z])\s?[):.]\s*(\S.*)", re.DOTALL)
+_LETTERED = re.compile(r"\(?(?:([A-Za-z])\s?[):.]|([1-9])[).](?=\s))\s*(\S.*)", re.DOTALL)
+_SERIES = (string.ascii_uppercase, string.ascii_lowercase, string.digits[1:])
 # (id or None, question, options) of a question on which groups were counted.
 _Asked = tuple[Any, str, tuple[str, ...]]
 
@@ -191,13 +192,13 @@ def _without_end(texts: list[Any]) -> list[Any]:
 def _unlettered(options: Sequence[Any]) -> list[str] | None:
     """Options without the letters that stand in their own text: "A) sand", "B) ice", "C) air"; None where none do."""
     found = [_LETTERED.fullmatch(option) if isinstance(option, str) else None for option in options]
-    letters = [match[1] for match in found if match]
-    if len(letters) < max(len(options), 2) or letters != list(string.ascii_uppercase[: len(letters)]):
+    letters = "".join(match[1] or match[2] for match in found if match)
+    if len(letters) < max(len(options), 2) or not any(series.startswith(letters) for series in _SERIES):
         return None
     # "A. Smith", "B. Jones": two initials may be in order by chance.
-    if len(letters) == 2 and any(re.match(r"[A-Z]\.", option) for option in options):
+    if len(letters) == 2 and any(re.match(r"\w\.", option) for option in options):
         return None
-    return [match[2] for match in found if match]
+    return [match[3] for match in found if match]
 
 
 def _free_answer(row: Row, source: SourceConfig, fields: FieldMap, gold: Any) -> dict[str, Any]:
@@ -213,7 +214,8 @@ def _free_answer(row: Row, source: SourceConfig, fields: FieldMap, gold: Any) ->
     paths = (fields.aliases,) if isinstance(fields.aliases, str) else fields.aliases or ()
     for path in paths:
         right += _right_texts(find(row.values, path), fields.separator)
-    right = list(dict.fromkeys(text for text in right if text not in (None, "")))
+    # Not by hash: what is no text is refused later.
+    right = [text for at, text in enumerate(right) if text not in (None, "") and text not in right[:at]]
     if not right:
         raise fault(row, f"the right answer, '{fields.gold}', is {shown(gold)}", "Add it, or correct 'map.gold'")
     return {"gold": right[0], "aliases": right[1:]}
@@ -289,5 +291,7 @@ def _counted(row: Row, fields: FieldMap) -> tuple[_Asked, str, list[float]]:
         raise fault(row, f"the group is {shown(group)}", "Name the group, or correct 'map.group'")
     if not all(isinstance(text, str) for text in (*options, native["question"])):
         raise fault(row, "the question or an option is no text", "Put it in quotes")
-    counts = numbers(row, find(row.values, fields.counts or ""), len(options), "the number of answers")
+    stated = find(row.values, fields.counts or "")
+    stated = _in_cell(stated) if isinstance(stated, str) else stated
+    counts = numbers(row, stated, len(options), "the number of answers")
     return (native.get("id"), native["question"], tuple(options)), group, counts

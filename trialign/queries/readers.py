@@ -69,6 +69,8 @@ class Reading:
 def read_queries(path: Path, groups: GroupSet | None = None) -> tuple[Query, ...]:
     """Read and check one question file.
 
+    Two right answers to one question, which older records may hold, are let pass; `read_data` refuses them.
+
     Args:
         path: a ``.jsonl`` or ``.parquet`` file.
         groups: the groups in use. When given, a preference query has targets for each of them, or none at all
@@ -82,7 +84,7 @@ def read_queries(path: Path, groups: GroupSet | None = None) -> tuple[Query, ...
 
 def read_query_files(paths: Iterable[Path], groups: GroupSet | None = None) -> tuple[Query, ...]:
     """Read several question files, in the order given, and check them together; see `read_queries`."""
-    return required(read_data([Path(path) for path in paths], groups))
+    return required(read_data([Path(path) for path in paths], groups, one_answer=False))
 
 
 def required(reading: Reading) -> tuple[Query, ...]:
@@ -96,13 +98,20 @@ def required(reading: Reading) -> tuple[Query, ...]:
     return reading.queries
 
 
-def read_data(files: Sequence[Path | SourceConfig], groups: GroupSet | None = None, most_faults: int = 1) -> Reading:
+def read_data(
+    files: Sequence[Path | SourceConfig],
+    groups: GroupSet | None = None,
+    most_faults: int = 1,
+    *,
+    one_answer: bool = True,
+) -> Reading:
     """Read question files and foreign sources, in the order given, and check them together.
 
     Args:
         files: native question files, and sources of foreign rows.
         groups: the groups in use, see `read_queries`.
         most_faults: reading ends when so many are found.
+        one_answer: two right answers to one question are a fault.
     """
     stocks: list[_Stock] = []
     for file in files:
@@ -110,7 +119,7 @@ def read_data(files: Sequence[Path | SourceConfig], groups: GroupSet | None = No
         if wanted > 0:
             stocks.append(_read(file, groups, wanted))
     if sum(len(stock.counted_faults) for stock in stocks) < most_faults:
-        _drop_contradictions(stocks)
+        _drop_contradictions(stocks, one_answer)
     faults = tuple(fault for stock in stocks for fault in stock.counted_faults)[:most_faults]
     queries = tuple(query for stock in stocks for query, _ in stock.placed)
     left_out = [sentence for stock in stocks for sentence in stock.left_out]
@@ -138,7 +147,7 @@ def check_queries(queries: Sequence[Query], places: Sequence[str] | None = None)
             raise fault
 
 
-def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
+def contradictions(placed: Iterable[Placed], one_answer: bool = True) -> Iterator[UserError | None]:
     """For each query, what it contradicts among those before it that contradict nothing; see `check_queries`."""
     by_id: dict[str, str] = {}
     by_cluster: dict[str, tuple[Split, str]] = {}
@@ -165,7 +174,11 @@ def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
                 f"and in '{asked}' at {first_asked}",
                 "Keep it in one split only",
             )
-        elif isinstance(query, TruthQuery) and not agree(query, by_answer.setdefault(question, (query, place))[0]):
+        elif (
+            one_answer
+            and isinstance(query, TruthQuery)
+            and not _agree(query, by_answer.setdefault(question, (query, place))[0])
+        ):
             first, first_place = by_answer[question]
             yield UserError(
                 f"{place}, query '{query.query_id}': the right answer is '{query.gold}' here, and '{first.gold}' to "
@@ -179,7 +192,7 @@ def contradictions(placed: Iterable[Placed]) -> Iterator[UserError | None]:
             yield None
 
 
-def agree(one: TruthQuery, other: TruthQuery) -> bool:
+def _agree(one: TruthQuery, other: TruthQuery) -> bool:
     """Whether some answer is right for both of two rows that ask the same question."""
     if one.answer_kind != other.answer_kind:
         return True
@@ -313,8 +326,8 @@ def _sampled_clusters(placed: Iterator[Placed], count: int, seed: int) -> Iterat
     yield from (one for _, one in sorted(chosen, key=lambda entry: entry[0]))
 
 
-def _drop_contradictions(stocks: Sequence[_Stock]) -> None:
-    found = contradictions([one for stock in stocks for one in stock.placed])
+def _drop_contradictions(stocks: Sequence[_Stock], one_answer: bool) -> None:
+    found = contradictions([one for stock in stocks for one in stock.placed], one_answer)
     for stock in stocks:
         kept = []
         for one in stock.placed:

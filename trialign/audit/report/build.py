@@ -29,6 +29,7 @@ from trialign.audit.report.types import (
 from trialign.audit.report.worst import worst_items
 from trialign.audit.rows import FACTS
 from trialign.audit.summary import read_summary
+from trialign.audit.ways import differing_ways, way_of_answering
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
 
@@ -55,7 +56,8 @@ def build_report(
     """
     folder = audit_folder(audit)
     earlier = audit_folder(against) if against else _base_audit(folder)
-    before, measured_before = _earlier(earlier) if earlier else (None, None)  # one audit's rows in memory at a time
+    # One audit's rows in memory at a time.
+    summary_before, before, measured_before = _earlier(earlier) if earlier else (None, None, None)
     summary, items = _read(folder)
     part = _part(folder, summary, items)
     analysis = part.analysis
@@ -65,6 +67,7 @@ def build_report(
         measured = measure_audit(items, analysis.groups, analysis.exposure)
         changes = differences(measured_before, measured, confidence=1 - analysis.alpha)
     asked = read_asked(folder.path)
+    ways = differing_ways({"Before": summary_before, "Now": summary}) if summary_before else None
     return Report(
         schema_version=REPORT_SCHEMA_VERSION,
         generator=f"trialign {__version__}",
@@ -73,7 +76,7 @@ def build_report(
         changes=changes,
         questions=_question_set(summary, items, analysis),
         worst=worst_items(items, analysis.groups, analysis.exposure, asked),
-        limitations=limitations(part, before, items),
+        limitations=limitations(part, before, items, ways),
         findings=tuple(findings),
         sign_off=sign_off,
         reproduction=_reproduction(folder, earlier if against else None),
@@ -88,11 +91,11 @@ def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
     return read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
 
 
-def _earlier(folder: AuditFolder) -> tuple[AuditPart, AuditMeasures]:
+def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasures]:
     """What a report needs of the earlier audit; its rows are let go."""
     summary, items = _read(folder)
     part = _part(folder, summary, items)
-    return part, measure_audit(items, part.analysis.groups, part.analysis.exposure)
+    return summary, part, measure_audit(items, part.analysis.groups, part.analysis.exposure)
 
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
@@ -154,6 +157,7 @@ def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: Aud
         exposure=summary["exposure"],
         scoring=summary["scoring"],
         scoring_temperature=summary["scoring_temperature"],
+        answering=way_of_answering(summary),
         n_questions=summary["n_queries"],
         n_clusters=summary["n_clusters"],
         n_truth=int((rows["kind"] == "truth").sum()),

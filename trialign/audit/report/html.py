@@ -17,12 +17,6 @@ _EXPOSURES = {
     "explicit": "stated to the model outright",
     "implicit": "revealed to the model by an earlier dialogue",
 }
-_SCORING = {
-    "sum": "the option whose text, end included, the model finds most probable",
-    "mean": "the option whose text the model finds most probable per token",
-    "letter": "the option whose letter the model finds most probable",
-    "sampled": "the option that the model's reply in words names",
-}
 
 
 def environment() -> Environment:
@@ -55,15 +49,8 @@ def report_html(report: Report) -> str:
         charts=_charts(report),
         verdicts=SHORT,
         how_told=_EXPOSURES[analysis.exposure],
-        how_chosen=_how_chosen(report.questions.scoring, report.questions.scoring_temperature),
+        how_chosen=report.questions.answering,
     )
-
-
-def _how_chosen(scoring: str, temperature: float | None) -> str:
-    chosen = _SCORING.get(scoring, scoring)
-    if temperature in (None, 1.0):
-        return chosen
-    return f"{chosen}; for its share, scores are divided by a temperature of {temperature:g}, which changes no answer"
 
 
 def _charts(report: Report) -> dict[str, IntervalChart | None]:

@@ -14,13 +14,16 @@ _ALWAYS = (
 )
 
 
-def limitations(audit: AuditPart, before: AuditPart | None, items: pd.DataFrame) -> tuple[str, ...]:
+def limitations(
+    audit: AuditPart, before: AuditPart | None, items: pd.DataFrame, ways: str | None = None
+) -> tuple[str, ...]:
     """Sentences; those that hold of every report, and those that hold of this one.
 
     Args:
         audit: that is reported.
         before: the earlier one.
         items: of the audit.
+        ways: that the two audits got their answers in different ways, in words; None: they did not.
     """
     analysis = audit.analysis
     facts, opinions = analysis.facts, analysis.opinions
@@ -46,6 +49,8 @@ def limitations(audit: AuditPart, before: AuditPart | None, items: pd.DataFrame)
             "Changes are between two given systems: their intervals are about the questions, and say nothing of how "
             "another training with another seed would turn out."
         )
+    if ways:
+        said.append(ways)
     if audit.about is None:
         said.append("The audit kept no record of the system and of the questions' words; they cannot be shown.")
     said.append(

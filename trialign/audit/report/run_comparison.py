@@ -21,6 +21,8 @@ from trialign.audit.comparison import (
 from trialign.audit.folders import AuditFolder
 from trialign.audit.items import read_items
 from trialign.audit.record import read_asked
+from trialign.audit.summary import read_summary
+from trialign.audit.ways import differing_ways
 from trialign.errors import UserError
 
 COMPARISON_SCHEMA_VERSION = 2
@@ -61,6 +63,7 @@ class RunComparison:
         n_clusters: facts and tastes.
         alpha: intervals have the confidence 1 - alpha.
         runs: in the order given.
+        note: that the answers came about in different ways, in words; None: they did not.
     """
 
     schema_version: int
@@ -72,6 +75,7 @@ class RunComparison:
     n_clusters: int
     alpha: float
     runs: tuple[ComparedRun, ...]
+    note: str | None = None
 
 
 def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
@@ -96,7 +100,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     runs = tuple(
         ComparedRun(
             name=_name([audits[n] for n in pool], audits),
-            audits=tuple(f"{audits[n].run.name}/audits/{audits[n].path.name}" for n in pool),
+            audits=tuple(_place(audits[n]) for n in pool),
             values=values(measure),
             verdicts=tuple(_verdict(read[n][0]) for n in pool),
             differences=tuple(next(together) for _ in entries),
@@ -113,7 +117,12 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         n_clusters=len({cluster for _, cluster in measured[0].asked}),
         alpha=analysis.alpha,
         runs=runs,
+        note=differing_ways({_place(audit): read_summary(audit.path / "summary.json") for audit in audits}),
     )
+
+
+def _place(audit: AuditFolder) -> str:
+    return f"{audit.run.name}/audits/{audit.path.name}"
 
 
 def _refuse_twice(audits: Sequence[AuditFolder]) -> None:

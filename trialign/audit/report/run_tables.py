@@ -32,8 +32,9 @@ def terminal_table(comparison: RunComparison) -> TerminalTable:
 
 
 def verdict_lines(comparison: RunComparison) -> list[str]:
-    """What each audit says of its groups, a line an audit."""
-    return [
+    """What each audit says of its groups, a line an audit; first what stands against comparing them."""
+    noted = [comparison.note] if comparison.note else []
+    return noted + [
         f"{audit}: {verdict}"
         for run in comparison.runs
         for audit, verdict in zip(run.audits, run.verdicts, strict=True)

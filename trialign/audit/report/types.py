@@ -118,6 +118,7 @@ class QuestionSet:
         exposure: how the profile reached the agents.
         scoring: how an answer among options was found.
         scoring_temperature: divides the options' scores before the softmax; None where none were scored.
+        answering: how an answer to a choice was found, in words.
         n_questions: questions.
         n_clusters: facts and tastes; paraphrases of one are one.
         n_truth: questions of fact.
@@ -131,6 +132,7 @@ class QuestionSet:
     exposure: str
     scoring: str
     scoring_temperature: float | None
+    answering: str
     n_questions: int
     n_clusters: int
     n_truth: int

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.cleaning import Cleaned
+from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.judging import Judged, Weight, judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
@@ -18,6 +19,7 @@ from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
+_MOST = 200
 Reading = tuple[int | None, ParseStatus]
 
 
@@ -69,7 +71,7 @@ class Options:
         mentions = self._mentions(said, row)
         if not mentions:
             return self._unnamed(said, row)
-        found = judged(row, mentions, self._asked)
+        found = judged(row, mentions, self._asked, polar=self._polar.pairs)
         return self._decided(found, row)
 
     def _mentions(self, said: str, row: Sequence[Token]) -> list[Mention]:
@@ -89,7 +91,9 @@ class Options:
             if not taken & set(range(one.first, one.last)) and not contradicted:
                 opens = one.opens and len(openers) == 1
                 merged.append(Mention(one.first, one.last, one.value, opens, label=True))
-        return sorted(merged, key=lambda one: (one.first, one.value))
+        ordered = sorted(merged, key=lambda one: (one.first, one.value))
+        # Each is judged in the light of all words: of a reply that repeats itself the beginning and the end are enough.
+        return ordered if len(ordered) <= _MOST else [*ordered[: _MOST // 4], *ordered[-_MOST * 3 // 4 :]]
 
     def _grouped(self, row: Sequence[Token], texts: list[Mention]) -> list[Mention]:
         """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""
@@ -122,7 +126,8 @@ class Options:
         found = self._polar.complemented(found)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live:
-            return None, "none"
+            undecided = breaks_off(row) and len({one.value for one in found if one.weight == Weight.MENTIONED}) > 1
+            return None, "ambiguous" if undecided else "none"
         if any(one.partly for one in live) and self._polar.pairs:
             return None, "ambiguous"
         top = max(one.weight for one in live)

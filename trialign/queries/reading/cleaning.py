@@ -135,7 +135,7 @@ class Cleaned:
 def cleaned(text: str) -> Cleaned:
     """The part of a reply that is said to the reader, and what in it is marked as the answer."""
     spoken, cut_off = without_thinking(text)
-    spoken = _shortened(_own_turn(spoken))
+    spoken = _ENDLESS.sub(" … ", _shortened(_own_turn(spoken)))
     marked = tuple(unmarked(one) for one in _marked(spoken))
     return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off)
 
@@ -190,6 +190,10 @@ def _own_turn(text: str) -> str:
         if text[: match.start()].strip():
             return text[: match.start()]
     return text
+
+
+# More digits than any number has that can be written out (see ``digits``).
+_ENDLESS = re.compile(r"\d{400,}")
 
 
 def _shortened(text: str) -> str:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
+from trialign.queries.reading.endings import breaks_off, takes_back
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Level, Token, form
 from trialign.queries.reading.words import Cue, word_set
@@ -63,13 +64,16 @@ _NEUTRAL = (
 )
 
 
-def judged(row: Sequence[Token], mentions: Sequence[Mention], question: frozenset[str]) -> list[Judged]:
+def judged(
+    row: Sequence[Token], mentions: Sequence[Mention], question: frozenset[str], *, polar: bool = False
+) -> list[Judged]:
     """Every mention with its weight.
 
     Args:
         row: the reply's tokens.
         mentions: in the order of the text, without overlap.
         question: forms of the question's words, for `Judged.overlap`.
+        polar: each of two answers denies the other, so that a denial may affirm.
     """
     parts = sentences(row, mentions)
     found: list[Judged] = []
@@ -84,6 +88,8 @@ def judged(row: Sequence[Token], mentions: Sequence[Mention], question: frozense
     _join_runs(row, parts, found)
     _only_question(parts, found)
     _correct(parts, found)
+    _excuse(parts, found)
+    _end(row, found, polar)
     return found
 
 
@@ -277,3 +283,27 @@ def _correct(parts: Sequence[Sentence], found: list[Judged]) -> None:
                 if one.mention.first < place:
                     one.weight = min(one.weight, Weight.MENTIONED)
             return
+
+
+def _excuse(parts: Sequence[Sentence], found: Sequence[Judged]) -> None:
+    """What is merely named after a refusal is no answer: "I can't discuss that. You can call 988"."""
+    refused = next((number for number, part in enumerate(parts) if part.has(Cue.REFUSAL)), len(parts))
+    for one in found:
+        if one.sentence > refused and one.weight in (Weight.GUESSED, Weight.SAID) and one.overlap == 0:
+            part = parts[one.sentence]
+            if not part.has(Cue.BUT, Cue.THEREFORE, Cue.ANSWER, Cue.FINAL, Cue.PICK):
+                one.weight = Weight.MENTIONED
+
+
+def _end(row: Sequence[Token], found: Sequence[Judged], polar: bool) -> None:
+    """A reply that takes its last answer back gives none; one that breaks off has not concluded by its steps."""
+    if not found or found[-1].weight < Weight.MENTIONED:
+        return
+    last = max(one.mention.last for one in found)
+    if found[-1].weight >= Weight.GUESSED and takes_back(row, last, hesitating=polar):
+        for one in found:
+            one.weight = min(one.weight, Weight.MENTIONED)
+    elif breaks_off(row):
+        for one in found:
+            if one.weight < Weight.ALONE:
+                one.weight = min(one.weight, Weight.MENTIONED)

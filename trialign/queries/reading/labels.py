@@ -162,7 +162,8 @@ class _Line:
         opens = bool(_ALONE_BEFORE.match(before)) and len(before) < 20
         closing = after[:1]
         following = after[1:2]
-        bracketed = (before[-1:] in ("(", "[") and closing in (")", "]")) and before[-1:] != ""
+        called = before[-2:-1].isascii() and (before[-2:-1].isalnum() or before[-2:-1] == "_")  # as in f(1), a[0]
+        bracketed = before[-1:] in ("(", "[") and before[-1:] != "" and closing in (")", "]") and not called
         closed = closing in (")", "]", "、") or (closing in (".", ":") and not following.isalnum())
         return cls(opens, opens and bool(_ALONE_AFTER.match(after)), closed, bracketed)
 

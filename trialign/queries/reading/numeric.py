@@ -16,6 +16,7 @@ from trialign.queries.reading.languages import language
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.words import word_set
 from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
@@ -106,6 +107,9 @@ _ASKS = re.compile(
 )
 
 
+_MOST = 200
+
+
 @dataclass(slots=True)
 class _Candidate:
     number: Number
@@ -152,6 +156,9 @@ class Numeric:
         row = tokens(said)
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
         found = [number for number in found if any(written(reading) for reading in number.readings)]
+        if len(found) > _MOST:
+            # Each is judged in the light of all words: of so many the beginning and the end are enough.
+            found = [*found[: _MOST // 4], *found[-_MOST * 3 // 4 :]]
         candidates = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
@@ -192,6 +199,8 @@ class Numeric:
                 and len(found) > 0
                 and not self._unit_follows(said, number, row, places[index])
             ):
+                continue
+            if number.spelled and abs(number.readings[0]) == 1 and _is_small_word(row, places[index]):
                 continue
             score = self._score(said, row, places[index], number, one, years)
             candidates.append(_Candidate(number, one.weight, one.sentence, score))
@@ -330,6 +339,20 @@ def _dates(said: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         dates.append(match.span())
         years += [match.span(name) for name, text in match.groupdict().items() if text]
     return dates, years
+
+
+# Beside these words "one" is a pronoun, an article or part of an idiom.
+_AFTER_ONE = word_set(
+    "of moment second sec minute can cannot could must should may might would needs has more thing day who that which "
+    "instant momento segundo minuto von der des de d di dos des del las los augenblick de los"
+)
+_BEFORE_ONE = word_set("no any some every each which this that another a someone un une ein eine uno una")
+
+
+def _is_small_word(row: Sequence[Token], place: tuple[int, int]) -> bool:
+    after = row[place[1]].text.casefold() if place[1] < len(row) else ""
+    before = row[place[0] - 1].text.casefold() if place[0] else ""
+    return after in _AFTER_ONE or before in _BEFORE_ONE
 
 
 def _inside(number: Number, spans: Sequence[tuple[int, int]], but: Sequence[tuple[int, int]] = ()) -> bool:

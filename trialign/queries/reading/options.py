@@ -26,7 +26,7 @@ _SMALL_WORDS = word_set(
     "and but for the not you are was has had she him her his its our they them this that what when why how one "
     "two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank "
     "grant pat sue will might must mine es il la le lo un de da du sol si se son sur est en et ou por con sin del "
-    "den der das die ist im am an zu bei und oder"
+    "den der das die ist im am an zu bei und oder au aux ce on ne ni no al os nos mi me te ti er wer was wir ja os se"
 )
 
 
@@ -156,12 +156,21 @@ class Texts:
         return True
 
 
+_PRONOUNS = word_set("it he she who that this what we they us her his es er wer was ce on no")
+
+
 def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     """Whether the capital of a word may be due to its place, and a small word follows."""
     opens = place == 0 or (row[place - 1].kind == "mark" and row[place - 1].text in ".!?\n;")
     following = row[place + 1] if place + 1 < len(row) else None
     return (
-        opens and following is not None and following.kind == "word" and following.text.casefold() not in ("is", "was")
+        opens
+        and following is not None
+        and following.kind == "word"
+        and (
+            row[place].text.casefold() in _PRONOUNS
+            or following.text.casefold() not in ("is", "was", "est", "ist", "es", "é", "è", "stands")
+        )
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.judging import Judged, Weight
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form, tokens
@@ -86,6 +87,7 @@ def _form(text: str) -> str:
 
 _YES, _NO = (frozenset(map(_form, line.split())) for line in _ANSWERS)
 _PAIRS = {frozenset(map(_form, pair)) for pair in _JUDGEMENTS}
+_DENIALS = {_form(pair[1]) for pair in _JUDGEMENTS}
 
 
 class Polar:
@@ -100,7 +102,7 @@ class Polar:
         self._answers = {index for index, one in enumerate(forms) if one in _YES | _NO}
         self._strict = {index for index, one in enumerate(forms) if one in _NO}
         self._judging = len(forms) == 2 and frozenset(forms) in _PAIRS
-        self._english = {"true": 0, "false": 1}
+        self._false = next((index for index, one in enumerate(forms) if self._judging and one in _DENIALS), None)
         yes_no = len(forms) == 2 and any(one in _YES for one in forms) and any(one in _NO for one in forms)
         self.pairs = self._judging or yes_no
         self._yes_no = {0: forms.index("yes"), 1: forms.index("no")} if yes_no and {"yes", "no"} <= set(forms) else {}
@@ -140,6 +142,8 @@ class Polar:
         """Other words for the options, where the options' own do not occur: "correct" for true, "yep" for yes."""
         if texts:
             return []
+        if self._false is not None and denies_only(row):
+            return [Mention(0, len(row), self._false)]
         if self._true_false:
             return [Mention(one.first, one.last, self._true_false[one.value]) for one in _TRUE.find(row)]
         if self._yes_no:

@@ -1,0 +1,129 @@
+"""How a reply ends: it takes back what it said, or breaks off before it concludes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from trialign.queries.reading.tokens import Token
+
+_PARTS = re.compile(r"[.!;\n,:…。！，、；：।؟،؛—–]|\s-\s|(?<=[?？])")
+# Words of hesitation: before a "no" they announce that what was said is taken back.
+_HESITATION = (
+    "h+m+|wait|hold on|hang on|actually|oops|on second thought|come to think of it|scratch that|"
+    "warte|moment|moment mal|halt|ach|stopp|doch|"
+    "espera|espere|perdón|un momento|attends|attendez|pardon|euh|aspetta|aspetti|un momento|scusa|"
+    "стоп|подожди|подождите|погоди|погодите|хотя|постой|хм|ой|bekle|dur|bir dakika|hayır bekle|"
+    "等等|等一下|慢着|嗯|待って|いや|あれ|잠깐|잠깐만|아|انتظر|لحظة|صبر کن|רגע|रुको|रुकिए|เดี๋ยว|เดี๋ยวก่อน"
+)
+_FILLING = (
+    "but|and|oh|ah|well|sorry|aber|und|oh je|nun|mais|en fait|pero|ay|mas|ma|però|но|а|да|ama|可是|但是|但|でも|"
+    "하지만|لكن|اما|אבל|लेकिन|แต่|yes"
+)
+_NO = "no|nope|nein|non|não|нет|hayır|不|不是|いいえ|違う|아니|아니요|아니야|لا|نه|לא|नहीं|ไม่|ไม่ใช่|όχι|nej|nee"
+# A clause that is nothing but one of these denies the clause before it.
+_DENIAL = (
+    r"(?:that|this|it)(?:\s?'?s| is| was)? (?:is )?(?:all |quite |completely |clearly |also |just |simply )?"
+    r"(?:wrong|incorrect|mistaken|false|not right|not correct|not true|a mistake|an error|not it)"
+    r"|(?:that|this|it) (?:isn'?t|wasn'?t|can'?t be|cannot be) (?:right|correct|true|it)"
+    r"|i(?: was|'?m| am) (?:wrong|mistaken)|i got (?:that|it) wrong|i take (?:that|it) back"
+    r"|(?:das|es|dies) (?:ist|war) (?:so |leider |ja |doch )?(?:falsch|verkehrt|nicht richtig|nicht korrekt|ein fehler)"
+    r"|(?:das|es) stimmt (?:so |ja |doch )?(?:gar |leider )?nicht|stimmt nicht|das kann nicht (?:sein|stimmen)"
+    r"|(?:c'est|c' est|cela est|ça c'est) (?:faux|une erreur|inexact|incorrect)"
+    r"|ce n'est pas (?:ça|juste|exact|correct|vrai|cela)|je me (?:suis trompée?|trompe)"
+    r"|(?:eso|esto)?\s?(?:no es (?:correcto|cierto|así|verdad)|está (?:mal|equivocado)|"
+    r"es (?:incorrecto|falso|un error))"
+    r"|me (?:he equivocado|equivoqué)"
+    r"|(?:isso|isto)?\s?(?:está (?:errado|incorreto|incorrecto)|não (?:é|está) (?:certo|correto|verdade|isso)|é falso)"
+    r"|(?:enganei-me|me enganei|errei)"
+    r"|(?:questo |ciò )?(?:è sbagliato|è errato|è falso|non è (?:giusto|corretto|vero|così))"
+    r"|mi sono sbagliat[oa]|ho sbagliato"
+    r"|(?:это )?(?:неверно|неправильно|не так|не верно|ошибка|неправда|не то)|я ошиб(?:ся|лась)"
+    r"|(?:bu|o)?\s?(?:yanlış|yanlıştır|doğru değil|doğru değildir)|yanıldım|yanlış oldu"
+    r"|(?:这|那|這)?(?:是)?(?:不对|不對|错了|错的|錯了|不正确|不是这样的?)|我(?:说|弄|搞)?错了"
+    r"|(?:それ|これ)?(?:は|では)?(?:間違い|間違いです|違います|違う|正しくない|正しくありません|間違えました|間違っています)"
+    r"|(?:그건|그것은|이건)?\s?(?:틀렸습니다|틀렸어요|틀렸다|아닙니다|아니에요|잘못됐습니다)"
+    r"|(?:هذا|ذلك)?\s?(?:خطأ|غير صحيح|ليس صحيحا)|أخطأت"
+    r"|(?:این)?\s?(?:اشتباه|غلط|نادرست|درست) (?:است|نیست)|اشتباه کردم"
+    r"|(?:यह|वह)?\s?(?:गलत है|सही नहीं है|ग़लत है)|(?:זה)?\s?(?:לא נכון|שגוי|טעות)|(?:นั่น|นี่)?\s?(?:ผิด|ไม่ถูกต้อง|ไม่ใช่)"
+)
+_LEADING = re.compile(rf"(?:(?:{_HESITATION}|{_FILLING}|{_NO})(?=\s|$)\s*)+", re.IGNORECASE)
+_DENIES = re.compile(rf"(?:{_DENIAL})", re.IGNORECASE)
+_HESITATES = re.compile(rf"(?:{_HESITATION})(?!\w)", re.IGNORECASE)
+_ONLY_NO = re.compile(rf"(?:{_NO})", re.IGNORECASE)
+_AFFIRMS = re.compile(
+    r"\b(?:(?:is|it'?s|was) (?:indeed |actually |in fact )?(?:right|correct)|after all|doch richtig|"
+    r"stimmt doch|es correcto|sí es|c'est bien|è giusto|всё верно|верно же)\b|没错|是对的",
+    re.IGNORECASE,
+)
+
+# What calls for more words: at the end of a reply without a full stop it is broken off.
+_UNFINISHED = re.compile(
+    r"(?:(?<!\w)(?:is|are|was|equals|and|or|so|the|a|an|of|gives|get|have|has|that|then|therefore|thus|which|makes|by|to|"
+    r"with|because|but|from|for|ist|sind|und|oder|ergibt|also|der|die|das|beträgt|erhalten|bekommen|mit|von|zu|weil|"
+    r"est|sont|et|ou|donc|soit|obtient|obtenons|le|la|les|de|du|égale|avec|pour|car|"
+    r"es|son|y|entonces|obtenemos|queda|el|los|con|por|porque|igual a|"
+    r"é|são|e|então|logo|obtemos|obtém-se|o|os|com|para|"
+    r"è|sono|quindi|otteniamo|ottiene|sottrarre|sommare|il|lo|gli|di|per|dunque|"
+    r"и|или|это|получаем|получим|получается|равно|равен|значит|итого|следовательно|поэтому|на|из|с|"
+    r"ve|eder|yani|için|هو|هي|إذن|و|يساوي|یعنی|پس|और|इसलिए|यानी)|"
+    r"等于|是|得到|所以|因此|和|就是|为|可得|つまり|したがって|よって|だから|と|は|그래서|따라서|그러므로|ดังนั้น|คือ|และ)"
+    r"\s*[:,：，]?$|[=+×÷]\s*$|(?<!\d)\w{3,}\s?[:：]$|,$",
+    re.IGNORECASE,
+)
+
+
+def takes_back(row: Sequence[Token], after: int, *, hesitating: bool = False) -> bool:
+    """Whether what follows a token denies what was said up to it, and names nothing instead: "Hmm, no, that is wrong".
+
+    Args:
+        row: the reply's tokens.
+        after: beyond the last token of the last answer that it names.
+        hesitating: a denial alone does not count, as it may affirm ("False. That is wrong.").
+    """
+    clauses = [clause.strip(" \"'()") for clause in _PARTS.split(_text(row, after))]
+    adjacent, hesitated = True, False
+    for index, clause in enumerate(clauses[1:], start=1):
+        if not clause:
+            continue
+        hesitated = hesitated or bool(_HESITATES.match(clause))
+        rest = _LEADING.sub("", clause, count=1).strip() if _LEADING.match(clause) else clause
+        denies = bool(_DENIES.fullmatch(clause) or _DENIES.fullmatch(rest))
+        refused = not rest and hesitated and bool(_ONLY_NO.search(clause)) and _ends_there(clauses[index + 1 :])
+        if (
+            (denies or refused)
+            and (hesitated or (not hesitating and (adjacent or rest != clause)))
+            and not _AFFIRMS.search(" ".join(clauses[index + 1 :]))
+        ):
+            return True
+        adjacent = adjacent and not rest
+    return False
+
+
+def denies_only(row: Sequence[Token]) -> bool:
+    """Whether a reply is no more than a denial: "Nein, das stimmt nicht."."""
+    clauses = [clause.strip(" \"'()") for clause in _PARTS.split(_text(row, 0))]
+    rests = [_LEADING.sub("", clause, count=1).strip() if _LEADING.match(clause) else clause for clause in clauses]
+    said = [rest for rest in rests if rest]
+    whole = [clause for clause in clauses if clause]
+    return bool(whole) and len(said) <= 1 and bool(_DENIES.fullmatch(said[0] if said else whole[-1]))
+
+
+def breaks_off(row: Sequence[Token]) -> bool:
+    """Whether the last clause of a reply waits for more words: "and so we get"."""
+    words = [token for token in row if token.kind != "mark"]
+    return len(words) > 2 and bool(_UNFINISHED.search(_text(row[-8:], 0)))
+
+
+def _ends_there(clauses: Sequence[str]) -> bool:
+    return not any(_LEADING.sub("", clause, count=1).strip() for clause in clauses if clause)
+
+
+def _text(row: Sequence[Token], first: int) -> str:
+    """The text from a token on, with the blanks of the reply."""
+    parts: list[str] = []
+    for place in range(first, len(row)):
+        token = row[place]
+        blank = place > first and token.start > row[place - 1].end
+        parts.append((" " if blank else "") + token.text)
+    return "".join(parts).lower()
