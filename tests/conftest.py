@@ -111,6 +111,15 @@ QUERIES = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test without a marker would run with no kind of test that is asked for by its name."""
+    unmarked = [
+        item.nodeid for item in items if not {"unit", "integration", "slow"} & {m.name for m in item.iter_markers()}
+    ]
+    if unmarked:
+        raise pytest.UsageError(f"Tests without a marker (unit, integration or slow): {', '.join(unmarked[:5])}")
+
+
 @pytest.fixture(scope="session")
 def groups() -> GroupSet:
     """Three members and the control."""

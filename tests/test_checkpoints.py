@@ -310,6 +310,28 @@ def test_agents_that_are_not_numbers_are_not_loaded(
     assert name in refusal.value.problem
 
 
+def test_agents_that_act_from_the_profile_on_are_not_loaded_as_such_that_always_act(
+    tmp_path: Path, make_policy: MakePolicy, base_files: BaseModelFiles
+) -> None:
+    always, activated = make_policy(), make_policy(activation="profile", invocation=(11, 12))
+    for place, (written_by, read_by) in enumerate(((always, activated), (activated, always))):
+        checkpoint = write_agents(tmp_path / f"step={place:06d}", written_by, place, base_files, {})
+        load_agents(written_by, checkpoint, base_files)
+        with pytest.raises(UserError, match=r"policy\.activation"):
+            load_agents(read_by, checkpoint, base_files)
+
+
+def test_the_bytes_that_are_loaded_are_those_that_were_hashed(
+    written: AgentCheckpoint, policy: GroupPolicy, make_policy: MakePolicy, base_files: BaseModelFiles
+) -> None:
+    read = read_agents(written.folder)
+    for group in ("north", "south"):  # a valid file of the same names and shapes, put there after the check
+        other = {name: tensor + 1 for name, tensor in load_file(written.folder / group / checkpoints.WEIGHTS).items()}
+        save_file(other, written.folder / group / checkpoints.WEIGHTS)
+    with pytest.raises(UserError, match="not the one that was written"):
+        load_agents(make_policy(), read, base_files)
+
+
 def test_the_latest_step_is_the_largest_number(tmp_path: Path) -> None:
     assert latest_step(tmp_path) is None
     for name in ("step=000020", "step=000100", "step=1000000", ".step=2000000.x.tmp", "step=9", "other"):

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from trialign.scoring import Scoring
 
+pytestmark = pytest.mark.unit
+
 scores_of_options = st.lists(st.floats(-5000, 0), min_size=1, max_size=8)
 temperatures = st.floats(0.01, 100)
 

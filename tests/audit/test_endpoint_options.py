@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from trialign.audit.agents import Asked
-from trialign.audit.endpoint_options import OptionScorer
+from trialign.audit.endpoint_options import OptionScorer, option_scorer
 from trialign.endpoint.client import Client, Echo, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.groups import GroupSet
-from trialign.models import ChatRenderer
+from trialign.models import BaseModelFiles, ChatRenderer, load_tokenizer
 from trialign.queries import Query
 from trialign.scoring import Scoring, ScoringKind
 
@@ -130,3 +132,15 @@ def test_the_scores_become_a_distribution_as_at_home(
     assert len(set(lengths)) > 1 or kind == "sum"
     powers = [math.exp(score / length / 2) for score, length in zip(scores, lengths, strict=True)]
     assert scorer.distribution(asked, scores) == pytest.approx([power / sum(powers) for power in powers])
+
+
+def test_prompts_that_are_made_here_have_the_configurations_day(base_files: BaseModelFiles, tmp_path: Path) -> None:
+    shutil.copytree(base_files.folder, tmp_path / "words")
+    template = tmp_path / "words" / "chat_template.jinja"
+    template.write_text("{{ strftime_now('%d.%m.%Y') }}" + template.read_text(encoding="utf-8"), encoding="utf-8")
+    config = EndpointConfig(tokenizer=str(tmp_path / "words"))
+    client = server(ChatRenderer(load_tokenizer(base_files)), nothing)
+    made = option_scorer(client, "served", config, Scoring(), "2024-02-29")
+    assert made is not None
+    prompt = made.renderer.render((("user", "Hi"),))
+    assert str(made.renderer.tokenizer.decode(prompt)).startswith("29.02.2024<|im_start|>")

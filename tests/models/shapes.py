@@ -12,9 +12,8 @@ from typing import Any
 
 from trialign.models import ChatRenderer
 
-WORDS = """You are a helpful assistant. system user assistant model developer The user lives by the sea. Choose one
-answer: Which pet is best? a cat a dog Water boils at 100 degrees. A leap year has 366 days. Answer again. 東京 Größe
-Other assistants answered as above. [INST] [/INST] <<SYS>> <</SYS>> USER: ASSISTANT: User: Assistant: ### think"""
+from .kinds import trained
+
 ALTERNATE = (
     "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('Conversation roles must alternate user/assistant') }}{% endif %}{% endfor %}"
@@ -43,6 +42,7 @@ class Shape:
         dated: whether it writes the day.
         opening: what is put behind the generation prompt.
         keeps: whether a later turn begins with the one before.
+        eats: whether its control tokens take the blanks behind them (Phi-3's rstrip).
     """
 
     template: str
@@ -56,6 +56,7 @@ class Shape:
     dated: bool = False
     opening: str = ""
     keeps: bool = True
+    eats: bool = False
 
 
 IM = ("<|im_start|>", "<|im_end|>")
@@ -207,6 +208,7 @@ SHAPES: dict[str, Shape] = {
         eos="<|endoftext|>",
         declared=("<|endoftext|>", "<|assistant|>", "<|end|>"),
         end="<|end|>",
+        eats=True,
     ),
     "phi-4": Shape(
         "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '<|im_sep|>' + m['content'] + '<|im_end|>' }}"
@@ -316,57 +318,6 @@ SHAPES: dict[str, Shape] = {
 }
 
 
-def _backend(kind: str) -> Any:
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-
-    if kind in ("bytes", "bytes-blank", "split"):
-        backend = Tokenizer(models.BPE())
-        if kind == "split":
-            pattern = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-            backend.normalizer = normalizers.NFC()
-            backend.pre_tokenizer = pre_tokenizers.Sequence(
-                [
-                    pre_tokenizers.Split(Regex(pattern), "isolated"),
-                    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-                ]
-            )
-        else:
-            backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=kind == "bytes-blank")
-        backend.decoder = decoders.ByteLevel()
-        return backend
-    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    if kind == "blank":
-        backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-        backend.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
-    elif kind == "blank-first":
-        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    else:
-        backend.normalizer = normalizers.Replace(" ", "▁")
-        backend.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
-    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    return backend
-
-
-TOKENIZERS = ("bytes", "bytes-blank", "split", "blank", "blank-first", "replace")
-
-
-@cache
-def trained(kind: str) -> str:
-    """A tokenizer of a kind, with no control tokens yet, as JSON."""
-    from tokenizers import pre_tokenizers, trainers
-
-    backend = _backend(kind)
-    byte_level = kind in TOKENIZERS[:3]
-    trainer = trainers.BpeTrainer(
-        vocab_size=700,
-        special_tokens=["<unk>"] if byte_level else ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256))],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if byte_level else [],
-        show_progress=False,
-    )
-    backend.train_from_iterator([WORDS] * 3, trainer)
-    return str(backend.to_str())
-
-
 def tokenizer_of(shape: Shape, kind: str | None = None) -> Any:
     """A tokenizer with a shape's control tokens and template."""
     from tokenizers import AddedToken, Tokenizer
@@ -382,7 +333,9 @@ def tokenizer_of(shape: Shape, kind: str | None = None) -> Any:
         unk_token="<unk>",
         chat_template=shape.template,
     )
-    tokenizer.add_tokens([AddedToken(token, special=True, normalized=False) for token in shape.special])
+    tokenizer.add_tokens(
+        [AddedToken(token, special=True, normalized=False, rstrip=shape.eats) for token in shape.special]
+    )
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in shape.added])
     return tokenizer
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -39,6 +40,37 @@ def test_a_changed_weight_changes_the_hash(tiny_config: ModelConfig, tmp_path: P
     weights[name].view(-1)[0] += 1e-3
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     assert locate_base_model(config).sha256 != before
+
+
+@pytest.mark.parametrize("change", ["config", "name of a file"])
+def test_a_changed_configuration_changes_the_hash(tiny_config: ModelConfig, tmp_path: Path, change: str) -> None:
+    """Equal weights under another configuration are another model: of the base of rotary positions, for example."""
+    copy = tmp_path / "copy"
+    shutil.copytree(str(tiny_config.path), copy)
+    if change == "config":
+        stated = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+        (copy / "config.json").write_text(json.dumps({**stated, "rms_norm_eps": 1e-4}), encoding="utf-8")
+    else:
+        (copy / "model.safetensors").rename(copy / "other.safetensors")
+    assert locate_base_model(replace(tiny_config, path=str(copy))).sha256 != locate_base_model(tiny_config).sha256
+
+
+@pytest.mark.parametrize("revision", ["0123abc", None])
+def test_a_pinned_revision_is_the_one_that_is_fetched(
+    tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch, revision: str | None
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def snapshot(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        assert "*.safetensors" in allow_patterns
+        assert not any(pattern.endswith((".bin", ".py", ".pt")) for pattern in allow_patterns)
+        asked.append((name, revision))
+        return str(tiny_config.path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    files = locate_base_model(ModelConfig("hub", "house/pinned", revision=revision))
+    assert asked == [("house/pinned", revision)]
+    assert (files.name, files.revision) == ("house/pinned", revision)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

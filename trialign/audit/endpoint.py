@@ -27,7 +27,7 @@ from trialign.endpoint.pace import in_parallel
 from trialign.endpoint.replies import CUT_OFF, FILTERED, REFUSED, Reply
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UserError
-from trialign.models import ModelConfig
+from trialign.models import FIXED_DAY, ModelConfig
 from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring
 
@@ -74,6 +74,7 @@ class EndpointAgents:
         scoring: Scoring,
         *,
         choices: bool = True,
+        date: str = FIXED_DAY,
     ) -> EndpointAgents:
         """Agents of a server that has answered once.
 
@@ -83,6 +84,7 @@ class EndpointAgents:
             max_new_tokens: longest reply.
             seed: of the run.
             scoring: how options are scored where the server can.
+            date: the day that a chat template writes in the prompts that are made here.
             choices: whether there are any.
 
         Raises:
@@ -101,7 +103,7 @@ class EndpointAgents:
         # With the server's own temperature, all the rest of its sampling is its own too.
         sampling = {} if model.endpoint.temperature is None else NEUTRAL
         agreed = knock(client, body, model.name, model.endpoint.api_key_variable, sampling)
-        scorer = option_scorer(client, model.name, model.endpoint, scoring)
+        scorer = option_scorer(client, model.name, model.endpoint, scoring, date)
         structure = None
         if choices and scorer is None and model.endpoint.structured == "auto":
             asked = {**agreed.sampling, **body}

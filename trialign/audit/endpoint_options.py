@@ -13,7 +13,7 @@ from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.replies import Echo
 from trialign.environment import Conversation, option_actions
 from trialign.errors import UserError
-from trialign.models import ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
+from trialign.models import FIXED_DAY, ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
 from trialign.scoring import Scoring
 
 log = logging.getLogger("trialign")
@@ -85,7 +85,9 @@ class OptionScorer:
         return {"model": self.model, "temperature": 0.0, **sent}
 
 
-def option_scorer(client: Client, model: str, config: EndpointConfig, scoring: Scoring) -> OptionScorer | None:
+def option_scorer(
+    client: Client, model: str, config: EndpointConfig, scoring: Scoring, date: str = FIXED_DAY
+) -> OptionScorer | None:
     """Who scores the options of an audit; None: nobody, and replies are read.
 
     Raises:
@@ -97,10 +99,13 @@ def option_scorer(client: Client, model: str, config: EndpointConfig, scoring: S
         fault = "model.endpoint.tokenizer names no tokenizer, without which no prompt can be made here"
         remedy = "Set it to the hub id or the folder of the served model"
     else:
-        scorer = OptionScorer(model, ChatRenderer(tokenizer_of_hub_or_folder(config.tokenizer)), scoring)
+        renderer = ChatRenderer(tokenizer_of_hub_or_folder(config.tokenizer), date=date)
+        scorer = OptionScorer(model, renderer, scoring)
         reason = scorer.probe(client)
         if reason is None:
             log.info("Choices are scored by the log-probabilities that the server gives")
+            for sentence in renderer.remarks():
+                log.info("%s", sentence)
             return scorer
         fault = f"The server at {client.base_url} gives no log-probabilities of a prompt's tokens ({reason})"
         remedy = "Serve the model with vLLM"

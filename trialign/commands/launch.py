@@ -130,8 +130,12 @@ def run_ranks(devices: int, command: list[str]) -> int:
         arguments.training_script_args = command
         run(arguments)
     except ChildFailedError as error:
-        # Of ranks that failed at once, the one that was killed is the cause, and could not say so itself.
-        rank, failure = min(error.failures.items(), key=lambda pair: (pair[1].exitcode >= 0, pair[1].timestamp))
+        # Of ranks that failed at once, one that found the input wrong (2) is the cause: the agent then ends the others.
+        # Else it is the one that was killed, which could not say so itself.
+        rank, failure = min(
+            error.failures.items(),
+            key=lambda pair: (pair[1].exitcode != 2, pair[1].exitcode >= 0, pair[1].timestamp),
+        )
         if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
             print(f"Rank {rank} was ended by {name}, and the others were stopped.", file=sys.stderr)

@@ -281,7 +281,13 @@ class Session:
         config, length = self.config, self.config.audit.max_new_tokens
         choices = any(query.options for query in self.queries)
         agents = EndpointAgents.at_the_door(
-            config.model, self.runs / ".answers", length, config.seed, config.scoring, choices=choices
+            config.model,
+            self.runs / ".answers",
+            length,
+            config.seed,
+            config.scoring,
+            date=config.prompt.date,
+            choices=choices,
         )
         hidden = config.prompt.options == "hidden" and choices
         if hidden and agents.scoring is None:

@@ -95,12 +95,23 @@ def context_length(files: BaseModelFiles) -> int | None:
 
 
 def stated_context(config: PreTrainedConfig) -> int | None:
-    """Longest sequence in tokens that a configuration, or the part of it that is about text, states."""
+    """Longest sequence in tokens that a configuration, or the part of it that is about text, states.
+
+    With LongRoPE (Ding et al. 2024, arXiv 2402.13753), the length before it was extended: where any row of a batch is
+    longer, transformers turns all of them by the factors for long texts, and a score would depend on its neighbours.
+    """
     for part in (config, config.get_text_config()):
         length = getattr(part, "max_position_embeddings", None)
         if isinstance(length, int) and length > 0:
-            return length
+            return min([length, *_lengths_before_longrope(part)])
     return None
+
+
+def _lengths_before_longrope(config: Any) -> list[int]:
+    stated = getattr(config, "rope_parameters", None) or {}
+    # Models whose layers differ in this have one set of parameters a kind of layer.
+    sets = [stated, *(value for value in stated.values() if isinstance(value, dict))]
+    return [int(one["original_max_position_embeddings"]) for one in sets if one.get("rope_type") == "longrope"]
 
 
 def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:

@@ -8,7 +8,10 @@ from itertools import pairwise
 
 from transformers import PreTrainedTokenizerBase
 
+from trialign.errors import UserError
+
 _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+_RARE = "ꙮ𒐫\U0010abcd"
 # What a piece may stand behind while it is tokenized: the first of them that does not melt into it is taken.
 _ANCHORS = ("\n", ".", "x", "0", "中")
 
@@ -27,8 +30,11 @@ class Pieces:
         self.tokenizer = tokenizer
         named = {text: token for text, token in tokenizer.get_added_vocab().items() if text.replace("▁", " ").strip()}
         self._ids = {text: int(token) for text, token in named.items()}
-        # A byte that the vocabulary lacks is such a token, too, and comes of plain text.
-        self.controls = frozenset(token for text, token in self._ids.items() if not _BYTE.fullmatch(text))
+        # A byte or a character that the vocabulary lacks may be such a token, too, and comes of plain text.
+        plain = set(self.whole(_RARE))
+        self.controls = frozenset(
+            token for text, token in self._ids.items() if token not in plain and not _BYTE.fullmatch(text)
+        )
         longest_first = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
         self._control = re.compile(longest_first or "(?!)")
         # Looking ahead finds matches that overlap, too.
@@ -37,7 +43,12 @@ class Pieces:
 
     def whole(self, text: str) -> tuple[int, ...]:
         """Token ids of a whole text, as ``apply_chat_template`` gives them; controls in it are controls."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+        try:
+            return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+        except (TypeError, UnicodeEncodeError) as error:
+            raise UserError(
+                f"A text holds half of a character, as no Unicode has it: {text[-200:]!r}", "Correct this text"
+            ) from error
 
     def continued(self, text: str, context: str = "") -> tuple[int, ...]:
         """Token ids of a text in the middle of another: without the blank that some tokenizers put before a text.

@@ -10,8 +10,14 @@ from trialign.errors import UserError
 from trialign.models.pieces import Pieces
 from trialign.models.template import ChatTemplate, RenderingError, marked
 
-_THINKING = r"think|thinking|thought|thoughts|reason|reasoning|analysis|seed:think"
-_BLOCK = re.compile(rf"<(/?)({_THINKING})>|\[(/?)(THINK)\]")
+# How blocks of thoughts begin in published templates, and how each ends.
+_BLOCKS = (
+    (re.compile(r"<([\w:.-]*(?:think|thought|reason)[\w:.-]*)>", re.IGNORECASE), "</{}>"),
+    (re.compile(r"\[(THINK\w*)\]"), "[/{}]"),
+    (re.compile(r"◁(think\w*)▷"), "◁/{}▷"),
+    (re.compile(r"<\|START_(THINKING)\|>"), "<|END_{}|>"),
+    (re.compile(r"<\|begin_of_(thought|thinking)\|>"), "<|end_of_{}|>"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,18 +67,21 @@ def reply_form(template: ChatTemplate, pieces: Pieces, ends: Sequence[int]) -> R
             opening, lead = lead, ""
     said = (prompt + opening).rpartition(question[0][1])[2]
     opening += _closing(said)
+    thinks = bool(opening) or any(beginning.search(said) for beginning, _ in _BLOCKS)
     tail, end, end_id = _ending(template, pieces, ends, after)
-    return ReplyForm(opening, bool(opening or _BLOCK.search(said)), lead, tail, end, end_id)
+    return ReplyForm(opening, thinks, lead, tail, end, end_id)
 
 
 def _closing(prompt: str) -> str:
     """What closes the block of thoughts that a prompt leaves open; empty where it leaves none open."""
-    blocks = list(_BLOCK.finditer(prompt))
-    if not blocks or blocks[-1][1] or blocks[-1][3]:
-        return ""
-    name = blocks[-1][2] or blocks[-1][4]
-    closing = f"</{name}>" if blocks[-1][2] else f"[/{name}]"
-    return ("\n" if prompt.endswith("\n") else "\n\n") + f"{closing}\n\n"
+    for beginning, ending in _BLOCKS:
+        for begun in beginning.finditer(prompt):
+            closing = ending.format(begun[1])
+            if closing not in prompt[begun.end() :]:
+                if closing.startswith("<|"):
+                    return closing
+                return ("\n" if prompt.endswith("\n") else "\n\n") + f"{closing}\n\n"
+    return ""
 
 
 def _ending(template: ChatTemplate, pieces: Pieces, ends: Sequence[int], after: str) -> tuple[str, str, int]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftConfig
-from peft.utils.other import get_pattern_key
+from peft import LoraConfig
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.torch import load
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
@@ -22,7 +21,7 @@ from trialign.finite import not_finite
 from trialign.places import at_home
 from trialign.policy.adapters import SHARED, AdapterConfig
 from trialign.policy.group_policy import GroupPolicy
-from trialign.storage import sha256_of_file
+from trialign.policy.peft_settings import SETTINGS, damaged, read_settings, refused, scale_of
 
 log = logging.getLogger("trialign")
 WEIGHTS = "adapter_model.safetensors"
@@ -31,15 +30,6 @@ _QUANTISED = re.compile(r"(-unsloth)?-bnb-[48]bit$|-unsloth$")
 # No owner on the hub has such a name: what begins with it is a path.
 _FOLDERS = {"models", "model", "checkpoints", "checkpoint", "weights", "ckpts", "outputs", "output", "data"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-# What a plain LoRA may set: it is read here, is stated by the tensors themselves, or matters in training only.
-_UNDERSTOOD = {
-    *("peft_type", "peft_version", "task_type", "auto_mapping", "base_model_name_or_path", "revision"),
-    *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "init_lora_weights"),
-    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
-    *("lora_dropout", "inference_mode", "loftq_config", "eva_config", "runtime_config"),
-}
-# These initialise the factors only; others change the base weights, which a folder does not hold.
-_PLAIN_STARTS = (True, False, "gaussian", "eva", "orthogonal")
 
 
 @dataclass(frozen=True)
@@ -70,34 +60,28 @@ def read_peft_folder(folder: Path) -> PeftFolder:
         UserError: a file is missing or damaged, or the adapter is of a kind that cannot be added to frozen base
             weights as a product of two matrices.
     """
-    for name in ("adapter_config.json", WEIGHTS):
+    for name in (SETTINGS, WEIGHTS):
         if not (folder / name).is_file():
-            raise UserError(
-                f"There is no PEFT adapter in {folder}: it has no {name}",
-                "Name a folder that PEFT's save_pretrained wrote, with safetensors weights",
-            )
+            raise _absent(folder, name)
+    config = read_settings(folder)
     try:
-        config = PeftConfig.from_pretrained(str(folder))
-        tensors = load_file(folder / WEIGHTS)
-    except (ValueError, TypeError, KeyError, SafetensorError) as error:
+        content = (folder / WEIGHTS).read_bytes()
+        tensors = load(content)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(f"The PEFT adapter in {folder} cannot be read ({error})", "Save it again") from error
-    _refuse_unknown(folder)
-    if not isinstance(config, LoraConfig):
-        raise _refused(folder, f"is of the kind {getattr(config.peft_type, 'value', config.peft_type)}")
-    _refuse_special_lora(folder, config)
+    if any(name.startswith((f"{_PREFIX}lm_head.", f"{_PREFIX}model.embed_tokens.")) for name in tensors):
+        raise refused(folder, "changes the input or output embeddings (embed_tokens, lm_head)")
     modules = {name.removeprefix(_PREFIX).removesuffix(_DOWN).removesuffix(_UP) for name in tensors}
     whole = {f"{_PREFIX}{module}{part}" for module in modules for part in (_DOWN, _UP)}
-    if any(name.startswith((f"{_PREFIX}lm_head.", f"{_PREFIX}model.embed_tokens.")) for name in tensors):
-        raise _refused(folder, "changes the input or output embeddings (embed_tokens, lm_head)")
     if not tensors or whole != set(tensors):
         odd = min(whole ^ set(tensors), default="no tensor at all")
-        raise _refused(folder, f"does not consist of pairs of low-rank factors (see {odd})")
+        raise refused(folder, f"does not consist of pairs of low-rank factors (see {odd})")
     factors = {
         module: _factors(folder, config, module, tensors[_PREFIX + module + _DOWN], tensors[_PREFIX + module + _UP])
         for module in sorted(modules)
     }
     _refuse_broken(folder, factors)
-    return PeftFolder(folder, config.base_model_name_or_path or None, sha256_of_file(folder / WEIGHTS), factors)
+    return PeftFolder(folder, config.base_model_name_or_path or None, hashlib.sha256(content).hexdigest(), factors)
 
 
 def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], base_model: str) -> dict[str, PeftFolder]:
@@ -111,17 +95,17 @@ def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], ba
     Raises:
         UserError: see `read_peft_folder`; a group has no adapter, or one was trained on another base model.
     """
-    if isinstance(stated, str):
-        adapters = dict.fromkeys(groups, read_peft_folder(at_home(stated, "model.adapters")))
-    elif set(stated) != set(groups):
+    if not isinstance(stated, str) and set(stated) != set(groups):
         odd = ", ".join(sorted(set(stated) ^ set(groups)))
         raise UserError(
             f"model.adapters does not name one folder for each group (see {odd})",
             f"Name one for each of {', '.join(groups)}, or a single one for all",
         )
-    else:
-        adapters = {group: read_peft_folder(at_home(stated[group], "model.adapters")) for group in groups}
-    for adapter in adapters.values():
+    named = dict.fromkeys(groups, stated) if isinstance(stated, str) else stated
+    places = {group: at_home(named[group], "model.adapters") for group in groups}
+    read = {place.resolve(): read_peft_folder(place) for place in dict.fromkeys(places.values())}
+    adapters = {group: read[place.resolve()] for group, place in places.items()}
+    for adapter in read.values():
         _refuse_other_base(adapter, base_model)
     return adapters
 
@@ -161,15 +145,26 @@ def policy_of_folders(
 
 
 def _factors(folder: Path, config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    patterns = config.alpha_pattern or {}
-    alpha = patterns.get(get_pattern_key(list(patterns), module), config.lora_alpha)
-    rank = down.shape[0]
-    if down.dim() != 2 or up.dim() != 2 or up.shape[1] != rank:
-        raise _refused(folder, f"has factors of different rank in {module}: {tuple(down.shape)}, {tuple(up.shape)}")
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not alpha > 0:
-        raise _refused(folder, f"has the scale lora_alpha={alpha!r} in {module}")
-    # Rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank.
-    return down.float(), up.float() * (alpha / (rank**0.5 if config.use_rslora else rank))
+    if down.dim() != 2 or up.dim() != 2 or up.shape[1] != down.shape[0]:
+        raise damaged(folder, f"has factors of different rank in {module}: {tuple(down.shape)}, {tuple(up.shape)}")
+    if not (down.is_floating_point() and up.is_floating_point()):
+        raise refused(folder, f"has factors in {module} that are quantised ({down.dtype}, {up.dtype})")
+    return down.float(), up.float() * scale_of(folder, config, module, down.shape[0])
+
+
+def _absent(folder: Path, name: str) -> UserError:
+    if name == WEIGHTS and (folder / "adapter_model.bin").is_file():
+        return UserError(
+            f"The PEFT adapter in {folder} has its weights as a pickle (adapter_model.bin), not read: it could "
+            "run any code",
+            "Save it again with a PEFT of today, which writes safetensors",
+        )
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{SETTINGS}"))
+    remedy = "Name a folder that PEFT's save_pretrained wrote, with safetensors weights"
+    return UserError(
+        f"There is no PEFT adapter in {folder}: it has no {name}",
+        f"{remedy}, such as {folder / inside[0]}" if name == SETTINGS and inside else remedy,
+    )
 
 
 def _refuse_broken(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]]) -> None:
@@ -182,35 +177,6 @@ def _refuse_broken(folder: Path, factors: Mapping[str, tuple[Tensor, Tensor]]) -
             f"The PEFT adapter in {folder} holds weights that are not numbers: {found}, in {WEIGHTS}",
             "Its training diverged: take an earlier step of it, or train it again in float32 or more slowly",
         )
-
-
-def _refuse_unknown(folder: Path) -> None:
-    """Refuses settings of a newer PEFT that are switched on: PEFT leaves out what it does not know."""
-    stated = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    known = {field.name for field in fields(LoraConfig)}
-    unknown = [name for name, value in stated.items() if name not in known and value not in (None, False, [], {}, "")]
-    if unknown and stated.get("peft_type", "LORA") == "LORA":
-        raise _refused(folder, f"sets {', '.join(unknown)}, which the installed PEFT does not know")
-
-
-def _refuse_special_lora(folder: Path, config: LoraConfig) -> None:
-    plain = LoraConfig()
-    special = [
-        field.name
-        for field in fields(LoraConfig)
-        if field.name not in _UNDERSTOOD and getattr(config, field.name) != getattr(plain, field.name)
-    ]
-    if special:
-        raise _refused(folder, f"sets {', '.join(special)}")
-    if config.init_lora_weights not in _PLAIN_STARTS:
-        raise _refused(folder, f"was begun with {config.init_lora_weights}, which changes the base weights")
-
-
-def _refused(folder: Path, what: str) -> UserError:
-    return UserError(
-        f"The PEFT adapter in {folder} {what}, which cannot be audited as an adapter",
-        "Merge it into its base model, save that, and audit the whole model with model=folder",
-    )
 
 
 def _refuse_other_base(adapter: PeftFolder, base_model: str) -> None:
@@ -233,14 +199,18 @@ def _plain_name(base_model: str) -> str:
 
 
 def _refuse_unfit(model: PreTrainedModel, folder: PeftFolder) -> None:
-    weights = dict(model.named_parameters())
+    layers = dict(model.named_modules())
     for module, (down, up) in folder.factors.items():
-        weight = weights.get(f"{module}.weight")
+        layer = layers.get(module)
         wanted = (up.shape[0], down.shape[1])
-        if weight is None or tuple(weight.shape) != wanted:
-            found = "has no such layer" if weight is None else f"has it as {tuple(weight.shape)}"
-            raise UserError(
-                f"The adapter in {folder.folder} does not fit the base model: it changes {module}, "
-                f"{wanted}, and the base model {found}",
-                f"Audit it over the base model that it was trained on ({folder.base_model or 'its author knows it'})",
-            )
+        if isinstance(layer, nn.Linear) and "experts" not in module.split("."):
+            if tuple(layer.weight.shape) == wanted:
+                continue
+            found = f"has it as {tuple(layer.weight.shape)}"
+        else:
+            found = "has no such layer" if layer is None else "has it, but not as a plain linear layer"
+        raise UserError(
+            f"The adapter in {folder.folder} does not fit the base model: it changes {module}, "
+            f"{wanted}, and the base model {found}",
+            f"Audit it over the base model that it was trained on ({folder.base_model or 'its author knows it'})",
+        )
