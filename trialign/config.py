@@ -23,6 +23,7 @@ from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 from trialign.trajectories.served import RolloutConfig
+from trialign.updates import check_update
 
 EMBEDDED = "embedded:"
 Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
@@ -285,6 +286,7 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     objective = config.objective
+    check_update(objective)
     if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
         raise UserError(
             "objective.imitate is unprofiled, and a question of taste has no answer without a profile",

@@ -33,7 +33,7 @@ from trialign.training.callbacks import (
     StopSignals,
     TrainingProgress,
 )
-from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
+from trialign.training.deepspeed import STAGES, ZeroPrecision, ZeroStrategy, gathered
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
@@ -43,7 +43,6 @@ from trialign.trajectories.datamodule import TrajectoryDataModule
 
 log = logging.getLogger("trialign")
 SPLIT: Split = "test"
-STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 
 def collect(session: Session) -> None:
@@ -201,7 +200,7 @@ def _data_module(session: Session, training: Sequence[Episode], validation: Sequ
         training,
         validation,
         [session.policy.adapter_index(group) for group in session.groups.names],
-        config.objective.update,
+        session.updates,
         config.trainer.queries_per_step,
         config.trainer.micro_batches,
         config.trainer.steps,
@@ -217,9 +216,10 @@ def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
     return TriAlignModule(
         session.policy,
         config.objective,
+        session.updates,
         config.optimizer,
         config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
+        reference_utilities(training, session.updates).to(session.policy.score_dtype),
         config.trainer.steps,
         config.trainer.micro_batches,
     )

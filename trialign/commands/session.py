@@ -44,6 +44,7 @@ from trialign.runs import RunFolder, Status
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
+from trialign.updates import Update, updates_of
 
 if TYPE_CHECKING:
     from trialign.audit.endpoint import EndpointAgents
@@ -69,6 +70,7 @@ class Session:
         Raises:
             UserError: groups, questions, prompt or model are at fault.
         """
+        _ = self.updates
         self.check_questions()
         if self.config.model.adapters is not None:
             raise UserError(
@@ -154,6 +156,15 @@ class Session:
     def trains(self) -> bool:
         """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
         return self.config.objective.update != "none"
+
+    @cached_property
+    def updates(self) -> tuple[Update[Any], ...]:
+        """What learns from the stored answers; an update from outside is imported here, and by no audit.
+
+        Raises:
+            UserError: there is no such update, or its settings are not of its kind.
+        """
+        return updates_of(self.config.objective, self.config.scoring)
 
     @cached_property
     def groups(self) -> GroupSet:
