@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule
+from pydantic import Field
 from torch import Tensor, nn
 from torchmetrics import Metric
 from transformers import get_cosine_schedule_with_warmup
@@ -43,9 +44,9 @@ class OptimizerConfig:
         weight_decay: decoupled weight decay.
     """
 
-    learning_rate: float = 3e-4
-    warmup_steps: int = 10
-    weight_decay: float = 0.0
+    learning_rate: Annotated[float, Field(ge=0, le=1e3)] = 3e-4
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 10
+    weight_decay: Annotated[float, Field(ge=0, le=1e3)] = 0.0
 
 
 class TrainingDivergedError(RuntimeError):
