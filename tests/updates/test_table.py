@@ -48,5 +48,5 @@ def test_a_name_of_none_is_refused(name: str, remedy: str) -> None:
 
 
 def test_what_is_shipped_takes_no_settings() -> None:
-    with pytest.raises(UserError, match="objective.settings has margin, and the update awr has no settings"):
+    with pytest.raises(UserError, match=r"objective\.settings has margin, and the update awr has no settings"):
         updates_of(ObjectiveConfig(update="awr", settings={"margin": 1}), Scoring())
