@@ -26,8 +26,7 @@ from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
 
 if TYPE_CHECKING:
-    from trialign.commands.session import Session
-    from trialign.queries.sources import FieldMap
+    from trialign.api.session import Session
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 QUICKSTART = "conf/quickstart.yaml"
@@ -137,6 +136,12 @@ def _leave_ranks() -> None:
         leave_ranks()
 
 
+def _init(arguments: argparse.Namespace) -> None:
+    from trialign.commands.init import init
+
+    init(arguments.folder)
+
+
 def _fit(arguments: argparse.Namespace) -> None:
     if arguments.multirun:
         _sweep(arguments)
@@ -144,7 +149,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     session = _composed_session(arguments)
     if session is None:
         return
-    from trialign.commands.fit import check_fit, fit
+    from trialign.api.fitting import check_fit
+    from trialign.commands.fit import fit
     from trialign.commands.launch import launch_ranks
 
     check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
@@ -164,7 +170,7 @@ def _collect(arguments: argparse.Namespace) -> None:
     session = _composed_session(arguments)
     if session is None:
         return
-    from trialign.commands.fit import collect
+    from trialign.api.fitting import collect
     from trialign.commands.launch import launch_ranks
 
     session.check()
@@ -203,7 +209,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.cfg:
         _print_config(session.composed)
         return
-    from trialign.commands.audit import audit, check_audit
+    from trialign.api.auditing import check_audit
+    from trialign.commands.audit import audit
     from trialign.commands.launch import launch_for_audit
 
     split: Any = "validation" if arguments.verb == "validate" else "test"
@@ -228,21 +235,11 @@ def _ask(arguments: argparse.Namespace) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     session = _run_session(arguments)
-    from trialign.commands.ask import QuestionsAt, predict
+    from trialign.commands.ask import QuestionsAt, predict, stated_fields
 
-    questions = QuestionsAt(arguments.questions, _question_fields(arguments), arguments.encoding)
+    fields = stated_fields(arguments.question, arguments.options, arguments.passage, arguments.id)
+    questions = QuestionsAt(arguments.questions, fields, arguments.encoding)
     predict(session, questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
-
-
-def _question_fields(arguments: argparse.Namespace) -> FieldMap | None:
-    """Where a row holds what a question needs; None where nobody said."""
-    from trialign.queries.sources import FieldMap
-
-    if not (arguments.question or arguments.options or arguments.passage or arguments.id):
-        return None
-    columns = tuple(name.strip() for name in (arguments.options or "options").split(","))
-    options = columns if len(columns) > 1 else columns[0]
-    return FieldMap(arguments.question or "question", options, passage=arguments.passage, id=arguments.id or "id")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -286,7 +283,7 @@ def _composed_session(arguments: argparse.Namespace) -> Session | None:
     if arguments.cfg:
         _print_config(composed)
         return None
-    from trialign.commands.session import Session
+    from trialign.api.session import Session
 
     return Session(config, composed)
 
@@ -298,7 +295,7 @@ def _print_config(composed: Mapping[str, Any]) -> None:
 
 
 def _run_session(arguments: argparse.Namespace) -> Session:
-    from trialign.commands.session import open_run
+    from trialign.api.session import open_run
 
     return open_run(arguments.run)
 
@@ -339,6 +336,9 @@ def _quiet_libraries() -> None:
 
 
 VERBS = {
+    "init": Verb(
+        "Write the files that a run on groups and questions of your own begins from.", "trialign init mine", _init
+    ),
     "data": Verb(
         "Show the questions: a summary, a sample, token lengths, and every fault, before anyone trains.",
         f"trialign data --config {QUICKSTART} --split test",

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
@@ -42,14 +45,14 @@ class AuditConfig:
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
-    wordings: int = 1
-    max_new_tokens: int = 48
-    batch_tokens: int = 4096
-    queries_per_batch: int = 8
-    delta: float = 0.05
-    alpha: float = 0.05
+    wordings: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
+    batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
+    queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
+    delta: Annotated[float, Field(ge=0.001, le=1)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, le=0.5)] = 0.05
     clarify: bool = True
-    most_unread: float = 0.05
+    most_unread: Annotated[float, Field(ge=0, le=0.5)] = 0.05
 
 
 @dataclass(frozen=True)
