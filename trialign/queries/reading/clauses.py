@@ -245,6 +245,8 @@ def _parts_clause(row: Sequence[Token], piece: Piece) -> bool:
     if piece.text != "-" or piece.cue or piece.mention:
         return False
     token = row[piece.first]
+    if 0 < piece.first < len(row) - 1 and row[piece.first - 1].kind == row[piece.first + 1].kind == "number":
+        return False  # a minus
     before = row[piece.first - 1].end < token.start if piece.first else True
     after = piece.last >= len(row) or row[piece.last].start > token.end
     return before and after
