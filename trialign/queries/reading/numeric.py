@@ -227,6 +227,7 @@ class Numeric:
             score += 3  # "7 times 8 is 56"
         score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
         score += 2 * self._asked_behind(row, place)
+        score += one.contrasts and one.overlap > 0
         if _is_of_name(said, row, place):
             score -= 2
         if any(reading in self._given for reading in number.readings):
