@@ -173,6 +173,8 @@ def _merge_verdicts(sentence: Sentence) -> None:
     """Joins "- incorrect" or "(wrong)" to the clause that it judges."""
     merged: list[Clause] = []
     for clause in sentence.clauses:
+        if len(clause.pieces) > 1 and clause.pieces[-2].mention and clause.pieces[-1].text.casefold() in _TICKS:
+            clause.pieces[-1].cue = _TICKS[clause.pieces[-1].text.casefold()]  # "Paris yes, Lyon no"
         tick = _TICKS.get(clause.pieces[0].text.casefold()) if len(clause.pieces) == 1 else None
         if tick and merged and merged[-1].names():
             clause.pieces[0].cue = tick

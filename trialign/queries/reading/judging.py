@@ -252,7 +252,7 @@ def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judg
 def _comes_again(run: Sequence[Judged]) -> bool:
     """Whether the last of a run was named before in it, and another since: "Of C and D, C ..."."""
     values = [one.value for one in run]
-    return values[-1] != values[-2] and values[-1] in values[:-2]
+    return values[-1] in values[:-1] and len(set(values[:-1])) > 1
 
 
 def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
@@ -309,7 +309,8 @@ def _share(run: Sequence[Judged], links: Sequence[str]) -> None:
             return
         last = max(index for index, link in enumerate(links) if link == "joined")
         run = run[: last + 2]  # "unlike Nice and Lille, Paris"
-    weight = Weight.DENIED if denied else max(one.weight for one in run)
+    listed = len({one.value for one in run}) > 2 and set(links) == {"comma"}
+    weight = Weight.DENIED if denied else run[0].weight if listed else max(one.weight for one in run)
     if any(one.weight == Weight.MENTIONED for one in run) and not denied:
         weight = Weight.MENTIONED if len({one.sentence for one in run}) == 1 else weight
     closest = max(one.overlap for one in run)

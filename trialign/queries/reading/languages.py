@@ -32,6 +32,7 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "sv": "är och i det finns har cirka ungefär hur många svar år den ett med",
         "id": "adalah ada dan di yang sekitar berapa jawaban tahun dengan ini itu orang hari",
         "vi": "là có và của khoảng bao nhiêu trong năm câu trả lời người ngày",
+        "sw": "ni si ya wa na kwa la ipi ngapi jibu sahihi hapana ndiyo mji katika ambao yake kuna siku gani nini",
     }.items()
 }
 _SCRIPTS = (

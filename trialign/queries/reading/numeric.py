@@ -22,6 +22,7 @@ from trialign.queries.reading.asides import (
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
+from trialign.queries.reading.endings import rethinks
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
@@ -155,7 +156,7 @@ class Numeric:
         repeated = [
             one
             for one in candidates
-            if one.weight < Weight.ALONE
+            if one.weight <= Weight.SAID
             and not is_result(said, one.number)
             and any(reading in self._given for reading in one.number.readings)
         ]
@@ -184,9 +185,11 @@ class Numeric:
                 and abs(number.readings[0]) <= 1
                 and one.weight < Weight.ALONE
                 and len(found) > 0
-                and not self._unit_follows(said, number, row, places[index])
+                and not (self._units and self._unit_follows(said, number, row, places[index]))
             ):
                 continue
+            if number.spelled and len(found) > 1 and rethinks(row[slice(*places[index])]):
+                continue  # a "no" that is spelled like a nine
             if number.spelled and abs(number.readings[0]) == 1 and is_small_word(row, places[index]):
                 continue
             score = self._score(said, row, places[index], number, one, years)

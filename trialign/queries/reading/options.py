@@ -30,6 +30,7 @@ _SMALL_WORDS = word_set(
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
     "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
 )
+_INTERJECTIONS = word_set("ok no so well oh ha hi hm ah yes hey")
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(
     "aids led art gas oil car bat cat mark arm map pin ram set sad fat ice who let act lot age act raw sir mad"
@@ -121,7 +122,11 @@ class Texts:
                 return found
         if self.level == Level.STEM and (squashed := _squashed(reply)):
             parted = zip(self._values, self._rows, self._texts, strict=True)
-            found = {value for value, own, text in parted if len(own) > 1 and _squashed(text) == squashed}
+            found = {
+                value
+                for value, own, text in parted
+                if (len(own) > 1 or len(row) == 1 or "-" in reply) and _squashed(text) == squashed
+            }
             if found:
                 return found
         stripped = reply.strip()
@@ -195,9 +200,11 @@ class Texts:
             return False
         if alone:
             return True
+        surface = self._texts[one.value].strip()
+        if len(own) == one.last - one.first + 1 and one.last - one.first == 1:  # "Who" of "The Who"
+            own, surface = own[1:], own[1].text
         if len(own) != 1:
             return True
-        surface = self._texts[one.value].strip()
         if own[0].kind == "sign":
             return not re.search(r"[^\s'\"(\[:\u0e00-\uffff]$", before) and not re.match(
                 r"[^\s'\".,)\]!?;\u0e00-\uffff]", after
@@ -212,6 +219,8 @@ class Texts:
             return first.text == own[0].text and stands_as_sign(text, row, one.first)
         small = (len(surface) <= _SHORT and not self._of_choice) or surface.casefold() in _SMALL_WORDS
         small |= surface.isupper() and surface.casefold() in _ACRONYMS
+        if surface.casefold() in _INTERJECTIONS and not self._of_choice and after[:1] in (",", "!") and len(row) > 4:
+            return False
         if small and surface[:1].isupper() and len(own[0].text) > 1:
             return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
         if self._of_choice and surface[:1].isupper() and _names_on(row, one.last, asked):
@@ -229,7 +238,8 @@ _LONG = 6
 
 def _squashed(text: str) -> str:
     """The letters of a longer text in one row, so that "Spiderman" is "Spider-Man"; empty for a short one."""
-    rows = [form(token, Level.FOLD) for token in tokens(text) if token.kind in ("word", "number")]
+    row = tokens(text.casefold().translate(_UMLAUTS))
+    rows = [form(token, Level.FOLD) for token in row if token.kind in ("word", "number")]
     joined = "".join(rows[1:] if len(rows) > 1 and rows[0] in _ARTICLES else rows)
     return joined if len(joined) >= _LONG else ""
 
@@ -278,7 +288,8 @@ def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
         return True
     if last.kind == "word" and re.match(r"\+\+|#(?!\w)", after):
         return True
-    return bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after)) or bool(
+    quoted = before[-1:] == after[:1] == "'"
+    return (not quoted and bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after))) or bool(
         first.kind == "word" and len(first.text) == 1 and re.search(r"\w[-']$", before)
     )
 

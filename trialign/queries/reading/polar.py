@@ -189,9 +189,12 @@ class Polar:
         """What a reply says that opens with an answer in other words: "It isn't", "Not anymore", "Of course"."""
         if not self._echoes:
             return []
-        last = next((i for i, token in enumerate(row) if token.kind == "mark" and token.text not in "'-\"("), len(row))
+        last = next((i for i, token in enumerate(row) if token.kind == "mark" and token.text not in _WITHIN), len(row))
         if last < len(row) and row[last].text in "?？؟":
             return []
+        letter = row[0].text.casefold() if len([token for token in row if token.kind != "mark"]) == 1 else ""
+        if letter in _INITIALS:
+            return [Mention(0, 1, self._echoes[_INITIALS[letter]])]
         short = _SHORT.fullmatch(" ".join(token.text for token in row[:last]).casefold())
         if short:
             return [Mention(0, last, self._echoes[int(any(short.groups()))], particle=True)]
@@ -237,6 +240,8 @@ def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
     return row[one.last].kind == "word" and not spoken_of
 
 
+_WITHIN = frozenset(("'", "-", '"', "(", "'s"))
+_INITIALS = {"t": 0, "y": 0, "f": 1, "n": 1}
 _AFTER_JUDGEMENT = word_set(
     "for in at of from under when where as by to with on about but and or if only since because though although "
     "enough so "
