@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +10,10 @@ from rich.console import Console
 
 from trialign import distributed
 from trialign.audit.analysis import read_analysis
-from trialign.audit.comparison import changes
+from trialign.audit.comparison import Difference, intervals, not_known, paired
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
-from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.audit.table import audit_table, before_after_table, replies_table, verdict_text
 from trialign.audit.ways import way_of_answering
 from trialign.commands.audit_files import about_model, run_audit
 from trialign.commands.session import Session
@@ -60,9 +60,10 @@ def audit(session: Session, split: Literal["validation", "test"], *, trained: bo
     folder, base = (session.run.audit(at, session.config.data.name, split) for at in (after["step"], 0))
     if trained and (base / "summary.json").is_file():
         items = [read_items(at / "items.parquet") for at in (base, folder)]
-        intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
+        found = paired(items[0], items[1], session.groups.names, after["exposure"])
         before = read_summary(base / "summary.json")
-        Console().print(before_after_table(session.config.name, before, after, intervals))
+        Console().print(before_after_table(session.config.name, before, after, intervals(found)))
+        print_not_known(found)
         print_verdicts({"Before": base, "After": folder})
     else:
         Console().print(audit_table(session.config.name, after))
@@ -84,6 +85,13 @@ def _refuse_other_model(session: Session, split: Literal["validation", "test"]) 
         )
 
 
+def print_not_known(found: Sequence[Difference]) -> None:
+    """Prints which changes rest on replies that nobody could read; nothing where none does."""
+    said = not_known(found)
+    if said:
+        Console().print(said, markup=False, highlight=False)
+
+
 def print_verdicts(audits: Mapping[str, Path]) -> None:
     """Prints what audits say of the groups in plain words.
 
@@ -92,4 +100,8 @@ def print_verdicts(audits: Mapping[str, Path]) -> None:
     """
     for title, folder in audits.items():
         if (folder / "analysis.json").is_file():
-            Console().print(verdict_text(title, read_analysis(folder / "analysis.json")))
+            analysis = read_analysis(folder / "analysis.json")
+            Console().print(verdict_text(title, analysis))
+            replies = replies_table(analysis)
+            if replies:
+                Console().print(replies)

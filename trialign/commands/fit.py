@@ -14,13 +14,13 @@ from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from trialign import distributed
-from trialign.audit.comparison import changes
+from trialign.audit.comparison import intervals, paired
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 from trialign.audit.table import before_after_table
 from trialign.checkpoints import step_folder, write_agents
 from trialign.commands import unprofiled
-from trialign.commands.audit import print_verdicts
+from trialign.commands.audit import print_not_known, print_verdicts
 from trialign.commands.audit_files import run_audit
 from trialign.commands.session import Session
 from trialign.errors import UnfinishedError, UserError
@@ -303,8 +303,9 @@ def print_table(session: Session) -> None:
     audits = [run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps)]
     before, after = (read_summary(audit / "summary.json") for audit in audits)
     items = [read_items(audit / "items.parquet") for audit in audits]
-    intervals = changes(items[0], items[1], session.groups.names, after["exposure"])
-    Console().print(before_after_table(run.folder.name, before, after, intervals))
+    found = paired(items[0], items[1], session.groups.names, after["exposure"])
+    Console().print(before_after_table(run.folder.name, before, after, intervals(found)))
+    print_not_known(found)
     print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
     if not session.trains:
         return
