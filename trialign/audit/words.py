@@ -199,9 +199,7 @@ class _Told:
             smaller = f"; a smaller difference is there, {chance}" if there else ""
             return f"any two groups differ by less than {within}, {_points(gap.value)} were seen{smaller}"
         if best == worst:
-            return (
-                f"every group gets {_share(accuracy[best])} right answers; chance alone gives {_points(gap.noise)}"
-            )
+            return f"every group gets {_share(accuracy[best])} right answers; chance alone gives {_points(gap.noise)}"
         words = (
             f"{self.called(best)} gets {_share(accuracy[best])} right answers, {self.called(worst)} "
             f"{_share(accuracy[worst])}, a gap of {_points(gap.value)}, {chance}"
