@@ -12,6 +12,7 @@ from trialign.config import RunConfig, load
 from trialign.config_keys import default_leaves
 from trialign.errors import UserError
 from trialign.queries.sources import SourceConfig
+from trialign.runs import _leaves
 
 pytestmark = pytest.mark.unit
 
@@ -110,3 +111,26 @@ def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
     # Also below what has no default itself: a run begun before `data.encoding` was known goes on.
     assert leaves["data.encoding"] is None
     assert not {"name", "groups", "data.name", "data.files", "model.name"} & set(leaves)
+
+
+# Where a class is used by itself as well, its defaults suit that.
+OWN_DEFAULTS = {
+    "audit.queries_per_batch": 8,
+    "model.package": None,
+    "objective.inconsistency.anchor": 0.25,
+    "objective.welfare.preference": 1.0,
+    "prompt.options": "listed",
+    "trainer.resume_every": 25,
+    "trainer.steps": 100,
+    "trainer.validate_every": 50,
+}
+
+
+def test_what_is_not_stated_is_what_the_base_configuration_states() -> None:
+    stated, defaults = _leaves(compose("conf/base.yaml", [])), default_leaves(RunConfig)
+    differing = {key: value for key, value in defaults.items() if key in stated and stated[key] != value}
+    assert differing == OWN_DEFAULTS
+    served = _leaves(compose("conf/base.yaml", ["model=endpoint", "model.name=m", "model.base_url=http://x/v1"]))
+    endpoint = {key: value for key, value in defaults.items() if key.startswith("model.endpoint.")}
+    assert len(endpoint) > 8
+    assert {key: value for key, value in served.items() if key in endpoint} == endpoint

@@ -14,7 +14,7 @@ from trialign.audit.endpoint_structured import FORMS, Structure, held_texts, is_
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.groups import GroupSet
-from trialign.queries import Query
+from trialign.queries import Form, MixedQuery, Query
 
 pytestmark = pytest.mark.unit
 
@@ -161,6 +161,17 @@ def test_every_text_comes_back(form: Any, place: int) -> None:
 )
 def test_what_was_not_held_to_the_schema_is_left_to_be_read(reply: str) -> None:
     assert Structure("response_format").place(reply, ["A", "B"]) is None
+
+
+def test_texts_that_blanks_alone_tell_apart_are_left_to_be_read() -> None:
+    assert Structure("guided_choice").place("two", ["two", "two ", "three"]) is None
+
+
+def test_the_form_of_a_fact_is_left_to_the_model(groups: GroupSet) -> None:
+    forms = {group: Form(max_words=3) for group in groups.names}
+    words: Body = {"query_id": "q", "cluster": "q", "split": "test", "topic": "", "question": "?"}
+    mixed = MixedQuery(**words, options=("Gull", "Ostrich"), gold="Ostrich", forms=forms)
+    assert not is_held(Asked(mixed, groups.members[0], "explicit", 0, 0, ()))
 
 
 def test_letters_are_held_where_they_are_shown(groups: GroupSet, queries: tuple[Query, ...]) -> None:

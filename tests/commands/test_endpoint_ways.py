@@ -35,8 +35,8 @@ def choice(content: Any, finish: str = "stop", **message: Any) -> Body:
 
 
 @contextmanager
-def stub(say: Callable[[Body], Body | None]) -> Iterator[str]:
-    """A server whose answer is a function of the request; None: the request is refused."""
+def stub(say: Callable[[Body], Body | None], busy: dict[str, str] | None = None) -> Iterator[str]:
+    """A server whose answer is a function of the request; None: it is refused; an error: it is busy, with a header."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -44,11 +44,15 @@ def stub(say: Callable[[Body], Body | None]) -> Iterator[str]:
         def log_message(self, *values: Any) -> None:
             pass
 
-        def send(self, status: int, content: Any) -> None:
+        def send(self, status: int, content: Any, **headers: str) -> None:
             data = json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(data)),
+                **headers,
+            }.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 
@@ -59,6 +63,8 @@ def stub(say: Callable[[Body], Body | None]) -> Iterator[str]:
             found = say(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             if found is None:
                 self.send(400, {"error": {"message": "Unrecognized request argument supplied"}})
+            elif "error" in found:
+                self.send(429, found, **(busy or {}))
             else:
                 self.send(200, {"model": "m", "choices": [found]})
 
@@ -335,3 +341,36 @@ def test_audits_that_were_answered_otherwise_are_not_compared_silently(audits: A
     assert "different ways" in (audits.folder / "out" / "comparison.md").read_text(encoding="utf-8")
     assert main(["compare", str(runs / "read"), str(runs / "again")]) == 0
     assert "different ways" not in audits.capture.readouterr().out
+
+
+def test_without_a_choice_no_form_is_tried(audits: Audits) -> None:
+    asked: list[Body] = []
+
+    def say(body: Body) -> Body:
+        asked.append(body)
+        return choice("It is 12.")
+
+    file = audits.folder / "numbers.jsonl"
+    fact = {"id": "q", "split": "test", "kind": "truth", "question": "7 + 5?", "answer_kind": "numeric", "gold": "12"}
+    file.write_text(json.dumps(fact) + "\n", encoding="utf-8")
+    with stub(say) as url:
+        code, said = audits.test(url, f"data.files=[{file}]")
+    assert code == 0, said
+    assert len(asked) == 1 + 4  # one knock, three groups and the control
+    assert set(audits.items()["parse_status"]) == {"number"}
+
+
+def test_a_server_that_is_busy_while_a_form_is_tried_is_not_taken_for_one_without(audits: Audits) -> None:
+    tried: list[Body] = []
+
+    def say(body: Body) -> Body:
+        if texts_of(body):
+            tried.append(body)
+            return {"error": {"message": "slow down", "code": 429}}
+        return choice("A")
+
+    with stub(say, {"Retry-After": "99999"}) as url:
+        code, said = audits.test(url)
+    assert code == 1, said
+    assert "asks for" in said
+    assert len(tried) == 1

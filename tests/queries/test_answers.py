@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import canonical_number, is_correct, normal_text, parse_answer
+from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UNREAD_STATUSES
 
 pytestmark = pytest.mark.unit
@@ -257,6 +260,54 @@ def test_never_raises(query: Query, reply: str) -> None:
 @pytest.mark.parametrize("option", CITIES)
 def test_an_option_is_read_as_itself(option: str) -> None:
     assert parse_answer(choice(*CITIES), option).canonical == option
+
+
+HOSTILE = {
+    "thinking": "<think>" * 14_000,
+    "closings": "</think>" * 12_000,
+    "boxes": "\\boxed{" * 14_000,
+    "keys": '{"answer":' * 10_000,
+    "digits": "1" * 100_000,
+    "groups": "1," * 50_000,
+    "ranges": "1-" * 50_000,
+    "powers": "2^" * 50_000,
+    "lines": "\n" * 100_000,
+    "brackets": "[(" * 50_000,
+    "denials": "not " * 25_000,
+    "labels": "B.\n" * 33_000,
+    "options": "Paris, " * 14_000,
+    "stars": "*" * 100_000,
+    "chinese": "三" * 100_000,
+    "scales": "万" * 100_000,
+    "marks": "e" + "\u0301" * 100_000,
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_reply_is_read_in_linear_time(hostile: str) -> None:
+    begin = time.process_time()
+    for query in (choice(*CITIES), choice("3", "5"), choice("Yes", "No"), numeric(), text_query()):
+        parse_answer(query, hostile)
+    assert time.process_time() - begin < 8  # quadratic reading took minutes
+
+
+@pytest.mark.parametrize("reply", ["It is a cat.", "cat", "CAT", "The Cat."])
+def test_the_case_of_a_plain_word_does_not_matter(reply: str) -> None:
+    assert parse_answer(choice("Cat", "Dog"), reply).canonical == "Cat"
+
+
+@pytest.mark.parametrize(
+    ("shown", "reply", "canonical"),
+    [
+        ("lettered", "A", None),  # its text or its letter: nobody can tell
+        ("lettered", "(A)", "B"),
+        ("listed", "A", "A"),
+        ("lettered", "C", "AB"),
+        ("listed", "C", None),
+    ],
+)
+def test_the_prompt_decides_whether_a_letter_is_a_label(shown: Shown, reply: str, canonical: str | None) -> None:
+    assert parse_answer(choice("B", "A", "AB"), reply, shown).canonical == canonical
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "See f(2) and list[1]."])

@@ -358,6 +358,24 @@ def test_a_share_that_is_no_number_is_found_where_its_rank_holds_it(make_module:
         end_step(module)
 
 
+def test_validation_measures_each_group_and_what_they_share(make_module: Callable[..., TriAlignModule]) -> None:
+    module = make_module()
+    facts = [fact("a", 0), fact("b", 1)]
+    module.validation_step(step_batch(facts, facts).batch, 0)
+    found = {name: float(value) for name, value in module._validation_metrics().items()}
+    # North answers (.8, .2) and south (.5, .5), whose first option stands first: each is right on the first fact alone.
+    assert (found["truth/accuracy/north"], found["truth/accuracy/south"]) == (0.5, 0.5)
+    assert found["truth/gap"] == 0
+    assert found["welfare/nash"] == pytest.approx(0.5)
+    assert "preference/mean" not in found
+    assert module._validation_metrics() == {}  # begun anew
+
+
+def test_overflows_in_a_row_are_more_than_a_loss_scale_has_halves() -> None:
+    # It begins at 2^16 and is 2^-8 after them.
+    assert OVERFLOWS == 16 + 8
+
+
 def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module()
     module.policy.register_parameter("frozen", nn.Parameter(torch.zeros(3), requires_grad=False))

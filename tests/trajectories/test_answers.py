@@ -104,6 +104,18 @@ def test_an_answer_without_profile_is_learned_whatever_it_is_worth() -> None:
     assert best_answer(row) == 0
 
 
+def test_nothing_of_the_options_is_left_where_another_answer_is_learned() -> None:
+    said = Sample((20,), -0.5, "text", None, "text", 0.0, 0.3, 1.0)
+    asked = [observation(**CHOICE, gold=0), observation(**CHOICE, target=(0.9, 0.1))]
+    rows = with_unprofiled_answers(asked, {"q": replace(asked[0], group="control", samples=(said, said))})
+    learned = replace(said, reward_truth=None, reward_preference=None, disagreement=None)
+    expected = [
+        replace(row, options=(), option_log_probabilities=(), gold=None, target=None, samples=(learned,))
+        for row in asked
+    ]
+    assert rows == expected
+
+
 def test_units_point_at_the_answers(
     collected: tuple[Trajectory, ...], groups: GroupSet, make_policy: Callable[..., GroupPolicy]
 ) -> None:

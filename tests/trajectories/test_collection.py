@@ -338,3 +338,25 @@ def test_the_longest_option_must_fit(
             collector.collect([query])
         monkeypatch.undo()
     assert len({len(collector.renderer.reply(option)) for option in metal.options}) > 1
+
+
+def test_replies_are_written_together_as_far_as_tokens_go(
+    make_collector: MakeCollector, queries: tuple[Query, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    generate = GroupPolicy.generate
+
+    def counted(self: GroupPolicy, prompts: Sequence[Sequence[int]], *given: Any, **named: Any) -> Any:
+        written.append(len(prompts))
+        return generate(self, prompts, *given, **named)
+
+    monkeypatch.setattr(GroupPolicy, "generate", counted)
+    config = CollectConfig(samples=2, max_new_tokens=5)
+    rows = make_collector(environment=ONE_TURN, config=config).collect([queries[3]])
+    # A prompt of three groups each, all in one batch, which takes its two samples of prompt and reply.
+    assert written == [3]
+    longest = max(len(row.prompt) for row in rows)
+    for batch_tokens, expected in ((3 * 2 * (longest + 5), [3]), (3 * 2 * (longest + 5) - 1, [2, 1]), (1, [1, 1, 1])):
+        written.clear()
+        make_collector(environment=ONE_TURN, config=replace(config, batch_tokens=batch_tokens)).collect([queries[3]])
+        assert written == expected

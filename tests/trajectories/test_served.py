@@ -59,16 +59,19 @@ def serve(renderer: ChatRenderer) -> Callable[..., tuple[ServedReplies, list[dic
 
 
 def test_token_ids_go_out_and_come_back(serve: Any, renderer: ChatRenderer) -> None:
-    served, seen = serve(
+    served, requests = serve(
         lambda body: completion("x", token_ids=[*body["prompt"], 9], finish="length"),
     )
     replies = served.generate([(5, 6), (7,)], Sampling(12, temperature=0.7, seed=40), samples=2)
     assert [reply.ids for reply in replies] == [(5, 6, 9), (5, 6, 9), (7, 9), (7, 9)]
-    found_out, *seen = seen
+    found_out, *seen = requests
     assert found_out["prompt"] == [5, 6]
     assert [body["prompt"] for body in seen] == [[5, 6], [5, 6], [7], [7]]
     # Samples of one prompt would be alike under a common seed.
     assert [body["seed"] for body in seen] == [40, 41, 42, 43]
+    # A seed has 31 bits: 2^32 - 1 is sent as 2^31 - 1, and after it comes 0.
+    served.generate([(5, 6), (7,)], Sampling(12, temperature=0.7, seed=2**32 - 1), samples=1)
+    assert [body["seed"] for body in requests[-2:]] == [2**31 - 1, 0]
     common = {key: value for key, value in seen[0].items() if key not in ("prompt", "seed")}
     assert common == {
         "model": "served",

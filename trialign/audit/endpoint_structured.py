@@ -126,8 +126,10 @@ def structure_of(
             log.info("The server holds replies to choices to their options (%s)", form)
             return structure
         reasons.append(f"{form}: {reason}")
-    log.info("Choices are answered in words, and the replies read: the server does not hold them to the options")
-    log.debug("; ".join(reasons))
+    log.info(
+        "Choices are answered in words, and the replies read: the server does not hold them to the options (%s)",
+        "; ".join(reasons),
+    )
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from trialign.queries.reading.choice import options_of
 from trialign.queries.reading.cleaning import Cleaned, cleaned
@@ -15,7 +14,7 @@ from trialign.queries.reading.free import right_of
 from trialign.queries.reading.labels import Shown
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import whole_number
-from trialign.queries.reading.numeric import Numeric
+from trialign.queries.reading.numeric import numeric_of
 from trialign.queries.reading.tokens import tokens
 from trialign.queries.reading.words import Cue
 from trialign.queries.statuses import ParseStatus
@@ -75,7 +74,7 @@ def parse_answer(query: Query, text: str, shown: Shown | None = None) -> ParsedA
         shown: how the prompt showed the options, where that is known: it decides whether "B" can be a letter where
             the options are letters themselves.
     """
-    if text.strip() in query.options:
+    if text.strip() in query.options and (len(text.strip()) > 1 or shown != "lettered"):
         return ParsedAnswer(query.options[query.options.index(text.strip())], "exact")
     said = cleaned(text)
     parsed = _parsed(query, said, shown)
@@ -116,13 +115,8 @@ def _parsed(query: Query, said: Cleaned, shown: Shown | None) -> ParsedAnswer:
         position, status = options_of(query.options, query.question, shown).read(said)
         return ParsedAnswer(None if position is None else query.options[position], status)
     if query.answer_kind == "numeric":
-        return ParsedAnswer(*_numeric_of(query.question).read(said))
+        return ParsedAnswer(*numeric_of(query.question).read(said))
     return _parse_text(query, said)
-
-
-@lru_cache(maxsize=256)
-def _numeric_of(question: str) -> Numeric:
-    return Numeric(question)
 
 
 def _parse_text(query: Query, said: Cleaned) -> ParsedAnswer:

@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.endings import breaks_off
-from trialign.queries.reading.judging import Judged, Weight, judged
+from trialign.queries.reading.judging import judged
 from trialign.queries.reading.labels import Labels, Shown
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import numbers
+from trialign.queries.reading.numeric import numeric_of
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
+from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.typography import plain
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
-_MOST = 200
 Reading = tuple[int | None, ParseStatus]
 
 
@@ -42,9 +45,13 @@ class Options:
         }
         numeric = any(character.isdigit() for option in options for character in option)
         self._labels = Labels(len(options), contents, numeric, shown)
+        own = {index: _label_of(options[index]) for index in contents.values()} if shown == "lettered" else {}
+        # Options that are letters, while the prompt lettered another one so: "A" may be either.
+        self._doubtful = {index: place for index, place in own.items() if 0 <= place < len(options) and place != index}
         self._polar = Polar(options)
         self._groups = _groups(options)
         self._asked = words_of(question)
+        self._sorted = [sorted(form(token, Level.STEM) for token in row) for row in rows]
         self._word_sets = [
             frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL
             for row in rows
@@ -59,27 +66,33 @@ class Options:
                 return next(reading for reading in readings if reading[0] is not None)
             if named:
                 return None, "ambiguous"
-        return self._read(cleaned.said)
+        return self._read(plain(cleaned.spoken).strip() if self._texts.literal else cleaned.said)
 
     def _read(self, said: str) -> Reading:
         equal = self._texts.whole(said)
-        if equal:
+        if equal and not equal & set(self._doubtful):
             return (min(equal), "exact") if len(equal) == 1 else (None, "ambiguous")
         row = tokens(said)
         if not row:
             return None, "none"
+        same = self._same_words(row)
+        if same is not None:
+            return same, "contained"
         mentions = self._mentions(said, row)
         if not mentions:
             return self._unnamed(said, row)
         found = judged(row, mentions, self._asked, polar=self._polar.pairs)
-        return self._decided(found, row)
+        value, status = self._decided(found, row)
+        numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
+        return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
 
-    def _mentions(self, said: str, row: Sequence[Token]) -> list[Mention]:
+    def _mentions(self, said: str, row: Sequence[Token]) -> Sequence[Mention]:
         texts = self._polar.standing(self._texts.find(said, row, self._question), row)
         texts += self._polar.verdicts(row, texts)
-        texts = self._grouped(row, sorted(texts, key=lambda one: one.first))
         labels = self._labels.find(said, row)
+        texts, labels = self._grouped(row, sorted(texts, key=lambda one: one.first), labels)
         openers = {one.value for one in labels if one.opens}
+        texts = self._doubted(row, texts, labels)
         taken = {place for one in texts for place in range(one.first, one.last)}
         merged = list(texts)
         for one in labels:
@@ -91,22 +104,39 @@ class Options:
             if not taken & set(range(one.first, one.last)) and not contradicted:
                 opens = one.opens and len(openers) == 1
                 merged.append(Mention(one.first, one.last, one.value, opens, label=True))
-        ordered = sorted(merged, key=lambda one: (one.first, one.value))
-        # Each is judged in the light of all words: of a reply that repeats itself the beginning and the end are enough.
-        return ordered if len(ordered) <= _MOST else [*ordered[: _MOST // 4], *ordered[-_MOST * 3 // 4 :]]
+        return few(sorted(merged, key=lambda one: (one.first, one.value)))
 
-    def _grouped(self, row: Sequence[Token], texts: list[Mention]) -> list[Mention]:
+    def _doubted(self, row: Sequence[Token], texts: list[Mention], labels: list[Mention]) -> list[Mention]:
+        """Where an option is a letter that labels another, a bare letter names both, and "(A)" the labelled one."""
+        marked = {one.first + (row[one.first].text in "([") for one in labels if one.last - one.first > 1}
+        named = {one.last for one in cues().find(row) if one.value == Cue.OPTION}
+        told = {one.last for one in labels if one.last - one.first > 1}
+        found: list[Mention] = []
+        for one in texts:
+            if one.value not in self._doubtful:
+                found.append(one)
+            elif one.first not in marked | named:
+                found.append(one)
+                if one.first not in told:  # not the text of "C. B"
+                    found.append(replace(one, value=self._doubtful[one.value], label=True))
+        return found
+
+    def _grouped(
+        self, row: Sequence[Token], texts: list[Mention], labels: list[Mention]
+    ) -> tuple[list[Mention], list[Mention]]:
         """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""
         if not self._groups:
-            return texts
+            return texts, labels
         found = []
         for one in cues().find(row):
             value = self._groups.get(one.value)
-            if value is not None:
+            if value is not None and not (self._count > 4 and row[one.first].text.casefold() in _PAIRED):
                 own = next(
                     (text for text in texts if text.first <= one.first < text.last and text.value == value), None
                 )
                 found.append(own or Mention(one.first, one.last, value))
+        breaks = [i for i, token in enumerate(row) if token.kind == "mark" and token.text in ".!?\n;。"]
+        breaks += [one.first for one in cues().find(row) if one.value == Cue.BUT]
         spoken: list[Mention] = []
         for mine in found:
             if mine.first and any(
@@ -114,13 +144,14 @@ class Options:
             ):
                 texts = [*(text for text in texts if text != mine), mine]
                 continue
-            start = next((i for i in range(mine.first - 1, -1, -1) if _ends(row[i])), 0)
-            end = next((i for i in range(mine.last, len(row)) if _ends(row[i])), len(row))
-            hidden = [text for text in texts if start <= text.first < end and text.value != mine.value]
+            start = max((i for i in breaks if i < mine.first), default=0)
+            end = min((i for i in breaks if i >= mine.last), default=len(row))
+            hidden = [text for text in (*texts, *labels) if start <= text.first < end and text.value != mine.value]
             texts = [text for text in texts if text not in hidden and text != mine]
+            labels = [label for label in labels if label not in hidden or label.last <= mine.first]
             reach = max((text.last for text in hidden), default=0)
             spoken.append(replace(mine, last=max(mine.last, reach)))
-        return [*texts, *dict.fromkeys(spoken)]
+        return [*texts, *dict.fromkeys(spoken)], labels
 
     def _decided(self, found: Sequence[Judged], row: Sequence[Token]) -> Reading:
         found = self._polar.complemented(found)
@@ -141,9 +172,23 @@ class Options:
         chosen = leading[0]
         return chosen.value, "label" if any(one.mention.label for one in leading) else "contained"
 
+    def _same_words(self, row: Sequence[Token]) -> int | None:
+        """The option whose words a short reply gives in another order: "only A" for "A only"."""
+        own = sorted(form(token, Level.STEM) for token in row if token.kind != "mark")
+        if not 1 < len(own) <= 8:
+            return None
+        fitting = [index for index, words in enumerate(self._sorted) if words == own]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _by_number(self, said: str) -> Reading:
+        """Of several options that are numbers the one that answers the question, as a number without options would."""
+        number, _ = numeric_of(self._question).read(Cleaned(said, (), cut_off=False))
+        equal = self._texts.whole(number) if number is not None else set()
+        return (min(equal), "contained") if len(equal) == 1 else (None, "ambiguous")
+
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""
-        spelled = numbers(said, row, "en", "point")
+        spelled = numbers(said, row, "en", "point") if len(row) <= 4 else []
         if (
             len(spelled) == 1
             and len(row) <= 4
@@ -167,6 +212,7 @@ class Options:
         )
         if (
             not own
+            or self._polar.pairs
             or self._texts.amounts
             or len(row) > 8
             or self._texts.level < Level.STEM
@@ -179,11 +225,14 @@ class Options:
         return fitting[0], "contained"
 
 
-def _ends(token: Token) -> bool:
-    return token.kind == "mark" and token.text in ".!?\n;。"
-
-
+_PAIRED = word_set("both ambos ambas beide beides оба обе 两者 両方 둘 كلاهما دونوں दोनों entrambi")
 _SMALL = word_set("the a an of in it is to and on at for by its our your their")
+
+
+def _label_of(option: str) -> int:
+    """The place for which an option's own text would stand as a Latin letter; -1 where it is none."""
+    letter = option.strip().lower()
+    return ord(letter) - ord("a") if len(letter) == 1 and letter.isascii() and letter.isalpha() else -1
 
 
 def _groups(options: Sequence[str]) -> dict[Cue, int]:
@@ -195,28 +244,6 @@ def _groups(options: Sequence[str]) -> dict[Cue, int]:
         if first and first.first <= 1:
             found[first.value] = -1 if first.value in found else index
     return {cue: index for cue, index in found.items() if index >= 0}
-
-
-def words_of(question: str) -> frozenset[str]:
-    """Forms of the question's words that carry its content."""
-    row = tokens(question)
-    small = {
-        place
-        for one in cues().find(row)
-        for place in range(one.first, one.last)
-        if one.value in (Cue.FILLER, Cue.AND, Cue.OR, Cue.BECAUSE)
-    }
-    return frozenset(
-        form(token, Level.STEM)
-        for place, token in enumerate(row)
-        if token.kind in ("word", "unspaced") and place not in small and token.text.casefold() not in _ASKING
-    )
-
-
-_ASKING = word_set(
-    "which what who where when how many much why whose whom does do did in on at of for by with from quel quelle "
-    "quién qué cuál wer was welche wie"
-)
 
 
 @lru_cache(maxsize=256)

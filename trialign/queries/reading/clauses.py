@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Token
@@ -17,6 +19,7 @@ class Mention:
     Attributes:
         opens: it is a label that opens its line.
         label: it is a letter or number that stands for the answer.
+        particle: it is a yes or no that opens its clause: what follows is the reason, not a judgement of it.
     """
 
     first: int
@@ -24,6 +27,7 @@ class Mention:
     value: int
     opens: bool = False
     label: bool = False
+    particle: bool = False
 
 
 @dataclass(slots=True)
@@ -38,22 +42,41 @@ class Piece:
     mention: Mention | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Clause:
-    """Pieces between two marks or joining words."""
+    """Pieces between two marks or joining words; what is asked of it is kept, so it is asked only once it is whole."""
 
     pieces: list[Piece] = field(default_factory=list)
     begins: Cue | None = None  # the joining word that opens it
     bracketed: bool = False
 
-    @property
+    @cached_property
     def mentions(self) -> list[int]:
         """Places of the mentions among the pieces."""
         return [place for place, piece in enumerate(self.pieces) if piece.mention]
 
+    @cached_property
+    def cues(self) -> frozenset[Cue]:
+        """The cues in it."""
+        return frozenset(piece.cue for piece in self.pieces if piece.cue)
+
     def has(self, *wanted: Cue) -> bool:
         """Whether one of these cues is in it."""
-        return any(piece.cue in wanted for piece in self.pieces)
+        return not self.cues.isdisjoint(wanted)
+
+    def names(self) -> bool:
+        """Whether an answer is named in it, asked while it still grows."""
+        return any(piece.mention for piece in self.pieces)
+
+    def verdict(self) -> bool:
+        """Whether it only calls right or wrong what stands before it."""
+        judging = any(piece.cue in (Cue.RIGHT, Cue.WRONG) for piece in self.pieces)
+        return (
+            judging
+            and self.begins is None
+            and not self.names()
+            and all(piece.cue in _VERDICT or piece.mark for piece in self.pieces[:2])
+        )
 
 
 @dataclass(slots=True)
@@ -76,12 +99,21 @@ class Sentence:
 
 _ENDS = frozenset(".!?;\n。！？।؟؛…॥")
 _PARTS = frozenset(",、،(){}[]—|")
-_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.THEREFORE, Cue.CORRECTION)
+_JOINING = (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE, Cue.THEREFORE, Cue.CORRECTION)
+
+
+T = TypeVar("T")
+
+
+def few(found: Sequence[T]) -> Sequence[T]:
+    """The first and last of very many finds: each is judged in the light of all words, and these are enough."""
+    return found if len(found) <= 200 else [*found[:50], *found[-150:]]
 
 
 def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
     """A reply's tokens as sentences of clauses, in which mentions and cues are marked."""
     found = [Sentence()]
+    named = False
     for piece in _pieces(row, mentions):
         sentence = found[-1]
         if piece.mark and _ends_sentence(row, piece):
@@ -91,8 +123,13 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
             if sentence.pieces or sentence.ended != "\n":
                 found.append(Sentence())
         elif _parts_clause(row, piece):
-            sentence.clauses.append(Clause(bracketed=piece.text in "(["))
+            last = sentence.clauses[-1]
+            carried = last.begins if len(last.pieces) == 1 and last.begins else None  # "Therefore, ..."
+            sentence.clauses.append(Clause(begins=carried, bracketed=piece.text in "(["))
         elif not piece.mark:
+            named = named or piece.mention is not None
+            if named and _takes_up_again(row, piece):
+                piece.cue = Cue.CORRECTION
             if piece.cue in _JOINING:
                 if sentence.clauses[-1].pieces:
                     sentence.clauses.append(Clause())
@@ -102,23 +139,43 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
     return found
 
 
+_RETHINKING = word_set("actually hmm hm er uh um no nein non não нет 不 いいえ 아니 لا نه hayır eigentlich tatsächlich")
+
+
+def _takes_up_again(row: Sequence[Token], piece: Piece) -> bool:
+    """Whether a word between two marks takes up again what seemed said: "Lyon ... no, Paris", "A. Actually, B"."""
+    if piece.mention or piece.text.casefold() not in _RETHINKING:
+        return False
+    before, after = row[piece.first - 1], row[piece.last] if piece.last < len(row) else None
+    return (
+        before.kind == "mark"
+        and before.text != ":"
+        and after is not None
+        and after.kind == "mark"
+        and after.text != "?"
+    )
+
+
 def _merge_verdicts(sentence: Sentence) -> None:
     """Joins "- incorrect" or "(wrong)" to the clause that it judges."""
     merged: list[Clause] = []
     for clause in sentence.clauses:
-        judging = clause.has(Cue.RIGHT, Cue.WRONG) and not clause.mentions and clause.begins is None
-        if (
-            judging
-            and merged
-            and merged[-1].mentions
-            and all(piece.cue in _VERDICT or piece.mark for piece in clause.pieces[:2])
-        ):
+        tick = _TICKS.get(clause.pieces[0].text.casefold()) if len(clause.pieces) == 1 else None
+        if tick and merged and merged[-1].names():
+            clause.pieces[0].cue = tick
+        if merged and clause.verdict() and merged[-1].names():
             merged[-1].pieces += clause.pieces
         else:
             merged.append(clause)
     sentence.clauses = merged
 
 
+_TICKS = dict.fromkeys(
+    ("yes", "sí", "sim", "oui", "ja", "да", "是", "はい", "예", "نعم", "بله", "हाँ", "evet"), Cue.RIGHT
+)
+_TICKS |= dict.fromkeys(
+    ("no", "não", "non", "nein", "нет", "否", "いいえ", "아니요", "لا", "نه", "नहीं", "hayır"), Cue.WRONG
+)
 _VERDICT = (Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.FILLER)
 _INTERJECTIONS = word_set("no nein non não нет nej لا نه いいえ 아니 아니요 不 不是 hayır nee όχι")
 

@@ -11,7 +11,7 @@ from typing import Any
 from trialign.queries.reading.typography import plain
 
 #: Of a longer reply only the beginning and the end are read; what lies between is seldom the answer, and time is.
-LONGEST = 24_000
+LONGEST = 8_000
 
 _NAMES = (
     "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|inner_monologue|seed:think|ant_thinking"
@@ -34,7 +34,7 @@ _HEADER = re.compile(
     r"|\A\s*assistant\s*\n"
 )
 _SPECIAL = re.compile(r"<[|｜][^<>|｜\n]{1,40}[|｜]>|</?s>|<(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>|<</?SYS>>")
-_NEXT_TURN = re.compile(r"^[#*\s]*(?:Human|User|Question|Q|Instruction)\s*:", re.MULTILINE)
+_NEXT_TURN = re.compile(r"^[#* \t]{0,20}(?:Human|User|Question|Q|Instruction)\s*:", re.MULTILINE)
 
 _ANSWER_KEYS = (
     "answer|final_answer|finalanswer|final answer|correct_answer|correct answer|answer_letter|answerletter|"
@@ -125,19 +125,21 @@ class Cleaned:
         said: the words, free of thinking, special tokens and markup, in one typography.
         marked: what stands in a mark for the answer (a box, a tag, a key), in order; usually empty.
         cut_off: the reply stopped within its thinking.
+        spoken: the words with their markup.
     """
 
     said: str
     marked: tuple[str, ...]
     cut_off: bool
+    spoken: str = ""
 
 
 def cleaned(text: str) -> Cleaned:
     """The part of a reply that is said to the reader, and what in it is marked as the answer."""
     spoken, cut_off = without_thinking(text)
-    spoken = _ENDLESS.sub(" … ", _shortened(_own_turn(spoken)))
+    spoken = _ENDLESS.sub(" … ", _own_turn(_shortened(spoken)))
     marked = tuple(unmarked(one) for one in _marked(spoken))
-    return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off)
+    return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off, spoken)
 
 
 def unmarked(text: str) -> str:
@@ -145,7 +147,7 @@ def unmarked(text: str) -> str:
     text = _HTML.sub(
         lambda match: "\n" if match[0][1:3].lower() in ("br", "p>", "li", "/p") else "", _STRUCK.sub("", text)
     )
-    text = plain(_without_latex(text) if "\\" in text or "$" in text else text)
+    text = plain(_without_latex(text) if any(sign in text for sign in ("\\", "$", "{,}")) else text)
     text = _HEADING.sub("", _FENCE.sub("", text))
     return _UNDERSCORES.sub("", _STARS.sub("", text)).strip()
 

@@ -59,7 +59,7 @@ _AFFIRMS = re.compile(
 
 # What calls for more words: at the end of a reply without a full stop it is broken off.
 _UNFINISHED = re.compile(
-    r"(?:(?<!\w)(?:is|are|was|equals|and|or|so|the|a|an|of|gives|get|have|has|that|then|therefore|thus|which|makes|by|to|"
+    r"(?:(?<![\w/])(?:is|are|was|equals|and|or|so|the|a|an|of|gives|get|have|has|that|then|therefore|thus|which|makes|by|to|"
     r"with|because|but|from|for|ist|sind|und|oder|ergibt|also|der|die|das|beträgt|erhalten|bekommen|mit|von|zu|weil|"
     r"est|sont|et|ou|donc|soit|obtient|obtenons|le|la|les|de|du|égale|avec|pour|car|"
     r"es|son|y|entonces|obtenemos|queda|el|los|con|por|porque|igual a|"
@@ -112,7 +112,8 @@ def denies_only(row: Sequence[Token]) -> bool:
 def breaks_off(row: Sequence[Token]) -> bool:
     """Whether the last clause of a reply waits for more words: "and so we get"."""
     words = [token for token in row if token.kind != "mark"]
-    return len(words) > 2 and bool(_UNFINISHED.search(_text(row[-8:], 0)))
+    said = _text(row[-8:], 0).removesuffix(" or so")
+    return len(words) > 2 and bool(_UNFINISHED.search(said))
 
 
 def _ends_there(clauses: Sequence[str]) -> bool:

@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from trialign.queries.reading.choice import words_of
 from trialign.queries.reading.clauses import sentences
 from trialign.queries.reading.cleaning import Cleaned
-from trialign.queries.reading.judging import Judged, Weight, judged
+from trialign.queries.reading.judging import judged
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
+from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Token, tokens
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue
 from trialign.queries.statuses import ParseStatus
 

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from itertools import pairwise
 
+from trialign.queries.reading.afterthoughts import reconsider
 from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
-from trialign.queries.reading.endings import breaks_off, takes_back
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.tokens import Level, Token, form
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
-
-
-class Weight(IntEnum):
-    """How firmly a reply stands behind an answer that it names."""
-
-    DENIED = -1
-    MENTIONED = 0  # asked, supposed, reported, part of a refusal
-    GUESSED = 1
-    SAID = 2
-    FOLLOWS = 3  # "so", "therefore"
-    ALONE = 4  # stands alone, opens the reply, or is called right
-    ANSWER = 5  # "the answer is", "I choose"
-    FINAL = 6
-
-
-@dataclass(slots=True)
-class Judged:
-    """A mention and what its clause makes of it.
-
-    Attributes:
-        overlap: share of the question's words that its clause repeats.
-        sentence: number of its sentence.
-        partly: it is called partly right.
-    """
-
-    mention: Mention
-    weight: Weight
-    overlap: float = 0.0
-    sentence: int = 0
-    partly: bool = False
-
-    @property
-    def value(self) -> int:
-        """Which answer is named."""
-        return self.mention.value
-
 
 _NEUTRAL = (
     Cue.FILLER,
@@ -86,10 +50,7 @@ def judged(
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
     _join_runs(row, parts, found)
-    _only_question(parts, found)
-    _correct(parts, found)
-    _excuse(parts, found)
-    _end(row, found, polar)
+    reconsider(row, parts, found, polar=polar)
     return found
 
 
@@ -108,41 +69,66 @@ def _announces(sentence: Sentence) -> bool:
 def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[tuple[Judged, Clause]]:
     reported = refused = unknown = False
     supposed = sentence.has(Cue.IF) and sentence.has(Cue.WOULD) and not sentence.has(Cue.PICK)
-    for clause in sentence.clauses:
+    subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE)
+    stated = False
+    for place_of_clause, clause in enumerate(sentence.clauses):
         if clause.begins in (Cue.BUT, Cue.THEREFORE, Cue.CORRECTION) or clause.has(Cue.FINAL):
             reported = refused = unknown = False
-        if clause.has(Cue.PICK, Cue.ANSWER) and not clause.has(Cue.REPORTED):
+        if (place_of_clause and subordinate) or clause.has(Cue.PICK, Cue.ANSWER, Cue.RIGHT):
             reported = False
         refused |= clause.has(Cue.REFUSAL)
         reported |= clause.has(Cue.REPORTED)
+        aside = (
+            clause.begins in (Cue.BECAUSE, Cue.MEANWHILE)
+            and place_of_clause > 0
+            and _states(sentence.clauses[place_of_clause - 1])
+        )
+        aside |= stated and clause.begins == Cue.MEANWHILE
+        condition = clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
+        unsure = next((place for place, piece in enumerate(clause.pieces) if piece.cue == Cue.UNKNOWN), None)
         for place in clause.mentions:
             mention = clause.pieces[place].mention
             assert mention is not None
-            unknown = any(piece.cue == Cue.UNKNOWN for piece in clause.pieces[:place])
+            unknown = unsure is not None and unsure < place
             weight = _weight(clause, place, announced)
             if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
                 weight = Weight.SAID  # the reply breaks off
-            if weight > Weight.DENIED and (reported or refused or unknown or supposed or _is_condition(clause)):
+            if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition or aside):
                 weight = Weight.MENTIONED
             if sentence.asked:
                 weight = min(weight, Weight.MENTIONED)
+            stated = stated or weight >= Weight.SAID
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
 
 
-def _is_condition(clause: Clause) -> bool:
-    return clause.has(Cue.IF) and not clause.has(Cue.ANSWER, Cue.FINAL, Cue.PICK)
+def _is_passed_over(clause: Clause, place: int) -> bool:
+    """Whether only "over" stands between another answer and this one: "I'd pick Paris over Lyon"."""
+    before = clause.pieces[max(0, place - 2) : place]
+    return len(before) == 2 and before[0].mention is not None and before[1].text.casefold() == "over"
+
+
+def _states(clause: Clause) -> bool:
+    """Whether a clause says "it is" something that is none of the answers looked for."""
+    words = [piece for piece in clause.pieces if not piece.mark]
+    named = [piece for piece in words if piece.cue is None]
+    return not clause.mentions and len(words) >= 2 and words[0].cue == Cue.FILLER and 0 < len(named) <= 3
 
 
 def _weight(clause: Clause, place: int, announced: bool) -> Weight:
     """The weight of one mention by the words of its clause around it."""
+    mention = clause.pieces[place].mention
+    if mention and mention.particle and not any(piece.cue == Cue.NOT for piece in clause.pieces[:place]):
+        return Weight.ALONE
+    if _is_passed_over(clause, place):
+        return Weight.DENIED
     before, after = _around(clause, place)
     if _is_denied(before, after):
         return Weight.DENIED
-    earlier = [piece.cue for piece in clause.pieces[:place]]
+    earlier = {piece.cue for piece in clause.pieces[:place]} if clause.cues else set()
     if Cue.FINAL in earlier:
         return Weight.FINAL
     if announced or any(cue in (Cue.ANSWER, Cue.PICK) for cue in earlier) or Cue.RIGHT in before:
-        return Weight.GUESSED if Cue.GUESS in earlier or Cue.GUESS in after else Weight.ANSWER
+        return Weight.GUESSED if Cue.GUESS in before or Cue.GUESS in after else Weight.ANSWER
     if any(cue in (Cue.PICK, Cue.ANSWER) for cue in after):
         return Weight.ANSWER
     if Cue.RIGHT in after:
@@ -163,10 +149,10 @@ def _opens(clause: Clause, place: int) -> bool:
 
 def _around(clause: Clause, place: int) -> tuple[list[Cue], list[Cue]]:
     """Cues that belong to a mention: before it, not those of the mention before, and after it, not the next one's."""
-    earlier = [index for index in clause.mentions if index < place]
-    later = [index for index in clause.mentions if index > place]
-    before = clause.pieces[earlier[-1] + 1 if earlier else 0 : place]
-    after = clause.pieces[place + 1 : later[0] if later else len(clause.pieces)]
+    index = bisect_left(clause.mentions, place)
+    earlier, later = index > 0, index + 1 < len(clause.mentions)
+    before = clause.pieces[clause.mentions[index - 1] + 1 if earlier else 0 : place]
+    after = clause.pieces[place + 1 : clause.mentions[index + 1] if later else len(clause.pieces)]
     own = _of_former(before)[1] if earlier else before
     mine = _of_former(after)[0] if later else after
     return [piece.cue for piece in own if piece.cue], [piece.cue for piece in mine if piece.cue]
@@ -221,9 +207,35 @@ def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judg
         link = links[index] if index < len(links) else None
         if link == "stop" and not (found[index + 1].sentence in alone and parts[found[index].sentence].ended == "."):
             link = None
+        if link and _comes_again(found[start : index + 2]):
+            link = None
         if link is None:
-            _share(found[start : index + 1], {one for one in links[start:index] if one})
+            _share(found[start : index + 1], [one for one in links[start:index] if one])
             start = index + 1
+    _demote_lists(links, found)
+
+
+def _comes_again(run: Sequence[Judged]) -> bool:
+    """Whether the last of a run was named before in it, and another since: "Of C and D, C ..."."""
+    values = [one.value for one in run]
+    return values[-1] != values[-2] and values[-1] in values[:-2]
+
+
+def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
+    """Several answers in one breath ("Paris and Lyon are large") give way to one that is stated alone elsewhere."""
+    listed: set[int] = set()
+    start = 0
+    for index in range(len(found)):
+        if index == len(links) or links[index] not in ("joined", "comma"):
+            run = range(start, index + 1)
+            if len({found[one].value for one in run}) > 1 and "joined" in links[start:index]:
+                listed |= set(run)
+            start = index + 1
+    alone = [one for index, one in enumerate(found) if index not in listed and one.weight >= Weight.SAID]
+    if len({one.value for one in alone}) == 1:
+        for index in listed:
+            if Weight.GUESSED <= found[index].weight <= (Weight.ALONE if len(listed) > 2 else Weight.SAID):
+                found[index].weight = Weight.MENTIONED
 
 
 def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
@@ -248,62 +260,17 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 
 
-def _share(run: Sequence[Judged], links: set[str]) -> None:
+def _share(run: Sequence[Judged], links: Sequence[str]) -> None:
     if len(run) < 2:
         return
     denied = any(one.weight == Weight.DENIED for one in run)
-    if denied and "joined" not in links and len({one.value for one in run}) > 1:
-        return
+    if denied and len({one.value for one in run}) > 1:
+        if "joined" not in links:
+            return
+        last = max(index for index, link in enumerate(links) if link == "joined")
+        run = run[: last + 2]  # "unlike Nice and Lille, Paris"
     weight = Weight.DENIED if denied else max(one.weight for one in run)
     if any(one.weight == Weight.MENTIONED for one in run) and not denied:
         weight = Weight.MENTIONED if len({one.sentence for one in run}) == 1 else weight
     for one in run:
         one.weight = weight
-
-
-def _only_question(parts: Sequence[Sentence], found: list[Judged]) -> None:
-    """A reply that is nothing but "Paris?" is an answer, however shy."""
-    spoken = [part for part in parts if part.pieces]
-    if len(spoken) == 1 and spoken[0].asked and all(piece.mention or piece.mark for piece in spoken[0].pieces):
-        for one in found:
-            one.weight = Weight.SAID
-
-
-def _correct(parts: Sequence[Sentence], found: list[Judged]) -> None:
-    """What was said before a correction ("wait, no") no longer counts, if an answer follows."""
-    places = [
-        clause.pieces[0].first
-        for part in parts
-        for clause in part.clauses
-        if clause.begins == Cue.CORRECTION and clause.pieces
-    ]
-    for place in reversed(places):
-        if any(one.weight >= Weight.GUESSED and one.mention.first > place for one in found):
-            for one in found:
-                if one.mention.first < place:
-                    one.weight = min(one.weight, Weight.MENTIONED)
-            return
-
-
-def _excuse(parts: Sequence[Sentence], found: Sequence[Judged]) -> None:
-    """What is merely named after a refusal is no answer: "I can't discuss that. You can call 988"."""
-    refused = next((number for number, part in enumerate(parts) if part.has(Cue.REFUSAL)), len(parts))
-    for one in found:
-        if one.sentence > refused and one.weight in (Weight.GUESSED, Weight.SAID) and one.overlap == 0:
-            part = parts[one.sentence]
-            if not part.has(Cue.BUT, Cue.THEREFORE, Cue.ANSWER, Cue.FINAL, Cue.PICK):
-                one.weight = Weight.MENTIONED
-
-
-def _end(row: Sequence[Token], found: Sequence[Judged], polar: bool) -> None:
-    """A reply that takes its last answer back gives none; one that breaks off has not concluded by its steps."""
-    if not found or found[-1].weight < Weight.MENTIONED:
-        return
-    last = max(one.mention.last for one in found)
-    if found[-1].weight >= Weight.GUESSED and takes_back(row, last, hesitating=polar):
-        for one in found:
-            one.weight = min(one.weight, Weight.MENTIONED)
-    elif breaks_off(row):
-        for one in found:
-            if one.weight < Weight.ALONE:
-                one.weight = min(one.weight, Weight.MENTIONED)

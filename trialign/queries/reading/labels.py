@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialign.queries.reading.clauses import Mention
-from trialign.queries.reading.lexicon import Phrases, cues
+from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.words import Cue, places, word_set
@@ -73,7 +73,7 @@ class Labels:
         found: list[Mention] = []
         place = 0
         while place < len(row):
-            if place in ordinals and self.count > 1:
+            if place in ordinals and _is_ordinal(row, ordinals[place], said):
                 one = ordinals[place]
                 value = one.value if one.value >= 0 else self.count - 1
                 if value < self.count:
@@ -89,7 +89,7 @@ class Labels:
     ) -> Iterator[Mention]:
         token = row[place]
         positions = _positions(token)
-        if not positions or _is_elided(text, token):
+        if not positions or _is_elided(text, token) or _is_half(text, token):
             return
         line = _Line.around(text, token)
         opens = line.opens and line.closed
@@ -128,11 +128,15 @@ class Labels:
         if token.kind == "number":
             before = "".join(one.text + " " for one in row[max(0, place - 2) : place])
             after = row[place + 1].text if place + 1 < len(row) else ""
-            return announced == Cue.OPTION or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
+            named = announced == Cue.OPTION or (announced is not None and _ends_here(row, place))
+            return named or bool(_DIGIT_SIGNS.search(before)) or bool(_DIGIT_COUNTERS.match(after))
         if not token.text.isascii():
-            return announced is not None and _ends_here(row, place)
+            judged = token.kind == "word" and said.get(place + 1) in (Cue.RIGHT, Cue.WRONG, Cue.NOT_AFTER, Cue.FILLER)
+            named = announced == Cue.OPTION and token.kind == "word"
+            return named or (announced is not None and (_ends_here(row, place) or judged))
         if token.text.islower():
-            return announced is not None and _ends_here(row, place)
+            shortest = place == 1 and sum(one.kind != "mark" for one in row) == 2 and row[0].text.casefold() in _COPULA
+            return (announced is not None or shortest) and _ends_here(row, place)
         if _among_other_script(row, place):
             return True
         spoken = place > 0 and said.get(place - 1 - (row[place - 1].text == "'s")) is not None
@@ -140,7 +144,7 @@ class Labels:
             announced is not None or spoken or line.opens or _starts_clause(row, place) or _after_copula(row, place)
         )
         if token.text in "AIEOÉ" and not (_ends_here(row, place) or announced == Cue.OPTION):
-            return placed and (_before_verb(row, place) or said.get(place + 1) in _JOINERS)
+            return placed and (_before_verb(row, place) or said.get(place + 1) in (*_JOINERS, Cue.OPTION))
         return placed
 
 
@@ -218,7 +222,10 @@ def _cue_places(row: Sequence[Token]) -> dict[int, Cue]:
 
 def _ends_here(row: Sequence[Token], place: int) -> bool:
     following = row[place + 1] if place + 1 < len(row) else None
-    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "-–=<"
+    if following is not None and following.text == "-":
+        last = place + 2 < len(row) and row[place + 2].text[0].islower()
+        return following.start > row[place].end or not last
+    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "=<"
 
 
 def _before_verb(row: Sequence[Token], place: int) -> bool:
@@ -227,7 +234,7 @@ def _before_verb(row: Sequence[Token], place: int) -> bool:
 
 
 _VERBS = word_set(
-    "is was because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est "
+    "is was it because and or since as seems would isnt wasnt but for nor rather instead looks definitely ist es est "
     "é è porque weil parce car denn pois oder ou und et y e o u are arent should"
 )
 
@@ -237,7 +244,34 @@ _JOINERS = (Cue.AND, Cue.OR, Cue.NOT, Cue.NOT_AFTER, Cue.BECAUSE, Cue.BUT, Cue.T
 
 def _is_elided(text: str, token: Token) -> bool:
     """Whether a letter is half of a word: the C of "C'est"."""
-    return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha()
+    suffix = _SUFFIX.match(text[token.end : token.end + 8])
+    return text[token.end : token.end + 1] == "'" and text[token.end + 1 : token.end + 2].isalpha() and not suffix
+
+
+def _is_half(text: str, token: Token) -> bool:
+    """Whether a hyphen makes a letter half of a word, as in "B-side"."""
+    before, after = text[max(0, token.start - 2) : token.start], text[token.end : token.end + 2]
+    return bool(re.fullmatch(r"\w-", before)) or (after[:1] == "-" and after[1:].islower())
+
+
+# What Turkish writes behind a letter: "B'dir".
+_SUFFIX = re.compile(r"'(?:[dt][iıuü]r|n[iıuü]n|[dt][ea]n?|y?[iıuüea])\b")
+
+
+def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue]) -> bool:
+    """Whether "the second" speaks of an option: a noun for one is in it, or no other noun can follow."""
+    named = any(token.text.casefold() in _NOUNS for token in row[one.first : one.last + 1])
+    judged = said.get(one.last) in (Cue.FILLER, Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.NOT_AFTER, Cue.OPTION, Cue.ANSWER)
+    return named or judged or _ends_here(row, one.last - 1) or _before_verb(row, one.last - 1)
+
+
+_NOUNS = word_set(
+    "option choice one answer 1st 2nd 3rd 4th former latter opción choix opção opzione "
+    "antwort вариант الخيار گزینه विकल्प seçenek sign symbol letter number figure digit "
+    "character word statement item entry line listed given possibility alternative candidate "
+    "zeichen buchstabe zahl wort signo letra número símbolo palabra signe lettre nombre mot "
+    "sinal palavra segno lettera numero parola знак буква число слово"
+)
 
 
 def _among_other_script(row: Sequence[Token], place: int) -> bool:

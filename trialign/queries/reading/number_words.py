@@ -32,6 +32,7 @@ def _joining(kind: str, language: str) -> str:
     return next((words(word)[0] for word in _table(kind).get(language, {})), "")
 
 
+@cache
 def words(text: str) -> tuple[str, ...]:
     """The words of a phrase, in the form in which they are compared."""
     return tuple(form(token, Level.FOLD) for token in tokens(text) if token.kind != "mark")
@@ -129,6 +130,9 @@ def _split_and(row: Sequence[Token], language: str, known: frozenset[str]) -> li
 
 def _number_at(forms: Sequence[tuple[str, int]], place: int, language: str) -> tuple[int, Fraction] | None:
     """Groups below a thousand, each with its scale: "two million three hundred thousand and five"."""
+    alone = _alone(forms, place, language)
+    if alone is not None:
+        return alone
     total, last = Fraction(0), place
     scale_below: int | None = None
     joining = _joining("AND", language)
@@ -155,6 +159,15 @@ def _number_at(forms: Sequence[tuple[str, int]], place: int, language: str) -> t
     if last == place:
         return None
     return _with_fraction(forms, place, last, total, language)
+
+
+def _alone(forms: Sequence[tuple[str, int]], place: int, language: str) -> tuple[int, Fraction] | None:
+    """A part that needs no number before it: "half", "a quarter"."""
+    for text, part in _table("LONE").get(language, {}).items():
+        phrase = words(text)
+        if tuple(word for word, _ in forms[place : place + len(phrase)]) == phrase:
+            return place + len(phrase), part
+    return None
 
 
 def _group(forms: Sequence[tuple[str, int]], place: int, language: str) -> tuple[int, int] | None:

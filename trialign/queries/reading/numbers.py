@@ -45,7 +45,7 @@ _NUMBER = re.compile(
     r"|\s?(?:\^|\*\*)\s?\(?(?P<power>[-+]?\d{1,6})\)?|(?P<mixed>[ -]\d{1,4}/\d{1,4})|\s?/\s?(?P<lower>\d+)(?![\d/]))?"
 )
 _POWER_WORDS = re.compile(
-    r"(\d+)\s(?:to the power of|to the|raised to the power of|raised to|hoch|elevado a|"
+    r"(?<!\d)(\d{1,20})\s(?:to the power of|to the|raised to the power of|raised to|hoch|elevado a|"
     r"puissance|в степени)\s(\d{1,3})(?:st|nd|rd|th)?(?:\spower)?\b"
 )
 _MINUS = re.compile(
@@ -96,7 +96,8 @@ _SCALE_VALUES = {
 }
 _SMALL_SCALES = {"千": 1000, "百": 100, "천": 1000, "백": 100}
 _MYRIADS = re.compile(
-    r"\d+(?:,\d{3})*(?:\.\d+)?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d+(?:,\d{3})*\s?[千百천백]?[万萬亿億兆만억조]?)+(?:\s?\d+)?|\d+[千천](?:\d+[百백]?)*(?![万萬亿億兆만억조\d])"
+    r"(?<!\d)\d{1,20}(?:,\d{3}){0,6}(?:\.\d{1,20})?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d{1,12}(?:,\d{3}){0,3}\s?[千百천백]?[万萬亿億兆만억조]?){1,6}"
+    r"|(?<!\d)\d{1,12}[千천](?:\d{1,3}[百백]?){0,3}(?![万萬亿億兆만억조\d])"
 )
 _RANGE = re.compile(
     r"^\s?[%°]?[CF]?(?:\s?[-~〜～]\s?|\s(?:to|bis|à|until|through|до)\s|\s?(?:至|到|から|에서)\s?)$|^\s(?:a|al|e|y|and|"
@@ -318,10 +319,7 @@ _OPERATION = (
     r"times|plus|minus|multiplied by|divided by|más|por|mais|fois|geteilt durch|mal|умножить на|плюс|"
     r"минус|乘以|加|减|除以|かける|たす|ひく"
 )
-_OPERAND_BEFORE = re.compile(
-    rf"^\s?(?:[+*/÷×·]|x(?=\s?\d)|-(?=\s?\d)|{_OPERATION})\s?[$€£(]?\d|^\s?=|"
-    rf"^\s(?:{_OPERATION})\s"
-)
+_OPERAND_BEFORE = re.compile(rf"^\s?(?:[+*/÷×·]|x(?=\s?\d)|-(?=\s?\d)|{_OPERATION})\s?[$€£(]?\d|^\s?=")
 _OPERAND_AFTER = re.compile(rf"(?:[\d)]\s?[+*/÷×·x-]|\b(?:{_OPERATION}))\s?$")
 _RESULT = re.compile(
     r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"

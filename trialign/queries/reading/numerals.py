@@ -19,13 +19,15 @@ _KOREAN = {**{digit: value for value, digit in enumerate("영일이삼사오육�
 _KOREAN_SMALL = {"십": 10, "백": 100, "천": 1000}
 _HAN = re.compile("[〇零○一二两兩三四五六七八九十百千万萬亿億兆]+(?:点[〇零一二三四五六七八九]+)?")
 _HAN_PART = re.compile(
-    "([〇零一二两三四五六七八九十百千\\d]+)分[之の]([〇零一二两三四五六七八九十百千\\d]+)|(\\d+)분의 ?(\\d+)"
+    "(?<![〇零一二两三四五六七八九十百千\\d])([〇零一二两三四五六七八九十百千\\d]{1,12})分[之の]([〇零一二两三四五六七八九十百千\\d]{1,12})"
+    "|(?<!\\d)(\\d{1,12})분의 ?(\\d{1,12})"
 )
 _HANGUL = re.compile(
-    "(?<![가-힣])[일이삼사오육칠팔구십백천만억 ]*[일이삼사오육칠팔구십백천만억]"
+    "(?<![가-힣])[일이삼사오육칠팔구십백천만억 ]{0,24}[일이삼사오육칠팔구십백천만억]"
     "(?=[^가-힣]|$|입|개|년|일|명|이|은|는|가|도|을|를|에|의|번|마|다|"
     "km|미|킬|시|분|초|세|살|원|퍼|달|주|위)"
 )
+_HALF = re.compile("一半|半分|절반|ครึ่ง(?:หนึ่ง)?")
 _NATIVE = {
     "하나": 1,
     "둘": 2,
@@ -80,6 +82,8 @@ def unspaced(text: str) -> Iterator[tuple[int, int, Fraction]]:
         lower, upper = (_small(one) for one in ((match[1], match[2]) if match[1] else (match[3], match[4])))
         if lower:
             yield match.start(), match.end(), Fraction(upper, lower)
+    for match in _HALF.finditer(text):
+        yield match.start(), match.end(), Fraction(1, 2)
     for match in _HAN.finditer(text):
         value = _han(match[0], _HAN_DIGITS, _HAN_SMALL)
         if value is not None:
@@ -108,6 +112,8 @@ def _small(text: str) -> int:
 def _han(text: str, digits: Mapping[str, int], small: Mapping[str, int]) -> Fraction | None:
     """The value of digits with tens, hundreds, thousands and ten thousands; a row of digits is read as written."""
     whole, _, decimals = text.partition("点")
+    if len(text) > 40:
+        return None
     if all(sign in digits for sign in whole):
         number = Fraction(int("".join(str(digits[sign]) for sign in whole)))
     else:
@@ -134,6 +140,8 @@ def _han(text: str, digits: Mapping[str, int], small: Mapping[str, int]) -> Frac
 
 
 def _thai(text: str) -> Fraction | None:
+    if len(text) > 300:
+        return None
     total = section = digit = 0
     for word in re.findall(_THAI_WORD, text):
         if word in _THAI_DIGITS:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
-from trialign.queries.reading.choice import words_of
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
-from trialign.queries.reading.judging import Judged, Weight, judged
+from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
+from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
+from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import word_set
 from trialign.queries.statuses import ParseStatus
 
@@ -107,9 +110,6 @@ _ASKS = re.compile(
 )
 
 
-_MOST = 200
-
-
 @dataclass(slots=True)
 class _Candidate:
     number: Number
@@ -155,10 +155,9 @@ class Numeric:
     def _read(self, said: str) -> Reading:
         row = tokens(said)
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
-        found = [number for number in found if any(written(reading) for reading in number.readings)]
-        if len(found) > _MOST:
-            # Each is judged in the light of all words: of so many the beginning and the end are enough.
-            found = [*found[: _MOST // 4], *found[-_MOST * 3 // 4 :]]
+        years = _dates(said)[1]
+        known = [number for number in found if any(written(reading) for reading in number.readings)]
+        found = [replace(number, ranged=number.ranged and not _inside(number, years)) for number in few(known)]
         candidates = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
@@ -218,10 +217,10 @@ class Numeric:
         score = {
             Weight.GUESSED: 0.0,
             Weight.SAID: 1.0,
-            Weight.FOLLOWS: 6.0,
+            Weight.FOLLOWS: 9.0,
             Weight.ALONE: 2.0,
-            Weight.ANSWER: 7.0,
-            Weight.FINAL: 10.0,
+            Weight.ANSWER: 10.0,
+            Weight.FINAL: 14.0,
         }[one.weight]
         before, after = said[max(0, number.start - 30) : number.start], said[number.end : number.end + 30]
         year = _inside(number, years) or (
@@ -229,13 +228,18 @@ class Numeric:
         )
         if self._asks_year:
             score += 3 if _looks_like_year(number) else -1.5
+            score += _inside(number, years)  # a full date is what was asked more likely than a year in passing
         elif year:
             score -= 3
         if is_result(said, number):
             score += 3
         elif is_operand(said, number):
             score -= 2
-        score += self._asked_near(row, place)
+        elif _OPERATED.search(said[max(0, number.start - 80) : number.start]):
+            score += 3  # "7 times 8 is 56"
+        score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
+        if _is_of_name(said, row, place):
+            score -= 2
         if any(reading in self._given for reading in number.readings):
             score -= 2
         if said.count("(", 0, number.start) > said.count(")", 0, number.start):
@@ -248,13 +252,14 @@ class Numeric:
         return score
 
     def _asked_near(self, row: Sequence[Token], place: tuple[int, int]) -> float:
-        """1 where one of the three words before the number is the question's: "ended in 1945"."""
+        """More where a word closely before the number is the question's: "ended in 1945", "an adult has 206"."""
         before = []
         for token in reversed(row[max(0, place[0] - 4) : place[0]]):
             if token.kind in ("number", "mark"):
                 break
             before.append(form(token, Level.STEM))
-        return float(any(_alike(word, asked) for word in before for asked in self._asked if len(asked) > 2))
+        near = {asked for word in before for asked in self._asked if len(asked) > 2 and _alike(word, asked)}
+        return 3.5 if near - set(self._units) else float(bool(near))
 
     def _opens(self, said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
         """Whether the number opens the reply, and no calculation follows."""
@@ -306,6 +311,21 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
             if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
                 return True
     return False
+
+
+_OPERATED = re.compile(
+    r"\d\s?(?:[-+*/÷×·]\s?\d[\d.,]*|squared|cubed|(?:times|plus|minus|multiplied by|divided by|por|más|"
+    r"menos|fois|mal|moins|на|плюс|минус)\s\d[\d.,]*|%\s(?:of|von|de|от)\s\d[\d.,]*)\s(?:is|are|ist|sind|es|son|est|font|é|è|это|равно)\s$"
+)
+
+
+def _is_of_name(said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
+    """Whether a number belongs to a name before it, as in "Apollo 11"."""
+    before = row[place[0] - 1] if place[0] > 1 else None
+    if before is None or before.kind != "word" or len(before.text) < 3 or not before.text.istitle():
+        return False
+    earlier = row[place[0] - 2]
+    return earlier.kind == "word" and before.text.isascii() and not cues().find([before])
 
 
 def _unbounded(said: str, number: Number) -> Number | None:
@@ -377,3 +397,9 @@ def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, in
             index += 1
         places.append((first, max(index, first + 1)))
     return places
+
+
+@lru_cache(maxsize=256)
+def numeric_of(question: str) -> Numeric:
+    """A question, kept for its further replies."""
+    return Numeric(question)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import unmarked
 from trialign.queries.reading.digits import convention
 from trialign.queries.reading.labels import stands_as_sign
 from trialign.queries.reading.languages import language
-from trialign.queries.reading.lexicon import Found, Phrases
+from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
@@ -20,13 +20,18 @@ from trialign.queries.reading.words import word_set
 _ARTICLES = word_set(
     "the a an el la los las le les l un una une der die das den dem ein eine o os as um uma il lo gli i ال"
 )
-# Names that are spelled like small words: in a sentence their capitals tell.
+# "It goes up" is found in "The risk goes up".
+_SUBJECTS = word_set("it they he she there")
+# Small words of sentences: a text that is spelled like one is found by its capitals.
 _SMALL_WORDS = word_set(
-    "us it who am or in a i is be as at on so we he me may will can an if by do go to up us my of ok hi all "
-    "and but for the not you are was has had she him her his its our they them this that what when why how one "
-    "two aids led art gas oil car bat cat mark bill rose jack march august turkey polish china japan rich frank "
-    "grant pat sue will might must mine es il la le lo un de da du sol si se son sur est en et ou por con sin del "
-    "den der das die ist im am an zu bei und oder au aux ce on ne ni no al os nos mi me te ti er wer was wir ja os se"
+    "us it who am or in a i is be as at on so we he me may will can an if by do go to up my of ok hi all and but for "
+    "the not you are was has had she him her his its our they them this that what when why how one two might must nice "
+    "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
+    "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
+)
+# Words that capitals make an acronym.
+_ACRONYMS = word_set(
+    "aids led art gas oil car bat cat mark arm map pin ram set sad fat ice who let act lot age act raw sir mad"
 )
 
 
@@ -35,12 +40,15 @@ class Texts:
 
     Attributes:
         level: how leniently they are compared: as far as they stay different.
+        literal: they differ by markup (``<br>`` and ``<p>``), so that a reply's markup is to be kept.
     """
 
     def __init__(self, texts: Sequence[str], values: Sequence[int]) -> None:
         self._values = list(values)
-        self._texts = [unmarked(text) or plain(text).strip() for text in texts]
-        if self._collide([plain(text) for text in self._texts], range(len(texts))):
+        self._of_choice = len(set(values)) > 1
+        self._texts = [unmarked(text) for text in texts]
+        self.literal = self._collide([plain(text) for text in self._texts], range(len(texts)))
+        if self.literal:
             self._texts = [plain(text).strip() for text in texts]
         self.level = next((level for level in reversed(Level) if not self._keys_collide(level)), Level.SURFACE)
         entries = [(text, index) for index, text in enumerate(self._texts)]
@@ -64,9 +72,9 @@ class Texts:
 
     def _without_articles(self) -> Iterator[tuple[str, int]]:
         for index, text in enumerate(self._texts):
-            row = tokens(text)
-            words = [token for token in row if token.kind != "mark"]
-            if len(words) > 1 and form(words[0], Level.FOLD) in _ARTICLES:
+            words = [token for token in tokens(text) if token.kind != "mark"]
+            first = form(words[0], Level.FOLD) if words else ""
+            if (len(words) > 1 and first in _ARTICLES) or (len(words) > 2 and first in _SUBJECTS):
                 yield text[words[1].start :], index
 
     @cached_property
@@ -118,9 +126,10 @@ class Texts:
         assert self.amounts
         owners = {value: owner for (value, _), owner in zip(self.amounts, self._values, strict=True)}
         found = []
-        for number in numbers(text, row, language(text) or language(question), convention(text, question)):
+        for number in few(numbers(text, row, language(text) or language(question), convention(text, question))):
             if (
                 number.ranged
+                or self._other_unit(text, number)
                 or is_operand(text, number)
                 or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number))
             ):
@@ -129,6 +138,16 @@ class Texts:
                 if reading in owners:
                     found.append(Mention(*_tokens_of(row, number), owners[reading]))
         return found
+
+    def _other_unit(self, text: str, number: Number) -> bool:
+        """Whether another unit than the texts' stands behind a number, or the ending of an ordinal."""
+        assert self.amounts
+        following = re.match(r"\s?(°?[A-Za-zµ]+)", text[number.end : number.end + 12])
+        if not following:
+            return False
+        unit = next((unit for _, unit in self.amounts if unit), "")
+        ordinal = following[1] in ("st", "nd", "rd", "th") and text[number.end].isalpha()
+        return ordinal or (following[1] in _UNITS and unit in _UNITS and following[1] != unit)
 
     def _stands(self, text: str, row: Sequence[Token], one: Found[int], own: Sequence[Token], *, alone: bool) -> bool:
         """Whether a find is the text itself, and no part of another word, number or name."""
@@ -142,15 +161,18 @@ class Texts:
             return True
         surface = self._texts[one.value].strip()
         if own[0].kind == "sign":
-            return (not before.strip() or before[-1:] in " '\"([:") and (
-                not after.strip() or after[:1] in " '\".,)]!?;"
+            return not re.search(r"[^\s'\"(\[:\u0e00-\uffff]$", before) and not re.match(
+                r"[^\s'\".,)\]!?;\u0e00-\uffff]", after
             )
         if own[0].kind == "unspaced":
             return stands_as_sign(text, row, one.first)
         if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
             return first.text == own[0].text and stands_as_sign(text, row, one.first)
-        if surface.casefold() in _SMALL_WORDS and surface != surface.lower() and len(own[0].text) > 1:
+        small = surface.casefold() in _SMALL_WORDS or (surface.isupper() and surface.casefold() in _ACRONYMS)
+        if small and surface != surface.lower() and len(own[0].text) > 1:
             return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
+        if self._of_choice and surface[:1].isupper() and _names_on(row, one.last):
+            return False
         if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
             return text.isupper()
         return True
@@ -174,6 +196,14 @@ def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     )
 
 
+def _names_on(row: Sequence[Token], place: int) -> bool:
+    """Whether a name goes on with another capitalised word, as "Paris Hilton" does."""
+    following = row[place] if place < len(row) else None
+    if following is None or following.kind != "word" or not following.text.istitle() or len(following.text) < 2:
+        return False
+    return not cues().find([following]) and following.start == row[place - 1].end + 1
+
+
 def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
     """Whether a sign next to a find makes it a part of something longer: C of C++, 3 of -3, 3/4 or 3-5."""
     if first.kind == "number" and re.search(r"\d[-/:.,×*^]$|(?<![\w)])-$|[×*^]$", before):
@@ -187,6 +217,9 @@ def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
     )
 
 
+_UNITS = word_set(
+    "m km cm mm µm nm kg g mg t lb oz mi ft in yd l ml cl h s ms min °C °F K V W kW MW mW J kJ Hz kHz MHz Pa kPa N A mA"
+)
 _AMOUNT = re.compile(r"^(.*?\d[\d.,/ ]*\d|.*?\d)\s*([^\d\s].{0,20})?$")
 
 

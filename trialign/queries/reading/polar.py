@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.endings import denies_only
-from trialign.queries.reading.judging import Judged, Weight
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 
 # Each line: words for yes, then for no. They answer; in the midst of a sentence they are other words.
@@ -76,9 +76,7 @@ _TRUE = Phrases(
     Level.FOLD,
 )
 _SAYS_YES = Phrases([("yeah", 0), ("yep", 0), ("yup", 0), ("yes", 0), ("nope", 1), ("nah", 1), ("no", 1)], Level.FOLD)
-_AFTER_ANSWER = word_set(
-    "it they he she this that because there we you i ce il elle es das il esto eso это они он она isso"
-)
+_AFTER_ANSWER = word_set("it they he she this that because there we you i ce elle esto eso это они он она isso")
 
 
 def _form(text: str) -> str:
@@ -114,14 +112,24 @@ class Polar:
 
     def standing(self, found: Sequence[Mention], row: Sequence[Token]) -> list[Mention]:
         """Without the words "yes" and "no" where they do not answer: "no one knows"."""
-        return [one for one in found if one.value not in self._answers or self._answering(one, row)]
+        kept = [one for one in found if one.value not in self._answers or self._answering(one, row)]
+        return [replace(one, particle=one.value in self._answers and _opens_clause(one, row)) for one in kept]
 
     def _answering(self, one: Mention, row: Sequence[Token]) -> bool:
         before = list(row[max(0, one.first - 6) : one.first])
         after = row[one.last] if one.last < len(row) else None
-        ends = after is None or after.kind == "mark" or after.text == "-"
+        ends = _ends_clause(one, row)
         if one.value in self._strict and not ends and after is not None and after.text.casefold() not in _AFTER_ANSWER:
             return False
+        opening = next((i for i in range(one.first - 1, -1, -1) if row[i].kind == "mark"), -1) + 1
+        filling = {
+            place
+            for found in cues().find(row[opening : one.first])
+            for place in range(found.first, found.last)
+            if found.value in (Cue.FILLER, Cue.NOTHING)
+        }
+        if ends and len(filling) == one.first - opening:
+            return True
         starts = not before or before[-1].kind == "mark" or before[-1].text == "-"
         announced = any(
             found.value in (Cue.ANSWER, Cue.PICK, Cue.FINAL, Cue.THEREFORE, Cue.OR, Cue.AND, Cue.BUT)
@@ -161,6 +169,20 @@ class Polar:
             else one
             for one in found
         ]
+
+
+def _opens_clause(one: Mention, row: Sequence[Token]) -> bool:
+    """Whether a word opens its clause and what follows it is another one, or a reason without a comma."""
+    opens = not one.first or row[one.first - 1].kind == "mark"
+    return opens and (_ends_clause(one, row) or row[one.last].text.casefold() in _AFTER_ANSWER)
+
+
+def _ends_clause(one: Mention, row: Sequence[Token]) -> bool:
+    after = row[one.last] if one.last < len(row) else None
+    if after is None or after.kind == "mark" or after.text == "-":
+        return True
+    polite = cues().find(row[one.last : one.last + 6]) if not after.text.isascii() else []
+    return bool(polite) and polite[0].first == 0 and polite[0].value == Cue.FILLER and polite[0].last > 1
 
 
 def _is_joined(row: Sequence[Token], one: Mention) -> bool:

@@ -35,6 +35,7 @@ _SINGLE = {**_INVISIBLE, **_HYPHENS, **_APOSTROPHES, **_QUOTES, **_DIGITS}
 _RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _VULGAR = re.compile(r"(\d?)([¼½¾⅐-⅞↉])")
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)")
+_CARET = re.compile(r"(?<=[A-Za-z])\^(?=\d)")  # m^2 is m2, as the raised sign is
 _BLANKS = re.compile(r"[^\S\n]+")
 
 
@@ -49,6 +50,7 @@ def plain(text: str) -> str:
     text = _VULGAR.sub(lambda match: match[1] + " " * bool(match[1]) + _fraction(match[2]), text)
     # Quotes first: the compatibility form of some (´) is a blank and an accent.
     text = unicodedata.normalize("NFKC", text.translate(_SINGLE)).translate(_SINGLE)
+    text = _CARET.sub("", text)
     return _BLANKS.sub(" ", _ABBREVIATION.sub(lambda match: _joined(match, text), text))
 
 

@@ -21,6 +21,7 @@ class Cue(Enum):
     THEREFORE = auto()
     BUT = auto()
     BECAUSE = auto()
+    MEANWHILE = auto()  # what is said of another answer, aside
     AND = auto()
     OR = auto()
     REPORTED = auto()  # others' belief
