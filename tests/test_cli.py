@@ -16,6 +16,7 @@ from trialign.errors import UnfinishedError, UserError
 pytestmark = pytest.mark.unit
 
 VERB_NAMES = (
+    "init",
     "data",
     "plan",
     "collect",
@@ -54,7 +55,8 @@ def test_the_programs_help_names_every_verb(capsys: pytest.CaptureFixture[str]) 
 def test_help_and_version_answer_without_heavy_imports() -> None:
     code = (
         "import sys; from trialign.cli import main; codes = [main(['--help']), main(['fit', '--help']), "
-        "main(['--version'])]; heavy = {'torch', 'transformers', 'lightning', 'pandas', 'hydra'} & set(sys.modules); "
+        "main(['init', '--help']), main(['--version'])]; "
+        "heavy = {'torch', 'transformers', 'lightning', 'pandas', 'hydra'} & set(sys.modules); "
         "sys.exit(f'{codes} {heavy}' if heavy or any(codes) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -27,7 +27,6 @@ from trialign.places import at_home
 
 if TYPE_CHECKING:
     from trialign.commands.session import Session
-    from trialign.queries.sources import FieldMap
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 QUICKSTART = "conf/quickstart.yaml"
@@ -137,6 +136,12 @@ def _leave_ranks() -> None:
         leave_ranks()
 
 
+def _init(arguments: argparse.Namespace) -> None:
+    from trialign.commands.init import init
+
+    init(arguments.folder)
+
+
 def _fit(arguments: argparse.Namespace) -> None:
     if arguments.multirun:
         _sweep(arguments)
@@ -228,21 +233,11 @@ def _ask(arguments: argparse.Namespace) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     session = _run_session(arguments)
-    from trialign.commands.ask import QuestionsAt, predict
+    from trialign.commands.ask import QuestionsAt, predict, stated_fields
 
-    questions = QuestionsAt(arguments.questions, _question_fields(arguments), arguments.encoding)
+    fields = stated_fields(arguments.question, arguments.options, arguments.passage, arguments.id)
+    questions = QuestionsAt(arguments.questions, fields, arguments.encoding)
     predict(session, questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
-
-
-def _question_fields(arguments: argparse.Namespace) -> FieldMap | None:
-    """Where a row holds what a question needs; None where nobody said."""
-    from trialign.queries.sources import FieldMap
-
-    if not (arguments.question or arguments.options or arguments.passage or arguments.id):
-        return None
-    columns = tuple(name.strip() for name in (arguments.options or "options").split(","))
-    options = columns if len(columns) > 1 else columns[0]
-    return FieldMap(arguments.question or "question", options, passage=arguments.passage, id=arguments.id or "id")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -339,6 +334,9 @@ def _quiet_libraries() -> None:
 
 
 VERBS = {
+    "init": Verb(
+        "Write the files that a run on groups and questions of your own begins from.", "trialign init mine", _init
+    ),
     "data": Verb(
         "Show the questions: a summary, a sample, token lengths, and every fault, before anyone trains.",
         f"trialign data --config {QUICKSTART} --split test",

@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def _init_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or an empty one")
+
+
 def _composed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="a config file: conf/quickstart.yaml, or one of your own")
     parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
@@ -119,6 +123,7 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "init": _init_arguments,
     "data": _data_arguments,
     "plan": _plan_arguments,
     "collect": _composed_arguments,

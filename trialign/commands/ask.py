@@ -110,6 +110,23 @@ class QuestionsAt:
         return read_unanswered(self.source, self.fields, self.encoding)
 
 
+def stated_fields(question: str | None, options: str | None, passage: str | None, key: str | None) -> FieldMap | None:
+    """Where a row holds what a question needs; None where nobody said.
+
+    Args:
+        question: column of the question.
+        options: column of the options, or several with commas between.
+        passage: column of the text before the question.
+        key: column of the question's name.
+    """
+    if not (question or options or passage or key):
+        return None
+    columns = tuple(name.strip() for name in (options or "options").split(","))
+    return FieldMap(
+        question or "question", columns if len(columns) > 1 else columns[0], passage=passage, id=key or "id"
+    )
+
+
 def predict(
     session: Session, questions: QuestionsAt, target: Path, *, step: int | None, exposure: Exposure | None
 ) -> None:
