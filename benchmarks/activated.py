@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 from side_by_side import one_thread, peak_memory, setting, table, take_turns
 from workloads import session_of
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.environment import first_turn, observe, option_actions
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeBatch, TreeRow, build_tree_batch
 

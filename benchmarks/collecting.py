@@ -23,7 +23,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from side_by_side import Work, fastest, one_thread, peak_memory, setting, table, take_turns
 from workloads import Prompted, prompted_free, prompted_options, session_of
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.models import load_model
 from trialign.policy import ROOT, Segment, TreeRow
 from trialign.policy.group_policy import Sampling

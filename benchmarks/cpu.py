@@ -20,7 +20,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 import torch
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.environment import first_turn, observe, option_actions

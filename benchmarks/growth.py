@@ -26,7 +26,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from workloads import prompted_options, session_of
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.models import load_model
 from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeBatch, TreeRow, build_tree_batch
 

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from workloads import Prompted, prompted_options, prompted_turns, session_of
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.models import load_model
 from trialign.objectives.baselines import likelihood_loss, preference_pair_loss
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.environment import first_turn, observe, option_actions

@@ -24,6 +24,8 @@ from hypothesis import settings
 from trialign.groups import GroupSet, Message, SocialGroup
 from trialign.queries import Form, MixedQuery, PreferenceQuery, Query, TruthQuery
 
+from .projects import make_project, project, quiet, trained, trained_copy, trained_project
+
 if TYPE_CHECKING:
     from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig
     from trialign.policy import GroupPolicy
@@ -40,6 +42,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Machines are shared and noisy: no test fails for its time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Fixtures of a user's project, for tests of the command line and of the package's own functions.
+__all__ = ["make_project", "project", "quiet", "trained", "trained_copy", "trained_project"]
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHAT_TEMPLATE = (

@@ -76,8 +76,8 @@ def test_adapters_load_in_plain_peft_with_the_same_option_probabilities(smoke_ru
     import torch
     from peft import PeftModel
 
+    from trialign.api.session import open_run
     from trialign.audit.items import read_items
-    from trialign.commands.session import open_run
     from trialign.environment import first_turn, option_actions
     from trialign.models import load_model
 

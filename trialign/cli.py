@@ -26,7 +26,7 @@ from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
 
 if TYPE_CHECKING:
-    from trialign.commands.session import Session
+    from trialign.api.session import Session
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 QUICKSTART = "conf/quickstart.yaml"
@@ -149,7 +149,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     session = _composed_session(arguments)
     if session is None:
         return
-    from trialign.commands.fit import check_fit, fit
+    from trialign.api.fitting import check_fit
+    from trialign.commands.fit import fit
     from trialign.commands.launch import launch_ranks
 
     check_fit(session, resume=arguments.resume, overwrite=arguments.overwrite)
@@ -169,7 +170,7 @@ def _collect(arguments: argparse.Namespace) -> None:
     session = _composed_session(arguments)
     if session is None:
         return
-    from trialign.commands.fit import collect
+    from trialign.api.fitting import collect
     from trialign.commands.launch import launch_ranks
 
     session.check()
@@ -208,7 +209,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.cfg:
         _print_config(session.composed)
         return
-    from trialign.commands.audit import audit, check_audit
+    from trialign.api.auditing import check_audit
+    from trialign.commands.audit import audit
     from trialign.commands.launch import launch_for_audit
 
     split: Any = "validation" if arguments.verb == "validate" else "test"
@@ -281,7 +283,7 @@ def _composed_session(arguments: argparse.Namespace) -> Session | None:
     if arguments.cfg:
         _print_config(composed)
         return None
-    from trialign.commands.session import Session
+    from trialign.api.session import Session
 
     return Session(config, composed)
 
@@ -293,7 +295,7 @@ def _print_config(composed: Mapping[str, Any]) -> None:
 
 
 def _run_session(arguments: argparse.Namespace) -> Session:
-    from trialign.commands.session import open_run
+    from trialign.api.session import open_run
 
     return open_run(arguments.run)
 

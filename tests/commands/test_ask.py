@@ -182,7 +182,7 @@ def test_a_prediction_that_breaks_off_leaves_the_older_file(trained_copy: Any, m
 
 def prompt(project: Any, group: str) -> torch.Tensor:
     """What the group's agent is asked, as token ids."""
-    from trialign.commands.session import open_run
+    from trialign.api.session import open_run
     from trialign.environment import first_turn
     from trialign.queries import TruthQuery
 

@@ -341,7 +341,7 @@ def test_overrides_and_steps_where_they_mean_nothing(trained: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (("Why?", "--option", "Yes"), ("Give --option at least twice",)),
+        (("Why?", "--option", "Yes"), ("Give at least two, with different texts",)),
         (("Why?", "--option", "Yes", "--option", "Yes"), ("with different texts",)),
         (("Why?", "--option", "Yes", "--option", " "), ("option is empty",)),
         (("  ",), ("The question is empty",)),

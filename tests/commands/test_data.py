@@ -23,7 +23,7 @@ def show(project: Any, *words: str) -> Any:
 
 
 def session_of(project: Any, *overrides: str) -> Any:
-    from trialign.commands.session import Session
+    from trialign.api.session import Session
     from trialign.composition import compose
     from trialign.config import load
 

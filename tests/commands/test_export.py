@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint
 from trialign.commands.export import model_card
-from trialign.commands.session import Session
 from trialign.composition import compose
 from trialign.config import load
 

@@ -17,7 +17,7 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 def test_a_model_that_fits_on_no_gpu_is_shared_by_several(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trialign.commands.session.load_model", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr("trialign.api.session.load_model", lambda *_: pytest.fail("weights were loaded"))
     planned = project.call(
         "plan", "--config", project.folder / "mine.yaml", "--size", "70B", "model.dtype=bfloat16", "policy.rank=8"
     )

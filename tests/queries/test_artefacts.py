@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.policy import ROOT, Segment, TreeRow

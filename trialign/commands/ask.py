@@ -11,14 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trialign.audit.run import Auditor
-from trialign.checkpoints import AgentCheckpoint
+from trialign.api import asking
+from trialign.api.asking import GroupAnswer
+from trialign.api.session import Session
 from trialign.commands.lengths import label_faults, measure
-from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
-from trialign.queries import PreferenceQuery, Query
+from trialign.queries import Query
 from trialign.queries.encodings import known_encoding
 from trialign.queries.sources import FieldMap
 from trialign.queries.unanswered import read_unanswered, typed_questions
@@ -27,26 +27,6 @@ from trialign.storage import write_text_atomic
 
 # Standard input or output, where a file is asked for.
 _STANDARD = "-"
-
-
-@dataclass(frozen=True)
-class GroupAnswer:
-    """What one group's agent said.
-
-    Attributes:
-        option_probabilities: per option; None for a free answer.
-        adapter_sha256: hash of the adapter that answered; None for the base weights.
-        canonical: the answer as it was read; None where none was.
-        parse_status: how it was read, or why not (see ``trialign.queries.statuses``).
-    """
-
-    group: str
-    label: str
-    answer: str
-    option_probabilities: tuple[float, ...] | None
-    adapter_sha256: str | None
-    canonical: str | None
-    parse_status: str
 
 
 def ask(
@@ -68,15 +48,7 @@ def ask(
         exposure: how the profile reaches the agents; None: as audited.
         as_json: machine-readable output.
     """
-    if len(options) == 1 or len(set(options)) != len(options):
-        raise UserError("The options are one alone, or one twice", "Give --option at least twice, with different texts")
-    if not question.strip():
-        raise UserError("The question is empty", "Write it between quotes")
-    if any(not option.strip() for option in options):
-        raise UserError("An option is empty", "Give every --option a text")
-    checkpoint = session.load_agents(step)
-    query = PreferenceQuery.asked(question, options)
-    answers = _answers(session, checkpoint, [query], exposure)[0]
+    answers = asking.ask(session, question, options, step=step, exposure=exposure)
     if as_json:
         print(json_text([asdict(answer) for answer in answers], indent=2))
     else:
@@ -152,7 +124,7 @@ def predict(
     with Progress("Answering", len(queries), "questions") as progress:
         for begin in range(0, len(queries), size):
             chunk = queries[begin : begin + size]
-            for query, answers in zip(chunk, _answers(session, checkpoint, chunk, exposure), strict=True):
+            for query, answers in zip(chunk, asking.answers(session, checkpoint, chunk, exposure), strict=True):
                 lines.append(json_text(_line(query, answers)) + "\n")
             progress.advance(len(chunk))
     if str(target) == _STANDARD:
@@ -212,36 +184,3 @@ def _line(query: Query, answers: Sequence[GroupAnswer]) -> dict[str, Any]:
         "options": list(query.options),
         "answers": {answer.group: {k: v for k, v in asdict(answer).items() if k != "group"} for answer in answers},
     }
-
-
-def _answers(
-    session: Session, checkpoint: AgentCheckpoint, queries: Sequence[Query], exposure: Exposure | None
-) -> list[list[GroupAnswer]]:
-    """Every group's answer to every query, as one batch."""
-    session.check_exposure(exposure or session.config.audit.exposures[0])
-    auditor = Auditor.of_checkpoint(
-        session.policy.eval(),
-        session.renderer,
-        session.groups,
-        session.config.prompt,
-        session.config.scoring,
-        session.config.audit,
-        checkpoint,
-    )
-    items = auditor.answer(queries, exposure or session.config.audit.exposures[0])
-    labels = {group.name: group.label for group in session.groups.everyone}
-    by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
-    for item in items:
-        if item.group == item.profile_group:
-            by_query[item.query_id].append(
-                GroupAnswer(
-                    item.group,
-                    labels[item.group],
-                    item.answer,
-                    item.option_probabilities,
-                    item.adapter_sha256,
-                    item.canonical,
-                    item.parse_status,
-                )
-            )
-    return list(by_query.values())

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from trialign.api.session import Session
 from trialign.commands.lengths import Lengths, label_faults, measure
-from trialign.commands.session import Session
 from trialign.environment import check_prompt_and_scoring, first_turn
 from trialign.errors import UserError
 from trialign.groups import EXPOSURES, Exposure, GroupSet, same_profiles

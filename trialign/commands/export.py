@@ -10,8 +10,8 @@ from typing import Any
 
 from peft import PeftModel
 
+from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step_folder
-from trialign.commands.session import Session
 from trialign.errors import UserError
 from trialign.finite import not_finite
 from trialign.models import load_model

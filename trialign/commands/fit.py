@@ -1,317 +1,32 @@
-"""``trialign fit`` and ``trialign collect``: collect, audit, train, audit."""
+"""``trialign fit``: what it prints."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
-
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger
 from rich.console import Console
 
 from trialign import distributed
-from trialign.audit.comparison import intervals, paired
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
-from trialign.audit.table import before_after_table
-from trialign.checkpoints import step_folder, write_agents
-from trialign.commands import unprofiled
-from trialign.commands.audit import print_not_known, print_verdicts
-from trialign.commands.audit_files import run_audit
-from trialign.commands.session import Session
-from trialign.errors import UnfinishedError, UserError
-from trialign.queries import Query, Split
-from trialign.training.callbacks import (
-    AgentCheckpoints,
-    EarlierMetrics,
-    RandomStates,
-    ResumeCheckpoint,
-    StopSignals,
-    TrainingProgress,
-)
-from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
-from trialign.training.module import TrainingDivergedError, TriAlignModule
-from trialign.training.states import SavedStates
-from trialign.training.steps import reference_utilities
-from trialign.trajectories.answers import with_unprofiled_answers
-from trialign.trajectories.batches import Episode, episodes_of
-from trialign.trajectories.datamodule import TrajectoryDataModule
-
-log = logging.getLogger("trialign")
-SPLIT: Split = "test"
-STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
-
-
-def collect(session: Session) -> None:
-    """Makes the offline data; goes on where it was cut off."""
-    session.check()
-    if not session.store.complete:
-        session.collect()
-    if imitates_unprofiled(session):
-        unprofiled.collect(session)
-    if distributed.rank() == 0:
-        log.info("Trajectories: %s", session.store.folder)
-
-
-def imitates_unprofiled(session: Session) -> bool:
-    """Whether the objective learns the base model's own answers, asked without a profile."""
-    objective = session.config.objective
-    return objective.update == "likelihood" and objective.imitate == "unprofiled"
-
-
-def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
-    """Everything that can be wrong with a fit before it starts; changes nothing.
-
-    Raises:
-        UserError: the configuration is at fault, or the run exists and neither flag says what to do with it.
-    """
-    session.check()
-    if session.trains:
-        training_queries(session)
-    session.require_split(SPLIT)
-    if overwrite:
-        return
-    status = session.status
-    if status != "new" and session.run.trajectories != session.store.folder.name:
-        raise UserError(
-            f"The run {session.run.folder} was begun with other data: the questions, the groups or the base model "
-            "have changed since",
-            "Put them back, choose another name=..., or replace the run with --overwrite",
-        )
-    if status == "unfinished" and not resume:
-        raise UserError(
-            f"The run {session.run.folder} was begun and not finished",
-            "Go on with --resume, or begin again with --overwrite",
-        )
+from trialign.api import fitting
+from trialign.api.session import Session
+from trialign.commands.audit import print_change
 
 
 def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
-    """The whole path; a finished run of the same configuration only prints its table.
+    """The whole path, and the audits before and after side by side; a finished run only prints them.
 
     Raises:
-        UserError: see ``check_fit``.
+        UserError: see ``trialign.api.fitting.check_fit``.
         Stopped: a stop was asked for; ``--resume`` goes on.
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
-    check_fit(session, resume=resume, overwrite=overwrite)
-    if not overwrite and session.status == "finished":
-        print_table(session)
-        return
-    with session.run.held() if distributed.rank() == 0 else nullcontext():
-        fit_held(session, overwrite=overwrite)
-
-
-def fit_held(session: Session, *, overwrite: bool) -> None:
-    """The whole path, in a folder that no other process trains in.
-
-    Raises:
-        Stopped: a stop was asked for; ``--resume`` goes on.
-        UnfinishedError: scores, loss, gradient or weights are not numbers.
-    """
-    run, rank = session.run, distributed.rank()
-    status = "new" if overwrite else session.status
-    # Before the run is claimed: what is refused here leaves no trace, and an older run as it was.
-    if session.trains:
-        collect(session)
-        training, validation = training_episodes(session)
-    distributed.barrier()
-    if rank == 0:
-        if overwrite:
-            run.remove()
-        run.claim(session.composed, session.store.folder.name)
-    distributed.barrier()
-    # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
-    if status == "new" or not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
-        run_audit(session, SPLIT, None)
-    distributed.barrier()
-    if not session.trains:
-        run_audit(session, SPLIT, None, instructed=True)
-        finish(session)
-        return
-    train(session, training, validation)
-    if session.config.trainer.strategy in STAGES:
-        session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
-    session.policy.to(session.device)  # Lightning leaves it on the CPU
-    checkpoint = session.load_agents(session.config.trainer.steps)
-    run_audit(session, SPLIT, checkpoint)
-    finish(session)
-
-
-def finish(session: Session) -> None:
-    """Marks the run as finished and prints its table."""
-    if distributed.rank() == 0:
-        session.run.finish({"steps": session.config.trainer.steps, "trajectories": session.store.folder.name})
-        print_table(session)
-
-
-def train(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> None:
-    """Trains the adapters, from the last resumable state where there is one.
-
-    Raises:
-        Stopped: a stop was asked for; the state is saved.
-        UnfinishedError: scores, loss, gradient or weights are not numbers.
-    """
-    config, run, steps = session.config, session.run, session.config.trainer.steps
-    data, module = _data_module(session, training, validation), _module(session, training)
-    trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
-
-    def write(step: int) -> None:
-        with gathered(trained):
-            if distributed.rank() == 0:
-                write_agents(step_folder(run.agents, step), session.policy, step, session.files, session.about_agents())
-        distributed.barrier()
-
-    states = SavedStates(run.resume_file)
-    stop = StopSignals()
-    validate_every = config.trainer.validate_every if validation else 0
-    trainer = make_trainer(session, validate_every)
-    trainer.callbacks.extend(  # type: ignore[attr-defined]
-        [
-            stop,
-            RandomStates(),
-            EarlierMetrics(run.logs / "metrics.csv"),
-            TrainingProgress(steps),
-            AgentCheckpoints(write, config.trainer.agents_every, steps),
-            ResumeCheckpoint(states, config.trainer.resume_every, validate_every, stop.asked),
-        ]
-    )
-    if config.trainer.activation_checkpointing:
-        session.policy.checkpoint_activations()
-    try:
-        session.policy.train()
-        trainer.fit(module, data, ckpt_path=states.newest())
-    except TrainingDivergedError as error:
-        raise UnfinishedError(
-            f"{error}. The last good checkpoint: {states.newest() or 'none'}",
-            "Begin again (--overwrite) with a smaller optimizer.learning_rate, or compute in float32 "
-            "(model.dtype=float32 trainer.precision=32-true)",
-        ) from error
-    except SystemExit as error:
-        # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
-        raise KeyboardInterrupt from error
-
-
-def _data_module(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> TrajectoryDataModule:
-    config = session.config
-    return TrajectoryDataModule(
-        training,
-        validation,
-        [session.policy.adapter_index(group) for group in session.groups.names],
-        config.objective.update,
-        config.trainer.queries_per_step,
-        config.trainer.micro_batches,
-        config.trainer.steps,
-        config.seed,
-        config.trainer.visits,
-        session.invocation,
-        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
-    )
-
-
-def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
-    config = session.config
-    return TriAlignModule(
-        session.policy,
-        config.objective,
-        config.optimizer,
-        config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
-        config.trainer.steps,
-        config.trainer.micro_batches,
-    )
-
-
-def training_queries(session: Session) -> list[Query]:
-    """The questions that the objective trains on.
-
-    Raises:
-        UserError: there are none.
-    """
-    kinds = session.config.objective.kinds
-    queries = [query for query in session.require_split("train") if query.kind in kinds]
-    if not queries:
-        raise UserError(
-            f"The data '{session.config.data.name}' has no train questions of the kinds {', '.join(kinds)}",
-            "Give some rows the split train, or widen objective.kinds",
-        )
-    return queries
-
-
-def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
-    """Training and validation episodes, of the kinds and turns that the objective trains on.
-
-    Raises:
-        UserError: the collection is not what was written.
-    """
-    objective, names = session.config.objective, session.groups.names
-    rows = session.store.read()
-    episodes = episodes_of(rows, names, objective.turns)
-    training = [e for e in episodes if e.split == "train" and e.kind in objective.kinds]
-    if imitates_unprofiled(session):
-        learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
-        training = list(episodes_of(with_unprofiled_answers(learned, unprofiled.read(session)), names, objective.turns))
-    return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
-
-
-def make_trainer(session: Session, validate_every: int) -> Trainer:
-    """Lightning's trainer as the configuration asks for it; validates every so many steps, 0 for never."""
-    config, run = session.config.trainer, session.run
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*module.*in eval mode at the start of training.*")
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # the metrics synced before they were logged
-    warnings.filterwarnings("ignore", message=".*Previous log files in this directory will be deleted.*")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Whoever launched the ranks, their names are torchrun's (trialign.commands.launch).
-    ranks = [TorchElasticEnvironment()] if config.ranks > 1 else []
-    engine: dict[str, Any]
-    if config.strategy in STAGES:
-        strategy = ZeroStrategy(STAGES[config.strategy], config.sharding)
-        engine = {"strategy": strategy, "plugins": [ZeroPrecision(config.precision), *ranks]}
-    else:
-        engine = {"strategy": "ddp" if config.ranks > 1 else "auto", "precision": config.precision, "plugins": ranks}
-    return Trainer(
-        **engine,
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        max_steps=config.steps,
-        accumulate_grad_batches=config.micro_batches,
-        gradient_clip_val=config.gradient_clip or None,
-        val_check_interval=validate_every * config.micro_batches or None,
-        check_val_every_n_epoch=None,
-        limit_val_batches=1.0 if validate_every else 0,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=1,
-        logger=CSVLogger(run.folder, name=run.logs.name, version=""),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[],
-    )
-
-
-def print_table(session: Session) -> None:
-    """The audits before and after, side by side."""
+    fitted = fitting.fit(session, resume=resume, overwrite=overwrite)
     if distributed.rank() != 0:
         return
-    run, config = session.run, session.config
-    audits = [run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps)]
-    before, after = (read_summary(audit / "summary.json") for audit in audits)
-    items = [read_items(audit / "items.parquet") for audit in audits]
-    found = paired(items[0], items[1], session.groups.names, after["exposure"])
-    Console().print(before_after_table(run.folder.name, before, after, intervals(found)))
-    print_not_known(found)
-    print_verdicts(dict(zip(("Before", "After"), audits, strict=True)))
-    if not session.trains:
+    print_change(fitted.folder.name, fitted.before, fitted.after)
+    if fitted.agents is None:
         return
     Console().print(
-        f"Agents: {step_folder(run.agents, config.trainer.steps)}\n"
-        f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {run.folder}',
+        f"Agents: {fitted.agents}\n"
+        f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {fitted.folder}',
         soft_wrap=True,
         markup=False,
         highlight=False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.environment import (
     Conversation,
     check_fits,

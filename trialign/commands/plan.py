@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, PreTrainedConfig
 
+from trialign.api.session import Session
 from trialign.commands.lengths import measure
-from trialign.commands.session import Session
 from trialign.config import RunConfig
 from trialign.models import read_config
 from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.environment import EnvironmentConfig
 from trialign.groups import GroupSet, SocialGroup
 from trialign.queries import Query

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from trialign import __version__, distributed
+from trialign.api.session import Session
 from trialign.audit.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.items import items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
@@ -18,7 +19,6 @@ from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
 from trialign.audit.verdict import record
 from trialign.checkpoints import AgentCheckpoint, adapters_of
-from trialign.commands.session import Session
 from trialign.environment import PromptConfig
 from trialign.queries import Split
 from trialign.queries.writer import write_queries

@@ -41,7 +41,6 @@ from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_pef
 from trialign.queries import Query, Split
 from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.runs import RunFolder, Status
-from trialign.trajectories.collection import Collector
 from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
 
@@ -154,6 +153,11 @@ class Session:
     def trains(self) -> bool:
         """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
         return self.config.objective.update != "none"
+
+    @property
+    def trainable(self) -> bool:
+        """Whether its agents are a run's own; otherwise they are behind an address, or come from elsewhere."""
+        return self.config.model.source != "endpoint" and self.config.model.adapters is None
 
     @cached_property
     def groups(self) -> GroupSet:
@@ -344,28 +348,6 @@ class Session:
         """
         rollouts = self.config.rollouts
         return ServedReplies.at(rollouts, self.files.name, self.renderer) if rollouts.engine == "server" else None
-
-    def collect(self) -> None:
-        """Makes the offline data, or what is missing of it."""
-        served = self.served
-        collector = Collector(
-            self.policy,
-            self.renderer,
-            self.groups,
-            self.config.prompt,
-            self.config.environment,
-            self.config.scoring,
-            self.config.collect,
-            served,
-        )
-        self.policy.eval()
-        queries = self.split("train", "validation")
-        self.store.collect(
-            queries,
-            self.config.collect.queries_per_part,
-            collector.collect,
-            lambda: {"sent": dict(served.sent)} if served and served.sent is not None else {},
-        )
 
     def about_agents(self) -> dict[str, Any]:
         """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""

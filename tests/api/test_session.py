@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.commands.session import Session
+from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError

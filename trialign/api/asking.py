@@ -1,0 +1,131 @@
+"""Questions put to every group's agent at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trialign.api.session import Session
+from trialign.audit.run import Auditor
+from trialign.checkpoints import AgentCheckpoint
+from trialign.errors import UserError
+from trialign.groups import Exposure
+from trialign.queries import PreferenceQuery, Query
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """What one group's agent said.
+
+    Attributes:
+        option_probabilities: per option; None for a free answer.
+        adapter_sha256: hash of the adapter that answered; None for the base weights.
+        canonical: the answer as it was read; None where none was.
+        parse_status: how it was read, or why not (see ``trialign.queries.statuses``).
+    """
+
+    group: str
+    label: str
+    answer: str
+    option_probabilities: tuple[float, ...] | None
+    adapter_sha256: str | None
+    canonical: str | None
+    parse_status: str
+
+
+def ask(
+    session: Session,
+    question: str,
+    options: Sequence[str] = (),
+    *,
+    step: int | None = None,
+    exposure: Exposure | None = None,
+) -> list[GroupAnswer]:
+    """Every group's answer to one question.
+
+    Args:
+        session: a run, or a configuration without one.
+        question: asked as it is.
+        options: when given, the agents choose among them.
+        step: which checkpoint; None: the last; 0: the base model, which is told the profiles all the same. A model
+            behind an address, or with adapters from elsewhere, answers as it is.
+        exposure: how the profile reaches the agents; None: as audited.
+
+    Returns:
+        The members' answers in the order of the groups, then the control's.
+
+    Raises:
+        UserError: the options are no choice, there is no such checkpoint, or a group has no such profile.
+    """
+    check_question(question, options)
+    checkpoint = load_asked(session, step)
+    return answers(session, checkpoint, [PreferenceQuery.asked(question, options)], exposure)[0]
+
+
+def load_asked(session: Session, step: int | None) -> AgentCheckpoint | None:
+    """Sees to it that the agents that are meant are loaded.
+
+    Args:
+        session: a run, or a configuration without one.
+        step: see `ask`.
+
+    Returns:
+        Where they come from; None: they are the base model, or come from elsewhere.
+
+    Raises:
+        UserError: there is no such checkpoint.
+    """
+    if step == 0 or not session.trainable:
+        session.renew_policy()  # what was trained or loaded in it is not what is meant
+        return None
+    return session.load_agents(step)
+
+
+def check_question(question: str, options: Sequence[str]) -> None:
+    """Refuses what nobody can answer, before an agent is loaded.
+
+    Raises:
+        UserError: the question or an option is empty, or the options are no choice.
+    """
+    if len(options) == 1 or len(set(options)) != len(options):
+        raise UserError("The options are one alone, or one twice", "Give at least two, with different texts")
+    if not question.strip():
+        raise UserError("The question is empty", "Write one")
+    if any(not option.strip() for option in options):
+        raise UserError("An option is empty", "Give every option a text")
+
+
+def answers(
+    session: Session, checkpoint: AgentCheckpoint | None, queries: Sequence[Query], exposure: Exposure | None
+) -> list[list[GroupAnswer]]:
+    """Every group's answer to every query, as one batch.
+
+    Args:
+        session: with the agents that are to answer loaded.
+        checkpoint: where their adapters come from; None: none are of a run.
+        queries: need no right answers.
+        exposure: how the profile reaches the agents; None: as audited.
+
+    Raises:
+        UserError: a group has no profile for the exposure.
+    """
+    session.check_exposure(exposure or session.config.audit.exposures[0])
+    config = session.config
+    auditor = Auditor(session.agents(checkpoint), session.groups, config.prompt, config.audit)
+    items = auditor.answer(queries, exposure or config.audit.exposures[0])
+    labels = {group.name: group.label for group in session.groups.everyone}
+    by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
+    for item in items:
+        if item.group == item.profile_group:
+            by_query[item.query_id].append(
+                GroupAnswer(
+                    item.group,
+                    labels[item.group],
+                    item.answer,
+                    item.option_probabilities,
+                    item.adapter_sha256,
+                    item.canonical,
+                    item.parse_status,
+                )
+            )
+    return list(by_query.values())

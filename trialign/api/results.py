@@ -1,0 +1,100 @@
+"""What an audit and a fit leave behind, read from disk when a part is first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialign.audit.analysis import AuditAnalysis, read_analysis
+from trialign.audit.comparison import Change, Difference, intervals, paired
+from trialign.audit.items import read_items
+from trialign.audit.summary import read_summary
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One finished audit on disk.
+
+    Attributes:
+        folder: where its files are.
+    """
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Every measure by its key, as summary.json holds it.
+
+        Raises:
+            UserError: the file is missing or torn.
+        """
+        return read_summary(self.folder / "summary.json")
+
+    @cached_property
+    def analysis(self) -> AuditAnalysis | None:
+        """Intervals, pairs and the verdict; None for an audit made before there were analyses.
+
+        Raises:
+            UserError: the file is torn.
+        """
+        file = self.folder / "analysis.json"
+        return read_analysis(file) if file.is_file() else None
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """One row for every answer (docs/data.md names the columns).
+
+        Raises:
+            UserError: the file is missing or torn.
+        """
+        return read_items(self.folder / "items.parquet")
+
+    @property
+    def verdict(self) -> str | None:
+        """What the audit says of the groups' facts, in a sentence; None where it can say nothing."""
+        return self.analysis.verdict.sentence if self.analysis and self.analysis.verdict else None
+
+    def differences_from(self, earlier: Audit) -> tuple[Difference, ...]:
+        """What changed since another audit of the same questions, measure by measure.
+
+        Raises:
+            UserError: the audits asked different questions.
+        """
+        return paired(earlier.items, self.items, self.summary["groups"], self.summary["exposure"])
+
+    def changes_from(self, earlier: Audit) -> dict[str, Change]:
+        """The same as intervals.
+
+        Returns:
+            Key of each measure that is defined -> (change, lower and upper end of its 95 % interval).
+
+        Raises:
+            UserError: the audits asked different questions.
+        """
+        return intervals(self.differences_from(earlier))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished run.
+
+    Attributes:
+        folder: of the run.
+        before: audit of the base model on the held-out questions.
+        after: audit of the trained agents on the same.
+        agents: folder with an adapter for each group; None for an objective that trains nothing.
+    """
+
+    folder: Path
+    before: Audit
+    after: Audit
+    agents: Path | None
+
+    @cached_property
+    def changes(self) -> dict[str, Change]:
+        """What training changed: measure -> (change, lower and upper end of its 95 % interval)."""
+        return self.after.changes_from(self.before)
