@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import pytest
 
 from trialign.composition import compose
 from trialign.config import RunConfig, load
-from trialign.config_keys import default_leaves
+from trialign.config_keys import default_leaves, number_limits
 from trialign.errors import UserError
 from trialign.queries.sources import SourceConfig
 from trialign.runs import _leaves
@@ -113,24 +117,84 @@ def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
     assert not {"name", "groups", "data.name", "data.files", "model.name"} & set(leaves)
 
 
-# Where a class is used by itself as well, its defaults suit that.
-OWN_DEFAULTS = {
-    "audit.queries_per_batch": 8,
-    "model.package": None,
-    "objective.inconsistency.anchor": 0.25,
-    "objective.welfare.preference": 1.0,
-    "prompt.options": "listed",
-    "trainer.resume_every": 25,
-    "trainer.steps": 100,
-    "trainer.validate_every": 50,
-}
+# What the base configuration states nowhere, since most runs need none of it.
+UNSTATED = {"model.base_url", "model.adapters", "data.folder"}
+# The objective's defaults are still those of a class that is used by itself as well.
+OWN_DEFAULTS = {"objective.inconsistency.anchor": 0.25, "objective.welfare.preference": 1.0}
 
 
 def test_what_is_not_stated_is_what_the_base_configuration_states() -> None:
-    stated, defaults = _leaves(compose("conf/base.yaml", [])), default_leaves(RunConfig)
-    differing = {key: value for key, value in defaults.items() if key in stated and stated[key] != value}
-    assert differing == OWN_DEFAULTS
+    """The base, with a model of the hub: the embedded one alone lies in a package."""
+    stated = _leaves(compose("conf/base.yaml", ["model=hub"]))
     served = _leaves(compose("conf/base.yaml", ["model=endpoint", "model.name=m", "model.base_url=http://x/v1"]))
-    endpoint = {key: value for key, value in defaults.items() if key.startswith("model.endpoint.")}
-    assert len(endpoint) > 8
-    assert {key: value for key, value in served.items() if key in endpoint} == endpoint
+    stated |= {key: value for key, value in served.items() if key.startswith("model.endpoint.")}
+    defaults = default_leaves(RunConfig)
+    assert set(defaults) - set(stated) == UNSTATED
+    assert {key: value for key, value in defaults.items() if stated.get(key, value) != value} == OWN_DEFAULTS
+
+
+def test_what_no_entry_file_states_is_read_as_the_class_has_it() -> None:
+    base = compose("conf/base.yaml", ["model=hub"])
+    least = {key: base[key] for key in ("name", "runs", "seed", "model", "groups", "data", "objective")}
+    assert load(least) == load(base)
+
+
+LIMITS = number_limits(RunConfig)
+
+
+@cache
+def base() -> dict[str, Any]:
+    return compose("conf/base.yaml", [])
+
+
+def holding(key: str, value: float) -> tuple[dict[str, Any], str]:
+    """A configuration in which a number is this one, and the key by which a user knows it."""
+    composed = deepcopy(base())
+    place: Any = composed
+    *path, last = key.replace("files.*", "files.0").split(".")
+    if "files" in path:
+        place["data"]["files"] = [{"name": "mine", "map": {"question": "q"}}]
+    if last == "*":
+        last = {"visits": "truth", "split_shares": "test"}[path[-1]]
+    for part in path:
+        place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
+    place[last] = value
+    return composed, ".".join([*path, last])
+
+
+def below(number: float) -> float:
+    return number - 1 if isinstance(number, int) else math.nextafter(number, -math.inf)
+
+
+def test_every_number_has_limits() -> None:
+    assert len(LIMITS) > 60
+    assert {key for key, limits in LIMITS.items() if limits is None and not key.startswith("objective.")} == set()
+
+
+@pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits])
+def test_a_number_beyond_its_limits_is_refused_with_them(key: str) -> None:
+    limits = LIMITS[key]
+    assert limits is not None
+    for value in (below(limits.smallest), -below(-limits.largest), math.nan, math.inf, -math.inf):
+        composed, name = holding(key, value)
+        with pytest.raises(UserError) as raised:
+            load(composed)
+        assert raised.value.problem == f"The config key {name} is {value}"
+        assert raised.value.remedy == f"Set it between {limits}"
+    for value in (limits.smallest, limits.largest):
+        try:
+            load(holding(key, value)[0])
+        except UserError as error:  # an end may be too much beside the other values, never by itself
+            assert "Set it between" not in error.remedy  # noqa: PT017
+
+
+@pytest.mark.parametrize("key", ["seed", "trainer.steps", "data.limit", "audit.alpha", "model.endpoint.temperature"])
+def test_yes_and_no_are_no_numbers(key: str) -> None:
+    with pytest.raises(UserError, match=rf"The config key {key} is true, which is no number\. .*YAML reads yes"):
+        load(holding(key, True)[0])
+
+
+def test_the_limits_are_those_that_the_documentation_tells() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([a-z_.*]+)` \| (\S+ \| \S+) \|$", page, re.MULTILINE))
+    assert told == {key: str(limits).replace(" and ", " | ") for key, limits in LIMITS.items() if limits}

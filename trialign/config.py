@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from trialign.audit.run import AuditConfig
-from trialign.config_keys import check_keys
+from trialign.config_keys import Limits, check_keys, limits_of
 from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
 from trialign.models import ModelConfig
@@ -23,8 +27,14 @@ from trialign.training.deepspeed import ShardingConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 from trialign.trajectories.served import RolloutConfig
+from trialign.updates import check_update
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 EMBEDDED = "embedded:"
+# What pydantic calls a number beyond its limits.
+_BEYOND = ("greater_than_equal", "less_than_equal", "finite_number")
 Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
 
 
@@ -45,7 +55,7 @@ class DataConfig:
     files: tuple[str | SourceConfig, ...]
     folder: str = "."
     encoding: str | None = None
-    limit: int | None = None
+    limit: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
     @property
     def located(self) -> list[Path | SourceConfig]:
@@ -77,20 +87,20 @@ class TrainerConfig:
     """
 
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
-    devices: int = 1
-    nodes: int = 1
+    devices: Annotated[int, Field(ge=1, le=4096)] = 1
+    nodes: Annotated[int, Field(ge=1, le=4096)] = 1
     strategy: Strategy = "auto"
     sharding: ShardingConfig = field(default_factory=ShardingConfig)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     activation_checkpointing: bool = False
-    steps: int = 100
-    queries_per_step: int = 4
-    visits: dict[Kind, int] = field(default_factory=dict)
-    micro_batches: int = 1
-    gradient_clip: float = 1.0
-    validate_every: int = 50
-    agents_every: int = 0
-    resume_every: int = 25
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 120
+    queries_per_step: Annotated[int, Field(ge=1, le=10**6)] = 4
+    visits: dict[Kind, Annotated[int, Field(ge=1, le=10**6)]] = field(default_factory=dict)
+    micro_batches: Annotated[int, Field(ge=1, le=10**6)] = 1
+    gradient_clip: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    validate_every: Annotated[int, Field(ge=0, le=10**9)] = 40
+    agents_every: Annotated[int, Field(ge=0, le=10**9)] = 0
+    resume_every: Annotated[int, Field(ge=1, le=10**9)] = 20
 
     @property
     def ranks(self) -> int:
@@ -112,7 +122,7 @@ class RunConfig:
 
     name: str
     runs: str
-    seed: int
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     model: ModelConfig
     groups: dict[str, Any]
     data: DataConfig
@@ -134,29 +144,43 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
     Raises:
         UserError: an unknown or missing key, or a value of the wrong type; names the key.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     check_keys(composed, RunConfig, "")
     try:
-        config: RunConfig = TypeAdapter(RunConfig).validate_python(composed)
+        config: RunConfig = _checker().validate_python(composed)
     except ValidationError as error:
-        # Of the alternatives that a value may be, the one that fits furthest tells what is wrong with it.
-        fault = max(error.errors(), key=lambda fault: len(fault["loc"]))
-        key = _dotted(fault["loc"], composed)
-        if fault["type"] == "missing":
-            missing = f"{key}.{fault['loc'][-1]}".lstrip(".")
-            raise UserError(
-                f"The config key {missing} is missing",
-                "Set it"
-                if key.startswith("data.files")
-                else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
-            ) from error
-        remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if fault["input"] is None else "")
-        if isinstance(fault["input"], bool) and fault["type"] == "string_type":
-            remedy = "Put it in quotes: YAML reads Yes, No, on and off as true and false"
-        raise UserError(f"The config key {key} is wrong: {fault['msg']} (got {fault['input']!r})", remedy) from error
+        raise _refusal(error.errors(), composed) from error
     _check_values(config)
     return config
+
+
+@cache
+def _checker() -> TypeAdapter[RunConfig]:
+    return TypeAdapter(RunConfig)
+
+
+def _refusal(faults: Sequence[ErrorDetails], composed: Mapping[str, Any]) -> UserError:
+    """One of the faults that pydantic found, as a user would say it."""
+    # Of the alternatives that a value may be, the one that fits furthest tells what is wrong with it.
+    fault = max(faults, key=lambda fault: (len(fault["loc"]), fault["type"] in _BEYOND))
+    key, value = _dotted(fault["loc"], composed), fault["input"]
+    if fault["type"] == "missing":
+        missing = f"{key}.{fault['loc'][-1]}".lstrip(".")
+        return UserError(
+            f"The config key {missing} is missing",
+            "Set it"
+            if key.startswith("data.files")
+            else "Set it, or begin with 'defaults: [base, _self_]', which sets all",
+        )
+    if fault["type"] in _BEYOND and (limits := limits_of(RunConfig, key)):
+        return _beyond(key, value, limits)
+    remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if value is None else "")
+    if isinstance(value, bool) and fault["type"] == "string_type":
+        remedy = "Put it in quotes: YAML reads Yes, No, on and off as true and false"
+    return UserError(f"The config key {key} is wrong: {fault['msg']} (got {value!r})", remedy)
+
+
+def _beyond(key: str, value: float, limits: Limits) -> UserError:
+    return UserError(f"The config key {key} is {reprlib.repr(value)}", f"Set it between {limits}")
 
 
 def _located(file: str | SourceConfig, folder: Path, encoding: str | None) -> Path | SourceConfig:
@@ -182,90 +206,40 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
     return ".".join(parts)
 
 
-def _limits(config: RunConfig) -> list[tuple[str, float, float, float]]:
-    """Numbers with the smallest and the largest value that they may have: (key, value, smallest, largest)."""
-    trainer, welfare, endpoint = config.trainer, config.objective.welfare, config.model.endpoint
+def _limits(config: RunConfig) -> list[tuple[str, float, Limits]]:
+    """Numbers whose limits do not stand beside their key: (key, value, limits)."""
+    objective, welfare = config.objective, config.objective.welfare
     return [
-        ("seed", config.seed, 0, 2**32 - 1),
-        ("trainer.devices", trainer.devices, 1, 4096),
-        ("trainer.nodes", trainer.nodes, 1, 4096),
-        ("trainer.sharding.whole_below", trainer.sharding.whole_below, 0, 10**12),
-        ("trainer.sharding.bucket", trainer.sharding.bucket, 1, 10**12),
-        ("trainer.steps", trainer.steps, 1, 10**9),
-        ("trainer.micro_batches", trainer.micro_batches, 1, 10**6),
-        ("trainer.queries_per_step", trainer.queries_per_step, 1, 10**6),
-        ("trainer.gradient_clip", trainer.gradient_clip, 0, 1e9),
-        ("trainer.validate_every", trainer.validate_every, 0, 10**9),
-        ("trainer.agents_every", trainer.agents_every, 0, 10**9),
-        ("trainer.resume_every", trainer.resume_every, 1, 10**9),
-        ("collect.samples", config.collect.samples, 1, 1000),
-        ("collect.queries_per_part", config.collect.queries_per_part, 1, 10**6),
-        ("collect.max_new_tokens", config.collect.max_new_tokens, 1, 10**6),
-        ("rollouts.concurrent_requests", config.rollouts.concurrent_requests, 1, 1000),
-        ("rollouts.attempts", config.rollouts.attempts, 1, 100),
-        ("rollouts.timeout", config.rollouts.timeout, 0.1, 1e5),
-        ("rollouts.tolerance", config.rollouts.tolerance, 1e-4, 1e3),
-        ("audit.wordings", config.audit.wordings, 1, 1000),
-        ("audit.max_new_tokens", config.audit.max_new_tokens, 1, 10**6),
-        ("audit.queries_per_batch", config.audit.queries_per_batch, 1, 10**6),
-        ("audit.delta", config.audit.delta, 0.001, 1),
-        ("audit.most_different", config.audit.most_different, 0, 1),
-        ("audit.least_right", config.audit.least_right, 0, 1),
-        ("audit.most_wrong_together", config.audit.most_wrong_together, 0, 1),
-        ("audit.alpha", config.audit.alpha, 1e-6, 0.5),
-        ("audit.most_unread", config.audit.most_unread, 0, 0.5),
-        ("environment.turns", config.environment.turns, 0, 100),
-        ("environment.revision_share", config.environment.revision_share, 0, 1),
-        ("policy.rank", config.policy.rank, 1, 4096),
-        ("policy.alpha", config.policy.alpha, 1, 10**6),
-        ("policy.lower_cache_mb", config.policy.lower_cache_mb, 0, 10**9),
-        ("objective.kl_weight", config.objective.kl_weight, 0, 1e6),
-        ("objective.inconsistency.weight", config.objective.inconsistency.weight, 0, 1e6),
-        ("objective.inconsistency.anchor", config.objective.inconsistency.anchor, 1e-6, 1 - 1e-6),
-        ("objective.turns", 1 if config.objective.turns is None else config.objective.turns, 1, 101),
-        ("objective.welfare.epsilon", welfare.epsilon, 1e-6, 1),
-        ("objective.welfare.decay", welfare.decay, 0, 1),
-        ("objective.welfare.smallest", welfare.smallest, 0, 1e6),
-        ("objective.welfare.largest", welfare.largest, welfare.smallest, 1e6),
-        ("objective.welfare.power", welfare.power, -100, 1),
-        ("objective.pairs.beta", config.objective.pairs.beta, 1e-6, 1e6),
-        ("objective.pairs.group_step", config.objective.pairs.group_step, 0, 1e6),
-        ("objective.welfare.truth", welfare.truth, 0, 1e6),
-        ("objective.welfare.preference", welfare.preference, 0, 1e6),
-        ("objective.awr.largest", config.objective.awr.largest, 1e-6, 1e6),
-        ("objective.awr.importance", config.objective.awr.importance, 1e-6, 1e6),
-        ("objective.awr.temperature", config.objective.awr.temperature, 1e-6, 1e6),
-        ("collect.temperature", config.collect.temperature, 1e-6, 1e6),
-        ("scoring.temperature", config.scoring.temperature, 1e-6, 1e6),
-        ("optimizer.learning_rate", config.optimizer.learning_rate, 0, 1e3),
-        ("optimizer.warmup_steps", config.optimizer.warmup_steps, 0, 10**9),
-        ("optimizer.weight_decay", config.optimizer.weight_decay, 0, 1e3),
-        ("model.endpoint.repeats", endpoint.repeats, 1, 1000),
-        ("model.endpoint.temperature", endpoint.temperature or 0, 0, 2),
-        ("model.endpoint.concurrent_requests", endpoint.concurrent_requests, 1, 1000),
-        ("model.endpoint.requests_per_minute", endpoint.requests_per_minute, 0, 1e6),
-        ("model.endpoint.attempts", endpoint.attempts, 1, 100),
-        ("model.endpoint.timeout", endpoint.timeout, 0.1, 1e5),
-        ("model.endpoint.longest_wait", endpoint.longest_wait, 0, 1e6),
+        ("objective.kl_weight", objective.kl_weight, Limits(0, 1e6)),
+        ("objective.inconsistency.weight", objective.inconsistency.weight, Limits(0, 1e6)),
+        ("objective.inconsistency.anchor", objective.inconsistency.anchor, Limits(1e-6, 1 - 1e-6)),
+        ("objective.turns", 1 if objective.turns is None else objective.turns, Limits(1, 101)),
+        ("objective.welfare.epsilon", welfare.epsilon, Limits(1e-6, 1)),
+        ("objective.welfare.decay", welfare.decay, Limits(0, 1)),
+        ("objective.welfare.smallest", welfare.smallest, Limits(0, 1e6)),
+        ("objective.welfare.largest", welfare.largest, Limits(welfare.smallest, 1e6)),
+        ("objective.welfare.power", welfare.power, Limits(-100, 1)),
+        ("objective.pairs.beta", objective.pairs.beta, Limits(1e-6, 1e6)),
+        ("objective.pairs.group_step", objective.pairs.group_step, Limits(0, 1e6)),
+        ("objective.welfare.truth", welfare.truth, Limits(0, 1e6)),
+        ("objective.welfare.preference", welfare.preference, Limits(0, 1e6)),
+        ("objective.awr.largest", objective.awr.largest, Limits(1e-6, 1e6)),
+        ("objective.awr.importance", objective.awr.importance, Limits(1e-6, 1e6)),
+        ("objective.awr.temperature", objective.awr.temperature, Limits(1e-6, 1e6)),
     ]
 
 
 def _check_values(config: RunConfig) -> None:
     trainer = config.trainer
     share = trainer.ranks * trainer.micro_batches
-    for key, value, low, high in _limits(config):
-        if not low <= value <= high:
-            raise UserError(f"The config key {key} is {value}", f"Set it between {low:g} and {high:g}")
+    for key, value, limits in _limits(config):
+        if not limits.smallest <= value <= limits.largest:
+            raise _beyond(key, value, limits)
     if trainer.strategy.startswith("zero") and config.model.dtype == "float64":
         raise UserError(
             f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
             "Set trainer.strategy=ddp, or another model.dtype",
         )
-    if config.data.limit is not None and config.data.limit < 1:
-        raise UserError(f"The config key data.limit is {config.data.limit}", "Set it to 1 or more, or to null")
-    for kind, times in trainer.visits.items():
-        if times < 1:
-            raise UserError(f"The config key trainer.visits.{kind} is {times}", "Set it to 1 or more")
     if trainer.queries_per_step % share:
         raise UserError(
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
@@ -288,6 +262,7 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     objective = config.objective
+    check_update(objective)
     if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
         raise UserError(
             "objective.imitate is unprofiled, and a question of taste has no answer without a profile",

@@ -7,7 +7,9 @@ import random
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
@@ -35,7 +37,7 @@ class PromptConfig:
     """
 
     system: str = "You are a helpful assistant."
-    options: Shown = "listed"
+    options: Shown = "hidden"
     choose: str = "Choose one answer:"
     revise: str = "Other assistants answered as above. Answer the question again."
     clarify: str = "Which of these did you mean? Answer with the letter."
@@ -54,9 +56,9 @@ class EnvironmentConfig:
         revision_share: share of the queries that go through the revision turns, chosen by the query's hash.
     """
 
-    turns: int = 1
+    turns: Annotated[int, Field(ge=0, le=100)] = 1
     topology: Topology = "full"
-    revision_share: float = 1.0
+    revision_share: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True)

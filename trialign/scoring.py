@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 ScoringKind = Literal["sum", "mean", "letter"]
 
@@ -23,7 +25,7 @@ class Scoring:
     """
 
     kind: ScoringKind = "sum"
-    temperature: float = 1.0
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
 
     def distribution(self, scores: Sequence[float], lengths: Sequence[int]) -> tuple[float, ...]:
         """S_g: the softmax over options of their scores.

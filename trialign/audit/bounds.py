@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,9 @@ class Bounds:
         alpha: level of every test; intervals have the confidence 1 - alpha, those against bounds 1 - 2 alpha.
     """
 
-    delta: float = 0.05
-    most_different: float = 0.1
-    least_right: float = 0.5
-    most_wrong_together: float = 0.25
-    most_unread: float = 0.05
-    alpha: float = 0.05
+    delta: Annotated[float, Field(ge=0.001, le=1)] = 0.05
+    most_different: Annotated[float, Field(ge=0, le=1)] = 0.1
+    least_right: Annotated[float, Field(ge=0, le=1)] = 0.5
+    most_wrong_together: Annotated[float, Field(ge=0, le=1)] = 0.25
+    most_unread: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, le=0.5)] = 0.05

@@ -6,6 +6,9 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
@@ -29,8 +32,8 @@ log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
-class AuditConfig:
-    """What an audit asks.
+class AuditConfig(Bounds):
+    """What an audit asks, and the bounds that its verdict is held against.
 
     Attributes:
         exposures: how the profile reaches the agents; the first one is summarised.
@@ -39,21 +42,14 @@ class AuditConfig:
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
         clarify: whether an agent whose reply to a choice could not be read is asked which option it meant.
-        delta: a bound of the verdict, as those that follow, see `Bounds`.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
-    wordings: int = 1
-    max_new_tokens: int = 48
-    batch_tokens: int = 4096
-    queries_per_batch: int = 8
+    wordings: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
+    batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
+    queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
     clarify: bool = True
-    delta: float = Bounds.delta
-    most_different: float = Bounds.most_different
-    least_right: float = Bounds.least_right
-    most_wrong_together: float = Bounds.most_wrong_together
-    most_unread: float = Bounds.most_unread
-    alpha: float = Bounds.alpha
 
     @property
     def bounds(self) -> Bounds:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class EndpointConfig:
     api_key_variable: str | None = None
     api_key_header: str | None = None
     query: dict[str, str] = field(default_factory=dict)
-    repeats: int = 1
-    temperature: float | None = 0.0
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
     seed: bool = True
-    concurrent_requests: int = 4
-    requests_per_minute: float = 0.0
-    attempts: int = 6
-    timeout: float = 120.0
-    longest_wait: float = 600.0
+    concurrent_requests: Annotated[int, Field(ge=1, le=1000)] = 4
+    requests_per_minute: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
+    longest_wait: Annotated[float, Field(ge=0, le=1e6)] = 600.0
     extra: dict[str, Any] = field(default_factory=dict)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
+from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -39,11 +40,11 @@ class AdapterConfig:
     """
 
     adapters: Literal["per_group", "shared"] = "per_group"
-    rank: int = 16
-    alpha: int = 32
+    rank: Annotated[int, Field(ge=1, le=4096)] = 16
+    alpha: Annotated[int, Field(ge=1, le=10**6)] = 32
     target_modules: str | tuple[str, ...] = "all-linear"
     train_layers: Literal["all", "upper"] = "all"
-    lower_cache_mb: int = 1024
+    lower_cache_mb: Annotated[int, Field(ge=0, le=10**9)] = 1024
     activation: Literal["always", "profile"] = "always"
 
 

@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from trialign.errors import UserError
 from trialign.queries.encodings import known_encoding
@@ -58,7 +60,7 @@ class FieldMap:
     gold_as: GoldAs = "text"
     gold_after: str | None = None
     aliases: str | tuple[str, ...] | None = None
-    tolerance: str | float | None = None
+    tolerance: str | Annotated[float, Field(ge=0, le=1e300)] | None = None
     id: str | None = None
     cluster: str | None = None
     split: str | None = None
@@ -120,14 +122,14 @@ class SourceConfig:
     attribute: str | None = None
     topic_pattern: str | None = None
     split: Split | None = None
-    split_shares: dict[Split, float] | None = None
+    split_shares: dict[Split, Annotated[float, Field(ge=0, le=1)]] | None = None
     split_names: dict[str, Split] | None = None
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     shuffle: bool = True
-    limit: int | None = None
-    sample: int | None = None
+    limit: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    sample: Annotated[int, Field(ge=1, le=10**9)] | None = None
     evaluation_only: bool = False
-    allowed_faults: int = 0
+    allowed_faults: Annotated[int, Field(ge=0, le=10**9)] = 0
 
     @property
     def possible_splits(self) -> tuple[Split, ...]:
@@ -241,14 +243,6 @@ def evaluation_only_fault(subject: str) -> UserError:
 def _check_selection(source: SourceConfig) -> None:
     if source.limit is not None and source.sample is not None:
         raise _fault(source, "has both 'limit' and 'sample'", "Set one of them")
-    for key, value, low in (
-        ("limit", source.limit, 1),
-        ("sample", source.sample, 1),
-        ("seed", source.seed, 0),
-        ("allowed_faults", source.allowed_faults, 0),
-    ):
-        if value is not None and value < low:
-            raise _fault(source, f"has {key} {value}", f"Set it to {low} or more")
     if source.topic_pattern is not None:
         try:
             groups = re.compile(source.topic_pattern).groups

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from lightning.pytorch.plugins import DeepSpeedPrecision
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy
+from pydantic import Field
 from torch import Tensor, nn
 
 from trialign import distributed
@@ -19,6 +20,8 @@ from trialign.policy.adapters import GroupLoraLinear
 
 log = logging.getLogger("trialign")
 Stage = Literal[1, 2, 3]
+# Name in the configuration -> what is shared: the optimizer's state, the gradients too, the weights too.
+STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -34,8 +37,8 @@ class ShardingConfig:
     """
 
     offload: bool = False
-    whole_below: int = 100_000
-    bucket: int = 50_000_000
+    whole_below: Annotated[int, Field(ge=0, le=10**12)] = 100_000
+    bucket: Annotated[int, Field(ge=1, le=10**12)] = 50_000_000
 
 
 class ZeroStrategy(DeepSpeedStrategy):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from trialign.environment import (
     Conversation,
@@ -51,12 +53,12 @@ class CollectConfig:
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
-    samples: int = 4
-    temperature: float = 1.0
-    max_new_tokens: int = 48
-    seed: int = 0
-    queries_per_part: int = 16
-    batch_tokens: int = 4096
+    samples: Annotated[int, Field(ge=1, le=1000)] = 4
+    temperature: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
+    max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    queries_per_part: Annotated[int, Field(ge=1, le=10**6)] = 16
+    batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
 
 
 @dataclass(frozen=True)

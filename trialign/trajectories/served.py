@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
@@ -46,10 +48,10 @@ class RolloutConfig:
     model: str | None = None
     token_ids: bool = True
     api_key_variable: str | None = None
-    concurrent_requests: int = 32
-    attempts: int = 6
-    timeout: float = 120.0
-    tolerance: float = 0.1
+    concurrent_requests: Annotated[int, Field(ge=1, le=1000)] = 32
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
+    tolerance: Annotated[float, Field(ge=1e-4, le=1e3)] = 0.1
 
 
 @dataclass
