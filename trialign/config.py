@@ -28,6 +28,7 @@ from trialign.training.loggers import LoggerConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 from trialign.trajectories.served import RolloutConfig
+from trialign.updates import check_update
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -263,6 +264,7 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     objective = config.objective
+    check_update(objective)
     if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
         raise UserError(
             "objective.imitate is unprofiled, and a question of taste has no answer without a profile",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Welfare = Literal["nash", "utilitarian", "egalitarian", "generalized_gini", "p_mean"]
 Gate = Literal["none", "wrong_only", "anchor"]
-Update = Literal["auto", "expected", "awr", "topr", "likelihood", "pairs", "none"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,9 @@ class ObjectiveConfig:
     Attributes:
         update: ``expected`` (enumerated answers), ``awr`` or ``topr`` (sampled answers), or ``auto``: ``expected``
             or ``awr``, each by its kind. Of the baselines: ``likelihood`` (of one answer), ``pairs`` (of a better
-            and a worse one), ``none`` (nothing is trained; the base model is told otherwise).
+            and a worse one), ``none`` (nothing is trained; the base model is told otherwise). Or one from outside:
+            ``module:Class`` (see ``trialign.updates``).
+        settings: of an update from outside, by the names of its fields.
         kl_weight: weight of the exact KL to the reference over the options (``expected`` only).
         imitate: the answer of ``likelihood``: the ``best`` known one, or the base model's own, asked ``unprofiled``.
         instruction: with ``none``, what every agent is told beside its other instruction.
@@ -99,7 +100,8 @@ class ObjectiveConfig:
     name: str = "trialign"
     kinds: tuple[Literal["truth", "preference", "mixed"], ...] = ("truth", "preference", "mixed")
     turns: int | None = None
-    update: Update = "auto"
+    update: str = "auto"
+    settings: dict[str, Any] = field(default_factory=dict)
     kl_weight: float = 0.0
     imitate: Literal["best", "unprofiled"] = "best"
     instruction: str = ""

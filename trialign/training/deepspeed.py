@@ -20,6 +20,8 @@ from trialign.policy.adapters import GroupLoraLinear
 
 log = logging.getLogger("trialign")
 Stage = Literal[1, 2, 3]
+# Name in the configuration -> what is shared: the optimizer's state, the gradients too, the weights too.
+STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
