@@ -9,16 +9,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from trialign.audit.comparison import MEASURES, Difference, differences, measure_audit
+from trialign.audit.figures.comparison import MEASURES, Difference, differences, measure_audit
 from trialign.errors import UserError
 
-from .. import records, selection
-from ..catalog import AuditEntry, file_within
 from ..components import charts, item, states
 from ..components.heading import heading
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
-from ..episodes import episodes
+from ..reading import records
+from ..reading.catalog import AuditEntry, file_within
+from ..reading.episodes import episodes
+from ..session import selection
 
 _LEAD = (
     "The same questions before and after training, paired question by question. A change counts only where its "
@@ -33,6 +34,7 @@ _CHANGED = {
     "mean": "Right answers, mean over the groups",
     "worst": "Right answers, worst group",
     "gap": "Gap between best and worst group",
+    "no_answer": "Replies to facts without an answer",
     "preference": "Own taste met, mean over the groups",
     "preference_worst": "Own taste met, worst group",
     "kept": "Own taste met beyond the others' tastes",
@@ -196,7 +198,9 @@ def _changes(changed: Sequence[Difference]) -> None:
 
 
 def reading(entry: Difference, wanted: str) -> str:
-    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing."""
+    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing, nor what nobody read."""
+    if entry.unread_decide:
+        return "! cannot be judged: unread replies decide"
     if entry.low is None or entry.high is None or entry.low <= 0 <= entry.high:
         return "? within chance"
     risen = entry.low > 0

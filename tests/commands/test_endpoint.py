@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.endpoint.answers import AnswerFile
 
 pytestmark = pytest.mark.integration
@@ -113,9 +113,12 @@ def test_an_audit_in_words_has_rows_summary_and_verdict(audits: Audits) -> None:
         "sampling": {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
     }
     assert summary["truth"]["no_answer"] is not None
-    facts = read_analysis(audits.folder() / "analysis.json").facts
+    analysis = read_analysis(audits.folder() / "analysis.json")
+    facts = analysis.facts
     assert facts is not None
-    assert facts.verdict is not None
+    assert analysis.verdict is not None
+    assert analysis.verdict.sentence == summary["verdict"]["sentence"]
+    assert facts.chance == summary["truth"]["chance"] is not None  # also where replies are read
     assert facts.excess_flips is not None
     assert facts.excess_flips.n_repeats == 2
     kept = audits.kept()

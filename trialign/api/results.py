@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import Change, changes
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.comparison import Change, Difference, intervals, paired
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,18 @@ class Audit:
     @property
     def verdict(self) -> str | None:
         """What the audit says of the groups' facts, in a sentence; None where it can say nothing."""
-        facts = self.analysis.facts if self.analysis else None
-        return facts.verdict.sentence if facts and facts.verdict else None
+        return self.analysis.verdict.sentence if self.analysis and self.analysis.verdict else None
+
+    def differences_from(self, earlier: Audit) -> tuple[Difference, ...]:
+        """What changed since another audit of the same questions, measure by measure.
+
+        Raises:
+            UserError: the audits asked different questions.
+        """
+        return paired(earlier.items, self.items, self.summary["groups"], self.summary["exposure"])
 
     def changes_from(self, earlier: Audit) -> dict[str, Change]:
-        """What changed since another audit of the same questions.
+        """The same as intervals.
 
         Returns:
             Key of each measure that is defined -> (change, lower and upper end of its 95 % interval).
@@ -68,7 +75,7 @@ class Audit:
         Raises:
             UserError: the audits asked different questions.
         """
-        return changes(earlier.items, self.items, self.summary["groups"], self.summary["exposure"])
+        return intervals(self.differences_from(earlier))
 
 
 @dataclass(frozen=True)

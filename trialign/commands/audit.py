@@ -9,8 +9,9 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.table import audit_table, before_after_table, verdict_text
-from trialign.audit.ways import way_of_answering
+from trialign.audit.figures.comparison import intervals, not_known
+from trialign.audit.figures.ways import way_of_answering
+from trialign.audit.report.terminal import audit_table, before_after_table, replies_table, verdict_text
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:
@@ -40,7 +41,10 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
 
 def print_change(run: str, before: Audit, after: Audit) -> None:
     """Prints two audits of the same questions side by side, and what each says of the groups in plain words."""
-    Console().print(before_after_table(run, before.summary, after.summary, after.changes_from(before)))
+    found = after.differences_from(before)
+    Console().print(before_after_table(run, before.summary, after.summary, intervals(found)))
+    if said := not_known(found):
+        Console().print(said, markup=False, highlight=False)
     print_verdict("Before", before)
     print_verdict("After", after)
 
@@ -49,3 +53,5 @@ def print_verdict(title: str, audit: Audit) -> None:
     """Prints what an audit says of the groups in plain words; one made before there were analyses says nothing."""
     if audit.analysis is not None:
         Console().print(verdict_text(title, audit.analysis))
+        if replies := replies_table(audit.analysis):
+            Console().print(replies)

@@ -43,7 +43,7 @@ def made_of(objective: ObjectiveConfig, scoring: Scoring) -> Update[Any]:
         return found(objective, scoring, **settings)
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"objective.update is {objective.update}, which cannot be made with these settings ({error})",
+            f"objective.update is {objective.update}, which cannot be made with these settings ({_one_line(error)})",
             "Correct objective.settings, or the class",
         ) from error
 
@@ -56,7 +56,7 @@ def _found(path: str) -> type[Update[Any]]:
     except (Exception, SystemExit) as error:  # whatever a module that is not ours does when it is imported
         raise UserError(
             f"objective.update is {path}, and the module {module} cannot be imported "
-            f"({type(error).__name__}: {' '.join(str(error).split())})",
+            f"({type(error).__name__}: {_one_line(error)})",
             f"Start in the folder that holds {module.partition('.')[0]}, put that folder on PYTHONPATH, or install it",
         ) from error
     found = there.get(name)
@@ -101,6 +101,10 @@ def _checked(settings: Mapping[str, Any], kind: type[Update[Any]]) -> dict[str, 
                 "Correct this value",
             ) from error
     return checked
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _known(name: str, known: Sequence[str]) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from trialign.audit.analysis import analyze, write_analysis
-from trialign.audit.items import AuditItem, items_frame, write_items
-from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
-from trialign.audit.summary import summarize, write_summary
+from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.bounds import Bounds
+from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.files.items import AuditItem, items_frame, write_items
+from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.groups import SocialGroup
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
@@ -52,7 +53,7 @@ def write_audit(tmp_path: Path) -> WriteAudit:
         items = [*_facts(answers, told, groups), *_tastes(groups, liking)]
         frame = items_frame(items)
         write_items(folder / "items.parquet", items)
-        write_analysis(folder / "analysis.json", analyze(frame, groups, alpha=alpha))
+        write_analysis(folder / "analysis.json", analyze(frame, groups, bounds=Bounds(alpha=alpha)))
         if record:
             write_queries(folder / "questions.jsonl", queries)
             write_about(folder, _about(run, step, told, groups))

@@ -10,11 +10,14 @@ from typing import Any
 import pandas as pd
 
 from trialign import __version__
-from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import AuditMeasures, Difference, differences, measure_audit
-from trialign.audit.folders import AuditFolder, audit_folder
-from trialign.audit.items import read_items
-from trialign.audit.record import ABOUT, QUESTIONS, read_about, read_asked
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit
+from trialign.audit.figures.rows import FACTS
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.figures.ways import differing_ways, way_of_answering
+from trialign.audit.files.folders import AuditFolder, audit_folder
+from trialign.audit.files.items import read_items
+from trialign.audit.files.record import ABOUT, QUESTIONS, read_about, read_asked
 from trialign.audit.report.limitations import limitations
 from trialign.audit.report.types import (
     REPORT_SCHEMA_VERSION,
@@ -27,9 +30,6 @@ from trialign.audit.report.types import (
     SignOff,
 )
 from trialign.audit.report.worst import worst_items
-from trialign.audit.rows import FACTS
-from trialign.audit.summary import read_summary
-from trialign.audit.ways import differing_ways, way_of_answering
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
 
@@ -65,7 +65,7 @@ def build_report(
     if earlier and measured_before:
         _check_same_questions(folder, earlier)
         measured = measure_audit(items, analysis.groups, analysis.exposure)
-        changes = differences(measured_before, measured, confidence=1 - analysis.alpha)
+        changes = differences(measured_before, measured, confidence=1 - analysis.bounds.alpha)
     asked = read_asked(folder.path)
     ways = differing_ways({"Before": summary_before, "Now": summary}) if summary_before else None
     return Report(
@@ -100,7 +100,6 @@ def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasu
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
     answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
-    control = summary["control"]
     return AuditPart(
         run=folder.run.name,
         step=summary["step"],
@@ -110,10 +109,18 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         },
         seconds=summary["seconds"],
         analysis=read_analysis(folder.path / "analysis.json"),
-        control=Control(control["accuracy"], control["flip_rate_from_control"]) if control else None,
+        control=_control(summary),
         nash=summary["welfare"]["nash"],
         files=_files(folder, summary),
     )
+
+
+def _control(summary: Mapping[str, Any]) -> Control | None:
+    """An older summary does not say how the control's replies were read."""
+    found = summary["control"]
+    if not found:
+        return None
+    return Control(found["accuracy"], found["flip_rate_from_control"], summary.get("control_unread"))
 
 
 def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:
