@@ -121,7 +121,7 @@ def _end(row: Sequence[Token], parts: Sequence[Sentence], found: Sequence[Judged
 def _stop(row: Sequence[Token], found: Sequence[Judged], short: int) -> None:
     """What a reply states before it stops within a sentence is a step, unless its words are the question's."""
     words = sum(token.kind != "mark" for token in row[short:])
-    goes_on = sum(token.kind != "mark" for token in row[found[-1].mention.last :]) > 2
+    goes_on = sum(token.kind != "mark" for token in row[found[-1].mention.last :]) > 1
     within = {one.value for one in found if one.mention.first >= short}
     others = {one.value for one in found if one.mention.first < short and one.weight >= Weight.GUESSED}
     for one in found:
@@ -130,6 +130,6 @@ def _stop(row: Sequence[Token], found: Sequence[Judged], short: int) -> None:
         elif one.weight == Weight.ALONE:
             step = bool(others - {one.value})
         else:
-            step = one.weight < Weight.ALONE and goes_on
+            step = one.weight < Weight.FOLLOWS and goes_on
         if step:
             one.weight = min(one.weight, Weight.MENTIONED)

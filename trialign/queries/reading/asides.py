@@ -31,7 +31,7 @@ ASIDE = re.compile(
     r"|\b(?:step|schritt|étape|paso|passo|шаг|adım|section|chapter|figure|fig\.|table|page|note|source|part|"
     r"rule|equation|example|question|problem|version|gpt|level|method|way|case|option|कदम|चरण)\s?\.?#?\d{1,3}\b"
     r"|(?:第\s?\d{1,3}\s?步|步骤\s?\d|ステップ\s?\d|단계\s?\d|ขั้นตอนที่\s?\d|الخطوة\s?\d|گام\s?\d|چرخه\s?\d)"
-    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s])(?!\d)|[-•*]\s)",
+    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s.])(?!\d)|[-•*]\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 YEARS = re.compile(

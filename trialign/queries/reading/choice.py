@@ -51,7 +51,7 @@ class Options:
         own = {index: _label_of(options[index]) for index in contents.values()} if shown == "lettered" else {}
         # Options that are letters, while the prompt lettered another one so: "A" may be either.
         self._doubtful = {index: place for index, place in own.items() if 0 <= place < len(options) and place != index}
-        self._polar = Polar(options)
+        self._polar = Polar(options, words_of(question))
         self._asked = words_of(question)
         self._groups = Groups(options, self._asked)
         self._spoken = language(plain(question))

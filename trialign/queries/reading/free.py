@@ -52,18 +52,35 @@ class Right:
         spoken = language(said) or self._spoken
         found = judged(row, mentions, self._asked, spoken)
         live = [one for one in found if one.weight >= Weight.GUESSED]
-        if not live or self._concluded_otherwise(row, found, live):
+        if not live or self._concluded_otherwise(row, found, live, spoken):
             return None
         best = max(live, key=lambda one: one.weight)
         if _is_alternative(row, best, spoken) and best.weight < Weight.FINAL:
             return "ambiguous"
         return "contained"
 
-    def _concluded_otherwise(self, row: Sequence[Token], found: Sequence[Judged], live: Sequence[Judged]) -> bool:
+    def _taken_back(self, row: Sequence[Token], found: Sequence[Judged], last: Judged, spoken: str | None) -> bool:
+        """Whether a correction that names something else follows: "Paris. No, wait, that was Lyon"."""
+        corrected = False
+        for sentence in sentences(row, [one.mention for one in found], spoken):
+            for clause in sentence.clauses:
+                if not clause.pieces or clause.pieces[0].first < last.mention.last or sentence.asked:
+                    continue
+                corrected |= clause.begins == Cue.CORRECTION
+                content = [piece for piece in clause.pieces if piece.cue is None and not piece.mark]
+                if corrected and any(piece.text[:1].isupper() or not piece.text.isascii() for piece in content):
+                    return True
+        return False
+
+    def _concluded_otherwise(
+        self, row: Sequence[Token], found: Sequence[Judged], live: Sequence[Judged], spoken: str | None
+    ) -> bool:
         """Whether a later sentence concludes ("the answer is ...") without the right text."""
         top = max(live, key=lambda one: one.weight)
         if top.weight >= Weight.ANSWER:
             return False
+        if self._taken_back(row, found, live[-1], spoken):
+            return True
         named = {one.sentence for one in found}
         for number, sentence in enumerate(sentences(row, [one.mention for one in found])):
             if (

@@ -52,9 +52,12 @@ def judged(
     for number, sentence in enumerate(parts):
         mine = list(_in_sentence(sentence, announced, number))
         _subordinate(sentence, mine)
-        for one, clause in mine:
+        for index, (one, clause) in enumerate(mine):
             one.overlap = _overlap(row, _about(sentence, clause), question)
             one.contrasts = clause.begins == Cue.BUT
+            before = mine[index - 1][0] if index else found[-1] if found else None
+            if before and any(piece.text.casefold() in _ALSO for piece in clause.pieces):
+                one.overlap = max(one.overlap, before.overlap)
         found += [one for one, _ in mine]
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
@@ -296,6 +299,12 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     return "stop" if marks & set(".\n") else "comma"
 
 
+# What is said of the answer before is said of this one as well.
+_ALSO = word_set(
+    "too also likewise auch ebenfalls ebenso también tambien aussi anche pure тоже также också ook też "
+    "także również "
+    "también juga cũng भी เช่นกัน επίσης גם أيضا أيضًا هم نیز de"
+)
 _IS_OPTION = (Cue.FILLER, Cue.BECAUSE, Cue.OPTION)
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 

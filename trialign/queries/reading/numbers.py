@@ -342,8 +342,27 @@ _RESULT = re.compile(
 )
 
 
+# An equation that is still to be solved: "12d = 300".
+_UNSOLVED = re.compile(r"(?:\d\s?[a-zA-Z]|[a-zA-Z]\s?[-+*/·×]\s?\d+)\s?=\s?$")
+_TOTAL_AFTER = re.compile(
+    r"^\s?(?:[^\W\d]{1,15}\s)?(?:altogether|in all|in total|all told|en total|en tout|insgesamt|in totale|in "
+    r"tutto|no total|ao todo|всего|итого)\b",
+    re.IGNORECASE,
+)
+
+
+def is_unsolved(text: str, number: Number) -> bool:
+    """Whether a number stands in an equation with an unknown."""
+    before, after = text[max(0, number.start - 16) : number.start], text[number.end : number.end + 16]
+    return bool(_UNSOLVED.search(before) or re.match(r"\s?[a-zA-Z]\s?[-+=]\s?\d", after))
+
+
 def is_result(text: str, number: Number) -> bool:
     """Whether a calculation comes to a number and does not go on with it."""
+    if is_unsolved(text, number):
+        return False
+    if _TOTAL_AFTER.match(text[number.end : number.end + 32]):
+        return True
     return bool(_RESULT.search(text[max(0, number.start - 16) : number.start])) and not _OPERAND_BEFORE.match(
         text[number.end : number.end + 24]
     )

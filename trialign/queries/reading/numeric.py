@@ -26,7 +26,7 @@ from trialign.queries.reading.endings import rethinks
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
-from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
+from trialign.queries.reading.numbers import Number, is_operand, is_result, is_unsolved, numbers
 from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
@@ -131,6 +131,7 @@ class Numeric:
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
         years = dates_of(said)[1]
         known = [number for number in found if any(written(reading) for reading in number.readings)]
+        known = [number for number in known if not (number.spelled and len(known) > 1 and _says_no(row, number))]
         found = [replace(number, ranged=number.ranged and not inside(number, years)) for number in few(known)]
         candidates = self._candidates(said, row, found)
         if not candidates:
@@ -138,6 +139,8 @@ class Numeric:
         candidates = _without_steps(said, self._without_given(said, candidates))
         if not candidates:
             return None, "none"
+        if len({one.number.readings for one in candidates}) > 1 and all(_is_bare(said, one) for one in candidates):
+            return None, "ambiguous"
         best = max(one.score for one in candidates)
         leading = [one for one in candidates if one.score >= best - 0.5]
         chosen = self._one(said, leading)
@@ -178,6 +181,8 @@ class Numeric:
             one = weights[index]
             if one.weight < Weight.GUESSED or inside(number, dates, but=years):
                 continue
+            if is_unsolved(said, number):
+                continue
             if inside(number, aside) and (len(found) > 1 or is_marker(said, number, aside)):
                 continue
             if (
@@ -188,8 +193,6 @@ class Numeric:
                 and not (self._units and self._unit_follows(said, number, row, places[index]))
             ):
                 continue
-            if number.spelled and len(found) > 1 and rethinks(row[slice(*places[index])]):
-                continue  # a "no" that is spelled like a nine
             if number.spelled and abs(number.readings[0]) == 1 and is_small_word(row, places[index]):
                 continue
             score = self._score(said, row, places[index], number, one, years)
@@ -304,6 +307,20 @@ def _without_steps(said: str, candidates: Sequence[_Candidate]) -> Sequence[_Can
         return candidates
     same = candidates[result].number.readings if candidates else ()
     return [one for index, one in enumerate(candidates) if index >= result or one.number.readings == same]
+
+
+def _is_bare(said: str, one: _Candidate) -> bool:
+    """Whether a number stands alone between marks, with no words, signs or unit."""
+    number = one.number
+    around = said[max(0, number.start - 2) : number.start].strip(), said[number.end : number.end + 2].strip()
+    return one.weight == Weight.ALONE and not any(re.search(r"[^.,;!?…\n]", text) for text in around)
+
+
+def _says_no(row: Sequence[Token], number: Number) -> bool:
+    """Whether a word that is spelled like a number is a "no": the Persian nine before a mark or a number."""
+    own = [index for index, token in enumerate(row) if number.start <= token.start < number.end]
+    following = row[own[-1] + 1 : own[-1] + 2]
+    return bool(following) and following[0].kind in ("mark", "number") and rethinks([row[index] for index in own])
 
 
 _RIVAL = re.compile(
