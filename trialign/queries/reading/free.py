@@ -9,7 +9,7 @@ from functools import lru_cache
 from trialign.queries.reading.clauses import sentences
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.judging import judged
-from trialign.queries.reading.languages import language
+from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
@@ -31,7 +31,6 @@ class Right:
         self._polar = Polar(texts)
         self._question = question
         self._asked = words_of(question)
-        self._spoken = language(plain(question))
 
     def read(self, cleaned: Cleaned) -> ParseStatus | None:
         """How the right text was found in a reply; None where the reply does not give it, ``ambiguous`` in doubt."""
@@ -49,7 +48,7 @@ class Right:
         mentions = self._polar.standing(self._texts.find(said, row, self._question), row)
         if not mentions:
             return None
-        spoken = language(said) or self._spoken
+        spoken = spoken_in(said, plain(self._question))
         found = judged(row, mentions, self._asked, spoken)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live or self._concluded_otherwise(row, found, live, spoken):

@@ -56,8 +56,9 @@ def judged(
             one.overlap = _overlap(row, _about(sentence, clause), question)
             one.contrasts = clause.begins == Cue.BUT
             before = mine[index - 1][0] if index else found[-1] if found else None
-            if before and any(piece.text.casefold() in _ALSO for piece in clause.pieces):
+            if before and _is_added(row, clause):
                 one.overlap = max(one.overlap, before.overlap)
+                one.weight = before.weight if one.weight > Weight.MENTIONED < before.weight else one.weight
         found += [one for one, _ in mine]
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
@@ -216,6 +217,12 @@ def _stands_alone(clause: Clause) -> bool:
     return all(
         piece.mention or piece.mark or piece.cue in _NEUTRAL or not piece.text.strip(":*-'") for piece in clause.pieces
     )
+
+
+def _is_added(row: Sequence[Token], clause: Clause) -> bool:
+    """Whether a clause says of its answer what was said of the one before: "Lyon is too", "and so is Lyon"."""
+    words = [row[place].text.casefold() for piece in clause.pieces for place in range(piece.first, piece.last)]
+    return any(word in _ALSO for word in words) or words[:2] == ["and", "so"]
 
 
 def _about(sentence: Sentence, clause: Clause) -> Iterator[Piece]:

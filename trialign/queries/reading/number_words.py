@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -217,6 +218,17 @@ def _with_fraction(
         if last < len(forms) and forms[last][0] in (word, word + "s", "halves" if word == "half" else word):
             return last + 1, total * part
     return last, total
+
+
+def half(text: str) -> tuple[int, Fraction] | None:
+    """The length and value of "and a half", in any language, where a text begins with it."""
+    said = text.casefold()
+    for table in _table("HALF").values():
+        for phrase, part in table.items():
+            match = re.match(rf"\s?{re.escape(phrase)}(?!\w)", said)
+            if match:
+                return match.end(), part
+    return None
 
 
 def _scaled(forms: Sequence[tuple[str, int]], end: int, value: Fraction, language: str) -> tuple[int, Fraction]:

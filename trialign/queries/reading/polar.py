@@ -9,7 +9,7 @@ from dataclasses import replace
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.lexicon import Phrases, cues
-from trialign.queries.reading.questions import overlap
+from trialign.queries.reading.questions import overlap, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, asking, echoes, word_set
@@ -116,8 +116,9 @@ class Polar:
         pairs: there are two options and each is the other's denial.
     """
 
-    def __init__(self, options: Sequence[str], question: frozenset[str] = frozenset()) -> None:
-        self._question = question
+    def __init__(self, options: Sequence[str], question: str = "") -> None:
+        self._question = words_of(question)
+        self._signs = frozenset(question)
         forms = [_form(option) for option in options]
         self._answers = {index for index, one in enumerate(forms) if one in _YES | _NO}
         self._strict = {index for index, one in enumerate(forms) if one in _NO}
@@ -211,10 +212,12 @@ class Polar:
         said = cues().find(row[:last])
         covered = {place for one in echoes for place in range(one.first, one.last)}
         covered |= {p for one in said for p in range(one.first, one.last) if one.value in _FILLING}
+        covered |= {p for one in said for p in range(one.first, one.last) if one.value in (Cue.NOT, Cue.NOT_AFTER)}
         rest = [token for place, token in enumerate(row[:last]) if place not in covered and token.kind != "mark"]
-        if echoes and not rest and len({one.value for one in echoes}) == 1:
-            return [Mention(0, last, self._echoes[echoes[0].value], particle=True)]
+        echoed = {one.value for one in echoes}
         denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) for one in said)
+        if len(echoed) == 1 and not (rest and denials) and (not rest or self._asks(rest)):
+            return [Mention(0, last, self._echoes[echoed.pop()], particle=True)]
         others = any(one.value not in (*_FILLING, Cue.NOT, Cue.NOT_AFTER, Cue.RIGHT, Cue.AND) for one in said)
         rest = [token for token in rest if token.text.casefold() not in _ASKED_ANYWAY]
         if echoes or denials > 1 or others or not rest or not self._asks(rest):
@@ -223,8 +226,11 @@ class Polar:
 
     def _asks(self, words: Sequence[Token]) -> bool:
         """Whether all of these words, or what they deny, are the question's."""
-        content = [token for token in words if not cues().find([token])]
-        return bool(content) and all(overlap([token], self._question) > 0 for token in content)
+        content = [token for token in words if token.kind == "unspaced" or not cues().find([token])]
+        return bool(content) and all(
+            token.text in self._signs if token.kind == "unspaced" else overlap([token], self._question) > 0
+            for token in content
+        )
 
     def complemented(self, found: Sequence[Judged]) -> Sequence[Judged]:
         """Denials of one judgement as the other one: "It is not true" is false."""
