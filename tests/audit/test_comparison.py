@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from trialign.audit.analysis import analyze
-from trialign.audit.comparison import Difference, changes, differences, measure_audit, pooled, values
+from trialign.audit.comparison import Change, Difference, changes, differences, measure_audit, pooled, values
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
-from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.audit.table import audit_table, beside_table, change_table, verdict_text
 from trialign.errors import UserError
 from trialign.scoring import Scoring
 
@@ -79,8 +81,12 @@ BEFORE = audit(("right", "wrong"), ("wrong", "wrong"), ("right", "right"), (None
 AFTER = audit(("right", "right"), ("wrong", "wrong"), ("right", "right"), ("right", "wrong"))
 
 
+def changed(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Change]:
+    return changes(differences(*(measure_audit(items, GROUPS) for items in (before, after))))
+
+
 def test_changes_are_those_of_the_means_over_questions() -> None:
-    found = changes(BEFORE, AFTER, GROUPS)
+    found = changed(BEFORE, AFTER)
     # Accuracy: (.5 + 0 + 1 + 0) / 4 = .375 before, (1 + 0 + 1 + .5) / 4 = .625 after.
     assert found["mean"][0] == pytest.approx(0.25)
     # Flips: q0 and q3 (two unreadable answers agree with nothing) before, q3 after.
@@ -95,12 +101,21 @@ def test_changes_are_those_of_the_means_over_questions() -> None:
 
 def test_rows_are_joined_by_query_and_not_by_order() -> None:
     shuffled = AFTER.sample(frac=1, random_state=1)
-    assert changes(BEFORE, shuffled, GROUPS) == changes(BEFORE, AFTER, GROUPS)
+    assert changed(BEFORE, shuffled) == changed(BEFORE, AFTER)
 
 
 def test_different_questions_are_refused() -> None:
     with pytest.raises(UserError, match="different questions"):
-        changes(BEFORE, AFTER[AFTER["query_id"] != "q3"], GROUPS)
+        changed(BEFORE, AFTER[AFTER["query_id"] != "q3"])
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README_HEAD, _, *README_TABLE = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in README.partition("## What it changed")[2].partition("Read it so:")[0].splitlines()
+    if line.startswith("|")
+]
+README_ROWS = [(row[0], row[-1]) for row in README_TABLE]
 
 
 def test_tables_show_values_changes_and_intervals() -> None:
@@ -120,13 +135,24 @@ def test_tables_show_values_changes_and_intervals() -> None:
     ]
     text = io.StringIO()
     console = Console(file=text, width=160)
-    console.print(before_after_table("run", *summaries, changes(BEFORE, AFTER, GROUPS)))
+    found = differences(measure_audit(BEFORE, GROUPS), measure_audit(AFTER, GROUPS), confidence=0.8)
+    console.print(beside_table(*summaries))
+    console.print(change_table("run", summaries[1], found, 0.8))
     console.print(audit_table("run", summaries[1]))
-    lines = text.getvalue().splitlines()
-    flips = next(line for line in lines if "two groups differ" in line)
-    assert all(part in flips for part in ("0.500", "0.250", "-0.250", " to "))
-    assert any("step 7" in line for line in lines)
-    assert any("accuracy, south" in line and "0.500" in line for line in lines)
+    beside, last, alone = re.findall(r"^┏.*?^└", text.getvalue(), re.DOTALL | re.MULTILINE)
+    assert "; 80 % intervals, paired by fact" in text.getvalue()
+    rows = [[cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in last.splitlines()]
+    rows = [row for row in rows if row]
+    assert rows[0] == README_HEAD
+    assert [(row[0], row[-1]) for row in rows[1:]] == README_ROWS
+    low, high = found[0].low, found[0].high
+    assert rows[1] == ["flip rate", "0.500", "0.250", "-0.250", f"[{low:+.3f}, {high:+.3f}]", "down"]
+    assert rows[-1] == ["own minus swapped preference score", "-", "-", "", "", "up"]
+    for table in (beside, alone):
+        assert "step 7" in table
+        assert any("accuracy, south" in line and "0.500" in line for line in table.splitlines())
+    assert "flip rate" in alone
+    assert "flip rate" not in beside
 
 
 def reworded(answers: str, wording: int) -> list[AuditItem]:
@@ -229,12 +255,12 @@ def test_tastes_are_worth_their_own_targets_mean_the_worst_groups_and_what_is_pe
     # North 0.7 and 0.3 above the other target, south 0.2 and -0.2.
     assert found["kept"] == pytest.approx((0.7 + 0.3 + 0.2 - 0.2) / 4)
     later = tastes((0.9, 0.3, 0.6, 0.3), (0.7, 0.4, 0.2, 0.4))
-    changed = changes(TASTES, later, GROUPS)
-    assert changed["preference"][0] == pytest.approx(0.05)
-    assert changed["preference_worst"][0] == pytest.approx(0.1)
+    rise = changed(TASTES, later)
+    assert rise["preference"][0] == pytest.approx(0.05)
+    assert rise["preference_worst"][0] == pytest.approx(0.1)
     # North loses 0.1 on the first; south gains 0.1 on the first and nothing on the second.
-    assert changed["kept"][0] == pytest.approx(0)
-    assert changes(TASTES, tastes((0.9, 0.0, 0.5, 0.1), (0.7, 0.4, 0.1, 0.3)), GROUPS)["kept"][0] == pytest.approx(0.1)
+    assert rise["kept"][0] == pytest.approx(0)
+    assert changed(TASTES, tastes((0.9, 0.0, 0.5, 0.1), (0.7, 0.4, 0.1, 0.3)))["kept"][0] == pytest.approx(0.1)
 
 
 def mean_of(first: pd.DataFrame, second: pd.DataFrame, **how: Any) -> Difference:

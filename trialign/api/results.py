@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import Change, changes
+from trialign.audit.comparison import Change, Difference, changes, differences, measure_audit
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 
@@ -59,16 +59,31 @@ class Audit:
         facts = self.analysis.facts if self.analysis else None
         return facts.verdict.sentence if facts and facts.verdict else None
 
-    def changes_from(self, earlier: Audit) -> dict[str, Change]:
-        """What changed since another audit of the same questions.
+    @property
+    def confidence(self) -> float:
+        """Of the intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
+        return 1 - self.analysis.alpha if self.analysis else 0.95
 
-        Returns:
-            Key of each measure that is defined -> (change, lower and upper end of its 95 % interval).
+    def differences_from(self, earlier: Audit) -> tuple[Difference, ...]:
+        """Every measure beside that of another audit of the same questions, with intervals of this audit's confidence.
 
         Raises:
             UserError: the audits asked different questions.
         """
-        return changes(earlier.items, self.items, self.summary["groups"], self.summary["exposure"])
+        groups, exposure = self.summary["groups"], self.summary["exposure"]
+        measured = (measure_audit(audit.items, groups, exposure) for audit in (earlier, self))
+        return differences(*measured, confidence=self.confidence)
+
+    def changes_from(self, earlier: Audit) -> dict[str, Change]:
+        """What changed since another audit of the same questions.
+
+        Returns:
+            Key of each measure that is defined -> (change, lower and upper end of its interval).
+
+        Raises:
+            UserError: the audits asked different questions.
+        """
+        return changes(self.differences_from(earlier))
 
 
 @dataclass(frozen=True)
@@ -89,5 +104,5 @@ class Fitted:
 
     @cached_property
     def changes(self) -> dict[str, Change]:
-        """What training changed: measure -> (change, lower and upper end of its 95 % interval)."""
+        """What training changed: measure -> (change, lower and upper end of its interval)."""
         return self.after.changes_from(self.before)

@@ -9,7 +9,7 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.table import audit_table, before_after_table, verdict_text
+from trialign.audit.table import audit_table, beside_table, change_table, verdict_text
 from trialign.audit.ways import way_of_answering
 
 
@@ -40,7 +40,8 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
 
 def print_change(run: str, before: Audit, after: Audit) -> None:
     """Prints two audits of the same questions side by side, and what each says of the groups in plain words."""
-    Console().print(before_after_table(run, before.summary, after.summary, after.changes_from(before)))
+    Console().print(beside_table(before.summary, after.summary))
+    Console().print(change_table(run, after.summary, after.differences_from(before), after.confidence))
     print_verdict("Before", before)
     print_verdict("After", after)
 
