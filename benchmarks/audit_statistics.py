@@ -127,9 +127,8 @@ def analyse(folder: Path) -> None:
     analysis = analyze(items, GROUPS, parts=PARTS)
     write_analysis(folder / "analysis.json", analysis)
     done = time.monotonic()
-    assert analysis.facts is not None
-    assert analysis.facts.verdict is not None
-    print(analysis.facts.verdict.sentence)
+    assert analysis.verdict is not None
+    print(analysis.verdict.sentence)
     print(f"{len(items):,} answers, {len(analysis.slices)} slices")
     print(f"import {imported - begin:.1f} s, read {read - imported:.1f} s, analyse and write {done - read:.1f} s")
     print_costs("analysis", done - begin)

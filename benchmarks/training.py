@@ -34,11 +34,14 @@ from workloads import Prompted, prompted_options, prompted_turns, session_of
 
 from trialign.api.session import Session
 from trialign.models import load_model
-from trialign.objectives.baselines import likelihood_loss, preference_pair_loss
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
 from trialign.policy.adapters import SHARED
 from trialign.policy.tree import pack_rows
 from trialign.trajectories.batches import build_episode_batch
+from trialign.updates.awr import Awr
+from trialign.updates.likelihood import likelihood_loss
+from trialign.updates.pairs import preference_pair_loss
+from trialign.updates.sampled import SampleUnits
 
 BETA = 0.1
 
@@ -105,10 +108,12 @@ def step_of(session: Session, data: str, queries: int, groups: int, tokens: int)
     """The step's trajectories, and the tree that the engine makes of them."""
     if data == "turns":
         episodes, prompts = prompted_turns(session, queries, groups, tokens)
-        batch = build_episode_batch(episodes, [0] * len(episodes[0].turns[0]), "awr")
-        assert batch.samples is not None
+        updates = (Awr(session.config.objective, session.config.scoring),)
+        batch = build_episode_batch(episodes, [0] * len(episodes[0].turns[0]), updates)
+        (units,) = batch.units
+        assert isinstance(units, SampleUnits)
         # Units are episodes by turns, then groups: the order of the prompts.
-        branches, tree = batch.samples.branches.flatten(), batch.tree
+        branches, tree = units.branches.flatten(), batch.tree
     else:
         prompts = prompted_options(session, queries)
         rows = [

@@ -32,7 +32,13 @@ pytestmark = pytest.mark.unit
         ("environment.revision_share", 1.5, "Set it between 0 and 1"),
         ("environment.topology", "mesh", "Correct this value"),
         ("objective.inconsistency.anchor", 1.0, "Set it between 1e-06 and"),
-        ("objective.welfare.largest", 0.05, "Set it between 0.1 and"),
+        ("objective.welfare.largest", 0.05, "Set it to 0.1 or more"),
+        ("objective.update", "awrr", "Did you mean awr?"),
+        ("objective.welfare.kind", "nsah", "Did you mean nash?"),
+        ("objective.welfare.kind", "rawls", "Name one of nash, utilitarian, egalitarian, generalized_gini, p_mean"),
+        ("objective.kinds", [], "Name one or several of truth"),
+        ("objective.settings", {"margin": 1}, "Leave it out"),
+        ("objective.settings", 3, "Correct this value"),
         ("objective.turns", 0, "Set it between 1 and"),
         ("optimizer.learning_rate", float("nan"), "Set it between 0 and"),
         ("audit.queries_per_batch", 0, "Set it between 1 and"),
@@ -110,6 +116,8 @@ def test_a_fault_in_a_source_is_named_by_its_key(entry: object, message: str) ->
 def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
     leaves = default_leaves(RunConfig)
     assert leaves["objective.pairs.group_step"] == 0.0
+    # A run begun before there were settings has none, and goes on.
+    assert leaves["objective.settings"] == {}
     assert leaves["objective.kinds"] == ["truth", "preference", "mixed"]
     assert leaves["trainer.sharding.bucket"] == load(compose("conf/base.yaml", [])).trainer.sharding.bucket
     # Also below what has no default itself: a run begun before `data.encoding` was known goes on.
@@ -119,8 +127,6 @@ def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
 
 # What the base configuration states nowhere, since most runs need none of it.
 UNSTATED = {"model.base_url", "model.adapters", "data.folder"}
-# The objective's defaults are still those of a class that is used by itself as well.
-OWN_DEFAULTS = {"objective.inconsistency.anchor": 0.25, "objective.welfare.preference": 1.0}
 
 
 def test_what_is_not_stated_is_what_the_base_configuration_states() -> None:
@@ -130,12 +136,12 @@ def test_what_is_not_stated_is_what_the_base_configuration_states() -> None:
     stated |= {key: value for key, value in served.items() if key.startswith("model.endpoint.")}
     defaults = default_leaves(RunConfig)
     assert set(defaults) - set(stated) == UNSTATED
-    assert {key: value for key, value in defaults.items() if stated.get(key, value) != value} == OWN_DEFAULTS
+    assert {key: value for key, value in defaults.items() if stated.get(key, value) != value} == {}
 
 
 def test_what_no_entry_file_states_is_read_as_the_class_has_it() -> None:
     base = compose("conf/base.yaml", ["model=hub"])
-    least = {key: base[key] for key in ("name", "runs", "seed", "model", "groups", "data", "objective")}
+    least = {key: base[key] for key in ("name", "runs", "seed", "model", "groups", "data")}
     assert load(least) == load(base)
 
 
@@ -168,7 +174,7 @@ def below(number: float) -> float:
 
 def test_every_number_has_limits() -> None:
     assert len(LIMITS) > 60
-    assert {key for key, limits in LIMITS.items() if limits is None and not key.startswith("objective.")} == set()
+    assert {key for key, limits in LIMITS.items() if limits is None} == set()
 
 
 @pytest.mark.parametrize("key", [key for key, limits in LIMITS.items() if limits])

@@ -23,10 +23,11 @@ from trialign.policy import AdapterConfig
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
 from trialign.scoring import Scoring
-from trialign.training.deepspeed import ShardingConfig
+from trialign.training.deepspeed import STAGES, ShardingConfig, Strategy
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 from trialign.trajectories.served import RolloutConfig
+from trialign.updates import check_objective
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded:"
 # What pydantic calls a number beyond its limits.
 _BEYOND = ("greater_than_equal", "less_than_equal", "finite_number")
-Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
 
 
 @dataclass(frozen=True)
@@ -205,36 +205,10 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
     return ".".join(parts)
 
 
-def _limits(config: RunConfig) -> list[tuple[str, float, Limits]]:
-    """Numbers whose limits do not stand beside their key: (key, value, limits)."""
-    objective, welfare = config.objective, config.objective.welfare
-    return [
-        ("objective.kl_weight", objective.kl_weight, Limits(0, 1e6)),
-        ("objective.inconsistency.weight", objective.inconsistency.weight, Limits(0, 1e6)),
-        ("objective.inconsistency.anchor", objective.inconsistency.anchor, Limits(1e-6, 1 - 1e-6)),
-        ("objective.turns", 1 if objective.turns is None else objective.turns, Limits(1, 101)),
-        ("objective.welfare.epsilon", welfare.epsilon, Limits(1e-6, 1)),
-        ("objective.welfare.decay", welfare.decay, Limits(0, 1)),
-        ("objective.welfare.smallest", welfare.smallest, Limits(0, 1e6)),
-        ("objective.welfare.largest", welfare.largest, Limits(welfare.smallest, 1e6)),
-        ("objective.welfare.power", welfare.power, Limits(-100, 1)),
-        ("objective.pairs.beta", objective.pairs.beta, Limits(1e-6, 1e6)),
-        ("objective.pairs.group_step", objective.pairs.group_step, Limits(0, 1e6)),
-        ("objective.welfare.truth", welfare.truth, Limits(0, 1e6)),
-        ("objective.welfare.preference", welfare.preference, Limits(0, 1e6)),
-        ("objective.awr.largest", objective.awr.largest, Limits(1e-6, 1e6)),
-        ("objective.awr.importance", objective.awr.importance, Limits(1e-6, 1e6)),
-        ("objective.awr.temperature", objective.awr.temperature, Limits(1e-6, 1e6)),
-    ]
-
-
 def _check_values(config: RunConfig) -> None:
     trainer = config.trainer
     share = trainer.ranks * trainer.micro_batches
-    for key, value, limits in _limits(config):
-        if not limits.smallest <= value <= limits.largest:
-            raise _beyond(key, value, limits)
-    if trainer.strategy.startswith("zero") and config.model.dtype == "float64":
+    if trainer.strategy in STAGES and config.model.dtype == "float64":
         raise UserError(
             f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
             "Set trainer.strategy=ddp, or another model.dtype",
@@ -250,7 +224,7 @@ def _check_values(config: RunConfig) -> None:
             "policy.activation is profile, and the profile stands before the question",
             "Set prompt.profile=last",
         )
-    if config.policy.activation == "profile" and trainer.strategy.startswith("zero"):
+    if config.policy.activation == "profile" and trainer.strategy in STAGES:
         raise UserError(
             f"policy.activation is profile, which DeepSpeed ({trainer.strategy}) has not been shown to train",
             "Set trainer.strategy=ddp, or policy.activation=always",
@@ -260,12 +234,7 @@ def _check_values(config: RunConfig) -> None:
             "prompt.profile is last, and an implicit profile is dialogue before the question",
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
-    objective = config.objective
-    if objective.update == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
-        raise UserError(
-            "objective.imitate is unprofiled, and a question of taste has no answer without a profile",
-            "Leave preference out of objective.kinds",
-        )
+    check_objective(config.objective)
     for key, exposures in (
         ("collect.exposures", config.collect.exposures),
         ("audit.exposures", config.audit.exposures),

@@ -59,7 +59,7 @@ def _default_leaves(kind: type, where: str) -> Iterator[tuple[str, Any]]:
             yield from _default_leaves(type(default), f"{where}{one.name}.")
         elif default is dataclasses.MISSING and dataclasses.is_dataclass(hints[one.name]):
             yield from _default_leaves(hints[one.name], f"{where}{one.name}.")
-        elif default is not dataclasses.MISSING and not isinstance(default, dict):
+        elif default is not dataclasses.MISSING and not (isinstance(default, dict) and default):
             yield f"{where}{one.name}", list(default) if isinstance(default, tuple) else default
 
 

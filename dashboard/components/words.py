@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trialign.audit.estimates import Estimate
-from trialign.audit.verdict import Verdict, VerdictKind
+from trialign.audit.verdict import Verdict, VerdictOutcome
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,11 @@ class Outcome:
     title: str
 
 
-OUTCOMES: dict[VerdictKind, Outcome] = {
-    "consistent": Outcome("good", "=", "Equally often right, within the margin"),
-    "difference": Outcome("bad", "≠", "No: the groups differ"),
-    "not_enough": Outcome("unsure", "?", "Not enough evidence to tell"),
-    "cannot_judge": Outcome("unsure", "∅", "Cannot be judged by these replies"),
-}
-SHORT: dict[VerdictKind, str] = {
-    "consistent": "= equally often right",
-    "difference": "≠ different",
-    "not_enough": "? not enough evidence",
-    "cannot_judge": "∅ cannot be judged",
+OUTCOMES: dict[VerdictOutcome, Outcome] = {
+    "holds": Outcome("good", "✓", "holds"),
+    "fails": Outcome("bad", "✗", "fails"),
+    "unknown": Outcome("unsure", "?", "not enough evidence"),
+    "cannot_be_judged": Outcome("unsure", "!", "cannot be judged"),
 }
 
 
@@ -73,4 +67,4 @@ def p_value(p: float | None) -> str:
 
 def short_verdict(verdict: Verdict | None) -> str:
     """Sign and word of a verdict."""
-    return "– nothing to compare" if verdict is None else SHORT[verdict.kind]
+    return "– no facts" if verdict is None else f"{OUTCOMES[verdict.outcome].symbol} {OUTCOMES[verdict.outcome].title}"

@@ -10,12 +10,13 @@ import streamlit as st
 
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.pairs import PairComparison
+from trialign.audit.words import lead
 
 from .. import navigation, records, selection
 from ..answers import AnswerTable, answer_table
 from ..components import charts, states
 from ..components.heading import heading
-from ..components.markup import Markup
+from ..components.markup import Markup, plain
 from ..components.markup import show as draw
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
@@ -35,9 +36,11 @@ def show() -> None:
         states.nothing("This audit holds no facts that several groups were asked, so that no two can be compared.")
         return
     labels = records.labels(picked.catalog, picked.run, picked.audit)
+    if analysis.verdict is not None and analysis.verdict.outcome == "cannot_be_judged":
+        st.warning(plain(lead(analysis.verdict, analysis.facts, analysis.bounds, labels)), icon=":material/error:")
     answers = answer_table(picked.catalog, picked.audit, analysis.groups, analysis.exposure)
     _matrix(answers, labels)
-    _forest(analysis.facts, analysis.delta, analysis.alpha, labels)
+    _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)
     _kappas(analysis.facts)
 
 

@@ -33,6 +33,7 @@ _CHANGED = {
     "mean": "Right answers, mean over the groups",
     "worst": "Right answers, worst group",
     "gap": "Gap between best and worst group",
+    "no_answer": "Replies to facts without an answer",
     "preference": "Own taste met, mean over the groups",
     "preference_worst": "Own taste met, worst group",
     "kept": "Own taste met beyond the others' tastes",
@@ -146,7 +147,7 @@ def _compared(
 def _confidence(catalog: Catalog, audit: AuditEntry) -> float:
     """Of an audit's intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
     analysed = (audit.folder / "analysis.json").is_file()
-    return 1 - records.analysis(catalog, audit).alpha if analysed else 0.95
+    return 1 - records.analysis(catalog, audit).bounds.alpha if analysed else 0.95
 
 
 def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
@@ -206,7 +207,9 @@ def _changes(changed: Sequence[Difference], confidence: float) -> None:
 
 
 def reading(entry: Difference, wanted: str) -> str:
-    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing."""
+    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing, nor what nobody read."""
+    if entry.unread_decide:
+        return "! cannot be judged: unread replies decide"
     if entry.low is None or entry.high is None or entry.low <= 0 <= entry.high:
         return "? within chance"
     risen = entry.low > 0

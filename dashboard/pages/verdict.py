@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -13,8 +11,10 @@ from trialign.audit.analysis import AuditAnalysis, Slice
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.flips import ExcessFlips
 from trialign.audit.opinions import OpinionAnalysis
-from trialign.audit.readability import WORDS, Readability
-from trialign.audit.verdict import Gap, Verdict, sentence
+from trialign.audit.parts import Gap
+from trialign.audit.replies import LABELS, REPLIES, GroupReplies
+from trialign.audit.verdict import Verdict
+from trialign.audit.words import guessing, lead, title, verdict_parts
 
 from .. import navigation, records, selection
 from ..components import charts, states
@@ -57,13 +57,11 @@ def show() -> None:
 
 
 def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
-    if facts.verdict is None or facts.gap is None:
-        states.nothing("A single group was audited, so that there is no other to compare it with.")
-    else:
-        _banner(facts.verdict, facts.gap, facts, analysis, labels)
+    if analysis.verdict is not None:
+        _banner(analysis.verdict, facts, analysis, labels)
+    if any(one.unread for one in facts.replies.values()):
+        _replies(facts.replies, labels)
     _tiles(facts)
-    if facts.readability is not None:
-        _reading(facts.readability, labels)
     if navigation.exists("items"):
         with st.container(horizontal=True, gap="medium"):
             navigation.link(
@@ -81,68 +79,53 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
         _wording(facts.excess_flips)
 
 
-def _banner(
-    verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]
-) -> None:
-    outcome = OUTCOMES[verdict.kind]
+def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
+    outcome = OUTCOMES[verdict.outcome]
+    style = "unsure" if verdict.exceptions and verdict.outcome == "holds" else outcome.style
     asked = (
         f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
         f"{analysis.exposure} profiles"
     )
+    head = title(verdict)
+    said = lead(verdict, facts, analysis.bounds, labels).removeprefix(f"{head}: ")
+    parts = Markup("").join(
+        Markup(
+            '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
+        ).format(sign, name, word, sentence)
+        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, labels)
+    )
     draw(
         Markup(
             '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
-            '<h2 class="ta-banner-title">{}</h2><p>{}</p><p class="ta-eyebrow">{}</p></div></section>'
-        ).format(outcome.style, outcome.symbol, outcome.title, named(verdict, gap, facts, analysis, labels), asked)
+            '<h2 class="ta-banner-title">{}</h2><p>{}</p><ul class="ta-parts">{}</ul><p class="ta-eyebrow">{}</p></div>'
+            "</section>"
+        ).format(style, outcome.symbol, head, f"{said[:1].upper()}{said[1:]}", parts, asked)
     )
 
 
-def named(verdict: Verdict, gap: Gap, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> str:
-    """The verdict's sentence, with the groups as people know them."""
-    accuracy = [(labels.get(group, group), estimate.value or 0.0) for group, estimate in facts.accuracy.items()]
-    pairs = [
-        replace(pair, first=labels.get(pair.first, pair.first), second=labels.get(pair.second, pair.second))
-        for pair in facts.pairs
-    ]
-    if verdict.reasons:
-        ids = "|".join(map(re.escape, sorted(facts.accuracy, key=len, reverse=True)))
-        return re.sub(rf"(?<=\bof )({ids})(?=[ ,;.])", lambda found: labels.get(found[1], found[1]), verdict.sentence)
-    needed, bounds = verdict.clusters_needed, {"delta": analysis.delta, "alpha": analysis.alpha}
-    return sentence(verdict.kind, accuracy, gap, pairs, facts.n_clusters, needed, **bounds)
-
-
-def _reading(reading: Readability, labels: Mapping[str, str]) -> None:
-    """What became of the replies, where some hold no answer."""
-    if not any(sum(shares.values()) for shares in reading.statuses.values()):
-        return
-    st.header("Could every reply be read?", anchor=False)
-    st.markdown(
-        "A reply that holds no answer counts as wrong. Nothing is judged where a group has more than "
-        f"{percent(reading.bound)} of them, where one group has more than another beyond chance, or where they decide."
-    )
-    seen = [status for status in WORDS if any(shares[status] for shares in reading.statuses.values())]
+def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:
+    """How each group's replies were read, where some could not be."""
+    occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
     table(
-        f"Replies without an answer: a gap of {points(reading.gap)} between groups, chance alone "
-        f"{points(reading.gap_noise)} ({p_value(reading.p_value)})",
-        ("Group", "Read", *(WORDS[status].capitalize() for status in seen), "Right", "Right, were these right"),
+        "How the replies to facts were read, and the right answers if all unread ones were wrong, or right",
+        ("Group", *(LABELS[name].capitalize() for name in occurring), "Right at least", "Right at most"),
         [
             (
                 labels.get(group, group),
-                percent(1 - sum(shares.values())),
-                *(percent(shares[status]) for status in seen),
-                percent(reading.accuracy_if_right[group] - sum(shares.values())),
-                percent(reading.accuracy_if_right[group]),
+                *(percent(one.shares[name]) for name in occurring),
+                percent(one.right_at_least),
+                percent(one.right_at_most),
             )
-            for group, shares in reading.statuses.items()
+            for group, one in replies.items()
         ],
     )
 
 
 def _tiles(facts: FactAnalysis) -> None:
     """The figures of the page, each with what it means."""
-    gap = facts.gap
+    gap, beside = facts.gap, f"; {guessing(facts)}" if facts.chance is not None else ""
     tiles = [
-        ("Right answers", facts.mean, "mean over the groups"),
+        ("Right answers", facts.mean, f"mean over the groups{beside}"),
         ("Same answer for all", facts.unanimous, "questions on which every group gives one answer"),
         ("Right for all", facts.right_for_all, "questions that every group gets right"),
         ("Same wrong answer for all", facts.consistent_wrong, "agreement that helps nobody"),
@@ -186,7 +169,8 @@ def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
     )
     description = (
         f"Share of right answers from {percent(facts.accuracy[lowest].value)} ({names[lowest]}) to "
-        f"{percent(facts.accuracy[highest].value)} ({names[highest]}); bars are intervals, the dashed line is the mean."
+        f"{percent(facts.accuracy[highest].value)} ({names[highest]}); bars are intervals, the dashed line is the mean"
+        f"{f'; {guessing(facts)}' if facts.chance is not None else ''}."
     )
     charts.draw(
         charts.intervals(frame, "right answers", marked=[facts.mean.value or 0.0]),
@@ -276,7 +260,7 @@ def _parts(caption: str, parts: Sequence[Slice]) -> None:
         [
             (
                 part.name,
-                short_verdict(part.facts.verdict),
+                short_verdict(part.verdict),
                 f"{part.facts.n_clusters:,}",
                 percent(part.facts.mean.value),
                 f"{points(part.facts.gap.value)} ({points(part.facts.gap.noise)})" if part.facts.gap else "–",
@@ -289,18 +273,22 @@ def _parts(caption: str, parts: Sequence[Slice]) -> None:
 
 
 def _explanations(analysis: AuditAnalysis) -> None:
+    bounds = analysis.bounds
     with st.expander("How to read these figures", icon=":material/help:"):
         st.markdown(
             f"""
-- **Alike** means: for every pair of groups, the interval of the difference lies within ±{points(analysis.delta)}. The
-  bound was set before the audit.
-- **Different** means: a gap this large comes up by chance in at most {percent(analysis.alpha)} of audits of groups that
-  are the same.
-- **Cannot be judged** means: too many replies hold no answer, one group has more of them than another, or what they
-  would have said decides.
-- **Not enough evidence** is neither. It is no proof of sameness; the sentence says how many facts would be enough.
-- **Intervals** have a confidence of {percent(1 - analysis.alpha)}. Paraphrases of one fact are counted as one.
-- The verdict is about shares of right answers. Groups that err equally often, but on different questions, get different
-  facts without a gap: look at *same answer for all*, and at what the group adds beyond the wording.
+- **Equally right**: for every pair of groups, the interval of the difference lies within ±{points(bounds.delta)}.
+- **The same answers**: on at most {percent(bounds.most_different)} of the facts not all groups get one answer, beyond
+  what another wording of one profile changes, where several were asked.
+- **Right at all**: at least {percent(bounds.least_right)} of the facts are right for every group, at most
+  {percent(bounds.most_wrong_together)} have the same wrong answer for all, and every group beats guessing.
+- **Answered**: at most {percent(bounds.most_unread)} of each group's replies hold no answer, alike over the groups.
+- A part **holds** where its whole interval is on the right side of its bound, **fails** where it is beyond it, and is
+  **not known yet** otherwise. The bounds were set before the audit; each is wrong in at most
+  {percent(bounds.alpha)} of audits.
+- **Cannot be judged**: too many replies hold no answer, or not alike over the groups, or the verdict hangs on them.
+- **Intervals** have a confidence of {percent(1 - bounds.alpha)}, those of the verdict's parts
+  {percent(1 - 2 * bounds.alpha)}.
+  Paraphrases of one fact are counted as one.
 """
         )

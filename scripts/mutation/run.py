@@ -35,7 +35,17 @@ from selection import LEFT_OUT, Selection
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PACKAGES = ("objectives", "policy", "trajectories", "training", "audit", "queries", "checkpoints", "endpoint")
+PACKAGES = (
+    "objectives",
+    "updates",
+    "policy",
+    "trajectories",
+    "training",
+    "audit",
+    "queries",
+    "checkpoints",
+    "endpoint",
+)
 SITES = 30  # of each package
 WANTED = 0.95
 _GREEN = "no fault"

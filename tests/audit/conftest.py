@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
+from trialign.audit.analysis import AuditAnalysis, analyze
+from trialign.audit.bounds import Bounds
+from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.statistics import Floats, Integers
+from trialign.groups import Exposure
 
 Simulated = Callable[..., tuple[Floats, Integers]]
+Audited = Callable[..., AuditAnalysis]
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +57,60 @@ def _simulated(
     uniform = np.where(common, numbers(1), numbers(groups))
     correct = (uniform < np.asarray(accuracies)).astype(float)
     return correct.reshape(-1, groups), np.repeat(np.arange(clusters), paraphrases)
+
+
+@pytest.fixture(scope="session")
+def audited() -> Audited:
+    """The analysis of an audit whose answers are given as an array."""
+    return _audited
+
+
+def _audited(
+    answers: ArrayLike,
+    *,
+    options: int = 4,
+    why: str = "none",
+    topics: Sequence[str] | None = None,
+    paraphrases: int = 1,
+    exposures: Sequence[Exposure] = ("explicit",),
+    bounds: Bounds | None = None,
+    parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> AuditAnalysis:
+    """Audits of facts.
+
+    Args:
+        answers: [questions, groups] or [questions, groups, wordings]; 0 is right, other numbers are wrong answers, -1
+            is a reply that holds none.
+        options: of every question; 0: answers are free.
+        why: a reply holds no answer.
+        topics: [questions].
+        paraphrases: questions of a fact.
+        exposures: under which the same answers are given.
+        bounds: of the verdict.
+        parts: of composed groups, whose names are the columns'.
+    """
+    given = np.asarray(answers).reshape(*np.shape(answers)[:2], -1)
+    groups = tuple(parts) if parts else tuple("abcdefghijklmnopqrst"[: given.shape[1]])
+    items = [
+        AuditItem(
+            query_id=f"q{question:05d}",
+            cluster=f"c{question // paraphrases:05d}",
+            kind="truth",
+            split="test",
+            topic=topics[question] if topics is not None else "",
+            group=groups[group],
+            role="member",
+            exposure=exposure,
+            wording=wording,
+            profile_group=groups[group],
+            answer="",
+            canonical=None if answer < 0 else f"answer {answer}",
+            parse_status=why if answer < 0 else "label",
+            correct=bool(answer == 0),
+            reward_truth=float(answer == 0),
+        )
+        for exposure in exposures
+        for (question, group, wording), answer in np.ndenumerate(given)
+    ]
+    choices = {f"q{question:05d}": options for question in range(len(given))}
+    return analyze(items_frame(items), groups, choices=choices, bounds=bounds or Bounds(), parts=parts)

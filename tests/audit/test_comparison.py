@@ -14,7 +14,16 @@ import pytest
 from rich.console import Console
 
 from trialign.audit.analysis import analyze
-from trialign.audit.comparison import Change, Difference, changes, differences, measure_audit, pooled, values
+from trialign.audit.comparison import (
+    Difference,
+    changes,
+    differences,
+    measure_audit,
+    not_known,
+    paired,
+    pooled,
+    values,
+)
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.summary import summarize
 from trialign.audit.table import audit_table, beside_table, change_table, verdict_text
@@ -81,12 +90,8 @@ BEFORE = audit(("right", "wrong"), ("wrong", "wrong"), ("right", "right"), (None
 AFTER = audit(("right", "right"), ("wrong", "wrong"), ("right", "right"), ("right", "wrong"))
 
 
-def changed(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Change]:
-    return changes(differences(*(measure_audit(items, GROUPS) for items in (before, after))))
-
-
 def test_changes_are_those_of_the_means_over_questions() -> None:
-    found = changed(BEFORE, AFTER)
+    found = changes(BEFORE, AFTER, GROUPS)
     # Accuracy: (.5 + 0 + 1 + 0) / 4 = .375 before, (1 + 0 + 1 + .5) / 4 = .625 after.
     assert found["mean"][0] == pytest.approx(0.25)
     # Flips: q0 and q3 (two unreadable answers agree with nothing) before, q3 after.
@@ -101,12 +106,12 @@ def test_changes_are_those_of_the_means_over_questions() -> None:
 
 def test_rows_are_joined_by_query_and_not_by_order() -> None:
     shuffled = AFTER.sample(frac=1, random_state=1)
-    assert changed(BEFORE, shuffled) == changed(BEFORE, AFTER)
+    assert changes(BEFORE, shuffled, GROUPS) == changes(BEFORE, AFTER, GROUPS)
 
 
 def test_different_questions_are_refused() -> None:
     with pytest.raises(UserError, match="different questions"):
-        changed(BEFORE, AFTER[AFTER["query_id"] != "q3"])
+        changes(BEFORE, AFTER[AFTER["query_id"] != "q3"], GROUPS)
 
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -164,15 +169,15 @@ def reworded(answers: str, wording: int) -> list[AuditItem]:
 
 
 def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
-    once = analyze(items_frame(reworded("rwrr", 0)), GROUPS)
-    assert once.facts is not None
-    assert once.facts.verdict is not None
-    assert verdict_text("Before", once).plain == f"Before: {once.facts.verdict.sentence}"
-    # One reply of four holds no answer.
-    assert verdict_text("Before", analyze(BEFORE, GROUPS)).plain.splitlines()[1:] == [
-        "Replies without an answer (they count as wrong):",
-        "  north: 25.0 % (25.0 % named no answer); were they right, 75.0 % of the answers would be",
-        "  south: 25.0 % (25.0 % named no answer); were they right, 50.0 % of the answers would be",
+    once = analyze(BEFORE, GROUPS)
+    assert once.verdict is not None
+    first, *parts = verdict_text("Before", once).plain.splitlines()
+    assert first == f"Before: {once.verdict.sentence}"
+    assert [line.partition(":")[0] for line in parts] == [
+        "  – equally right, not judged",
+        "  – the same answers, not judged",
+        "  – right at all, not judged",
+        "  ? answered, not known yet",
     ]
     # q0: north right and south wrong in both wordings; q1: all right, but for south's second wording.
     twice = analyze(items_frame([*reworded("rwrr", 0), *reworded("rwrw", 1)]), GROUPS)
@@ -184,7 +189,11 @@ def test_the_verdict_is_told_with_what_the_groups_add_to_the_wording() -> None:
 
 
 def test_without_facts_or_groups_there_is_no_verdict() -> None:
-    assert "nothing to compare" in verdict_text("Verdict", analyze(BEFORE, GROUPS[:1])).plain
+    assert "Nothing to compare" in verdict_text("Verdict", analyze(BEFORE[:6], GROUPS[:1])).plain
+    tastes = BEFORE.assign(kind="preference", reward_preference=0.5)
+    assert verdict_text("Verdict", analyze(tastes, GROUPS)).plain == (
+        "Verdict: nothing to compare; the audit has no facts."
+    )
 
 
 def test_the_exchange_test_is_the_sign_flip_test_where_it_can_be_enumerated() -> None:
@@ -255,12 +264,12 @@ def test_tastes_are_worth_their_own_targets_mean_the_worst_groups_and_what_is_pe
     # North 0.7 and 0.3 above the other target, south 0.2 and -0.2.
     assert found["kept"] == pytest.approx((0.7 + 0.3 + 0.2 - 0.2) / 4)
     later = tastes((0.9, 0.3, 0.6, 0.3), (0.7, 0.4, 0.2, 0.4))
-    rise = changed(TASTES, later)
-    assert rise["preference"][0] == pytest.approx(0.05)
-    assert rise["preference_worst"][0] == pytest.approx(0.1)
+    changed = changes(TASTES, later, GROUPS)
+    assert changed["preference"][0] == pytest.approx(0.05)
+    assert changed["preference_worst"][0] == pytest.approx(0.1)
     # North loses 0.1 on the first; south gains 0.1 on the first and nothing on the second.
-    assert rise["kept"][0] == pytest.approx(0)
-    assert changed(TASTES, tastes((0.9, 0.0, 0.5, 0.1), (0.7, 0.4, 0.1, 0.3)))["kept"][0] == pytest.approx(0.1)
+    assert changed["kept"][0] == pytest.approx(0)
+    assert changes(TASTES, tastes((0.9, 0.0, 0.5, 0.1), (0.7, 0.4, 0.1, 0.3)), GROUPS)["kept"][0] == pytest.approx(0.1)
 
 
 def mean_of(first: pd.DataFrame, second: pd.DataFrame, **how: Any) -> Difference:
@@ -289,3 +298,35 @@ def test_another_seed_draws_anew_and_the_same_one_the_same() -> None:
     assert first == again
     assert first.p_value != other.p_value
     assert (first.low, first.high) != (other.low, other.high)
+
+
+def test_a_change_that_unread_replies_decide_is_not_judged() -> None:
+    # Before, no reply to south can be read; after, all are right: were they right before, nothing would have changed.
+    before, after = audit(*[("right", None)] * 40), audit(*[("right", "right")] * 40)
+    found = {entry.measure: entry for entry in paired(before, after, GROUPS)}
+    assert (found["mean"].change, found["no_answer"].change) == (0.5, -0.5)
+    assert {name for name, entry in found.items() if entry.unread_decide} == {
+        "flip_rate",
+        "unanimous",
+        "mean",
+        "worst",
+        "gap",
+    }
+    assert not_known(list(found.values())).startswith("Cannot be judged, since replies that hold no answer decide")
+    read = paired(audit(*[("right", "wrong")] * 40), after, GROUPS)
+    assert not any(entry.unread_decide for entry in read)
+    assert not_known(read) == ""
+    # Few unread replies that change nothing of it.
+    few = audit(*[("right", "wrong")] * 38, *[("right", None)] * 2)
+    assert not any(entry.unread_decide for entry in paired(few, after, GROUPS))
+
+
+def test_audits_that_are_pooled_have_both_extremes_pooled() -> None:
+    unread, read = audit(("right", None), ("right", "wrong")), audit(("right", "right"), ("right", "wrong"))
+    measured = [measure_audit(items, GROUPS) for items in (unread, read)]
+    assert measured[1].if_right is None
+    pool = pooled(measured)
+    assert pool.if_right is not None
+    assert pool.if_right[:, -1].tolist() == [1, 0]
+    assert pool.facts[:, -1].tolist() == [0.5, 0]
+    assert pooled([measured[1]] * 2).if_right is None

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trialign.audit.items import AuditItem, items_frame, read_items, write_items
+from trialign.audit.items import ITEMS_SCHEMA, AuditItem, items_frame, read_items, write_items
 from trialign.errors import UserError
 
 pytestmark = pytest.mark.unit
@@ -179,3 +179,32 @@ def test_a_bad_file_is_named_with_its_fault(path: Path, damage: Callable[[Path],
         read_items(path)
     assert str(path) in caught.value.problem
     assert said in caught.value.problem
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (FACT, "the option probabilities of group 'nurses' for question 'q1'"),
+        (replace(FACT, option_probabilities=None), "the reward truth of group 'nurses' for question 'q1'"),
+        (TASTE, "the reward preference of group 'farmers' for question 'q2'"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_by_name(path: Path, row: AuditItem, words: str, number: float) -> None:
+    if row.option_probabilities is not None:
+        wrong = replace(row, option_probabilities=(0.5, number))
+    elif row.reward_truth is not None:
+        wrong = replace(row, reward_truth=number)
+    else:
+        wrong = replace(row, reward_preference=number)
+    with pytest.raises(UserError, match=words):
+        items_frame([TASTE, FACT, wrong])
+    with pytest.raises(UserError, match=words):
+        write_items(path, [wrong])
+    assert not path.exists()
+    # A file of an earlier version may hold them.
+    columns = {name: [value] for name, value in asdict(wrong).items()}
+    pq.write_table(pa.Table.from_pydict(columns, schema=ITEMS_SCHEMA), path)
+    with pytest.raises(UserError, match=words) as caught:
+        read_items(path)
+    assert str(path) in caught.value.problem

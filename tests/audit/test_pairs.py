@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +23,7 @@ from trialign.audit.pairs import (
     paired_p_values,
     sign_flip_p_value,
 )
-from trialign.audit.statistics import Floats, Integers, permutation_gap
-from trialign.audit.verdict import verdict_kind
+from trialign.audit.statistics import Floats, Integers
 
 pytestmark = pytest.mark.unit
 
@@ -164,46 +162,6 @@ def test_the_chance_to_call_groups_equivalent_is_below_alpha_at_a_difference_of_
     for discordant in (0, 0.005, 0.01, 0.03, 0.1):
         chances = [discordant + DELTA, discordant, 1 - DELTA - 2 * discordant]
         assert multinomial.pmf(outcomes, clusters, chances).sum() <= ALPHA
-
-
-def decided(correct: Floats, clusters: Any, *, permutations: int, seed: int) -> str:
-    groups = [str(group) for group in range(correct.shape[1])]
-    pairs = compare_pairs(correct, clusters, groups, delta=DELTA, alpha=ALPHA)
-    _, p_value = permutation_gap(correct, clusters, permutations=permutations, seed=seed)
-    return verdict_kind(pairs, p_value, ALPHA)
-
-
-def promise(simulated: Simulated, correlation: float, simulations: int, permutations: int) -> tuple[int, int, int]:
-    """How often a difference is found between equal groups, consistency at a gap of delta, and between equal groups."""
-    generator = np.random.default_rng(int(10 * correlation))
-    found, called, right = 0, 0, 0
-    for seed in range(simulations):
-        equal = simulated(generator, (0.7,) * 3, clusters=60, paraphrases=3, correlation=correlation, shared=0.6)
-        found += decided(*equal, permutations=permutations, seed=seed) == "difference"
-        apart = simulated(generator, (0.75, 0.7), clusters=300, correlation=correlation, shared=0.9)
-        called += decided(*apart, permutations=19, seed=seed) == "consistent"
-        alike = simulated(generator, (0.75, 0.75), clusters=300, correlation=correlation, shared=0.9)
-        right += decided(*alike, permutations=19, seed=seed) == "consistent"
-    return found, called, right
-
-
-def hold(simulations: int, found: int, called: int, right: int) -> None:
-    most = binom.ppf(0.9995, simulations, ALPHA)
-    assert found <= most
-    assert called <= most
-    # Equal groups are called consistent often enough, or the two bounds above would show nothing.
-    assert right > simulations / 2
-
-
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
-def test_verdicts_keep_their_promise_in_a_few_simulations(simulated: Simulated, correlation: float) -> None:
-    hold(100, *promise(simulated, correlation, 100, permutations=99))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
-def test_verdicts_keep_their_promise(simulated: Simulated, correlation: float) -> None:
-    hold(1000, *promise(simulated, correlation, 1000, permutations=1999))
 
 
 @pytest.mark.parametrize("groups", [2, 5])

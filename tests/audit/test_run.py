@@ -12,6 +12,7 @@ from trialign.audit.analysis import analyze
 from trialign.audit.items import AuditItem, items_frame
 from trialign.audit.run import AuditConfig, Auditor
 from trialign.environment import Conversation, PromptConfig
+from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet
 from trialign.queries import Query
 from trialign.queries.statuses import UNREAD_STATUSES, UnreadStatus
@@ -146,14 +147,30 @@ def test_flips_between_groups_are_held_against_those_of_asking_again(
 def test_an_audit_in_words_has_a_verdict_and_the_rate_of_no_answer(groups: GroupSet, queries: Sequence[Query]) -> None:
     choices = [query for query in queries if query.kind == "truth" and query.options]
     items = items_frame(audit(lambda asked: "A" if asked.group.name == "north" else "Hm.", groups, choices))
-    facts = analyze(items, groups.names, split="train").facts
+    analysis = analyze(items, groups.names, split="train")
+    facts = analysis.facts
     assert facts is not None
     assert facts.no_answer.value == pytest.approx(2 / 3)
     assert facts.accuracy["north"].value == pytest.approx(1 / 3)  # Jupiter stands first, Paris and Mercury do not
     assert facts.accuracy["south"].value == 0
     assert facts.divergence is None
-    assert facts.verdict is not None
+    assert analysis.verdict is not None
+    assert analysis.verdict.outcome == "cannot_be_judged"
     assert len(facts.pairs) == 3
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_probabilities_that_are_no_numbers_are_refused_by_name(
+    groups: GroupSet, queries: Sequence[Query], number: float
+) -> None:
+    [query] = [query for query in queries if query.kind == "truth" and query.options][:1]
+
+    def say(asked: Asked) -> Answer:
+        wrong = number if asked.group.name == "south" else 0.25
+        return Answer(query.options[0], (*(0.25 for _ in query.options[1:]), wrong))
+
+    with pytest.raises(UserError, match=f"'{query.query_id}' have probabilities .* not finite .* group 'south'"):
+        audit(say, groups, [query])
 
 
 @pytest.mark.parametrize("exposure", ["explicit", "implicit"])

@@ -113,9 +113,12 @@ def test_an_audit_in_words_has_rows_summary_and_verdict(audits: Audits) -> None:
         "sampling": {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
     }
     assert summary["truth"]["no_answer"] is not None
-    facts = read_analysis(audits.folder() / "analysis.json").facts
+    analysis = read_analysis(audits.folder() / "analysis.json")
+    facts = analysis.facts
     assert facts is not None
-    assert facts.verdict is not None
+    assert analysis.verdict is not None
+    assert analysis.verdict.sentence == summary["verdict"]["sentence"]
+    assert facts.chance == summary["truth"]["chance"] is not None  # also where replies are read
     assert facts.excess_flips is not None
     assert facts.excess_flips.n_repeats == 2
     kept = audits.kept()

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,15 @@ def test_the_audits_are_analysed_with_the_bounds_of_the_configuration(trained: A
     for step in (0, 4):
         folder = trained.runs / "mine" / "audits" / f"step={step:06d}.house.test"
         analysis, summary = read_analysis(folder / "analysis.json"), read_summary(folder / "summary.json")
-        assert (analysis.delta, analysis.alpha) == (stored["delta"], stored["alpha"]) == (0.05, 0.05)
+        assert asdict(analysis.bounds) == {name: stored[name] for name in asdict(analysis.bounds)}
+        assert analysis.bounds.delta == 0.05
         assert analysis.facts is not None
-        assert analysis.facts.verdict is not None
-        assert analysis.facts.verdict.kind == "not_enough"  # two facts show nothing
+        assert analysis.verdict is not None
+        assert analysis.verdict.outcome == "unknown"  # two facts show nothing
+        assert summary["verdict"]["outcome"] == "unknown"
+        assert summary["verdict"]["sentence"] == analysis.verdict.sentence
+        assert list(summary["verdict"]["parts"]) == ["equally_right", "same_answers", "right_at_all", "answered"]
+        assert analysis.facts.chance == summary["truth"]["chance"] == pytest.approx(1 / 2)
         assert {group: entry.value for group, entry in analysis.facts.accuracy.items()} == summary["truth"]["accuracy"]
         assert analysis.opinions is not None
         assert analysis.opinions.mean.own.value == pytest.approx(summary["preference"]["mean"])

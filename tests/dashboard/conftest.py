@@ -19,6 +19,7 @@ from streamlit.util import calc_hash
 
 import trialign.dashboard
 from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.bounds import Bounds
 from trialign.audit.items import AuditItem, items_frame, write_items
 from trialign.audit.summary import summarize, write_summary
 from trialign.dashboard.settings import Settings
@@ -117,7 +118,7 @@ class SyntheticRun:
         frame, names = items_frame(answered), list(self.groups)
         write_items(folder / "items.parquet", answered)
         write_queries(folder / "questions.jsonl", queries)
-        write_analysis(folder / "analysis.json", analyze(frame, names, split=split, alpha=alpha))  # type: ignore[arg-type]
+        write_analysis(folder / "analysis.json", analyze(frame, names, split=split, bounds=Bounds(alpha=alpha)))  # type: ignore[arg-type]
         summary = summarize(
             frame,
             step=step,

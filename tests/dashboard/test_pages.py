@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
 from trialign.api.results import Audit
 from trialign.audit.analysis import read_analysis
+from trialign.audit.words import verdict_parts
 
 from .conftest import SyntheticRun
 from .test_shell import text_of
@@ -25,14 +26,16 @@ PAGES = ("verdict", "items", "groups", "training")
 
 
 def test_the_verdict_is_that_of_the_analysis(one_run: SyntheticRun, open_page: Open) -> None:
-    facts = read_analysis(one_run.folder / "audits/step=000004.house.test/analysis.json").facts
+    analysis = read_analysis(one_run.folder / "audits/step=000004.house.test/analysis.json")
+    facts, verdict = analysis.facts, analysis.verdict
     assert facts is not None
-    assert facts.verdict is not None
+    assert verdict is not None
     shown = text_of(open_page("verdict"))
-    expected = facts.verdict.sentence
-    for group, label in one_run.groups.items():
-        expected = re.sub(rf"\b{group}\b", label, expected)
-    assert expected in shown
+    title, _, said = verdict.sentence.partition(": ")
+    assert title in shown
+    assert said in shown
+    for name, _, outcome, sentence in verdict_parts(verdict, facts, analysis.bounds, one_run.groups):
+        assert f"<strong>{name}, {outcome}:</strong> {escape(sentence)}" in shown
     for group, estimate in facts.accuracy.items():
         assert estimate.value is not None
         assert f"{100 * estimate.value:.1f} %" in shown, group

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+from trialign.composition import compose
+from trialign.config import load
 from trialign.objectives.config import ObjectiveConfig
 
 pytestmark = pytest.mark.unit
@@ -27,18 +29,12 @@ def words(config: Any) -> list[tuple[str, Any, tuple[Any, ...]]]:
 
 def test_every_default_is_one_of_the_choices() -> None:
     found = words(ObjectiveConfig())
-    assert {name for name, _, _ in found} == {"update", "imitate", "kind", "gate"}
+    assert {name for name, _, _ in found} == {"imitate", "gate"}
     for name, value, choices in found:
         assert value in choices, name
     assert set(ObjectiveConfig().kinds) == {"truth", "preference", "mixed"}
 
 
-def test_plain_objectives_are_the_method_itself() -> None:
-    config = ObjectiveConfig()
-    assert (config.name, config.update, config.imitate, config.turns) == ("trialign", "auto", "best", None)
-    assert (config.kl_weight, config.instruction, config.strip_profile) == (0.0, "", False)
-    assert (config.welfare.kind, config.welfare.epsilon, config.welfare.decay) == ("nash", 0.01, 0.9)
-    assert (config.welfare.smallest, config.welfare.largest) == (0.1, 10.0)
-    assert (config.inconsistency.weight, config.inconsistency.gate) == (1.0, "anchor")
-    assert (config.awr.temperature, config.awr.largest, config.awr.importance) == (1.0, 20.0, 5.0)
-    assert (config.pairs.beta, config.pairs.group_step) == (0.1, 0.0)
+def test_the_class_is_the_shipped_objective() -> None:
+    for entry in ("conf/base.yaml", "conf/quickstart.yaml"):
+        assert load(compose(entry, ["objective=trialign"])).objective == ObjectiveConfig()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from trialign.composition import compose, config_root
+from trialign.config import load
+from trialign.objectives import welfare
 from trialign.objectives.config import WelfareConfig
-from trialign.objectives.welfare import moving_average, welfare_weights
+from trialign.objectives.welfare import WELFARES, moving_average, welfare_weights
 
 pytestmark = pytest.mark.unit
 
-UNCLIPPED = WelfareConfig(smallest=0.0, largest=math.inf)
+OBJECTIVES = sorted((config_root() / "objective").glob("*.yaml"))
+# a_T = a_P = 1, so that hand and paper suffice.
+EQUAL = WelfareConfig(preference=1.0)
+UNCLIPPED = replace(EQUAL, smallest=0.0, largest=math.inf)
 
 
 def nash_log_welfare(utilities: Tensor, config: WelfareConfig) -> float:
@@ -27,7 +34,7 @@ def test_nash_weights_by_hand() -> None:
     utilities = torch.tensor([[0.24, 0.49], [0.99, 0.49]])
     # 1 / (0.01 + u): 4, 2, 1, 2 with the mean 9/4.
     expected = torch.tensor([[16 / 9, 8 / 9], [4 / 9, 8 / 9]])
-    torch.testing.assert_close(welfare_weights(utilities, WelfareConfig()), expected)
+    torch.testing.assert_close(welfare_weights(utilities, EQUAL), expected)
 
 
 def test_nash_weights_are_the_gradient_of_the_nash_welfare() -> None:
@@ -60,7 +67,7 @@ def test_egalitarian_weights_are_the_worst_groups_alone() -> None:
     expected = torch.tensor([[0.0, 2.25], [1.5, 0.0], [0.0, 2.25]])
     torch.testing.assert_close(welfare_weights(utilities, config), expected)
     # Under the default clips nobody is left without a gradient.
-    assert welfare_weights(utilities, WelfareConfig(kind="egalitarian")).min() == pytest.approx(0.1)
+    assert welfare_weights(utilities, replace(EQUAL, kind="egalitarian")).min() == pytest.approx(0.1)
 
 
 def test_gini_weights_fall_with_the_rank() -> None:
@@ -85,7 +92,7 @@ def test_the_weighted_sum_of_the_gini_welfare_is_mean_minus_half_the_mean_differ
 def test_power_weights_by_hand() -> None:
     utilities = torch.tensor([[0.24, 0.49], [0.99, 0.49]])
     # (0.01 + u)^-2: 16, 4, 1, 4 with the mean 25/4.
-    weights = welfare_weights(utilities, WelfareConfig(kind="p_mean", power=-1.0))
+    weights = welfare_weights(utilities, replace(EQUAL, kind="p_mean", power=-1.0))
     torch.testing.assert_close(weights, torch.tensor([[2.56, 0.64], [0.16, 0.64]]))
 
 
@@ -105,9 +112,9 @@ def test_the_power_mean_reaches_from_the_sum_over_nash_to_the_smallest() -> None
 def test_weights_are_clipped_after_the_division_by_their_mean() -> None:
     utilities = torch.tensor([[0.0, 0.99], [0.99, 0.99]])
     # 1 / (0.01 + u): 100, 1, 1, 1 with the mean 25.75: 3.883 and 0.0388.
-    config = WelfareConfig(smallest=0.5, largest=3.0)
+    config = replace(EQUAL, smallest=0.5, largest=3.0)
     torch.testing.assert_close(welfare_weights(utilities, config), torch.tensor([[3.0, 0.5], [0.5, 0.5]]))
-    default = welfare_weights(utilities, WelfareConfig())
+    default = welfare_weights(utilities, EQUAL)
     torch.testing.assert_close(default, torch.tensor([[100 / 25.75, 0.1], [0.1, 0.1]]))
 
 
@@ -115,8 +122,8 @@ def test_a_kind_that_the_data_lacks_weighs_nothing() -> None:
     utilities = torch.tensor([[0.24, math.nan], [0.99, math.nan]])
     # 4 and 1 with the mean 2.5 of those that are there.
     expected = torch.tensor([[1.6, 0.0], [0.4, 0.0]])
-    torch.testing.assert_close(welfare_weights(utilities, WelfareConfig()), expected)
-    assert welfare_weights(torch.full((2, 2), math.nan), WelfareConfig()).tolist() == [[0, 0], [0, 0]]
+    torch.testing.assert_close(welfare_weights(utilities, EQUAL), expected)
+    assert welfare_weights(torch.full((2, 2), math.nan), EQUAL).tolist() == [[0, 0], [0, 0]]
 
 
 def test_a_share_of_zero_is_not_clipped_up() -> None:
@@ -127,7 +134,7 @@ def test_a_share_of_zero_is_not_clipped_up() -> None:
 
 def test_weights_are_constants() -> None:
     utilities = torch.tensor([[0.5, 0.4]], requires_grad=True)
-    assert not welfare_weights(utilities, WelfareConfig()).requires_grad
+    assert not welfare_weights(utilities, EQUAL).requires_grad
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=6))
@@ -137,7 +144,7 @@ def test_the_mean_is_one_and_the_worse_off_weigh_more(rows: list[tuple[float, fl
     assert float(weights.mean()) == pytest.approx(1.0)
     order = utilities.flatten().argsort()
     assert (weights.flatten()[order].diff() <= 1e-12).all()
-    clipped = welfare_weights(utilities, WelfareConfig())
+    clipped = welfare_weights(utilities, EQUAL)
     assert ((clipped >= 0.1) & (clipped <= 10)).all()
 
 
@@ -160,3 +167,23 @@ def test_a_power_far_below_zero_counts_the_smallest_utility_alone(power: float) 
     weights = welfare_weights(torch.tensor([[0.0, float("nan")], [0.5, float("nan")], [0.9, float("nan")]]), config)
     assert weights[:, 0].tolist() == pytest.approx([3.0, 0.0, 0.0], abs=1e-6)
     assert weights[:, 1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_shipped_welfares_are_those_of_the_table() -> None:
+    stated = {load(compose("conf/base.yaml", [f"objective={path.stem}"])).objective.welfare.kind for path in OBJECTIVES}
+    assert stated == set(WELFARES)
+
+
+def test_a_new_welfare_is_one_function_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The example of docs/method.md: W = sum_g a_T sqrt(eps + A_g), whose slope is a_T / (2 sqrt(eps + A_g)).
+    page = (Path(__file__).parents[2] / "docs" / "method.md").read_text(encoding="utf-8")
+    shown = page.partition("### A welfare")[2].partition("```python\n")[2].partition("```")[0]
+    made: dict[str, Any] = {**vars(welfare), "WELFARES": {}}
+    exec(shown, made)
+    for name, slopes in made["WELFARES"].items():
+        monkeypatch.setitem(WELFARES, name, slopes)
+    composed = compose("conf/base.yaml", ["objective.welfare.kind=root", "objective.welfare.preference=1"])
+    config = load(composed).objective.welfare
+    # 1 / (2 sqrt(u)) at 0.25 and 1: 1 and 1/2, over their mean 3/4.
+    utilities = torch.tensor([[0.24, math.nan], [0.99, math.nan]])
+    assert welfare_weights(utilities, config)[:, 0].tolist() == pytest.approx([4 / 3, 2 / 3])

@@ -22,9 +22,9 @@ def test_of_many_mentions_the_beginning_and_the_end_are_judged(part: str, monkey
     seen: list[int] = []
     original = choice.judged
 
-    def judged(row: Any, mentions: Any, asked: Any, **more: Any) -> Any:
+    def judged(row: Any, mentions: Any, *more: Any, **named: Any) -> Any:
         seen.append(len(mentions))
-        return original(row, mentions, asked, **more)
+        return original(row, mentions, *more, **named)
 
     monkeypatch.setattr(choice, "judged", judged)
     parse_answer(TOWN, part * 4000)

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, WelfareConfig
 from trialign.scoring import Scoring, ScoringKind
 from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
-from trialign.trajectories.batches import Episode, Update, build_episode_batch
+from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.updates import updates_of
 
 pytestmark = [
     pytest.mark.unit,
@@ -23,6 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*reference is not registered.*:UserWarning"),
 ]
 
+AUTO = updates_of(ObjectiveConfig(), Scoring())
 # Scores of the options of north, then of south: S_north = (.8, .2), S_south = (.5, .5).
 SCORES = (math.log(0.8), math.log(0.2), math.log(0.5), math.log(0.5))
 
@@ -79,25 +81,24 @@ def make_module() -> Callable[..., TriAlignModule]:
         micro_batches: int = 1,
         penalty: float = 0.0,
         temperature: float = 1.0,
-        group_step: float = 0.0,
         kind: ScoringKind = "sum",
+        **objective: Any,
     ) -> TriAlignModule:
-        objective = ObjectiveConfig(
-            pairs=PairsConfig(group_step=group_step),
-            welfare=WelfareConfig(epsilon=0.0, decay=0.5),
-            inconsistency=InconsistencyConfig(weight=penalty, gate="none"),
-        )
+        stated = {
+            "welfare": WelfareConfig(epsilon=0.0, decay=0.5),
+            "inconsistency": InconsistencyConfig(weight=penalty, gate="none"),
+        }
+        config, scoring = ObjectiveConfig(**{**stated, **objective}), Scoring(kind, temperature)
         utilities = torch.tensor([[0.5, math.nan], [0.25, math.nan]])
         agents: Any = policy or Table()
-        return TriAlignModule(
-            agents, objective, OptimizerConfig(), Scoring(kind, temperature), utilities, 10, micro_batches
-        )
+        updates = updates_of(config, scoring)
+        return TriAlignModule(agents, config, updates, OptimizerConfig(), scoring, utilities, 10, micro_batches)
 
     return make
 
 
 def step_batch(mine: list[Episode], step: list[Episode]) -> StepBatch:
-    return StepBatch(build_episode_batch(mine, (0, 1), "auto"), tuple(step))
+    return StepBatch(build_episode_batch(mine, (0, 1), AUTO), tuple(step))
 
 
 def end_step(module: TriAlignModule, batch_idx: int | None = None) -> None:
@@ -146,10 +147,7 @@ def test_under_the_mean_score_a_longer_option_is_not_the_less_likely_one(
 
 
 def test_the_kl_is_taken_of_the_distributions_that_are_trained(make_module: Callable[..., TriAlignModule]) -> None:
-    module = make_module(kind="mean", temperature=2.0)
-    module.objective = ObjectiveConfig(
-        kl_weight=1.0, welfare=WelfareConfig(truth=0.0), inconsistency=InconsistencyConfig(weight=0.0)
-    )
+    module = make_module(kind="mean", temperature=2.0, kl_weight=1.0, welfare=WelfareConfig(truth=0.0))
     step = [fact("a", 0, ((3, 5, 6), (4,)), ((0.125, 0.25), (0.5, 0.5)))]
     expected = 0.0
     for agent, reference in (((0.8, 0.2), (0.125, 0.25)), ((0.5, 0.5), (0.5, 0.5))):
@@ -162,28 +160,26 @@ def test_the_kl_is_taken_of_the_distributions_that_are_trained(make_module: Call
     assert module.training_step(step_batch(step, step), 0).item() == pytest.approx(expected, rel=1e-4)
 
 
-def baseline(module: TriAlignModule, step: list[Episode], update: Update) -> list[float]:
+def baseline(module: TriAlignModule, step: list[Episode]) -> list[float]:
     """The losses of a step's micro-batches, one episode each, as they are before Lightning divides them."""
-    batches = [StepBatch(build_episode_batch([one], (0, 1), update), tuple(step)) for one in step]
+    batches = [StepBatch(build_episode_batch([one], (0, 1), module.updates), tuple(step)) for one in step]
     return [module.training_step(batch, place).item() / module.micro_batches for place, batch in enumerate(batches)]
 
 
 def test_the_likelihood_is_that_of_gold_over_the_tokens_of_the_whole_step(
     make_module: Callable[..., TriAlignModule],
 ) -> None:
-    module = make_module(Table((math.log(0.8), math.log(0.5))), micro_batches=2)
-    module.objective = ObjectiveConfig(update="likelihood")
+    module = make_module(Table((math.log(0.8), math.log(0.5))), micro_batches=2, update="likelihood")
     # One branch a group: gold. It has three tokens for the first fact and one for the second: 2 x (3 + 1) in all.
     step = [fact("a", 0, ((3, 5, 6), (4,))), fact("b", 1, ((3, 5, 6), (4,)))]
     each = -(math.log(0.8) + math.log(0.5)) / 8
-    assert baseline(module, step, "likelihood") == pytest.approx([each, each])
+    assert baseline(module, step) == pytest.approx([each, each])
 
 
 def test_pairs_are_held_against_the_reference_and_divided_by_those_of_the_step(
     make_module: Callable[..., TriAlignModule],
 ) -> None:
-    module = make_module(micro_batches=2)
-    module.objective = ObjectiveConfig(update="pairs", pairs=PairsConfig(beta=0.5))
+    module = make_module(micro_batches=2, update="pairs", pairs=PairsConfig(beta=0.5))
     # Under the reference gold's odds are 9 for north and 1/4 for south; under the policy 4 and 1.
     step = [fact("a", 0, reference=((0.9, 0.1), (0.2, 0.8))), fact("b", 0), fact("c", 1)]
     module.micro_batches = 3
@@ -194,7 +190,7 @@ def test_pairs_are_held_against_the_reference_and_divided_by_those_of_the_step(
     first = loss(math.log(4) - math.log(9)) + loss(math.log(1) - math.log(1 / 4))
     second, third = loss(math.log(4)) + loss(0), loss(-math.log(4)) + loss(0)
     # Six pairs in the step, two in each micro-batch.
-    assert baseline(module, step, "pairs") == pytest.approx([first / 6, second / 6, third / 6])
+    assert baseline(module, step) == pytest.approx([first / 6, second / 6, third / 6])
 
 
 def test_the_averages_take_the_whole_step_and_begin_anew_after_it(make_module: Callable[..., TriAlignModule]) -> None:
@@ -261,12 +257,11 @@ def entropy(*shares: float) -> float:
 def test_the_groups_that_learn_worst_count_more_from_the_next_step_on(
     make_module: Callable[..., TriAlignModule],
 ) -> None:
-    module = make_module(micro_batches=2)
-    module.objective = ObjectiveConfig(update="pairs", pairs=PairsConfig(beta=1.0, group_step=2.0))
+    module = make_module(micro_batches=2, update="pairs", pairs=PairsConfig(beta=1.0, group_step=2.0))
     step = [fact("a", 0, reference=((0.8, 0.2), (0.75, 0.25))), fact("b", 0)]
 
     def loss() -> float:
-        return sum(baseline(module, step, "pairs"))
+        return sum(baseline(module, step))
 
     # Margins log 4 and 0, and of the first fact log 4 and log 3 under the reference: north's losses are log 2 and
     # log 5/4, south's log(1 + 3) and log 2; first weighed alike.
@@ -383,7 +378,11 @@ def test_only_the_trained_weights_and_the_averages_are_stored(make_module: Calla
     assert set(module.state_dict()) == {"policy.scores", "utilities"}
     assert set(module.state_dict(prefix="engine.")) == {"engine.policy.scores", "engine.utilities"}
     # The losses by which groups are weighed are part of a state only where they are.
-    assert set(make_module(group_step=0.1).state_dict()) == {"policy.scores", "utilities", "pair_losses"}
+    assert set(make_module(update="pairs", pairs=PairsConfig(group_step=0.1)).state_dict()) == {
+        "policy.scores",
+        "utilities",
+        "pair_losses",
+    }
 
 
 def test_weights_decay_by_their_share_of_the_learning_rate(make_module: Callable[..., TriAlignModule]) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 import torch
 
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
-from trialign.objectives.updates import StepCounts, earns_differently, expected_update, sampled_update
 from trialign.scoring import Scoring
 from trialign.training.steps import reference_utilities, step_counts
 from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
+from trialign.trajectories.choices import ChoiceUnits
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.updates import Update, updates_of
+from trialign.updates.likelihood import LikelihoodUnits
+from trialign.updates.pairs import PairUnits
+from trialign.updates.sampled import SampleUnits, earns_differently
+from trialign.updates.update import Step, StepCounts
 
 pytestmark = pytest.mark.unit
 
@@ -89,80 +95,82 @@ FORM = episode("form", differing(((1.0, 0.5, 0.0), (1.0, 1.0, 0.0)), ((1.0, 0.5,
 EPISODES = (FACT, TASTE, NUMBER, HEARD, FORM)
 
 
-def counted(batch: EpisodeBatch, penalty: float) -> StepCounts:
+def updates(name: str, penalty: float = 0.0, scoring: Scoring | None = None) -> tuple[Update[Any], ...]:
+    objective = ObjectiveConfig(update=name, inconsistency=InconsistencyConfig(weight=penalty))
+    return updates_of(objective, scoring or Scoring())
+
+
+def counted(batch: EpisodeBatch, penalty: float) -> tuple[StepCounts, ...]:
     """The same counts from the tensors that the updates are given."""
-    truth = preference = choice = tokens = 0
-    if batch.choice:
-        units = batch.choice
-        truth += int((units.gold >= 0).sum())
-        preference += int(units.has_target.sum())
-        choice += len(units.gold)
-    if batch.samples:
-        s = batch.samples
-        truth += int((~s.truth[:, 0, 0].isnan()).sum())
-        preference += int((~s.preference[:, 0, 0].isnan()).sum())
-        kept = earns_differently(s.truth, s.preference, s.disagreement, penalty)
-        lengths = torch.as_tensor(batch.tree.branch_lengths)[s.branches]
-        tokens += int((lengths * kept.unsqueeze(2)).sum())
-    return StepCounts(truth, preference, choice, tokens)
+    truth = preference = 0
+    own = []
+    for units in batch.units:
+        if isinstance(units, ChoiceUnits):
+            truth += int((units.gold >= 0).sum())
+            preference += int(units.has_target.sum())
+            own.append(len(units.gold))
+        if isinstance(units, SampleUnits):
+            truth += int((~units.truth[:, 0, 0].isnan()).sum())
+            preference += int((~units.preference[:, 0, 0].isnan()).sum())
+            kept = earns_differently(units.truth, units.preference, units.disagreement, penalty)
+            lengths = torch.as_tensor(batch.tree.branch_lengths)[units.branches]
+            own.append(int((lengths * kept.unsqueeze(2)).sum()))
+    return tuple(StepCounts(truth, preference, (one,)) for one in own)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-@pytest.mark.parametrize("update", ["auto", "expected", "awr", "topr"])
-def test_the_counts_are_those_of_the_tensors(update: Any, penalty: float) -> None:
-    batch = build_episode_batch(EPISODES, (0, 1), update)
-    assert step_counts(EPISODES, update, penalty) == counted(batch, penalty)
+@pytest.mark.parametrize("name", ["auto", "expected", "awr", "topr"])
+def test_the_counts_are_those_of_the_tensors(name: str, penalty: float) -> None:
+    chosen = updates(name, penalty)
+    batch = build_episode_batch(EPISODES, (0, 1), chosen)
+    assert step_counts(EPISODES, chosen) == counted(batch, penalty)
 
 
 def test_the_counts_by_hand() -> None:
     # Truth: 2 turns of the fact, number, heard, form. Preference: taste, form. Choices: 2 turns and the taste.
     # A set of two samples has 1 + 2 tokens; kept are north's of number, of heard (with a penalty) and of form.
-    assert step_counts(EPISODES, "auto", 1.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=9)
-    assert step_counts(EPISODES, "auto", 0.0) == StepCounts(truth=5, preference=2, choice=3, action_tokens=6)
+    assert step_counts(EPISODES, updates("auto", 1.0)) == (StepCounts(5, 2, (3,)), StepCounts(5, 2, (9,)))
+    assert step_counts(EPISODES, updates("auto", 0.0)) == (StepCounts(5, 2, (3,)), StepCounts(5, 2, (6,)))
     # Sampled: 2 turns x 2 groups of the fact and 2 groups of the taste are kept as well.
-    assert step_counts(EPISODES, "awr", 0.0) == StepCounts(truth=5, preference=2, choice=0, action_tokens=24)
+    assert step_counts(EPISODES, updates("awr", 0.0)) == (StepCounts(truth=5, preference=2, own=(24,)),)
 
 
 def test_the_baselines_counts_by_hand() -> None:
-    likelihood = step_counts(EPISODES, "likelihood", 0.0)
+    (likelihood,) = step_counts(EPISODES, updates("likelihood"))
     # Gold has 3 tokens, at 2 turns of 2 groups; the favourite 1, twice; the best samples: north's first of number (1),
     # none of heard, and of form the second of north (2) and the first of south (1).
-    assert likelihood.action_tokens == 4 * 3 + 2 * 1 + 1 + 2 + 1
-    batch = build_episode_batch(EPISODES, (0, 1), "likelihood")
-    assert batch.likelihood is not None
-    assert int(batch.tree.branch_lengths[batch.likelihood.branches].sum()) == likelihood.action_tokens
+    assert likelihood.own == (4 * 3 + 2 * 1 + 1 + 2 + 1,)
+    batch = build_episode_batch(EPISODES, (0, 1), updates("likelihood"))
+    (learned,) = batch.units
+    assert isinstance(learned, LikelihoodUnits)
+    assert int(batch.tree.branch_lengths[learned.branches].sum()) == likelihood.own[0]
     # Gold against 2 options at 2 turns, the favourite against 1, number's 1 and form's 1: north 7, south 5.
-    pairs = step_counts(EPISODES, "pairs", 0.0)
-    assert (pairs.pairs, pairs.action_tokens) == ((7, 5), 0)
-    made = build_episode_batch(EPISODES, (0, 1), "pairs").pairs
-    assert made is not None
-    assert tuple(made.groups.bincount(minlength=2).tolist()) == pairs.pairs
+    (pairs,) = step_counts(EPISODES, updates("pairs"))
+    assert pairs.own == (7, 5)
+    (made,) = build_episode_batch(EPISODES, (0, 1), updates("pairs")).units
+    assert isinstance(made, PairUnits)
+    assert tuple(made.groups.bincount(minlength=2).tolist()) == pairs.own
 
 
 def test_the_updates_observe_what_is_counted() -> None:
-    batch = build_episode_batch(EPISODES, (0, 1), "auto")
-    counts = step_counts(EPISODES, "auto", 1.0)
-    config = ObjectiveConfig(inconsistency=InconsistencyConfig(weight=1.0))
-    weights = torch.ones(2, 2)
-    assert batch.choice is not None
-    assert batch.samples is not None
-    present = batch.choice.branches >= 0
-    uniform = torch.zeros(batch.choice.branches.shape).masked_fill(~present, -torch.inf).log_softmax(2)
-    expected = expected_update(
-        uniform, uniform, batch.choice.gold, batch.choice.targets, batch.choice.has_target, weights, counts, config
-    )
-    s = batch.samples
-    sampled = sampled_update(s.behaviour, s.behaviour, s.truth, s.preference, s.disagreement, weights, counts, config)
-    assert (expected.counts + sampled.counts).tolist() == [counts.truth, counts.preference]
+    chosen = updates("auto", 1.0)
+    batch = build_episode_batch(EPISODES, (0, 1), chosen)
+    lengths = torch.as_tensor(batch.tree.branch_lengths)
+    seen = torch.zeros(2, dtype=torch.long)
+    for update, units, counts in zip(chosen, batch.units, step_counts(EPISODES, chosen), strict=True):
+        result = update.loss(units, -lengths.float(), Step(torch.ones(2, 2), counts, torch.zeros(2), lengths))
+        assert result.counts is not None
+        seen += result.counts
+    assert seen.tolist() == [counts.truth, counts.preference] == [5, 2]
 
 
 def test_a_part_of_the_step_is_counted_as_the_whole() -> None:
-    parts = [step_counts(EPISODES[:2], "auto", 1.0), step_counts(EPISODES[2:], "auto", 1.0)]
-    whole = step_counts(EPISODES, "auto", 1.0)
-    for field in ("truth", "preference", "choice", "action_tokens"):
-        assert sum(getattr(part, field) for part in parts) == getattr(whole, field)
-    paired = [step_counts(part, "pairs", 1.0).pairs for part in (EPISODES[:2], EPISODES[2:], EPISODES)]
-    assert [one + other for one, other in zip(*paired[:2], strict=True)] == list(paired[2])
+    for name in ("auto", "awr", "pairs"):
+        chosen = updates(name, 1.0)
+        first, second, whole = (step_counts(part, chosen) for part in (EPISODES[:2], EPISODES[2:], EPISODES))
+        for one, other, both in zip(first, second, whole, strict=True):
+            assert (one.truth + other.truth, one.preference + other.preference) == (both.truth, both.preference)
+            assert [sum(pair) for pair in zip_longest(one.own, other.own, fillvalue=0)] == list(both.own)
 
 
 def test_the_base_models_utilities_by_hand() -> None:
@@ -172,7 +180,7 @@ def test_the_base_models_utilities_by_hand() -> None:
     south = (0.3 + 0.3 + 0 + 0 + 0 + 0 + 1 + 1) / 8
     # Preference: the taste's 1 - TV((.5, .5), (.9, .1)) = 0.6, and form's samples.
     tastes = ((0.6 + 0.5 + 1.0) / 3, (0.6 + 0.5 + 0.5) / 3)
-    utilities = reference_utilities(EPISODES, Scoring(), "auto")
+    utilities = reference_utilities(EPISODES, updates("auto"))
     torch.testing.assert_close(utilities, torch.tensor([[north, tastes[0]], [south, tastes[1]]]))
 
 
@@ -180,20 +188,20 @@ def test_utilities_under_the_mean_score() -> None:
     # Scores per token log(.6)/2, log(.3)/3, log(.1): weights .6**(1/2), .3**(1/3), .1.
     weights = [0.6**0.5, 0.3 ** (1 / 3), 0.1]
     expected = weights[1] / sum(weights)
-    utilities = reference_utilities([FACT], Scoring("mean"), "auto")
+    utilities = reference_utilities([FACT], updates("auto", scoring=Scoring("mean")))
     torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
     assert utilities[:, 1].isnan().all()
 
 
 def test_utilities_of_sampled_choices_are_their_samples() -> None:
-    utilities = reference_utilities([FACT, TASTE], Scoring(), "awr")
+    utilities = reference_utilities([FACT, TASTE], updates("awr"))
     # The fact's samples earn 1 and 0 at either turn; the taste's 1 and 0.1.
     torch.testing.assert_close(utilities, torch.tensor([[0.5, 0.55], [0.5, 0.55]]))
 
 
 def test_what_the_data_does_not_ask_is_not_a_number() -> None:
-    utilities = reference_utilities([TASTE], Scoring(), "auto")
+    utilities = reference_utilities([TASTE], updates("auto"))
     assert utilities[:, 0].isnan().all()
     torch.testing.assert_close(utilities[:, 1], torch.tensor([0.6, 0.6]))
     one_group = [replace(TASTE, turns=tuple(turn[:1] for turn in TASTE.turns))]
-    assert reference_utilities(one_group, Scoring(), "auto").shape == (1, 2)
+    assert reference_utilities(one_group, updates("auto")).shape == (1, 2)

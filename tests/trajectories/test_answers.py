@@ -10,19 +10,25 @@ import pytest
 import torch
 
 from trialign.groups import GroupSet
+from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import GroupPolicy
+from trialign.scoring import Scoring
 from trialign.trajectories.answers import (
     answers_of,
     best_answer,
-    pairs_of,
     reference_of,
     with_unprofiled_answers,
     worths,
 )
 from trialign.trajectories.batches import build_episode_batch, episodes_of
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.updates import updates_of
+from trialign.updates.likelihood import LikelihoodUnits
+from trialign.updates.pairs import PairUnits, pairs_of
 
 pytestmark = pytest.mark.unit
+
+LIKELIHOOD, PAIRS = (updates_of(ObjectiveConfig(update=name), Scoring()) for name in ("likelihood", "pairs"))
 
 
 def observation(samples: Sequence[tuple[float | None, float | None]] = (), **values: Any) -> Trajectory:
@@ -122,25 +128,26 @@ def test_units_point_at_the_answers(
     episodes = episodes_of(collected, groups.names, None)
     rows = [row for episode in episodes for turn in episode.turns for row in turn]
     policy = make_policy(untrained=True)  # the reference of the collection
-    learned = build_episode_batch(episodes, (0, 1, 2), "likelihood")
-    assert learned.likelihood is not None
-    assert learned.choice is learned.samples is learned.pairs is None
+    learned = build_episode_batch(episodes, (0, 1, 2), LIKELIHOOD)
+    (units,) = learned.units
+    assert isinstance(units, LikelihoodUnits)
     best = [(row, answer) for row in rows if (answer := best_answer(row)) is not None]
     with torch.no_grad():
-        scores = policy.score(learned.tree)[learned.likelihood.branches]
+        scores = policy.score(learned.tree)[units.branches]
     expected = [reference_of(row)[answer] for row, answer in best]
     assert sorted(scores.tolist()) == pytest.approx(sorted(expected), abs=1e-4)
-    lengths = learned.tree.branch_lengths[learned.likelihood.branches]
+    lengths = learned.tree.branch_lengths[units.branches]
     assert int(lengths.sum()) == sum(len(answers_of(row)[answer]) for row, answer in best)
 
-    paired = build_episode_batch(episodes, (0, 1, 2), "pairs")
-    assert paired.pairs is not None
+    paired = build_episode_batch(episodes, (0, 1, 2), PAIRS)
+    (pairs,) = paired.units
+    assert isinstance(pairs, PairUnits)
     with torch.no_grad():
         scores = policy.score(paired.tree)
     # Under the reference itself, every margin is the stored one.
-    margins = scores[paired.pairs.better] - scores[paired.pairs.worse]
-    torch.testing.assert_close(margins, paired.pairs.reference, atol=1e-4, rtol=1e-4)
-    names = [groups.names[group] for group in paired.pairs.groups]
+    margins = scores[pairs.better] - scores[pairs.worse]
+    torch.testing.assert_close(margins, pairs.reference, atol=1e-4, rtol=1e-4)
+    names = [groups.names[group] for group in pairs.groups]
     assert sorted(names) == sorted(row.group for row in rows for _ in pairs_of(row))
 
 
@@ -153,8 +160,6 @@ def test_a_batch_with_nothing_to_learn_still_has_a_forward_pass(
         if not row.options
     ]
     episodes = episodes_of(wrong, groups.names, None)
-    learned, paired = (build_episode_batch(episodes, (0, 1, 2), update) for update in ("likelihood", "pairs"))
-    assert learned.likelihood is not None
-    assert paired.pairs is not None
-    assert len(learned.likelihood.branches) == len(paired.pairs.better) == 0
+    learned, paired = (build_episode_batch(episodes, (0, 1, 2), updates) for updates in (LIKELIHOOD, PAIRS))
+    assert [tensor.tolist() for batch in (learned, paired) for tensor in vars(batch.units[0]).values()] == [[]] * 5
     assert len(learned.tree.branch_lengths) > 0

@@ -8,15 +8,32 @@ import pytest
 import torch
 
 from trialign.groups import GroupSet
+from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import GroupPolicy
 from trialign.scoring import Scoring
-from trialign.trajectories.batches import Episode, build_episode_batch, enumerates, episodes_of
+from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch, episodes_of, taker
+from trialign.trajectories.choices import ChoiceUnits
 from trialign.trajectories.records import Sample, Trajectory
+from trialign.updates import updates_of
+from trialign.updates.sampled import SampleUnits
 
 pytestmark = pytest.mark.unit
 
 Rows = tuple[Trajectory, ...]
 ADAPTERS = (0, 1, 2)
+AUTO, EXPECTED, AWR, LIKELIHOOD, PAIRS = (
+    updates_of(ObjectiveConfig(update=name), Scoring()) for name in ("auto", "expected", "awr", "likelihood", "pairs")
+)
+
+
+def choices_of(batch: EpisodeBatch) -> ChoiceUnits:
+    assert isinstance(batch.units[0], ChoiceUnits)
+    return batch.units[0]
+
+
+def samples_of(batch: EpisodeBatch) -> SampleUnits:
+    assert isinstance(batch.units[-1], SampleUnits)
+    return batch.units[-1]
 
 
 @pytest.fixture(scope="module")
@@ -54,56 +71,59 @@ def test_later_turns_can_be_left_out(collected: Rows, episodes: tuple[Episode, .
 
 
 def test_what_is_enumerated(collected: Rows) -> None:
-    choice = next(row for row in collected if row.options)
-    number = next(row for row in collected if not row.options)
-    assert [enumerates(choice, update) for update in ("auto", "expected", "awr")] == [True, True, False]
-    assert not any(enumerates(number, update) for update in ("auto", "expected", "awr"))
+    choice = [row for row in collected if row.options][:3]
+    number = [row for row in collected if not row.options][:3]
+    assert [taker(choice, updates) for updates in (AUTO, EXPECTED, AWR)] == [0, 0, 0]
+    assert [taker(number, updates) for updates in (AUTO, EXPECTED, AWR)] == [1, 1, 0]
+    assert taker(number, AUTO[:1]) is None
+
+
+def test_an_observation_that_nothing_takes_is_told(episodes: tuple[Episode, ...]) -> None:
+    with pytest.raises(LookupError, match="no update takes the answers to sum"):
+        build_episode_batch([one for one in episodes if one.query_id == "sum"], ADAPTERS, AUTO[:1])
 
 
 def test_options_of_all_turns_have_the_scores_of_the_collection(
     untrained: GroupPolicy, episodes: tuple[Episode, ...]
 ) -> None:
-    batch = build_episode_batch(episodes, ADAPTERS, "auto")
-    assert batch.choice is not None
+    batch = build_episode_batch(episodes, ADAPTERS, AUTO)
     assert batch.tree.input_ids.shape[0] == len(episodes) * 3
     assert batch.query_ids == tuple(episode.query_id for episode in episodes)
     with torch.no_grad():
-        scores = untrained.score(batch.tree)[batch.choice.branches.clamp(min=0)]
+        scores = untrained.score(batch.tree)[choices_of(batch).branches.clamp(min=0)]
     observations = [turn for episode in episodes for turn in episode.turns if turn[0].options]
     # 4 choices x 2 exposures x 2 turns, of at most 4 options.
-    assert batch.choice.branches.shape == (16, 3, 4)
+    assert choices_of(batch).branches.shape == (16, 3, 4)
     for unit, rows in enumerate(observations):
         for group, row in enumerate(rows):
             count = len(row.options)
             stored = list(row.option_log_probabilities)
             assert scores[unit, group, :count].tolist() == pytest.approx(stored, abs=1e-4)
-            assert batch.choice.reference[unit, group, :count].tolist() == pytest.approx(stored)
-            assert (batch.choice.branches[unit, group] >= 0).tolist() == [True] * count + [False] * (4 - count)
+            assert choices_of(batch).reference[unit, group, :count].tolist() == pytest.approx(stored)
+            assert (choices_of(batch).branches[unit, group] >= 0).tolist() == [True] * count + [False] * (4 - count)
 
 
 def test_generated_samples_have_the_scores_of_the_collection(
     untrained: GroupPolicy, episodes: tuple[Episode, ...]
 ) -> None:
-    batch = build_episode_batch(episodes, ADAPTERS, "auto")
-    assert batch.samples is not None
+    batch = build_episode_batch(episodes, ADAPTERS, AUTO)
     # 2 open questions x 2 exposures x 2 turns, 3 groups, 3 samples.
-    assert batch.samples.branches.shape == (8, 3, 3)
+    assert samples_of(batch).branches.shape == (8, 3, 3)
     with torch.no_grad():
-        scores = untrained.score(batch.tree)[batch.samples.branches]
-    torch.testing.assert_close(scores, batch.samples.behaviour, atol=1e-4, rtol=1e-5)
+        scores = untrained.score(batch.tree)[samples_of(batch).branches]
+    torch.testing.assert_close(scores, samples_of(batch).behaviour, atol=1e-4, rtol=1e-5)
 
 
 def test_every_branch_goes_through_its_groups_adapter(
     make_policy: Callable[..., GroupPolicy], episodes: tuple[Episode, ...]
 ) -> None:
-    batch = build_episode_batch(episodes[:2], (2, 0, 1), "auto")
+    batch = build_episode_batch(episodes[:2], (2, 0, 1), AUTO)
     assert sorted(batch.tree.adapters.tolist()) == [0, 0, 1, 1, 2, 2]
     policy = make_policy()
-    assert batch.choice is not None
     with torch.no_grad():
         trained, reference = policy.score(batch.tree), policy.score(batch.tree, reference=True)
-    stored = batch.choice.reference[batch.choice.branches >= 0]
-    branches = batch.choice.branches[batch.choice.branches >= 0]
+    stored = choices_of(batch).reference[choices_of(batch).branches >= 0]
+    branches = choices_of(batch).branches[choices_of(batch).branches >= 0]
     torch.testing.assert_close(reference[branches], stored, atol=1e-4, rtol=1e-5)
     assert (trained[branches] - stored).abs().max() > 0.1
 
@@ -140,10 +160,9 @@ def test_units_by_hand() -> None:
         ),
     )
     pair = episodes_of([fact, taste], ("north",), None)
-    batch = build_episode_batch(pair, (4,), "auto")
-    choice = batch.choice
-    assert choice is not None
-    assert batch.samples is None
+    batch = build_episode_batch(pair, (4,), AUTO)
+    choice = choices_of(batch)
+    assert batch.units[1] is None
     # The longer row stands first in the batch.
     assert choice.branches.tolist() == [[[3, 4, -1]], [[0, 1, 2]]]
     assert choice.reference.tolist() == [[[-1, -2, 0]], [[-1, -2, -3]]]
@@ -153,10 +172,8 @@ def test_units_by_hand() -> None:
     assert batch.tree.branch_lengths.tolist() == [2, 2, 3, 2, 2]
     assert batch.tree.adapters.tolist() == [4, 4]
 
-    sampled = build_episode_batch(pair, (4,), "awr")
-    assert sampled.choice is None
-    samples = sampled.samples
-    assert samples is not None
+    sampled = build_episode_batch(pair, (4,), AWR)
+    samples = samples_of(sampled)
     # The fact's two samples are equal: one branch, counted twice.
     assert samples.branches.tolist() == [[[2, 2]], [[0, 1]]]
     assert sampled.tree.branch_lengths.tolist() == [2, 3, 2]
@@ -170,7 +187,7 @@ def test_units_by_hand() -> None:
 
 def test_a_later_turn_goes_on_in_the_row_of_the_first(episodes: tuple[Episode, ...]) -> None:
     for episode in episodes:
-        batch = build_episode_batch([episode], ADAPTERS, "auto")
+        batch = build_episode_batch([episode], ADAPTERS, AUTO)
         for index in range(3):
             first, second = (turn[index] for turn in episode.turns)
             # The second prompt begins with the first, which is computed once.
@@ -198,24 +215,23 @@ def test_short_rows_share_the_width_of_a_long_one(
     ]
     mixed = [short[0], next(episode for episode in episodes if len(episode.turns) > 1), *short[1:]]
     policy = make_policy()
-    together = build_episode_batch(mixed, (0, 0, 0), "expected")
+    together = build_episode_batch(mixed, (0, 0, 0), EXPECTED)
     assert together.tree.input_ids.shape[0] < 3 * len(mixed)
-    assert together.choice is not None
     with torch.no_grad():
         scores = policy.score(together.tree)
         unit = 0
         for episode in mixed:
-            alone = build_episode_batch([episode], (0, 0, 0), "expected")
-            if alone.choice is None:
+            alone = build_episode_batch([episode], (0, 0, 0), EXPECTED)
+            if alone.units[0] is None:
                 continue
-            count, width = alone.choice.branches.shape[0], alone.choice.branches.shape[2]
-            places = together.choice.branches[unit : unit + count, :, :width]
-            here = alone.choice.branches >= 0
+            count, width = choices_of(alone).branches.shape[0], choices_of(alone).branches.shape[2]
+            places = choices_of(together).branches[unit : unit + count, :, :width]
+            here = choices_of(alone).branches >= 0
             assert torch.equal(here, places >= 0)
-            expected = policy.score(alone.tree)[alone.choice.branches[here]]
+            expected = policy.score(alone.tree)[choices_of(alone).branches[here]]
             torch.testing.assert_close(scores[places[here]], expected, atol=1e-4, rtol=1e-5)
             unit += count
-        assert unit == len(together.choice.branches)
+        assert unit == len(choices_of(together).branches)
 
 
 def test_a_later_turn_that_begins_otherwise_has_a_beginning_of_its_own(
@@ -226,10 +242,9 @@ def test_a_later_turn_that_begins_otherwise_has_a_beginning_of_its_own(
     first = episode.turns[0]
     foreign = tuple(replace(row, prompt=row.prompt[3:], turn=1) for row in first)
     same = tuple(replace(row, turn=2) for row in first)
-    batch = build_episode_batch([replace(episode, turns=(first, foreign, same))], ADAPTERS, "auto")
-    assert batch.choice is not None
+    batch = build_episode_batch([replace(episode, turns=(first, foreign, same))], ADAPTERS, AUTO)
     with torch.no_grad():
-        scores = untrained.score(batch.tree)[batch.choice.branches]
+        scores = untrained.score(batch.tree)[choices_of(batch).branches]
     stored = torch.tensor([row.option_log_probabilities for row in first])
     torch.testing.assert_close(scores[0], stored, atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(scores[2], stored, atol=1e-4, rtol=1e-5)
@@ -237,18 +252,14 @@ def test_a_later_turn_that_begins_otherwise_has_a_beginning_of_its_own(
 
 
 def test_the_batch_moves_whole(episodes: tuple[Episode, ...]) -> None:
-    batch = build_episode_batch(episodes, ADAPTERS, "auto").to("meta")
-    assert batch.choice is not None
-    assert batch.samples is not None
+    batch = build_episode_batch(episodes, ADAPTERS, AUTO).to("meta")
     opening = episodes[0].turns[0][0].prompt[2:4]
-    activated = build_episode_batch(episodes[:1], ADAPTERS, "likelihood", opening).to("meta")
-    paired = build_episode_batch(episodes, ADAPTERS, "pairs").to("meta")
+    activated = build_episode_batch(episodes[:1], ADAPTERS, LIKELIHOOD, opening).to("meta")
+    paired = build_episode_batch(episodes, ADAPTERS, PAIRS).to("meta")
     assert activated.tree.prefix is not None
-    assert activated.likelihood is not None
-    assert paired.pairs is not None
     assert batch.tree.prefix is None
-    inner = (activated.tree.prefix, activated.likelihood, paired.pairs)
-    for part in (batch.choice, batch.samples, *inner):
+    inner = (activated.tree.prefix, activated.units[0], paired.units[0])
+    for part in (choices_of(batch), samples_of(batch), *inner):
         assert {tensor.device.type for tensor in vars(part).values()} == {"meta"}
     for tree in (batch.tree, activated.tree):
         assert {part.device.type for part in vars(tree).values() if isinstance(part, torch.Tensor)} == {"meta"}
@@ -257,10 +268,9 @@ def test_the_batch_moves_whole(episodes: tuple[Episode, ...]) -> None:
 def test_distributions_of_the_collection_and_of_the_batch_agree(
     untrained: GroupPolicy, episodes: tuple[Episode, ...]
 ) -> None:
-    batch = build_episode_batch(episodes[:1], ADAPTERS, "auto")
-    assert batch.choice is not None
+    batch = build_episode_batch(episodes[:1], ADAPTERS, AUTO)
     with torch.no_grad():
-        shares = untrained.score(batch.tree)[batch.choice.branches].softmax(dim=2)
+        shares = untrained.score(batch.tree)[choices_of(batch).branches].softmax(dim=2)
     for turn, rows in enumerate(episodes[0].turns):
         for group, row in enumerate(rows):
             lengths = [len(option) for option in row.options]

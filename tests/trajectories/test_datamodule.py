@@ -8,13 +8,18 @@ import pytest
 
 from trialign import distributed
 from trialign.groups import GroupSet
+from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import GroupPolicy
+from trialign.scoring import Scoring
 from trialign.trajectories.batches import episodes_of
 from trialign.trajectories.datamodule import StepLoader
 from trialign.trajectories.plan import EpisodePlan
 from trialign.trajectories.records import Trajectory
+from trialign.updates import updates_of
 
 pytestmark = pytest.mark.unit
+
+AUTO = updates_of(ObjectiveConfig(), Scoring())
 
 
 @pytest.mark.parametrize(("ranks", "micro_batches"), [(1, 1), (2, 1), (2, 2), (4, 1)])
@@ -34,7 +39,7 @@ def test_every_micro_batch_of_every_rank_moves_every_groups_adapter(
     seen = 0
     for rank in range(ranks):
         monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        for handed in StepLoader(episodes, (0, 1, 2), plan, "auto", steps, micro_batches, (), True):
+        for handed in StepLoader(episodes, (0, 1, 2), plan, AUTO, steps, micro_batches, (), True):
             policy.zero_grad(set_to_none=True)
             policy.score(handed.batch.tree).sum().backward()
             for name, parameter in policy.named_parameters():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from trialign.audit.items import items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.run import Auditor
 from trialign.audit.summary import summarize, write_summary
+from trialign.audit.verdict import record
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
 from trialign.queries import Split
@@ -53,6 +55,7 @@ def run_audit(
     items = auditor.run(queries, f"Auditing step {step} on {split}")
     frame = items_frame(items)
     exposure = session.config.audit.exposures[0]
+    choices = {query.query_id: len(query.options) for query in queries}
     summary = summarize(
         frame,
         step=step,
@@ -63,18 +66,18 @@ def run_audit(
         eps=session.config.objective.welfare.epsilon,
         seconds=round(time.monotonic() - begin, 1),
         groups=session.groups.names,
+        choices=choices,
     )
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
-    analysis = _analysis(session, split, frame)
-    verdict = analysis.facts.verdict if analysis.facts else None
-    summary["verdict"] = {"outcome": verdict.kind, "sentence": verdict.sentence} if verdict else None
     if distributed.rank() == 0:
         folder = session.run.audit(step, session.config.data.name, split)
         folder.mkdir(parents=True, exist_ok=True)
         write_items(folder / "items.parquet", items)
         write_queries(folder / "questions.jsonl", queries)
+        analysis = _analysis(session, split, frame, choices)
         write_analysis(folder / "analysis.json", analysis)
+        summary["verdict"] = record(analysis.verdict) if analysis.verdict else None
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
@@ -83,7 +86,7 @@ def run_audit(
     return summary
 
 
-def _analysis(session: Session, split: Split, frame: pd.DataFrame) -> AuditAnalysis:
+def _analysis(session: Session, split: Split, frame: pd.DataFrame, choices: Mapping[str, int]) -> AuditAnalysis:
     audit = session.config.audit
     return analyze(
         frame,
@@ -91,9 +94,8 @@ def _analysis(session: Session, split: Split, frame: pd.DataFrame) -> AuditAnaly
         exposure=audit.exposures[0],
         split=split,
         parts=session.groups.parts,
-        delta=audit.delta,
-        alpha=audit.alpha,
-        most_unread=audit.most_unread,
+        choices=choices,
+        bounds=audit.bounds,
     )
 
 

@@ -28,18 +28,17 @@ from trialign.training.callbacks import (
     StopSignals,
     TrainingProgress,
 )
-from trialign.training.deepspeed import Stage, ZeroPrecision, ZeroStrategy, gathered
+from trialign.training.deepspeed import STAGES, ZeroPrecision, ZeroStrategy, gathered
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.answers import with_unprofiled_answers
-from trialign.trajectories.batches import Episode, episodes_of
+from trialign.trajectories.batches import Episode, episodes_of, taker
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.datamodule import TrajectoryDataModule
 
 log = logging.getLogger("trialign")
 SPLIT: Split = "test"
-STAGES: dict[str, Stage] = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 
 def collect(session: Session) -> None:
@@ -233,7 +232,7 @@ def _data_module(session: Session, training: Sequence[Episode], validation: Sequ
         training,
         validation,
         [session.policy.adapter_index(group) for group in session.groups.names],
-        config.objective.update,
+        session.updates,
         config.trainer.queries_per_step,
         config.trainer.micro_batches,
         config.trainer.steps,
@@ -249,9 +248,10 @@ def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
     return TriAlignModule(
         session.policy,
         config.objective,
+        session.updates,
         config.optimizer,
         config.scoring,
-        reference_utilities(training, config.scoring, config.objective.update).to(session.policy.score_dtype),
+        reference_utilities(training, session.updates).to(session.policy.score_dtype),
         config.trainer.steps,
         config.trainer.micro_batches,
     )
@@ -286,6 +286,13 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     if imitates_unprofiled(session):
         learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
         training = list(episodes_of(with_unprofiled_answers(learned, unprofiled.read(session)), names, objective.turns))
+    for episode in training:
+        if any(taker(turn, session.updates) is None for turn in episode.turns):
+            raise UserError(
+                f"objective.update={objective.update} takes no answers to '{episode.query_id}', a question of the kind "
+                f"{episode.kind}",
+                "Narrow objective.kinds, or let the update take them",
+            )
     return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
 
 

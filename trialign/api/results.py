@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import Change, Difference, changes, differences, measure_audit
+from trialign.audit.comparison import Change, Difference, intervals, paired
 from trialign.audit.items import read_items
 from trialign.audit.summary import read_summary
 
@@ -56,26 +56,24 @@ class Audit:
     @property
     def verdict(self) -> str | None:
         """What the audit says of the groups' facts, in a sentence; None where it can say nothing."""
-        facts = self.analysis.facts if self.analysis else None
-        return facts.verdict.sentence if facts and facts.verdict else None
+        return self.analysis.verdict.sentence if self.analysis and self.analysis.verdict else None
 
     @property
     def confidence(self) -> float:
         """Of the intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
-        return 1 - self.analysis.alpha if self.analysis else 0.95
+        return 1 - self.analysis.bounds.alpha if self.analysis else 0.95
 
     def differences_from(self, earlier: Audit) -> tuple[Difference, ...]:
-        """Every measure beside that of another audit of the same questions, with intervals of this audit's confidence.
+        """What changed since another audit of the same questions, measure by measure, at this one's confidence.
 
         Raises:
             UserError: the audits asked different questions.
         """
         groups, exposure = self.summary["groups"], self.summary["exposure"]
-        measured = (measure_audit(audit.items, groups, exposure) for audit in (earlier, self))
-        return differences(*measured, confidence=self.confidence)
+        return paired(earlier.items, self.items, groups, exposure, confidence=self.confidence)
 
     def changes_from(self, earlier: Audit) -> dict[str, Change]:
-        """What changed since another audit of the same questions.
+        """The same as intervals.
 
         Returns:
             Key of each measure that is defined -> (change, lower and upper end of its interval).
@@ -83,7 +81,7 @@ class Audit:
         Raises:
             UserError: the audits asked different questions.
         """
-        return changes(self.differences_from(earlier))
+        return intervals(self.differences_from(earlier))
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.runs import RunFolder, Status
 from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
+from trialign.updates import Update, updates_of
 
 if TYPE_CHECKING:
     from trialign.audit.endpoint import EndpointAgents
@@ -68,6 +69,7 @@ class Session:
         Raises:
             UserError: groups, questions, prompt or model are at fault.
         """
+        _ = self.updates
         self.check_questions()
         if self.config.model.adapters is not None:
             raise UserError(
@@ -158,6 +160,15 @@ class Session:
     def trainable(self) -> bool:
         """Whether its agents are a run's own; otherwise they are behind an address, or come from elsewhere."""
         return self.config.model.source != "endpoint" and self.config.model.adapters is None
+
+    @cached_property
+    def updates(self) -> tuple[Update[Any], ...]:
+        """What learns from the stored answers; an update from outside is imported here, and by no audit.
+
+        Raises:
+            UserError: there is no such update, or its settings are not of its kind.
+        """
+        return updates_of(self.config.objective, self.config.scoring)
 
     @cached_property
     def groups(self) -> GroupSet:

@@ -11,19 +11,23 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from trialign.audit.facts import FactAnalysis, analyze_facts, judge
+from trialign.audit.bounds import Bounds
+from trialign.audit.checks import Outcome
+from trialign.audit.facts import FactAnalysis, analyze_facts
 from trialign.audit.opinions import OpinionAnalysis, OpinionPanel, analyze_opinions, opinion_panel
 from trialign.audit.pairs import holm
 from trialign.audit.panel import Panel, attribute_columns, fact_panel
+from trialign.audit.parts import Evidence, PartName, evidence
 from trialign.audit.turns import TurnFlips, turn_flips
+from trialign.audit.verdict import Verdict, judge
+from trialign.audit.words import lead
 from trialign.errors import UserError
 from trialign.groups import EXPOSURES, Exposure
 from trialign.queries.types import Split
 from trialign.storage import write_text_atomic
 
-ANALYSIS_SCHEMA_VERSION = 2
-# Version 1 knew no reading of replies and no verdict that says that none can be given.
-_READ_VERSIONS = (1, ANALYSIS_SCHEMA_VERSION)
+ANALYSIS_SCHEMA_VERSION = 3
+_BOUNDS = Bounds()
 Dimension = Literal["exposure", "topic", "attribute", "intersection"]
 
 
@@ -37,6 +41,7 @@ class Slice:
         name: of the exposure, the topic or the attributes.
         p_holm: p-value of the gap, corrected for the number of slices of this dimension (Holm, 1979); the verdict
             of the slice goes by it. None where nothing is compared.
+        verdict: on its facts; what fails is corrected for the number of slices. None without facts.
         facts: None if the slice has none.
         opinions: None if it has none; never pooled with facts.
     """
@@ -44,6 +49,7 @@ class Slice:
     dimension: Dimension
     name: str
     p_holm: float | None
+    verdict: Verdict | None
     facts: FactAnalysis | None
     opinions: OpinionAnalysis | None
 
@@ -57,11 +63,9 @@ class AuditAnalysis:
         split: the questions that were asked.
         exposure: of ``facts``, ``opinions``, ``turns`` and all slices but those by exposure.
         groups: the members.
-        delta: the largest difference in accuracy that does not matter, set before the audit.
-        alpha: level of all tests, set before the audit; intervals have the confidence 1 - alpha.
+        bounds: set before the audit.
         seed: of resampling and permutation.
-        most_unread: the largest share of a group's replies that may hold no answer, set before the audit; None in an
-            analysis of before there was such a bound.
+        verdict: on all groups and topics; None without facts.
         facts: all groups, all topics; None without facts.
         opinions: the same for questions of taste; None without any.
         turns: flips by turn; empty where every agent answered alone only.
@@ -72,14 +76,13 @@ class AuditAnalysis:
     split: Split
     exposure: Exposure
     groups: tuple[str, ...]
-    delta: float
-    alpha: float
+    bounds: Bounds
     seed: int
+    verdict: Verdict | None
     facts: FactAnalysis | None
     opinions: OpinionAnalysis | None
     turns: tuple[TurnFlips, ...]
     slices: tuple[Slice, ...]
-    most_unread: float | None = None
 
 
 def analyze(
@@ -89,10 +92,9 @@ def analyze(
     exposure: Exposure = "explicit",
     split: Split = "test",
     parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
-    delta: float = 0.05,
-    alpha: float = 0.05,
+    choices: Mapping[str, int] | None = None,
+    bounds: Bounds = _BOUNDS,
     seed: int = 0,
-    most_unread: float = 0.05,
 ) -> AuditAnalysis:
     """Analyses an audit; the order of its rows changes nothing.
 
@@ -103,16 +105,16 @@ def analyze(
         split: of the questions.
         parts: group -> (attribute, value) for each attribute of composed groups, as `GroupSet.parts` has them; None:
             the groups are not composed.
-        delta: the largest difference in accuracy that does not matter.
-        alpha: level of all tests.
+        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored. It is
+            what guessing is reckoned from.
+        bounds: set before the audit.
         seed: of resampling and permutation.
-        most_unread: the largest share of a group's replies that may hold no answer.
 
     Raises:
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
     """
     rows = items[items["split"] == split]
-    panels = {name: fact_panel(rows, groups, name) for name in EXPOSURES}
+    panels = {name: fact_panel(rows, groups, name, choices) for name in EXPOSURES}
     tastes = {name: opinion_panel(rows, groups, name) for name in EXPOSURES}
     facts, opinions = panels[exposure], tastes[exposure]
     if facts is None and opinions is None:
@@ -120,25 +122,26 @@ def analyze(
             f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
             "Audit this split and exposure first",
         )
-    work = _Work(delta, alpha, seed, most_unread)
-    whole = work.facts(facts)
+    work = _Work(bounds, seed)
+    found = work.counted(facts) if facts else None
+    whole = work.facts(found)
+    slices = (
+        *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
+        *work.slices("topic", _by_topic(facts, opinions)),
+        *work.attribute_slices(facts, parts or {}),
+    )
     return AuditAnalysis(
         schema_version=ANALYSIS_SCHEMA_VERSION,
         split=split,
         exposure=exposure,
         groups=tuple(groups),
-        delta=delta,
-        alpha=alpha,
+        bounds=bounds,
         seed=seed,
+        verdict=work.verdict(found, whole, slices) if found and whole else None,
         facts=whole,
         opinions=work.opinions(opinions),
-        turns=turn_flips(rows, groups, exposure, confidence=1 - alpha, seed=seed),
-        slices=(
-            *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
-            *work.slices("topic", _by_topic(facts, opinions)),
-            *work.attribute_slices(facts, parts or {}),
-        ),
-        most_unread=most_unread,
+        turns=turn_flips(rows, groups, exposure, confidence=1 - bounds.alpha, seed=seed),
+        slices=slices,
     )
 
 
@@ -168,7 +171,7 @@ def read_analysis(path: Path) -> AuditAnalysis:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version is None:
         raise _fault(path, "was not written by a TriAlign audit: it carries no schema version")
-    if version not in _READ_VERSIONS:
+    if version != ANALYSIS_SCHEMA_VERSION:
         raise _fault(path, f"has schema version {version!r}, and this program reads {ANALYSIS_SCHEMA_VERSION}")
     try:
         return TypeAdapter(AuditAnalysis).validate_python(content)
@@ -185,35 +188,65 @@ _Part = tuple[str, Panel | None, OpinionPanel | None]
 
 
 @dataclass(frozen=True)
+class _Counted:
+    """A panel counted in both ways: unread replies wrong, and right (None: every reply was read)."""
+
+    wrong: Evidence
+    right: Evidence | None
+
+
+@dataclass(frozen=True)
 class _Work:
     """What all analyses of an audit have in common."""
 
-    delta: float
-    alpha: float
+    bounds: Bounds
     seed: int
-    most_unread: float
 
-    def facts(self, panel: Panel | None) -> FactAnalysis | None:
-        if panel is None:
-            return None
-        bounds = {"delta": self.delta, "alpha": self.alpha, "most_unread": self.most_unread}
-        return analyze_facts(panel, seed=self.seed, **bounds)
+    def counted(self, panel: Panel) -> _Counted:
+        wrong = evidence(panel, self.bounds, self.seed)
+        unread = (panel.replies > 0).any()
+        return _Counted(wrong, evidence(panel.unread_as_right(), self.bounds, self.seed) if unread else None)
+
+    def facts(self, found: _Counted | None) -> FactAnalysis | None:
+        return analyze_facts(found.wrong, alpha=self.bounds.alpha, seed=self.seed) if found else None
 
     def opinions(self, panel: OpinionPanel | None) -> OpinionAnalysis | None:
-        return analyze_opinions(panel, alpha=self.alpha, seed=self.seed) if panel else None
+        return analyze_opinions(panel, alpha=self.bounds.alpha, seed=self.seed) if panel else None
+
+    def verdict(self, found: _Counted, facts: FactAnalysis, slices: Sequence[Slice]) -> Verdict:
+        """The verdict on the whole, which names the slices that contradict it."""
+        verdict = judge(found.wrong, found.right, self.bounds, self.seed)
+        if verdict.outcome == "cannot_be_judged":
+            return self._said(verdict, facts)
+        contrary: Outcome = "holds" if verdict.outcome == "fails" else "fails"
+        judged = {_called(part): part.verdict for part in slices if part.verdict}
+        parts = {
+            name: replace(part, exceptions=_failing(judged, name)) if part.outcome != "fails" else part
+            for name, part in verdict.parts.items()
+        }
+        exceptions = tuple(name for name, other in judged.items() if other.outcome == contrary)
+        return self._said(replace(verdict, parts=parts, exceptions=exceptions), facts)
+
+    def _said(self, verdict: Verdict, facts: FactAnalysis) -> Verdict:
+        return replace(verdict, sentence=lead(verdict, facts, self.bounds))
 
     def slices(self, dimension: Dimension, parts: Sequence[_Part]) -> list[Slice]:
-        """The slices of one dimension, if there are several that are not empty; p-values corrected for them."""
+        """The slices of one dimension, if there are several that are not empty; what fails is corrected for them."""
         filled = [part for part in parts if part[1] is not None or part[2] is not None]
         if len(filled) < 2 and dimension in ("exposure", "topic"):
             return []
-        found = [(name, panel, self.facts(panel), self.opinions(taste)) for name, panel, taste in filled]
-        p_values = {name: facts.gap.p_value for name, _, facts, _ in found if facts and facts.gap}
-        corrected = dict(zip(p_values, holm(list(p_values.values())).tolist(), strict=True))
-        return [
-            Slice(dimension, name, corrected.get(name), self._judged(panel, facts, corrected.get(name)), opinions)
-            for name, panel, facts, opinions in found
-        ]
+        counted = {name: self.counted(panel) for name, panel, _ in filled if panel is not None}
+        corrected = dict(zip(counted, _corrected(list(counted.values())), strict=True))
+        slices = []
+        for name, _, taste in filled:
+            facts, verdict, gap = self.facts(counted.get(name)), None, None
+            if facts:
+                judged = corrected[name]
+                gap = judged.wrong.gap
+                found = judge(judged.wrong, judged.right, self.bounds, self.seed, len(counted))
+                verdict = self._said(found, replace(facts, gap=gap))
+            slices.append(Slice(dimension, name, gap.p_value if gap else None, verdict, facts, self.opinions(taste)))
+        return slices
 
     def attribute_slices(self, panel: Panel | None, parts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Slice]:
         """The attributes of composed groups, alone and combined; none of groups that are not composed."""
@@ -225,14 +258,30 @@ class _Work:
             found[dimension].append((" x ".join(names), panel.by_attribute(values, columns), None))
         return [entry for dimension, parts in found.items() for entry in self.slices(dimension, parts)]
 
-    def _judged(self, panel: Panel | None, facts: FactAnalysis | None, p_holm: float | None) -> FactAnalysis | None:
-        """The facts with the verdict that the corrected p-value gives."""
-        if panel is None or facts is None or facts.gap is None or facts.readability is None or p_holm is None:
-            return facts
-        corrected = replace(facts.gap, p_value=p_holm)
-        bounds = {"delta": self.delta, "alpha": self.alpha}
-        verdict = judge(panel, facts.pairs, corrected, facts.readability, seed=self.seed, **bounds)
-        return replace(facts, verdict=verdict)
+
+def _corrected(counted: Sequence[_Counted]) -> list[_Counted]:
+    """Panels that are judged beside each other, the p-values of their gaps corrected for their number (Holm, 1979)."""
+    wrong = _with_holm([one.wrong for one in counted])
+    right = _with_holm([one.right or one.wrong for one in counted])
+    return [
+        _Counted(*sides) if one.right else _Counted(sides[0], None)
+        for one, *sides in zip(counted, wrong, right, strict=True)
+    ]
+
+
+def _with_holm(found: Sequence[Evidence]) -> list[Evidence]:
+    gaps = [one.gap.p_value for one in found if one.gap]
+    adjusted = iter(holm(gaps).tolist())
+    return [replace(one, gap=replace(one.gap, p_value=next(adjusted))) if one.gap else one for one in found]
+
+
+def _failing(judged: Mapping[str, Verdict], part: PartName) -> tuple[str, ...]:
+    return tuple(name for name, verdict in judged.items() if verdict.parts[part].outcome == "fails")
+
+
+def _called(part: Slice) -> str:
+    """A slice by its name, in a sentence."""
+    return f"the {part.dimension} {part.name}" if part.name else f"questions without {part.dimension}"
 
 
 def _by_topic(facts: Panel | None, opinions: OpinionPanel | None) -> list[_Part]:

@@ -9,18 +9,19 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from trialign.audit import statistics
 from trialign.audit.agreement import question_measures
 from trialign.audit.opinions import opinion_panel
 from trialign.audit.pairs import holm
-from trialign.audit.panel import fact_panel
+from trialign.audit.panel import Panel, fact_panel
 from trialign.audit.rows import FACTS, OPINIONS, first_asked, own_answers
 from trialign.audit.statistics import Floats, Integers
 from trialign.errors import UserError
 from trialign.groups import Exposure
 
-_SHARED = ("pair_agreement", "unanimous", "consistent_wrong")  # columns before those of the groups
+_SHARED = ("pair_agreement", "unanimous", "consistent_wrong", "no_answer")  # columns before those of the groups
 _ROUNDING = 1e-12
 Change = tuple[float, float, float]
 
@@ -47,6 +48,7 @@ MEASURES = (
     Measure("mean", "accuracy, mean over groups", "up"),
     Measure("worst", "accuracy, worst group", "up"),
     Measure("gap", "accuracy gap", "down"),
+    Measure("no_answer", "replies to facts without an answer", "down"),
     Measure("preference", "preference score, mean", "up"),
     Measure("preference_worst", "preference score, worst group", "up"),
     Measure("kept", "own minus swapped preference score", "up"),
@@ -66,6 +68,8 @@ class Difference:
         high: upper end.
         p_value: of the hypothesis that it does not matter which audit an answer comes from, see `differences`.
         p_holm: the same, corrected for all differences that are shown together (Holm, 1979).
+        unread_decide: whether the interval would say something else were every reply without an answer right, in both
+            audits: then nothing is known of the change. As counted, they are wrong.
     """
 
     measure: str
@@ -76,6 +80,7 @@ class Difference:
     high: float | None
     p_value: float | None
     p_holm: float | None = None
+    unread_decide: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,9 @@ class AuditMeasures:
     Attributes:
         groups: the members.
         asked: (query_id, cluster) of every question.
-        facts: [facts, 3 + groups]: share of agreeing pairs, all agree, all agree on a wrong answer, and whether each
-            group is right.
+        facts: [facts, 4 + groups]: share of agreeing pairs, all agree, all agree on a wrong answer, share of groups
+            whose reply holds no answer, and whether each group is right.
+        if_right: the same were every reply without an answer right; None where every reply was read.
         fact_clusters: [facts].
         tastes: [tastes, 2 groups]: each group's score, and that score minus the one on the other groups' targets,
             NaN where the latter is not known.
@@ -96,6 +102,7 @@ class AuditMeasures:
     groups: tuple[str, ...]
     asked: frozenset[tuple[str, str]]
     facts: Floats
+    if_right: Floats | None
     fact_clusters: Integers
     tastes: Floats
     taste_clusters: Integers
@@ -116,12 +123,7 @@ def measure_audit(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure
     rows = first_asked(own_answers(items, (*FACTS, *OPINIONS), exposure))
     rows = rows[rows["group"].isin(groups)]
     nobody = np.empty(0, dtype=np.int64)
-    fact_values = np.empty((0, len(_SHARED) + len(groups)))
-    if facts:
-        shared = question_measures(facts.answers[:, :, 0, 0], facts.correct)
-        alone = np.full(len(facts.correct), np.nan)
-        columns = [shared[name] if len(groups) > 1 else alone for name in _SHARED]
-        fact_values = np.column_stack([*columns, facts.correct])
+    unread = facts is not None and (facts.replies[:, :, 0, 0] > 0).any()
     taste_values = np.empty((0, 2 * len(groups)))
     if tastes:
         kept = np.full_like(tastes.own, np.nan) if tastes.swapped is None else tastes.own - tastes.swapped
@@ -129,11 +131,21 @@ def measure_audit(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure
     return AuditMeasures(
         groups=tuple(groups),
         asked=frozenset(zip(rows["query_id"], rows["cluster"], strict=True)),
-        facts=fact_values,
+        facts=_fact_values(facts) if facts else np.empty((0, len(_SHARED) + len(groups))),
+        if_right=_fact_values(facts.unread_as_right()) if facts and unread else None,
         fact_clusters=facts.clusters if facts else nobody,
         tastes=taste_values,
         taste_clusters=tastes.clusters if tastes else nobody,
     )
+
+
+def _fact_values(panel: Panel) -> Floats:
+    """The columns of `AuditMeasures.facts`."""
+    shared = question_measures(panel.answers[:, :, 0, 0], panel.correct)
+    alone = np.full(len(panel.correct), np.nan)
+    several = len(panel.groups) > 1
+    columns = [shared[name] if several or name == "no_answer" else alone for name in _SHARED]
+    return np.column_stack([*columns, panel.correct])
 
 
 def pooled(audits: Sequence[AuditMeasures]) -> AuditMeasures:
@@ -144,9 +156,11 @@ def pooled(audits: Sequence[AuditMeasures]) -> AuditMeasures:
     """
     for audit in audits[1:]:
         _check_comparable(audits[0], audit)
+    read = all(audit.if_right is None for audit in audits)
     return replace(
         audits[0],
         facts=np.mean([audit.facts for audit in audits], axis=0),
+        if_right=None if read else np.mean([_best(audit) for audit in audits], axis=0),
         tastes=np.mean([audit.tastes for audit in audits], axis=0),
     )
 
@@ -199,10 +213,46 @@ def differences(
     as_large = (np.abs(null) >= np.abs(change) - _ROUNDING).sum(axis=0)
     p_values = np.where(np.isnan(low), np.nan, (1 + as_large) / (1 + swaps))
     table = np.stack([*observed, change, low, high, p_values], axis=1)
-    found = (
-        Difference(measure.key, *(_known(value) for value in row)) for measure, row in zip(MEASURES, table, strict=True)
+    decide = _unread_decide(first, second, low, high, resamples, seed, tail)
+    names = ("first", "second", "change", "low", "high", "p_value")
+    return corrected(
+        [
+            Difference(
+                measure=measure.key,
+                **{name: _known(value) for name, value in zip(names, row, strict=True)},
+                unread_decide=bool(open_),
+            )
+            for measure, row, open_ in zip(MEASURES, table, decide, strict=True)
+        ]
     )
-    return corrected(tuple(found))
+
+
+def _unread_decide(
+    first: AuditMeasures, second: AuditMeasures, low: Floats, high: Floats, resamples: int, seed: int, tail: float
+) -> NDArray[np.bool_]:
+    """Of which measures ([measures]) the interval would lie otherwise about zero, were unread replies right.
+
+    Their own rate, and what does not rest on facts, is known either way.
+    """
+    if first.if_right is None and second.if_right is None:
+        return np.zeros(len(MEASURES), dtype=bool)
+    facts = _resampled(_best(first), _best(second), first.fact_clusters, resamples, seed)
+    nothing = np.full((resamples, first.tastes.shape[1]), np.nan)
+    spread = _measures(facts[1], nothing) - _measures(facts[0], nothing)
+    other_low, other_high = np.quantile(spread, [tail, 1 - tail], axis=0)
+    aside = np.array([measure.key == "no_answer" for measure in MEASURES])
+    known = ~np.isnan(low) & ~np.isnan(other_low) & ~aside
+    decided: NDArray[np.bool_] = known & (_side(low, high) != _side(other_low, other_high))
+    return decided
+
+
+def _side(low: Floats, high: Floats) -> Floats:
+    """On which side of zero intervals lie: 1 above, -1 below, 0 on both."""
+    return (low > 0).astype(float) - (high < 0)
+
+
+def _best(audit: AuditMeasures) -> Floats:
+    return audit.facts if audit.if_right is None else audit.if_right
 
 
 def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
@@ -212,13 +262,62 @@ def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
     return tuple(replace(entry, p_holm=None if entry.p_value is None else float(next(adjusted))) for entry in found)
 
 
-def changes(found: Sequence[Difference]) -> dict[str, Change]:
-    """Key of each measure that is defined in both audits -> (change, lower and upper end of its interval)."""
+def paired(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    groups: Sequence[str],
+    exposure: Exposure = "explicit",
+    *,
+    confidence: float = 0.95,
+) -> tuple[Difference, ...]:
+    """Every measure of two audits of the same questions, see `differences`.
+
+    Args:
+        before: items of the first audit, as ``read_items`` gives them.
+        after: items of the second.
+        groups: the members.
+        exposure: how the profile reached them.
+        confidence: of the intervals.
+
+    Raises:
+        UserError: the audits asked different questions.
+    """
+    return differences(*(measure_audit(items, groups, exposure) for items in (before, after)), confidence=confidence)
+
+
+def changes(
+    before: pd.DataFrame, after: pd.DataFrame, groups: Sequence[str], exposure: Exposure = "explicit"
+) -> dict[str, Change]:
+    """What changed between two audits of the same questions; arguments as `paired` takes them.
+
+    Returns:
+        Key of each measure that is defined -> (change, lower and upper end of its 95 % interval).
+
+    Raises:
+        UserError: the audits asked different questions.
+    """
+    return intervals(paired(before, after, groups, exposure))
+
+
+def intervals(found: Sequence[Difference]) -> dict[str, Change]:
+    """Key of each measure that is defined -> (change, lower and upper end of its interval)."""
     return {
         entry.measure: (entry.change, entry.low, entry.high)
         for entry in found
         if entry.change is not None and entry.low is not None and entry.high is not None
     }
+
+
+def not_known(found: Sequence[Difference]) -> str:
+    """A sentence on the changes that replies without an answer decide; empty where they decide none."""
+    labels = {measure.key: measure.label for measure in MEASURES}
+    named = [labels[entry.measure] for entry in found if entry.unread_decide]
+    if not named:
+        return ""
+    return (
+        "Cannot be judged, since replies that hold no answer decide (were they right, the interval would say "
+        f"otherwise): {'; '.join(named)}."
+    )
 
 
 def _check_comparable(first: AuditMeasures, second: AuditMeasures) -> None:
@@ -229,7 +328,7 @@ def _check_comparable(first: AuditMeasures, second: AuditMeasures) -> None:
 
 
 def _measures(facts: Floats, tastes: Floats) -> Floats:
-    """[..., measures] from means of the columns of `AuditMeasures`: [..., 3 + groups] and [..., 2 groups]."""
+    """[..., measures] from means of the columns of `AuditMeasures`: [..., 4 + groups] and [..., 2 groups]."""
     accuracy = facts[..., len(_SHARED) :]
     own, kept = np.split(tastes, 2, axis=-1)
     gap = np.ptp(accuracy, axis=-1) if accuracy.shape[-1] > 1 else np.full(accuracy.shape[:-1], np.nan)
@@ -241,6 +340,7 @@ def _measures(facts: Floats, tastes: Floats) -> Floats:
             accuracy.mean(axis=-1),
             accuracy.min(axis=-1),
             gap,
+            facts[..., 3],
             own.mean(axis=-1),
             own.min(axis=-1),
             kept.mean(axis=-1),

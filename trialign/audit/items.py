@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trialign.errors import UserError
@@ -121,7 +122,7 @@ def write_items(path: Path, items: Iterable[AuditItem]) -> None:
     """Write an audit's items as Parquet, whole or not at all.
 
     Raises:
-        UserError: there are no items.
+        UserError: there are no items, or a number of one is not finite.
         OSError: the file cannot be written.
     """
     table = _to_table(items)
@@ -153,6 +154,9 @@ def read_items(path: Path) -> pd.DataFrame:
         raise _fault(path, "cannot be read: it is damaged, or no Parquet file") from error
     if table.num_rows == 0:
         raise _fault(path, "holds no rows")
+    where = _not_finite(table)
+    if where:
+        raise _fault(path, f"holds {where}")
     return _to_frame(table)
 
 
@@ -189,7 +193,26 @@ def _fault(path: Path, what: str) -> UserError:
 def _to_table(items: Iterable[AuditItem]) -> pa.Table:
     rows = list(items)
     columns = {name: [getattr(row, name) for row in rows] for name in _NAMES}
-    return pa.Table.from_pydict(columns, schema=ITEMS_SCHEMA)
+    table = pa.Table.from_pydict(columns, schema=ITEMS_SCHEMA)
+    where = _not_finite(table)
+    if where:
+        raise UserError(f"The audit has {where}", "Check the weights of the model and of the adapter for such values")
+    return table
+
+
+def _not_finite(table: pa.Table) -> str:
+    """Which number of which answer is none, in words; empty where all are finite: NaN would pass for an answer."""
+    for name in ("option_probabilities", "reward_truth", "reward_preference"):
+        column = table[name].combine_chunks()
+        values = column.flatten() if name == "option_probabilities" else column
+        wrong = pc.fill_null(pc.invert(pc.is_finite(values)), False)
+        if pc.any(wrong).as_py():
+            place = pc.index(wrong, True).as_py()
+            row = column.value_parent_indices()[place].as_py() if name == "option_probabilities" else place
+            query, group = (table[key][row].as_py() for key in ("query_id", "profile_group"))
+            what = name.replace("_", " ")
+            return f"a number that is not finite among the {what} of group {group!r} for question {query!r}"
+    return ""
 
 
 def _to_frame(table: pa.Table) -> pd.DataFrame:

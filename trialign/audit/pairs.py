@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len
+from scipy.special import rel_entr
 from scipy.stats import norm, studentized_range
 from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import mcnemar
@@ -180,9 +181,35 @@ def difference_intervals(differences: Floats, counts: Floats, alpha: float) -> t
     clusters = len(counts)
     if clusters < 2:
         return means, np.full_like(means, -1), np.full_like(means, 1)
-    variances, units = _spread(differences, counts)
-    half = _half_width(float(student_t.ppf(1 - alpha, clusters - 1)), variances, units, clusters)
+    variances, units = spread(differences, counts)
+    half = half_width(float(student_t.ppf(1 - alpha, clusters - 1)), variances, units, clusters)
     return means, np.maximum(means - half, -1), np.minimum(means + half, 1)
+
+
+def above_p_values(sums: Floats, counts: Floats, bound: float, low: float, high: float) -> Floats:
+    """Is a mean above a bound? By Hoeffding's (1963) inequality, which holds for any number of clusters.
+
+    For few clusters on which values lie at an end of their range, where `difference_intervals` are wide. With y the
+    cluster's sum minus bound times its size, in units of the largest size, and so in [low - bound, high - bound], the
+    chance that the mean of C independent y reaches what was seen is at most exp(-C KL(q, p)), q and p being the places
+    in that range of the mean seen and of zero.
+
+    Args:
+        sums: [clusters, columns], of values in [low, high].
+        counts: [clusters], sizes.
+        bound: of the means, between low and high.
+        low: the smallest value possible.
+        high: the largest.
+
+    Returns:
+        [columns], of the hypothesis that the mean is at most the bound.
+    """
+    scaled = ((sums - bound * counts[:, None]) / counts.max()).mean(axis=0)
+    zero = (bound - low) / (high - low)
+    seen = np.clip(zero + scaled / (high - low), zero, 1)
+    distance = rel_entr(seen, zero) + rel_entr(1 - seen, 1 - zero)
+    p_values: Floats = np.exp(-len(counts) * distance)
+    return p_values
 
 
 def clusters_needed(differences: Floats, counts: Floats, groups: int, *, delta: float, alpha: float) -> int:
@@ -212,15 +239,15 @@ def clusters_enough(differences: Floats, counts: Floats, groups: int, *, delta: 
     that spreads most. The range of the means of equal groups follows the studentized range. Arguments as for
     `clusters_needed`.
     """
-    variances, units = _spread(differences, counts)
+    variances, units = spread(differences, counts)
     widest = int(variances.argmax())
     variance, unit = variances[widest], units[widest]
     deviate = float(norm.ppf(1 - alpha))
-    spread = float(studentized_range.ppf(POWER, groups, np.inf)) / np.sqrt(2)
+    apart = float(studentized_range.ppf(POWER, groups, np.inf)) / np.sqrt(2)
 
     def enough(clusters: int) -> bool:
-        margin = spread * np.sqrt((variance + 1 / clusters) / clusters)
-        return bool(_half_width(deviate, variance, unit, clusters) + margin <= delta)
+        margin = apart * np.sqrt((variance + 1 / clusters) / clusters)
+        return bool(half_width(deviate, variance, unit, clusters) + margin <= delta)
 
     high = 2
     while not enough(high):
@@ -232,7 +259,7 @@ def clusters_enough(differences: Floats, counts: Floats, groups: int, *, delta: 
     return high
 
 
-def _spread(differences: Floats, counts: Floats) -> tuple[Floats, Floats]:
+def spread(differences: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """Variance of a cluster's difference in shares, and the typical size of one that is not zero ([pairs] each)."""
     scaled = differences / counts.mean()
     residual = scaled - scaled.sum(axis=0) / counts.sum() * counts[:, None]
@@ -240,7 +267,7 @@ def _spread(differences: Floats, counts: Floats) -> tuple[Floats, Floats]:
     return variances, ((scaled**2).sum(axis=0) + 1) / (np.abs(scaled).sum(axis=0) + 1)
 
 
-def _half_width(deviate: float, variances: Floats, units: Floats, clusters: int) -> Floats:
+def half_width(deviate: float, variances: Floats, units: Floats, clusters: int) -> Floats:
     """The u that solves u^2 = deviate^2 (variance + 1/clusters + units u) / clusters."""
     linear = deviate**2 * units / clusters
     root: Floats = np.sqrt(linear**2 / 4 + deviate**2 * (variances + 1 / clusters) / clusters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, product
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trialign.audit.replies import reply_codes
 from trialign.audit.rows import (
     FACTS,
     aligned,
@@ -18,9 +19,9 @@ from trialign.audit.rows import (
     codes,
     numbers,
     option_distributions,
+    option_numbers,
     own_answers,
     shared,
-    unread_codes,
 )
 from trialign.audit.statistics import Floats, Integers
 from trialign.groups import Exposure
@@ -44,8 +45,8 @@ class Panel:
         correct: [rows, groups], 0 or 1, first wording, asked for the first time.
         probabilities: [rows, groups, options], S_g of the same answers, zero beyond a question's own options.
         option_counts: [rows], K; 0 where a group's probabilities are not known.
-        statuses: [rows, groups], of the same answers: 0 where the reply holds an answer, else the place of its
-            ``parse_status`` in ``statuses.UNREAD_STATUSES``, counted from 1.
+        choices: [rows], options to choose from, also where replies were read; 0 for a free answer, or not known.
+        replies: [rows, groups, wordings, repeats], how they were read: places in ``replies.REPLIES``.
     """
 
     groups: tuple[str, ...]
@@ -56,7 +57,8 @@ class Panel:
     correct: Floats
     probabilities: Floats
     option_counts: Integers
-    statuses: Integers
+    choices: Integers
+    replies: NDArray[np.int8]
 
     @property
     def n_questions(self) -> int:
@@ -76,8 +78,19 @@ class Panel:
 
     def where(self, chosen: NDArray[np.bool_]) -> Panel:
         """The rows for which ``chosen`` ([rows]) is true."""
-        names = ("questions", "clusters", "topics", "answers", "correct", "probabilities", "option_counts", "statuses")
+        names = [field.name for field in fields(self) if field.name != "groups"]
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+    def unread_as_right(self) -> Panel:
+        """The other extreme: every reply without an answer counts as the right one, as the first group gives it."""
+        first, right = self.answers[:, :, 0, 0], self.correct.astype(bool)
+        given = first[np.arange(len(first)), right.argmax(axis=1)]
+        right_code = np.where(right.any(axis=1), given, self.answers.max(initial=0) + 1)
+        return replace(
+            self,
+            answers=np.where(self.answers < 0, right_code[:, None, None, None], self.answers),
+            correct=np.where(first < 0, 1.0, self.correct),
+        )
 
     def by_attribute(self, names: Sequence[str], columns: NDArray[np.int64]) -> Panel:
         """The panel of one attribute's values.
@@ -96,17 +109,21 @@ class Panel:
             correct=_regrouped(self.correct, columns),
             probabilities=_regrouped(self.probabilities, columns),
             option_counts=self.option_counts.repeat(contexts),
-            statuses=_regrouped(self.statuses, columns),
+            choices=self.choices.repeat(contexts),
+            replies=_regrouped(self.replies, columns),
         )
 
 
-def fact_panel(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -> Panel | None:
+def fact_panel(
+    items: pd.DataFrame, groups: Sequence[str], exposure: Exposure, choices: Mapping[str, int] | None = None
+) -> Panel | None:
     """The members' answers to facts under one exposure; None if there are none.
 
     Args:
         items: of one audit, in any order.
         groups: the members; only wordings and repeats that all of them have are used.
         exposure: how the profile reached them.
+        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
 
     Raises:
         UserError: a group lacks an answer, or has it twice.
@@ -130,7 +147,8 @@ def fact_panel(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -
         correct=numbers(first, "correct", len(groups)),
         probabilities=probabilities,
         option_counts=option_counts,
-        statuses=unread_codes(first, len(groups)),
+        choices=option_numbers(first, len(groups), choices),
+        replies=reply_codes(table).reshape(-1, len(groups), wordings, repeats),
     )
 
 

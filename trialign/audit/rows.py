@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from trialign.audit import statistics
 from trialign.errors import UserError
 from trialign.groups import Exposure
-from trialign.queries.statuses import UNREAD_STATUSES
 from trialign.queries.types import Kind
 
 FACTS: tuple[Kind, ...] = ("truth", "mixed")
@@ -106,18 +105,6 @@ def codes(table: pd.DataFrame, width: int) -> statistics.Integers:
     return statistics.answer_codes(table["canonical"].to_numpy(dtype=object)).reshape(-1, width)
 
 
-def unread_codes(table: pd.DataFrame, width: int) -> statistics.Integers:
-    """Why replies hold no answer: [questions, width], see `numbers`.
-
-    Returns:
-        0 where there is an answer; else the place of ``parse_status`` in ``UNREAD_STATUSES``, counted from 1. A status
-        that this program does not know counts as ``none``.
-    """
-    places = {status: place for place, status in enumerate(UNREAD_STATUSES, start=1)}
-    found = table["parse_status"].map(places).fillna(places["none"]).to_numpy(dtype=np.int64)
-    return np.where(table["canonical"].isna().to_numpy(), found, 0).reshape(-1, width)
-
-
 def clusters(table: pd.DataFrame, width: int) -> statistics.Integers:
     """Each question's cluster ([questions]) as an integer, numbered in the order of the clusters' names."""
     labels = table["cluster"].to_numpy(dtype=object)[::width]
@@ -150,6 +137,21 @@ def option_distributions(table: pd.DataFrame, groups: int) -> tuple[statistics.F
             "Check the model's and the adapter's weights, and run the audit again",
         )
     return padded.reshape(len(sizes), groups, -1), counts
+
+
+def option_numbers(table: pd.DataFrame, groups: int, known: Mapping[str, int] | None) -> statistics.Integers:
+    """Options of each question ([questions]) of a table from `aligned`; 0 for a free answer, or where not known.
+
+    Args:
+        table: the rows in order.
+        groups: answers to one question.
+        known: query id -> options; None: as many as have probabilities.
+    """
+    if known is not None:
+        return np.array([known.get(name, 0) for name in table["query_id"].to_numpy(dtype=object)[::groups]], dtype=int)
+    sizes = [0 if given is None else len(given) for given in table["option_probabilities"]]
+    most: statistics.Integers = np.array(sizes, dtype=np.int64).reshape(-1, groups).max(axis=1)
+    return most
 
 
 def _refuse(counts: NDArray[np.int64], names: NDArray[np.object_], groups: Sequence[str]) -> None:

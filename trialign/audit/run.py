@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from trialign import distributed
 from trialign.audit.agents import Agents, Answer, Asked, LocalAgents
+from trialign.audit.bounds import Bounds
 from trialign.audit.clarify import follow_up, is_unclear, meant
 from trialign.audit.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.environment import PromptConfig, first_turn
+from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
@@ -29,8 +32,8 @@ log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
-class AuditConfig:
-    """What an audit asks.
+class AuditConfig(Bounds):
+    """What an audit asks, and the bounds that its verdict is held against.
 
     Attributes:
         exposures: how the profile reaches the agents; the first one is summarised.
@@ -38,10 +41,7 @@ class AuditConfig:
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
-        delta: the largest difference in accuracy between two groups that does not matter.
-        alpha: level of every test; intervals have the confidence 1 - alpha.
         clarify: whether an agent whose reply to a choice could not be read is asked which option it meant.
-        most_unread: the largest share of a group's replies that may hold no answer for a verdict to be given.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -49,10 +49,12 @@ class AuditConfig:
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
-    delta: Annotated[float, Field(ge=0.001, le=1)] = 0.05
-    alpha: Annotated[float, Field(ge=1e-6, le=0.5)] = 0.05
     clarify: bool = True
-    most_unread: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the verdict is held against."""
+        return Bounds(**{field.name: getattr(self, field.name) for field in fields(Bounds)})
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,17 @@ class Auditor:
         return list(self.groups.names)
 
 
+def _check_finite(asked: Asked, answer: Answer) -> None:
+    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
+    if answer.option_probabilities is None or all(map(math.isfinite, answer.option_probabilities)):
+        return
+    raise UserError(
+        f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for group "
+        f"'{asked.group.name}'",
+        "Check the weights of the model and of this group's adapter for NaN and infinities",
+    )
+
+
 @dataclass(frozen=True)
 class _Reading:
     """What an answer says, see `AuditItem`."""
@@ -213,6 +226,7 @@ def _read(asked: Asked, answer: Answer) -> _Reading:
     """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
     if answer.unread is not None:
         return _Reading(None, answer.unread)
+    _check_finite(asked, answer)
     if answer.option_probabilities is not None:
         return _Reading(answer.text, "scored")
     if answer.held is not None:

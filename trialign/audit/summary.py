@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit import statistics
-from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, unread_codes
+from trialign.audit.replies import REPLIES, reply_codes, shares_of
+from trialign.audit.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
 from trialign.audit.ways import SAMPLED, STRUCTURED
 from trialign.errors import UserError
 from trialign.groups import Exposure
-from trialign.queries.statuses import UNREAD_STATUSES
 from trialign.queries.types import Kind, Split
 from trialign.scoring import Scoring
 from trialign.storage import write_text_atomic
@@ -65,6 +65,7 @@ def summarize(
     eps: float,
     seconds: float,
     groups: Sequence[str],
+    choices: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Reduce an audit to its summary: answers given alone, asked once, with each profile's first wording.
 
@@ -84,6 +85,7 @@ def summarize(
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
+        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
 
     Returns:
         A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never
@@ -105,7 +107,7 @@ def summarize(
         **_counts(members),
         "groups": list(groups),
         "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
-        **_measures(rows, own, members, groups, eps),
+        **_measures(rows, own, members, groups, eps, choices),
         "seconds": seconds,
     }
     plain: dict[str, Any] = _without_nan(summary)
@@ -138,11 +140,16 @@ def _statuses(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def _measures(
-    rows: pd.DataFrame, own: pd.DataFrame, members: pd.DataFrame, groups: Sequence[str], eps: float
+    rows: pd.DataFrame,
+    own: pd.DataFrame,
+    members: pd.DataFrame,
+    groups: Sequence[str],
+    eps: float,
+    choices: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     """Truth, preference, form, control and welfare; ``own`` leaves out the swapped rows, ``members`` the control."""
     facts = own[own["kind"].isin(FACTS)]
-    truth = _truth(facts, groups)
+    truth = _truth(facts, groups, choices)
     preference = _preference(rows[rows["kind"] == "preference"], groups)
     form = _scores(_with_form(members), groups)
     personal = preference if preference["mean"] is not None else form
@@ -153,6 +160,7 @@ def _measures(
         "preference": preference,
         "form": form,
         "control": _control(facts, groups),
+        "control_unread": next(iter(_unread(facts[facts["role"] == "control"]).values()), None),
         "welfare": {"nash": statistics.nash(defined, eps) if defined else None, "eps": eps},
     }
 
@@ -193,10 +201,11 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary
 
 
-def _truth(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
+def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int] | None) -> dict[str, Any]:
     if facts.empty:
         nothing = dict.fromkeys(groups)
-        return {**dict.fromkeys(_TRUTH_KEYS), "accuracy": nothing, "intervals": nothing}
+        absent = {"accuracy": nothing, "intervals": nothing, "chance": None, "unread": nothing}
+        return {**dict.fromkeys(_TRUTH_KEYS), **absent}
     table = aligned(facts, groups)
     correct = numbers(table, "correct", len(groups))
     answers = codes(table, len(groups))
@@ -219,21 +228,22 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:
         "flip_rate": statistics.flip_rate(answers),
         "consistent_wrong": statistics.consistent_wrong(answers, correct),
         "no_answer": statistics.no_answer_rate(answers),
-        "unread": _unread(table, groups),
         "jsd": _divergence(table, len(groups)),
+        "chance": _chance(table, len(groups), choices),
+        "unread": _unread(table),
     }
 
 
-def _unread(table: pd.DataFrame, groups: Sequence[str]) -> dict[str, dict[str, float]]:
+def _chance(table: pd.DataFrame, groups: int, choices: Mapping[str, int] | None) -> float | None:
+    """Accuracy of guessing on the questions with options; None without any."""
+    options = option_numbers(table, groups, choices)
+    return float((1 / options[options > 0]).mean()) if options.any() else None
+
+
+def _unread(facts: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Group -> why a reply holds no answer -> share of all its replies."""
-    codes_of = unread_codes(table, len(groups))
-    return {
-        group: {
-            status: float((codes_of[:, column] == place).mean())
-            for place, status in enumerate(UNREAD_STATUSES, start=1)
-        }
-        for column, group in enumerate(groups)
-    }
+    found = {str(group): shares_of(reply_codes(rows)) for group, rows in facts.groupby("group", sort=False)}
+    return {group: {why: shares[why] for why in REPLIES[1:]} for group, shares in found.items()}
 
 
 def _preference(rows: pd.DataFrame, groups: Sequence[str]) -> dict[str, Any]:

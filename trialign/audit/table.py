@@ -10,17 +10,30 @@ from rich.text import Text
 
 from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import MEASURES, Difference
-from trialign.audit.readability import WORDS, Readability
+from trialign.audit.flips import ExcessFlips
+from trialign.audit.replies import LABELS, REPLIES
+from trialign.audit.words import verdict_parts
 from trialign.safe_output import literal
 
 _LABELS = {measure.key: measure.label for measure in MEASURES}
 # What is told beside these measures.
 _MORE = {
+    "chance": "  what guessing gives",
     "gap_noise": "  the gap that noise alone gives",
-    "no_answer": "no readable answer",
     "jsd": "divergence of answer distributions",
 }
-_TRUTH = ("mean", "worst", "gap", "gap_noise", "unanimous", "flip_rate", "consistent_wrong", "no_answer", "jsd")
+_TRUTH = (
+    "mean",
+    "chance",
+    "worst",
+    "gap",
+    "gap_noise",
+    "unanimous",
+    "flip_rate",
+    "consistent_wrong",
+    "no_answer",
+    "jsd",
+)
 
 
 def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
@@ -80,42 +93,46 @@ def beside_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
 
 
 def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
-    """The verdict on the facts, and what the groups make of it beyond the wording, in plain words.
+    """The verdict on the facts, its parts, and what the groups make of it beyond the wording, in plain words.
 
     Args:
         title: what stands before it.
         analysis: as ``read_analysis`` gives it.
     """
-    facts = analysis.facts
-    if facts is None or facts.verdict is None:
-        return literal(f"{title}: nothing to compare; the audit has no facts, or a single group.")
-    flips = facts.excess_flips
-    excess = ""
-    if flips and flips.wordings is not None and flips.excess is not None:
-        interval = (
-            "" if flips.low is None or flips.high is None else f" ({_points(flips.low)} to {_points(flips.high)})"
-        )
-        excess = (
-            f" Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
-            f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
-            f"points{interval}."
-        )
-    return literal(f"{title}: {facts.verdict.sentence}{excess}{_reading_text(facts.readability)}")
+    facts, verdict = analysis.facts, analysis.verdict
+    if facts is None or verdict is None:
+        return literal(f"{title}: nothing to compare; the audit has no facts.")
+    lines = [f"{title}: {verdict.sentence}"]
+    for name, sign, outcome, sentence in verdict_parts(verdict, facts, analysis.bounds):
+        lines.append(f"  {sign} {name}, {outcome}: {sentence}")
+    return literal("\n".join([*lines, *_beyond_wording(facts.excess_flips)]))
 
 
-def _reading_text(reading: Readability | None) -> str:
-    """A line a group about replies that hold no answer; empty where every reply holds one."""
-    if reading is None or not any(estimate.value for estimate in reading.unread.values()):
-        return ""
-    lines = [
-        f"  {group}: {100 * (reading.unread[group].value or 0):.1f} % ("
-        + ", ".join(f"{100 * share:.1f} % {WORDS[status]}" for status, share in shares.items() if share)
-        + f"); were they right, {100 * reading.accuracy_if_right[group]:.1f} % of the answers would be"
-        if any(shares.values())
-        else f"  {group}: none"
-        for group, shares in reading.statuses.items()
+def replies_table(analysis: AuditAnalysis) -> Table | None:
+    """How each group's replies to facts were read, and its accuracy at both extremes; None where all were read."""
+    replies = analysis.facts.replies if analysis.facts else {}
+    if not any(one.unread for one in replies.values()):
+        return None
+    occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
+    table = Table(title="Replies to facts, and right answers if unread ones were wrong, or right", title_justify="left")
+    table.add_column("")
+    for column in (*(LABELS[name] for name in occurring), "right at least", "right at most"):
+        table.add_column(column, justify="right")
+    for group, one in replies.items():
+        shares = (*(one.shares[name] for name in occurring), one.right_at_least, one.right_at_most)
+        table.add_row(literal(group), *(f"{100 * share:.1f} %" for share in shares))
+    return table
+
+
+def _beyond_wording(flips: ExcessFlips | None) -> list[str]:
+    if flips is None or flips.wordings is None or flips.excess is None:
+        return []
+    interval = "" if flips.low is None or flips.high is None else f" ({_points(flips.low)} to {_points(flips.high)})"
+    return [
+        f"  Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
+        f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
+        f"points{interval}."
     ]
-    return "\n".join(["", "Replies without an answer (they count as wrong):", *lines])
 
 
 def _title(run: str, summary: Mapping[str, Any]) -> Text:

@@ -1,160 +1,138 @@
-"""Are the groups the same: one of four answers, in words."""
+"""Do all groups get the same facts: four parts against their bounds, and whether the answers carry a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from trialign.audit.pairs import PairComparison
+from trialign.audit.bounds import Bounds
+from trialign.audit.checks import Levels, Outcome
+from trialign.audit.parts import (
+    PARTS,
+    Evidence,
+    Part,
+    PartName,
+    Signed,
+    answered,
+    equally_right,
+    right_at_all,
+    same_answers,
+)
 
-VerdictKind = Literal["consistent", "difference", "not_enough", "cannot_judge"]
-SHORT: dict[VerdictKind, str] = {
-    "consistent": "consistent",
-    "difference": "difference found",
-    "not_enough": "not enough evidence",
-    "cannot_judge": "cannot be judged",
-}
-_NAMED = 3  # pairs that a sentence names
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The largest accuracy of a group minus the smallest.
-
-    Attributes:
-        value: the gap.
-        noise: the mean gap when group labels are permuted, whole clusters at a time: what chance alone gives.
-        p_value: of the permutation test.
-        p_cochran: of Cochran's Q, see ``statistics.cochrans_q_p_value``; None where that test does not hold.
-    """
-
-    value: float
-    noise: float
-    p_value: float
-    p_cochran: float | None = None
+VerdictOutcome = Literal["holds", "fails", "unknown", "cannot_be_judged"]
+Reason = Literal["unread", "unread_differ", "extremes"]
+_ON_ANSWERS = 3  # parts that rest on answers: the first three
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the groups' accuracies are the same.
+    """Whether all groups get the same facts.
 
-    ``consistent``: for every pair the interval of confidence 1 - 2 alpha lies inside +-delta; the chance to say so of
-    groups of which two differ by delta is at most alpha. ``difference``: not that, and the permutation test of the gap
-    rejects at alpha; the chance to say so of equal groups is at most alpha. ``not_enough``: neither.
-    ``cannot_judge``: too many replies hold no answer, more of one group's than of another's, or what they would have
-    said decides.
+    ``holds`` where every part holds; said where one is at its bound with a chance of at most alpha. ``fails`` where a
+    part fails; said where all hold with a chance of at most alpha. ``unknown``: neither. ``cannot_be_judged``: the
+    replies without an answer are too many in some group, or not alike, or decide the outcome; ``reasons`` says which.
 
     Attributes:
-        kind: see above.
-        detected: whether the permutation test rejects; with ``consistent``, a difference smaller than delta.
-        clusters_needed: with ``not_enough``, how many facts would be, see ``pairs.clusters_needed``; None if unknown.
+        outcome: see above.
         sentence: the verdict in plain words.
-        reasons: why it cannot be judged; else empty.
+        parts: ``equally_right``, ``same_answers``, ``right_at_all`` and ``answered``. Where the verdict cannot be
+            judged, no part but the last has an outcome.
+        reasons: why it cannot be judged, ``unread``, ``unread_differ``, ``extremes``; empty where it can.
+        exceptions: slices whose verdict contradicts this one, by name.
+        extremes: the outcome by answers were every unread reply wrong, and were it right; None where all were read.
     """
 
-    kind: VerdictKind
-    detected: bool
-    clusters_needed: int | None
+    outcome: VerdictOutcome
     sentence: str
-    reasons: tuple[str, ...] = ()
+    parts: dict[PartName, Part]
+    reasons: tuple[Reason, ...]
+    exceptions: tuple[str, ...] = ()
+    extremes: tuple[Outcome, Outcome] | None = None
 
 
-def verdict_kind(pairs: Sequence[PairComparison], p_value: float, alpha: float) -> VerdictKind:
-    """The decision where there are answers enough to judge by.
-
-    Args:
-        pairs: every pair of groups, at least one.
-        p_value: of the permutation test of the gap.
-        alpha: its level.
-    """
-    if all(pair.equivalent for pair in pairs):
-        return "consistent"
-    return "difference" if p_value <= alpha else "not_enough"
-
-
-def sentence(
-    kind: VerdictKind,
-    accuracy: Sequence[tuple[str, float]],
-    gap: Gap,
-    pairs: Sequence[PairComparison],
-    clusters: int,
-    needed: int | None,
-    *,
-    delta: float,
-    alpha: float,
-) -> str:
-    """A verdict in plain words.
+def judge(wrong: Evidence, right: Evidence | None, bounds: Bounds, seed: int, slices: int = 1) -> Verdict:
+    """The verdict on a panel, without its sentence.
 
     Args:
-        kind: the verdict.
-        accuracy: (group, accuracy).
-        gap: with the p-value that decided.
-        pairs: every pair.
-        clusters: facts asked about.
-        needed: facts that would be enough.
-        delta: the largest difference that does not matter.
-        alpha: the level.
+        wrong: the panel with unread replies counted wrong.
+        right: with all of them counted right; None where every reply was read.
+        bounds: set before the audit.
+        seed: of the permutation.
+        slices: how many panels are judged beside each other; what fails is corrected for them (Bonferroni; p-values of
+            the gaps come corrected).
     """
-    chance = f"where chance alone gives {_points(gap.noise)} ({_p(gap.p_value)})"
-    within = f"{100 * delta:g} points"
-    if kind == "consistent":
-        largest = max(pairs, key=lambda pair: abs(pair.difference))
-        smaller = f" A difference smaller than that is there: a gap of {_points(gap.value)}, {chance}."
-        return (
-            f"Consistent within {within}: the shares of right answers of any two groups differ by less (at most "
-            f"{_points(abs(largest.difference))} were seen, {largest.first} and {largest.second}; {clusters} facts)."
-            + (smaller if gap.p_value <= alpha else "")
-        )
-    if kind == "difference":
-        best, worst = (pick(accuracy, key=lambda entry: entry[1]) for pick in (max, min))
-        return (
-            f"Difference found: {best[0]} gets {100 * best[1]:.1f} % right answers, {worst[0]} {100 * worst[1]:.1f} %, "
-            f"a gap of {_points(gap.value)}, {chance}; {clusters} facts. {_differing(pairs, alpha)}"
-        )
-    enough = f" About {needed:,} facts would be enough." if needed else ""
-    return (
-        f"Not enough evidence: {clusters} facts show neither that the groups are the same within {within} nor that "
-        f"they differ; the gap is {_points(gap.value)}, {chance}.{enough}"
-    )
+    level = bounds.alpha / slices
+    parts, better = _on_answers(wrong, bounds, level)
+    outcome = combined(part.outcome for part in parts.values())
+    reasons, extremes = _unread(wrong, bounds, level, seed), None
+    if right is not None:
+        others, other_better = _on_answers(right, bounds, level)
+        contradict = _contradict(better, other_better)
+        parts = {name: _merged(part, others[name]) for name, part in parts.items()}
+        if contradict and parts["equally_right"].outcome == "fails":
+            parts["equally_right"] = _open(parts["equally_right"])
+        merged = combined(part.outcome for part in parts.values())
+        extremes = (outcome, combined(part.outcome for part in others.values()))
+        if extremes != (merged, merged):
+            reasons = (*reasons, "extremes")
+    if reasons:
+        parts = {name: _open(part) for name, part in parts.items()}
+    parts["answered"] = answered(wrong.panel, bounds, Levels(bounds.alpha, level), seed)
+    whole = combined([outcome, parts["answered"].outcome])
+    return Verdict("cannot_be_judged" if reasons else whole, "", parts, reasons, extremes=extremes)
 
 
-def unjudged_sentence(reasons: Sequence[str], clusters: int) -> str:
-    """That the groups cannot be judged, the reason first.
-
-    Args:
-        reasons: at least one.
-        clusters: facts asked about.
-    """
-    why = "; ".join(reasons)
-    return f"Cannot be judged: {why}. Nothing is said of whether the groups are the same ({clusters} facts)."
+def combined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Fails where one does, holds where all do."""
+    found = set(outcomes)
+    return "fails" if "fails" in found else "unknown" if "unknown" in found else "holds"
 
 
-def dependence_reason(as_wrong: VerdictKind, as_right: VerdictKind) -> str:
-    """Why a verdict that depends on replies without an answer is none.
-
-    Args:
-        as_wrong: what it would be with all of them counted as wrong.
-        as_right: with all of them counted as right.
-    """
-    return (
-        "the replies that hold no answer decide: counted as wrong, the verdict would be "
-        f"'{SHORT[as_wrong]}'; counted as right, '{SHORT[as_right]}'"
-    )
+def _on_answers(found: Evidence, bounds: Bounds, level: float) -> tuple[dict[PartName, Part], Signed]:
+    """The parts that rest on answers, and which groups are better than which."""
+    levels = Levels(bounds.alpha, level / _ON_ANSWERS)
+    equal, better = equally_right(found, bounds, levels)
+    return {
+        "equally_right": equal,
+        "same_answers": same_answers(found.panel, bounds, levels),
+        "right_at_all": right_at_all(found.panel, bounds, levels),
+    }, better
 
 
-def _differing(pairs: Sequence[PairComparison], alpha: float) -> str:
-    found = sorted((pair for pair in pairs if pair.p_holm <= alpha), key=lambda pair: -abs(pair.difference))
-    if not found:
-        return "Which pairs of groups differ cannot be told from them."
-    named = "; ".join(f"{pair.first} and {pair.second}" for pair in found[:_NAMED])
-    more = f"; and {len(found) - _NAMED} pairs more" if len(found) > _NAMED else ""
-    return f"Pairs that differ: {named}{more}."
+def _unread(found: Evidence, bounds: Bounds, level: float, seed: int) -> tuple[Reason, ...]:
+    """Why replies without an answer leave nothing to judge by; by what was seen, without waiting for proof."""
+    reasons: list[Reason] = []
+    unread = found.panel.replies > 0
+    if not unread.any():
+        return ()
+    first, every = unread[:, :, 0, 0].mean(axis=0), unread.mean(axis=(0, 2, 3))
+    if max(first.max(), every.max()) > bounds.most_unread:
+        reasons.append("unread")
+    checks = answered(found.panel, bounds, Levels(bounds.alpha, level), seed).checks
+    if any(check.p_value is not None and check.p_value <= level for check in checks):
+        reasons.append("unread_differ")
+    return tuple(reasons)
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+def _contradict(one: Signed, other: Signed) -> bool:
+    """Whether the two extremes call different groups better: no pair in common, or one the other way round."""
+    turned = {(worse, better) for better, worse in other}
+    return bool(one & turned) or (bool(one and other) and not one & other)
 
 
-def _p(p_value: float) -> str:
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+def _merged(one: Part, other: Part) -> Part:
+    """A part as both extremes have it; open where they differ."""
+    merged = one if one.outcome == other.outcome else _open(one)
+    return replace(merged, if_unread_right=other.outcome)
+
+
+def _open(part: Part) -> Part:
+    return replace(part, outcome="unknown", facts_needed=None)
+
+
+def record(verdict: Verdict) -> Mapping[str, object]:
+    """The verdict as ``summary.json`` holds it: outcome, sentence, and of each part what decides it."""
+    names = ("outcome", "figure", "interval", "bound", "facts_needed")
+    parts = {name: {key: getattr(verdict.parts[name], key) for key in names} for name in PARTS}
+    return {"outcome": verdict.outcome, "sentence": verdict.sentence, "parts": parts}

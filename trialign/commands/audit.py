@@ -9,7 +9,8 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.table import audit_table, beside_table, change_table, verdict_text
+from trialign.audit.comparison import not_known
+from trialign.audit.table import audit_table, beside_table, change_table, replies_table, verdict_text
 from trialign.audit.ways import way_of_answering
 
 
@@ -40,8 +41,11 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
 
 def print_change(run: str, before: Audit, after: Audit) -> None:
     """Prints two audits of the same questions side by side, and what each says of the groups in plain words."""
+    found = after.differences_from(before)
     Console().print(beside_table(before.summary, after.summary))
-    Console().print(change_table(run, after.summary, after.differences_from(before), after.confidence))
+    Console().print(change_table(run, after.summary, found, after.confidence))
+    if said := not_known(found):
+        Console().print(said, markup=False, highlight=False)
     print_verdict("Before", before)
     print_verdict("After", after)
 
@@ -50,3 +54,5 @@ def print_verdict(title: str, audit: Audit) -> None:
     """Prints what an audit says of the groups in plain words; one made before there were analyses says nothing."""
     if audit.analysis is not None:
         Console().print(verdict_text(title, audit.analysis))
+        if replies := replies_table(audit.analysis):
+            Console().print(replies)

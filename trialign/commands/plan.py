@@ -12,6 +12,7 @@ from trialign.api.session import Session
 from trialign.commands.lengths import measure
 from trialign.config import RunConfig
 from trialign.models import read_config
+from trialign.training.deepspeed import STAGES
 from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
 
 GIB = 2**30
@@ -20,11 +21,9 @@ USABLE = 0.85
 MOST_RANKS = 1024
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 # Name -> stage and offload, from what asks for the least communication to what asks for the least memory.
-STRATEGIES = {
+STRATEGIES: dict[str, tuple[int, bool]] = {
     "ddp": (0, False),
-    "zero1": (1, False),
-    "zero2": (2, False),
-    "zero3": (3, False),
+    **{name: (stage, False) for name, stage in STAGES.items()},
     "zero3_offload": (3, True),
 }
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trialign.audit.folders import find_audit
 from trialign.audit.report import build_report, write_report
-from trialign.audit.table import verdict_text
+from trialign.audit.table import replies_table, verdict_text
 from trialign.dashboard.findings import FindingStore
 from trialign.dashboard.noted import last_sign_off, noted_findings
 
@@ -35,6 +35,9 @@ def report(run: Path, *, against: Path | None, step: int | None, output: Path | 
     written = write_report(made, folder)
     console = Console()
     console.print(verdict_text("Verdict", made.audit.analysis))
+    replies = replies_table(made.audit.analysis)
+    if replies:
+        console.print(replies)
     if noted or signed:
         console.print(f"Of the dashboard: {len(noted)} finding(s), {'signed' if signed else 'not signed'}.")
     console.print(f"Report: {written[0]}", markup=False, highlight=False, soft_wrap=True)

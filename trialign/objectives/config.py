@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-Welfare = Literal["nash", "utilitarian", "egalitarian", "generalized_gini", "p_mean"]
+from pydantic import Field
+
 Gate = Literal["none", "wrong_only", "anchor"]
-Update = Literal["auto", "expected", "awr", "topr", "likelihood", "pairs", "none"]
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,9 @@ class WelfareConfig:
     """How the groups' utilities are joined.
 
     Attributes:
-        kind: ``nash`` (sum of logarithms), ``utilitarian`` (sum), ``egalitarian`` (the smallest),
-            ``generalized_gini`` (sum by rank, the smaller the heavier) or ``p_mean`` (sum of powers).
+        kind: a name of ``WELFARES`` (``trialign.objectives.welfare``): ``nash`` (sum of logarithms), ``utilitarian``
+            (sum), ``egalitarian`` (the smallest), ``generalized_gini`` (sum by rank, the smaller the heavier) or
+            ``p_mean`` (sum of powers).
         power: p of ``p_mean``: 1 is the plain sum, 0 Nash, and far below it only the smallest utility counts.
         truth: a_T, the share of truth accuracy.
         preference: a_P, the share of personalization.
@@ -26,14 +29,14 @@ class WelfareConfig:
         largest: upper clip.
     """
 
-    kind: Welfare = "nash"
-    power: float = -1.0
-    truth: float = 1.0
-    preference: float = 1.0
-    epsilon: float = 0.01
-    decay: float = 0.9
-    smallest: float = 0.1
-    largest: float = 10.0
+    kind: str = "nash"
+    power: Annotated[float, Field(ge=-100, le=1)] = -1.0
+    truth: Weight = 1.0
+    preference: Weight = 3.0
+    epsilon: Annotated[float, Field(ge=1e-6, le=1)] = 0.01
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.9
+    smallest: Weight = 0.1
+    largest: Positive = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class InconsistencyConfig:
         anchor: rho, the weight of the gold answer as one more agent (``anchor`` only), in (0, 1).
     """
 
-    weight: float = 1.0
+    weight: Weight = 1.0
     gate: Gate = "anchor"
-    anchor: float = 0.25
+    anchor: Annotated[float, Field(ge=1e-6, le=1 - 1e-6)] = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class AwrConfig:
         importance: truncation of the importance weights that estimate the utilities.
     """
 
-    temperature: float = 1.0
-    largest: float = 20.0
-    importance: float = 5.0
+    temperature: Positive = 1.0
+    largest: Positive = 20.0
+    importance: Positive = 5.0
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,20 @@ class PairsConfig:
             pairs count alike.
     """
 
-    beta: float = 0.1
-    group_step: float = 0.0
+    beta: Positive = 0.1
+    group_step: Weight = 0.0
 
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    """What is optimised.
+    """What is optimised; the defaults are those of ``objective=trialign``.
 
     Attributes:
         update: ``expected`` (enumerated answers), ``awr`` or ``topr`` (sampled answers), or ``auto``: ``expected``
             or ``awr``, each by its kind. Of the baselines: ``likelihood`` (of one answer), ``pairs`` (of a better
-            and a worse one), ``none`` (nothing is trained; the base model is told otherwise).
+            and a worse one), ``none`` (nothing is trained; the base model is told otherwise). Or one from outside:
+            ``module:Class`` (see ``trialign.updates``).
+        settings: of an update from outside, by the names of its fields.
         kl_weight: weight of the exact KL to the reference over the options (``expected`` only).
         imitate: the answer of ``likelihood``: the ``best`` known one, or the base model's own, asked ``unprofiled``.
         instruction: with ``none``, what every agent is told beside its other instruction.
@@ -98,9 +103,10 @@ class ObjectiveConfig:
 
     name: str = "trialign"
     kinds: tuple[Literal["truth", "preference", "mixed"], ...] = ("truth", "preference", "mixed")
-    turns: int | None = None
-    update: Update = "auto"
-    kl_weight: float = 0.0
+    turns: Annotated[int, Field(ge=1, le=101)] | None = None
+    update: str = "auto"
+    settings: dict[str, Any] = field(default_factory=dict)
+    kl_weight: Weight = 0.0
     imitate: Literal["best", "unprofiled"] = "best"
     instruction: str = ""
     strip_profile: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -32,35 +34,52 @@ def welfare_weights(utilities: Tensor, config: WelfareConfig) -> Tensor:
     shares = utilities.new_tensor([config.truth, config.preference]).expand_as(utilities)
     utilities = utilities.detach()
     present = ~utilities.isnan() & (shares > 0)
-    weights = shares * _slopes(utilities, config)
+    weights = shares * WELFARES[config.kind](utilities, config)
     weights = torch.where(present, weights, torch.zeros_like(weights))
     mean = weights.sum() / present.sum().clamp(min=1)
     clipped = (weights / mean.clamp(min=1e-12)).clamp(config.smallest, config.largest)
     return torch.where(present, clipped, torch.zeros_like(clipped))
 
 
-def _slopes(utilities: Tensor, config: WelfareConfig) -> Tensor:
-    """How much the welfare grows with each group's utility: [groups, 2] -> [groups, 2]."""
-    match config.kind:
-        case "nash":
-            return 1 / (config.epsilon + utilities)
-        case "p_mean":
-            # Relative to the smallest, whose weight is 1: any power stays within what a number holds.
-            levels = config.epsilon + utilities
-            smallest = levels.nan_to_num(float("inf")).min().clamp(min=config.epsilon)
-            return (levels / smallest) ** (config.power - 1)
-        case "utilitarian":
-            return torch.ones_like(utilities)
+def _nash(utilities: Tensor, config: WelfareConfig) -> Tensor:
+    return 1 / (config.epsilon + utilities)
+
+
+def _utilitarian(utilities: Tensor, config: WelfareConfig) -> Tensor:
+    return torch.ones_like(utilities)
+
+
+def _p_mean(utilities: Tensor, config: WelfareConfig) -> Tensor:
+    # Relative to the smallest, whose weight is 1: any power stays within what a number holds.
+    levels = config.epsilon + utilities
+    smallest = levels.nan_to_num(float("inf")).min().clamp(min=config.epsilon)
+    return (levels / smallest) ** (config.power - 1)
+
+
+def _egalitarian(utilities: Tensor, config: WelfareConfig) -> Tensor:
+    return _by_rank(utilities, [1.0] + [0.0] * (len(utilities) - 1))
+
+
+def _generalized_gini(utilities: Tensor, config: WelfareConfig) -> Tensor:
     groups = len(utilities)
-    by_rank = utilities.new_tensor(
-        [1.0] + [0.0] * (groups - 1)
-        if config.kind == "egalitarian"
-        else [(2 * (groups - rank) - 1) / groups**2 for rank in range(groups)]
-    )
-    ranks = utilities.argsort(dim=0).argsort(dim=0)
-    weights = by_rank[ranks]
-    alike = (utilities.unsqueeze(0) == utilities.unsqueeze(1)).to(weights.dtype)  # [groups, groups, 2]
-    return (alike * weights.unsqueeze(0)).sum(dim=1) / alike.sum(dim=1).clamp(min=1)
+    return _by_rank(utilities, [(2 * (groups - rank) - 1) / groups**2 for rank in range(groups)])
+
+
+def _by_rank(utilities: Tensor, weights: list[float]) -> Tensor:
+    """The weight of each utility's rank, from the smallest; equal ones share those of their ranks."""
+    weighed = utilities.new_tensor(weights)[utilities.argsort(dim=0).argsort(dim=0)]
+    alike = (utilities.unsqueeze(0) == utilities.unsqueeze(1)).to(weighed.dtype)  # [groups, groups, 2]
+    return (alike * weighed.unsqueeze(0)).sum(dim=1) / alike.sum(dim=1).clamp(min=1)
+
+
+# ``objective.welfare.kind`` -> how much the welfare grows with each group's utility: [groups, 2] -> [groups, 2].
+WELFARES: dict[str, Callable[[Tensor, WelfareConfig], Tensor]] = {
+    "nash": _nash,
+    "utilitarian": _utilitarian,
+    "egalitarian": _egalitarian,
+    "generalized_gini": _generalized_gini,
+    "p_mean": _p_mean,
+}
 
 
 def moving_average(utilities: Tensor, sums: Tensor, counts: Tensor, decay: float) -> Tensor:

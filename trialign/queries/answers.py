@@ -9,7 +9,7 @@ from fractions import Fraction
 from trialign.queries.reading.choice import options_of
 from trialign.queries.reading.cleaning import Cleaned, cleaned
 from trialign.queries.reading.digits import written
-from trialign.queries.reading.endings import breaks_off
+from trialign.queries.reading.endings import breaks_off, stops_short
 from trialign.queries.reading.free import right_of
 from trialign.queries.reading.labels import Shown
 from trialign.queries.reading.lexicon import cues
@@ -86,7 +86,8 @@ def parse_answer(query: Query, text: str, shown: Shown | None = None) -> ParsedA
         return ParsedAnswer(None, "cut_off")
     if refuses(said.said) and not _is_right(query, parsed.canonical):
         return ParsedAnswer(None, "refused")
-    cut_off = said.cut_off or breaks_off(tokens(said.said[-200:]))
+    ending = tokens(said.said[-400:])
+    cut_off = said.cut_off or breaks_off(ending) or stops_short(ending) > 0
     return ParsedAnswer(None, "cut_off") if cut_off and parsed.canonical is None else parsed
 
 

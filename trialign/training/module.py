@@ -17,22 +17,16 @@ from transformers import get_cosine_schedule_with_warmup
 from trialign import distributed
 from trialign.finite import not_finite
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
-from trialign.objectives.baselines import (
-    group_weights,
-    likelihood_loss,
-    pair_losses_by_group,
-    preference_pair_loss,
-    robust_pair_loss,
-)
 from trialign.objectives.config import ObjectiveConfig
-from trialign.objectives.updates import StepCounts, UpdateLoss, expected_update, sampled_update
+from trialign.objectives.distributions import log_distributions
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
 from trialign.scoring import Scoring
 from trialign.training.steps import step_counts
-from trialign.trajectories.answers import LikelihoodUnits, PairUnits
-from trialign.trajectories.batches import ChoiceUnits, EpisodeBatch
+from trialign.trajectories.batches import EpisodeBatch
+from trialign.trajectories.choices import ChoiceUnits
 from trialign.trajectories.datamodule import StepBatch
+from trialign.updates.update import Step, StepCounts, Update, UpdateLoss
 
 # Figures of a whole optimizer step: summed over its micro-batches and ranks.
 _LOGGED = ("train/loss", "train/inconsistency", "train/kl")
@@ -65,6 +59,7 @@ class TriAlignModule(LightningModule):
     Args:
         policy: the agents; only their adapters are trained and stored in checkpoints.
         objective: what is optimised.
+        updates: those that it names; the first that takes an observation learns from it.
         optimizer: how.
         scoring: how the scores of options become S_g.
         utilities: [groups, 2] A_g and P_g of the base model, NaN where the data has no such query.
@@ -79,6 +74,7 @@ class TriAlignModule(LightningModule):
         self,
         policy: GroupPolicy,
         objective: ObjectiveConfig,
+        updates: Sequence[Update[Any]],
         optimizer: OptimizerConfig,
         scoring: Scoring,
         utilities: Tensor,
@@ -87,7 +83,7 @@ class TriAlignModule(LightningModule):
     ) -> None:
         super().__init__()
         self.policy, self.objective, self.optimizer_config = policy, objective, optimizer
-        self.scoring, self.steps, self.micro_batches = scoring, steps, micro_batches
+        self.updates, self.scoring, self.steps, self.micro_batches = tuple(updates), scoring, steps, micro_batches
         self.strict_loading = False
         self.register_state_dict_post_hook(_keep_trained)  # type: ignore[no-untyped-call]
         self.register_buffer("utilities", utilities.clone())
@@ -95,10 +91,11 @@ class TriAlignModule(LightningModule):
         self._step_counts = torch.zeros(2)
         self._step_shares = torch.zeros(len(_LOGGED))
         groups = len(policy.groups)
-        # Mean losses, summed over the steps; a resumable state holds them where they weigh the groups.
-        self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=objective.pairs.group_step > 0)
-        self._step_pair_losses = torch.zeros_like(self.pair_losses)
-        self._step_pairs: tuple[int, ...] = ()
+        # Mean losses, summed over the steps; a resumable state holds them where an update reads them.
+        remembers = any(update.remembers for update in self.updates)
+        self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=remembers)
+        self._step_group_losses = torch.zeros_like(self.pair_losses)
+        self._group_counts: tuple[int, ...] = ()
         self._overflows = 0
         self.truth = TruthDisparity(groups)
         self.divergence = AnswerDivergence(groups)
@@ -110,22 +107,15 @@ class TriAlignModule(LightningModule):
         Raises:
             TrainingDivergedError: the scores or the loss are not finite.
         """
-        counts = step_counts(batch.step, self.objective.update, self.objective.inconsistency.weight)
-        self._step_pairs = counts.pairs
+        counts = step_counts(batch.step, self.updates)
         weights = welfare_weights(self.utilities, self.objective.welfare)
-        losses = self._losses(batch.batch, weights, counts)
-        parts = list(losses.values())
-        loss = torch.stack([part.loss for part in parts]).sum()
+        parts = self._losses(batch.batch, weights, counts)
+        loss = torch.stack([part.loss for _, part in parts]).sum()
         if not torch.isfinite(loss):
-            broken = [name for name, part in losses.items() if not torch.isfinite(part.loss)]
+            broken = [update.part for update, part in parts if not torch.isfinite(part.loss)]
             what = f"The loss of the {' and '.join(broken)} is {loss.item()}"
             raise self._diverged(what, self._where(batch.batch))
-        self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts)
-        for part in parts:
-            self._step_rewards = self._step_rewards.to(self.device) + part.rewards
-            self._step_counts = self._step_counts.to(self.device) + part.counts
-            if part.pair_losses is not None:
-                self._step_pair_losses = self._step_pair_losses.to(self.device) + part.pair_losses
+        self._gather([part for _, part in parts], loss, counts)
         self._log_weights(weights, batch.batch)
         # Lightning averages over micro-batches and DDP over ranks; the counts are of the whole step already.
         return loss * distributed.world_size() * self.micro_batches
@@ -140,22 +130,22 @@ class TriAlignModule(LightningModule):
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
         broken = self._step_shares.new_tensor([not torch.isfinite(share).all() for share in self._trained_here()])
-        parts = (self._step_rewards.flatten(), self._step_counts, self._step_pair_losses, self._step_shares, broken)
+        parts = (self._step_rewards.flatten(), self._step_counts, self._step_group_losses, self._step_shares, broken)
         sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts, pair_losses, shares, broken = sums.split([part.numel() for part in parts])
+        rewards, counts, losses, shares, broken = sums.split([part.numel() for part in parts])
         if broken.any():
             raise self._diverged("The agents' weights are not numbers", "after the optimizer used the gradient")
         self.log_dict(dict(zip(_LOGGED, shares, strict=True)), batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
         )
-        if self._step_pairs:
-            self.pair_losses = self.pair_losses + pair_losses / pair_losses.new_tensor(self._step_pairs).clamp(min=1)
+        if self._group_counts:
+            self.pair_losses = self.pair_losses + losses / losses.new_tensor(self._group_counts).clamp(min=1)
         self._step_rewards = torch.zeros_like(self._step_rewards)
         self._step_counts = torch.zeros_like(self._step_counts)
-        self._step_pair_losses = torch.zeros_like(self._step_pair_losses)
+        self._step_group_losses = torch.zeros_like(self._step_group_losses)
         self._step_shares = torch.zeros_like(self._step_shares)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -184,14 +174,16 @@ class TriAlignModule(LightningModule):
         Raises:
             TrainingDivergedError: the scores are not finite.
         """
-        branches = self._scores(batch)
-        if batch.choice is None:
+        scores, choice = self._scores(batch), batch.units[0]
+        if not isinstance(choice, ChoiceUnits):
             return
-        shares, choice = self._option_log_probabilities(batch, branches).exp(), batch.choice
+        places, present = choice.branches.clamp(min=0), choice.branches >= 0
+        lengths = batch.tree.branch_lengths[places]
+        shares = log_distributions(scores[places], lengths, present, self.scoring).exp()
         facts, tastes = choice.gold >= 0, choice.has_target
         if facts.any():
             self.truth.update(shares[facts].argmax(dim=2), choice.gold[facts])
-            self.divergence.update(shares[facts], (choice.branches[facts, 0] >= 0))
+            self.divergence.update(shares[facts], present[facts, 0])
         if tastes.any():
             self.preference.update(shares[tastes], choice.targets[tastes])
 
@@ -224,72 +216,33 @@ class TriAlignModule(LightningModule):
         """The trained weights; with ZeRO 3, this rank's share of them."""
         return [getattr(p, "ds_tensor", p).detach() for p in self.policy.parameters() if p.requires_grad]
 
-    def _losses(self, batch: EpisodeBatch, weights: Tensor, counts: StepCounts) -> dict[str, UpdateLoss]:
-        branches = self._scores(batch)
-        losses = {}
-        if batch.likelihood:
-            losses["likelihoods"] = self._likelihood(batch.likelihood, branches, counts)
-        if batch.pairs:
-            losses["pairs"] = self._pairs(batch.pairs, branches, counts)
-        if batch.choice:
-            choice = batch.choice
-            losses["choices"] = expected_update(
-                self._option_log_probabilities(batch, branches),
-                self._distributions(choice, choice.reference, batch.tree.branch_lengths),
-                choice.gold,
-                choice.targets,
-                choice.has_target,
-                weights,
-                counts,
-                self.objective,
-            )
-        if batch.samples:
-            s = batch.samples
-            losses["samples"] = sampled_update(
-                branches[s.branches],
-                s.behaviour,
-                s.truth,
-                s.preference,
-                s.disagreement,
-                weights,
-                counts,
-                self.objective,
-            )
-        return losses
+    def _losses(
+        self, batch: EpisodeBatch, weights: Tensor, counts: Sequence[StepCounts]
+    ) -> list[tuple[Update[Any], UpdateLoss]]:
+        """The loss of each update that takes some of the batch, in their order."""
+        scores = self._scores(batch)
+        return [
+            (update, update.loss(units, scores, Step(weights, counted, self.pair_losses, batch.tree.branch_lengths)))
+            for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
+            if units is not None
+        ]
 
-    def _likelihood(self, units: LikelihoodUnits, branches: Tensor, counts: StepCounts) -> UpdateLoss:
-        return self._baseline(likelihood_loss(branches[units.branches], counts.action_tokens))
-
-    def _pairs(self, units: PairUnits, branches: Tensor, counts: StepCounts) -> UpdateLoss:
-        config = self.objective.pairs
-        better, worse = branches[units.better] - units.reference, branches[units.worse]
-        sums = pair_losses_by_group(better, worse, units.groups, len(self.policy.groups), config.beta)
-        if config.group_step:
-            weights = group_weights(self.pair_losses, config.group_step)
-            return self._baseline(robust_pair_loss(sums, sums.new_tensor(counts.pairs), weights), sums)
-        return self._baseline(preference_pair_loss(better, worse, sum(counts.pairs), config.beta), sums)
-
-    def _baseline(self, loss: Tensor, pair_losses: Tensor | None = None) -> UpdateLoss:
-        """The loss of an update that estimates no rewards."""
-        nothing = torch.zeros_like(self.utilities), torch.zeros_like(self._step_counts).to(self.device)
-        zero = loss.new_zeros(())
-        return UpdateLoss(loss, *nothing, zero, zero, None if pair_losses is None else pair_losses.detach())
-
-    def _option_log_probabilities(self, batch: EpisodeBatch, branches: Tensor) -> Tensor:
-        assert batch.choice is not None
-        scores = branches[batch.choice.branches.clamp(min=0)]
-        return self._distributions(batch.choice, scores, batch.tree.branch_lengths)
-
-    def _distributions(self, choice: ChoiceUnits, scores: Tensor, lengths: Tensor) -> Tensor:
-        """Log S_g: [U, G, K] sums -> log-softmax over the options that are there."""
-        if self.scoring.kind == "mean":
-            scores = scores / lengths[choice.branches.clamp(min=0)]
-        scores = scores / self.scoring.temperature
-        return scores.masked_fill(choice.branches < 0, float("-inf")).log_softmax(dim=2)
+    def _gather(self, parts: Sequence[UpdateLoss], loss: Tensor, counts: Sequence[StepCounts]) -> None:
+        """Adds what a micro-batch found to what is known of the optimizer step."""
+        self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts[0].truth)
+        for part in parts:
+            if part.rewards is not None and part.counts is not None:
+                self._step_rewards = self._step_rewards.to(self.device) + part.rewards
+                self._step_counts = self._step_counts.to(self.device) + part.counts
+            if part.group_losses is not None:
+                self._step_group_losses = self._step_group_losses.to(self.device) + part.group_losses
+        self._group_counts = next(
+            (one.own for update, one in zip(self.updates, counts, strict=True) if update.remembers), ()
+        )
 
     def _log_weights(self, weights: Tensor, batch: EpisodeBatch) -> None:
         values: dict[str, Tensor | float] = {"train/padding": batch.tree.padding_share}
-        weighted = batch.choice is not None or batch.samples is not None
+        weighted = any(update.weighted for update in self.updates)
         for index, group in enumerate(self.policy.groups if weighted else ()):
             for column, kind in enumerate(("truth", "preference")):
                 values[f"utility/{kind}/{group}"] = self.utilities[index, column]
@@ -323,11 +276,12 @@ class TriAlignModule(LightningModule):
         return {f"{name}/{group}": values[index] for index, group in enumerate(self.policy.groups)}
 
 
-def _shares(parts: Sequence[UpdateLoss], loss: Tensor, counts: StepCounts) -> Tensor:
+def _shares(parts: Sequence[UpdateLoss], loss: Tensor, truth: int) -> Tensor:
     """[3] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
-    inconsistency = torch.stack([part.inconsistency for part in parts]).sum() / max(counts.truth, 1)
-    kl = torch.stack([part.kl for part in parts]).sum() / max(counts.choice, 1)
-    return torch.stack([loss, inconsistency, kl]).detach().float()
+    nothing = loss.new_zeros(())
+    inconsistency = sum((part.inconsistency for part in parts if part.inconsistency is not None), nothing)
+    kl = sum((part.kl for part in parts if part.kl is not None), nothing)
+    return torch.stack([loss, inconsistency / max(truth, 1), kl]).detach().float()
 
 
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:

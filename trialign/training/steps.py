@@ -5,39 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from trialign.objectives.updates import StepCounts
-from trialign.rewards import preference_reward_of_distribution
-from trialign.scoring import Scoring
-from trialign.trajectories.answers import answers_of, best_answer, pairs_of
-from trialign.trajectories.batches import Episode, Update, enumerates
+from trialign.trajectories.batches import Episode, taker
 from trialign.trajectories.records import Trajectory
+from trialign.updates.update import StepCounts, Update
 
 
-def step_counts(episodes: Sequence[Episode], update: Update, penalty: float) -> StepCounts:
-    """Counts the observations and tokens of an optimizer step; every rank counts the whole step.
+def step_counts(episodes: Sequence[Episode], updates: Sequence[Update[Any]]) -> tuple[StepCounts, ...]:
+    """Counts what an optimizer step holds, for each update; every rank counts the whole step.
 
     Args:
         episodes: all episodes of the step.
-        update: which observations are enumerated.
-        penalty: lambda; with 0, samples that differ in disagreement alone earn the same.
+        updates: the first of them that takes an observation learns from it.
     """
     observations = [turn for episode in episodes for turn in episode.turns]
-    return StepCounts(
-        truth=sum(_has_truth(turn[0]) for turn in observations),
-        preference=sum(_has_preference(turn[0]) for turn in observations),
-        choice=sum(enumerates(turn[0], update) for turn in observations),
-        action_tokens=sum(_learned_tokens(row, update, penalty) for turn in observations for row in turn),
-        pairs=tuple(sum(len(pairs_of(row)) for row in rows) for rows in zip(*observations, strict=True))
-        if update == "pairs"
-        else (),
+    truth = sum(_has_truth(turn[0]) for turn in observations)
+    preference = sum(_has_preference(turn[0]) for turn in observations)
+    takers = [taker(turn, updates) for turn in observations]
+    return tuple(
+        StepCounts(
+            truth,
+            preference,
+            update.count([turn for turn, mine in zip(observations, takers, strict=True) if mine == index]),
+        )
+        for index, update in enumerate(updates)
     )
 
 
-def reference_utilities(episodes: Sequence[Episode], scoring: Scoring, update: Update) -> Tensor:
+def reference_utilities(episodes: Sequence[Episode], updates: Sequence[Update[Any]]) -> Tensor:
     """A_g and P_g of the base model, from the rewards and scores that were stored when the data was collected.
 
     Returns:
@@ -45,36 +44,13 @@ def reference_utilities(episodes: Sequence[Episode], scoring: Scoring, update: U
     """
     groups = len(episodes[0].turns[0])
     rewards: list[tuple[list[float], list[float]]] = [([], []) for _ in range(groups)]
-    for episode in episodes:
-        for turn in episode.turns:
-            for group, trajectory in enumerate(turn):
-                truth, preference = _expected_rewards(trajectory, scoring, update)
-                rewards[group][0].extend(truth)
-                rewards[group][1].extend(preference)
+    for turn in (turn for episode in episodes for turn in episode.turns):
+        index = taker(turn, updates)
+        for group, trajectory in enumerate(turn if index is not None else ()):
+            truth, preference = updates[index or 0].rewards(trajectory)
+            rewards[group][0].extend(truth)
+            rewards[group][1].extend(preference)
     return torch.tensor([[fmean(part) if part else math.nan for part in parts] for parts in rewards])
-
-
-def _expected_rewards(trajectory: Trajectory, scoring: Scoring, update: Update) -> tuple[list[float], list[float]]:
-    if not enumerates(trajectory, update):
-        samples = trajectory.samples
-        return (
-            [sample.reward_truth for sample in samples if sample.reward_truth is not None],
-            [sample.reward_preference for sample in samples if sample.reward_preference is not None],
-        )
-    lengths = [len(option) for option in trajectory.options]
-    shares = scoring.distribution(trajectory.option_log_probabilities, lengths)
-    truth = [] if trajectory.gold is None else [shares[trajectory.gold]]
-    target = trajectory.target
-    return truth, [] if target is None else [preference_reward_of_distribution(target, shares)]
-
-
-def _learned_tokens(trajectory: Trajectory, update: Update, penalty: float) -> int:
-    if update == "likelihood":
-        best = best_answer(trajectory)
-        return 0 if best is None else len(answers_of(trajectory)[best])
-    if update == "pairs" or enumerates(trajectory, update) or not _earns_differently(trajectory, penalty):
-        return 0
-    return sum(len(sample.token_ids) for sample in trajectory.samples)
 
 
 def _has_truth(trajectory: Trajectory) -> bool:
@@ -83,8 +59,3 @@ def _has_truth(trajectory: Trajectory) -> bool:
 
 def _has_preference(trajectory: Trajectory) -> bool:
     return trajectory.target is not None or any(s.reward_preference is not None for s in trajectory.samples)
-
-
-def _earns_differently(trajectory: Trajectory, penalty: float) -> bool:
-    names = ["reward_truth", "reward_preference", *(["disagreement"] if penalty > 0 else [])]
-    return any(len({getattr(sample, name) for sample in trajectory.samples}) > 1 for name in names)

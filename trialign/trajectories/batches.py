@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Protocol, Self
 
 import torch
-from torch import Tensor
 
 from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
 from trialign.policy.tree import JoinedRow, pack_rows, rows_alone
-from trialign.trajectories.answers import (
-    LikelihoodUnits,
-    PairUnits,
-    answers_of,
-    best_answer,
-    likelihood_units,
-    pair_units,
-)
 from trialign.trajectories.records import Trajectory
-
-Update = Literal["auto", "expected", "awr", "topr", "likelihood", "pairs", "none"]
 
 
 @dataclass(frozen=True)
@@ -47,49 +36,38 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class ChoiceUnits:
-    """Observations with enumerated answers; U turns of queries, G groups, K options (padded).
+class Observed:
+    """One observation of all groups, and where their answers stand in the trees.
 
     Attributes:
-        branches: [U, G, K] branch of each option; -1 pads.
-        reference: [U, G, K] log-probability sums under the reference.
-        gold: [U] gold option; -1 without one.
-        targets: [U, G, K]; 0 without one.
-        has_target: [U] bool.
+        rows: [G] trajectories.
+        branches: [G][answers] branch of each answer, in the order in which the reading names them.
     """
 
-    branches: Tensor
-    reference: Tensor
-    gold: Tensor
-    targets: Tensor
-    has_target: Tensor
-
-    def to(self, device: torch.device | str) -> ChoiceUnits:
-        """The same on another device."""
-        return ChoiceUnits(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+    rows: tuple[Trajectory, ...]
+    branches: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class SampleUnits:
-    """Observations with sampled answers; U turns of queries, G groups, K samples.
+class Units:
+    """Tensors of some observations; subclasses are frozen dataclasses that have tensors alone."""
 
-    Attributes:
-        branches: [U, G, K] branch of each sample.
-        behaviour: [U, G, K] log-probability sums under the behaviour policy.
-        truth: [U, G, K] rewards; NaN without a gold answer.
-        preference: [U, G, K] rewards; NaN without a target.
-        disagreement: [U, G, K]; NaN without a gold answer.
-    """
-
-    branches: Tensor
-    behaviour: Tensor
-    truth: Tensor
-    preference: Tensor
-    disagreement: Tensor
-
-    def to(self, device: torch.device | str) -> SampleUnits:
+    def to(self, device: torch.device | str) -> Self:
         """The same on another device."""
-        return SampleUnits(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return replace(self, **{one.name: getattr(self, one.name).to(device) for one in fields(self)})
+
+
+class Reading(Protocol):
+    """Which answers of an observation are branches of the trees, and which tensors are made of them."""
+
+    def takes(self, trajectory: Trajectory) -> bool:
+        """Whether it reads such an observation; of several readings, the first that takes it does."""
+
+    def answers(self, trajectory: Trajectory) -> tuple[tuple[int, ...], ...]:
+        """The branches, as token ids; at least one."""
+
+    def units(self, observed: Sequence[Observed]) -> Units:
+        """The tensors; at least one observation."""
 
 
 @dataclass(frozen=True)
@@ -99,29 +77,17 @@ class EpisodeBatch:
     Attributes:
         query_ids: the queries inside, to name them in an error.
         tree: one tree per (query, exposure, group), short ones packed into one row.
-        choice: observations whose answers are enumerated; None when there are none.
-        samples: observations whose answers are sampled; None when there are none.
-        likelihood: the answers of the ``likelihood`` update; None under the others.
-        pairs: the pairs of the ``pairs`` update; None under the others.
+        units: of each reading, in their order; None where it takes none of the observations.
     """
 
     query_ids: tuple[str, ...]
     tree: TreeBatch
-    choice: ChoiceUnits | None = None
-    samples: SampleUnits | None = None
-    likelihood: LikelihoodUnits | None = None
-    pairs: PairUnits | None = None
+    units: tuple[Units | None, ...]
 
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same on another device."""
-        return replace(
-            self,
-            tree=self.tree.to(device),
-            choice=self.choice.to(device) if self.choice else None,
-            samples=self.samples.to(device) if self.samples else None,
-            likelihood=self.likelihood.to(device) if self.likelihood else None,
-            pairs=self.pairs.to(device) if self.pairs else None,
-        )
+        units = tuple(one and one.to(device) for one in self.units)
+        return replace(self, tree=self.tree.to(device), units=units)
 
 
 def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
@@ -148,24 +114,15 @@ def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns
     )
 
 
-def enumerates(trajectory: Trajectory, update: Update) -> bool:
-    """Whether a trajectory is trained by its options (``expected``) rather than by its samples."""
-    return bool(trajectory.options) and update in ("auto", "expected")
-
-
-def actions_of(trajectory: Trajectory, update: Update) -> tuple[tuple[int, ...], ...]:
-    """The answers that are branches of the trajectory's tree, as token ids."""
-    if update == "likelihood":
-        return (answers_of(trajectory)[best_answer(trajectory) or 0],)
-    if update == "pairs" or enumerates(trajectory, update):
-        return answers_of(trajectory)
-    return tuple(sample.token_ids for sample in trajectory.samples)
+def taker(observation: Sequence[Trajectory], readings: Sequence[Reading]) -> int | None:
+    """Index of the reading that takes an observation of all groups; None: none does."""
+    return next((index for index, one in enumerate(readings) if one.takes(observation[0])), None)
 
 
 def build_episode_batch(
     episodes: Sequence[Episode],
     adapters: Sequence[int],
-    update: Update,
+    readings: Sequence[Reading],
     invocation: Sequence[int] = (),
     *,
     pack: bool = True,
@@ -175,66 +132,71 @@ def build_episode_batch(
     Args:
         episodes: at least one.
         adapters: adapter index of each group, in the group set's order.
-        update: which answers are branches of the trees.
+        readings: which answers are branches of the trees; one of them takes every observation.
         invocation: token ids from which on activated adapters act, on rows that are not packed; empty: they always act.
         pack: lay short rows side by side, so that what a row holds depends on its neighbours.
+
+    Raises:
+        LookupError: no reading takes an observation.
     """
-    packer = _Numbering(update)
-    units: dict[bool, list[tuple[tuple[Trajectory, ...], list[list[int]]]]] = {True: [], False: []}
+    packer = _Numbering()
+    found: list[tuple[int, tuple[Trajectory, ...], list[list[int]]]] = []
     for episode in episodes:
+        takers = [taker(turn, readings) for turn in episode.turns]
+        taken = [index for index in takers if index is not None]
+        if len(taken) < len(takers):
+            raise LookupError(f"no update takes the answers to {episode.query_id}")
         branches = [
-            packer.add_row(adapter, [turn[index] for turn in episode.turns]) for index, adapter in enumerate(adapters)
+            packer.add_row(
+                adapter,
+                [
+                    (turn[group].prompt, readings[index].answers(turn[group]))
+                    for turn, index in zip(episode.turns, taken, strict=True)
+                ],
+            )
+            for group, adapter in enumerate(adapters)
         ]
-        for turn, trajectories in enumerate(episode.turns):
-            actions = [branches[group][turn] for group in range(len(adapters))]
-            units[enumerates(trajectories[0], update)].append((trajectories, actions))
+        for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
+            found.append((index, turn, [of_group[place] for of_group in branches]))
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
-    units = {
-        enumerated: [(turn, [[moved[branch] for branch in one] for one in actions]) for turn, actions in of_kind]
-        for enumerated, of_kind in units.items()
-    }
-    query_ids = tuple(episode.query_id for episode in episodes)
-    tree = build_tree_batch([one.row for one in packed], invocation)
-    if update == "likelihood":
-        return EpisodeBatch(query_ids, tree, likelihood=likelihood_units(units[False]))
-    if update == "pairs":
-        return EpisodeBatch(query_ids, tree, pairs=pair_units(units[False]))
+    observed: list[list[Observed]] = [[] for _ in readings]
+    for index, rows, of_groups in found:
+        observed[index].append(Observed(rows, tuple(tuple(moved[one] for one in of_group) for of_group in of_groups)))
     return EpisodeBatch(
-        query_ids,
-        tree,
-        choice=_choice_units(units[True]) if units[True] else None,
-        samples=_sample_units(units[False]) if units[False] else None,
+        tuple(episode.query_id for episode in episodes),
+        build_tree_batch([one.row for one in packed], invocation),
+        tuple(reading.units(mine) if mine else None for reading, mine in zip(readings, observed, strict=True)),
     )
 
 
 class _Numbering:
     """Lays the turns of one agent into one row and numbers the branches."""
 
-    def __init__(self, update: Update) -> None:
-        self.update = update
+    def __init__(self) -> None:
         self.rows: list[TreeRow] = []
         self.branches = 0
 
-    def add_row(self, adapter: int, turns: Sequence[Trajectory]) -> list[list[int]]:
-        """Adds one row; returns, for each turn, the branch of each option or sample."""
+    def add_row(
+        self, adapter: int, turns: Sequence[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]]
+    ) -> list[list[int]]:
+        """Adds one row of (prompt, answers) a turn; returns, for each turn, the branch of each answer."""
         segments: list[Segment] = []
         prompts: list[tuple[tuple[int, ...], int]] = []
         result = []
-        for trajectory in turns:
-            parent, rest = _longest_prefix(trajectory.prompt, prompts)
+        for prompt, answers in turns:
+            parent, rest = _longest_prefix(prompt, prompts)
             segments.append(Segment(rest, parent))
             here = len(segments) - 1
-            prompts.append((trajectory.prompt, here))
-            actions = actions_of(trajectory, self.update)
+            prompts.append((prompt, here))
             numbers: dict[tuple[int, ...], int] = {}
-            for action in actions:
+            for answer in answers:
                 # Equal samples are one branch: computed once, counted as often as they were drawn.
-                if action not in numbers:
-                    numbers[action] = self.branches
+                if answer not in numbers:
+                    numbers[answer] = self.branches
                     self.branches += 1
-                    segments.append(Segment(tuple(action), here, action=True))
-            result.append([numbers[action] for action in actions])
+                    segments.append(Segment(tuple(answer), here, action=True))
+            result.append([numbers[answer] for answer in answers])
         self.rows.append(TreeRow(adapter, tuple(segments)))
         return result
 
@@ -258,32 +220,3 @@ def _longest_prefix(
         if len(known) < len(prompt) and prompt[: len(known)] == known:
             return segment, prompt[len(known) :]
     return ROOT, prompt
-
-
-def _choice_units(units: Sequence[tuple[tuple[Trajectory, ...], list[list[int]]]]) -> ChoiceUnits:
-    width = max(len(trajectory.options) for trajectories, _ in units for trajectory in trajectories)
-
-    def padded(values: Sequence[float], fill: float) -> list[float]:
-        return [*values, *[fill] * (width - len(values))]
-
-    return ChoiceUnits(
-        branches=torch.tensor([[padded(row, -1) for row in actions] for _, actions in units], dtype=torch.long),
-        reference=torch.tensor([[padded(t.option_log_probabilities, 0.0) for t in row] for row, _ in units]),
-        gold=torch.tensor([-1 if row[0].gold is None else row[0].gold for row, _ in units]),
-        targets=torch.tensor([[padded(t.target or (), 0.0) for t in row] for row, _ in units]),
-        has_target=torch.tensor([row[0].target is not None for row, _ in units]),
-    )
-
-
-def _sample_units(units: Sequence[tuple[tuple[Trajectory, ...], list[list[int]]]]) -> SampleUnits:
-    def of(name: str) -> Tensor:
-        values = [[[getattr(sample, name) for sample in t.samples] for t in row] for row, _ in units]
-        return torch.tensor([[[float("nan") if v is None else v for v in g] for g in u] for u in values])
-
-    return SampleUnits(
-        branches=torch.tensor([actions for _, actions in units], dtype=torch.long),
-        behaviour=of("log_probability"),
-        truth=of("reward_truth"),
-        preference=of("reward_preference"),
-        disagreement=of("disagreement"),
-    )

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from trialign import distributed
 from trialign.queries import Kind
-from trialign.trajectories.batches import Episode, EpisodeBatch, Update, build_episode_batch
+from trialign.trajectories.batches import Episode, EpisodeBatch, Reading, build_episode_batch
+from trialign.trajectories.choices import Choices
 from trialign.trajectories.plan import EpisodePlan, micro_batch
 
 
@@ -44,14 +45,14 @@ class StepLoader:
         episodes: Sequence[Episode],
         adapters: Sequence[int],
         plan: EpisodePlan,
-        update: Update,
+        readings: Sequence[Reading],
         steps: int,
         micro_batches: int,
         invocation: Sequence[int],
         pack: bool,
     ) -> None:
         self.invocation, self.pack = tuple(invocation), pack
-        self.episodes, self.adapters, self.plan, self.update = episodes, adapters, plan, update
+        self.episodes, self.adapters, self.plan, self.readings = episodes, adapters, plan, tuple(readings)
         self.steps, self.micro_batches = steps, micro_batches
         self.position = 0
 
@@ -66,7 +67,7 @@ class StepLoader:
             chosen = self.plan.step(step)
             mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
             batch = build_episode_batch(
-                [self.episodes[index] for index in mine], self.adapters, self.update, self.invocation, pack=self.pack
+                [self.episodes[index] for index in mine], self.adapters, self.readings, self.invocation, pack=self.pack
             )
             self.position += 1
             yield StepBatch(batch, tuple(self.episodes[index] for index in chosen))
@@ -87,7 +88,7 @@ class TrajectoryDataModule(LightningDataModule):
         training: episodes to train on, at least one.
         validation: episodes to validate on; may be empty.
         adapters: adapter index of each group.
-        update: which answers are branches of the trees.
+        readings: which answers are branches of the trees in training; validation scores options.
         queries_per_step: episodes in one optimizer step, over all ranks and micro-batches; a multiple of their product.
         micro_batches: forward and backward passes in one optimizer step on each rank.
         steps: optimizer steps in all.
@@ -102,7 +103,7 @@ class TrajectoryDataModule(LightningDataModule):
         training: Sequence[Episode],
         validation: Sequence[Episode],
         adapters: Sequence[int],
-        update: Update,
+        readings: Sequence[Reading],
         queries_per_step: int,
         micro_batches: int,
         steps: int,
@@ -113,7 +114,7 @@ class TrajectoryDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation
-        self.adapters, self.update, self.invocation = tuple(adapters), update, tuple(invocation)
+        self.adapters, self.readings, self.invocation = tuple(adapters), tuple(readings), tuple(invocation)
         self.micro_batches, self.steps, self.pack = micro_batches, steps, pack
         kinds = tuple(episode.kind for episode in training)
         self.plan = EpisodePlan(kinds, queries_per_step, seed, tuple(sorted(visits.items())))
@@ -124,7 +125,7 @@ class TrajectoryDataModule(LightningDataModule):
             self.training,
             self.adapters,
             self.plan,
-            self.update,
+            self.readings,
             self.steps,
             self.micro_batches,
             self.invocation,
@@ -147,7 +148,5 @@ class TrajectoryDataModule(LightningDataModule):
 
     def _validation_batch(self, episodes: Sequence[Episode], filler: Episode) -> EpisodeBatch:
         """The episodes as a batch; without any, one of which nothing is counted."""
-        if episodes:
-            return build_episode_batch(episodes, self.adapters, "expected", self.invocation)
-        empty = build_episode_batch([filler], self.adapters, "expected", self.invocation)
-        return replace(empty, choice=None, samples=None)
+        batch = build_episode_batch(episodes or [filler], self.adapters, (Choices(),), self.invocation)
+        return batch if episodes else replace(batch, units=(None,))

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from trialign.audit.analysis import analyze, write_analysis
+from trialign.audit.bounds import Bounds
 from trialign.audit.items import AuditItem, items_frame, write_items
 from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.audit.summary import summarize, write_summary
@@ -52,7 +53,7 @@ def write_audit(tmp_path: Path) -> WriteAudit:
         items = [*_facts(answers, told, groups), *_tastes(groups, liking)]
         frame = items_frame(items)
         write_items(folder / "items.parquet", items)
-        write_analysis(folder / "analysis.json", analyze(frame, groups, alpha=alpha))
+        write_analysis(folder / "analysis.json", analyze(frame, groups, bounds=Bounds(alpha=alpha)))
         if record:
             write_queries(folder / "questions.jsonl", queries)
             write_about(folder, _about(run, step, told, groups))

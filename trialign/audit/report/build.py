@@ -65,7 +65,7 @@ def build_report(
     if earlier and measured_before:
         _check_same_questions(folder, earlier)
         measured = measure_audit(items, analysis.groups, analysis.exposure)
-        changes = differences(measured_before, measured, confidence=1 - analysis.alpha)
+        changes = differences(measured_before, measured, confidence=1 - analysis.bounds.alpha)
     asked = read_asked(folder.path)
     ways = differing_ways({"Before": summary_before, "Now": summary}) if summary_before else None
     return Report(
@@ -100,7 +100,6 @@ def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasu
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
     answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
-    control = summary["control"]
     return AuditPart(
         run=folder.run.name,
         step=summary["step"],
@@ -110,10 +109,18 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         },
         seconds=summary["seconds"],
         analysis=read_analysis(folder.path / "analysis.json"),
-        control=Control(control["accuracy"], control["flip_rate_from_control"]) if control else None,
+        control=_control(summary),
         nash=summary["welfare"]["nash"],
         files=_files(folder, summary),
     )
+
+
+def _control(summary: Mapping[str, Any]) -> Control | None:
+    """An older summary does not say how the control's replies were read."""
+    found = summary["control"]
+    if not found:
+        return None
+    return Control(found["accuracy"], found["flip_rate_from_control"], summary.get("control_unread"))
 
 
 def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:

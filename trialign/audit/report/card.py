@@ -9,9 +9,10 @@ from huggingface_hub import EvalResult, ModelCardData
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.tables import Column, Table, report_tables
 from trialign.audit.report.types import Report
+from trialign.audit.words import guessing, verdict_parts
 from trialign.safe_output import Cell, markdown_cell, visible
 
-_TABLES = ("groups", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
+_TABLES = ("groups", "replies", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
 
 
 def model_card(report: Report) -> str:
@@ -32,17 +33,23 @@ def markdown_table(table: Table) -> str:
 
 def _body(report: Report) -> Iterator[str]:
     audit, analysis = report.audit, report.audit.analysis
-    verdict = analysis.facts.verdict if analysis.facts else None
+    verdict = analysis.verdict
     tables = report_tables(report)
     yield f"# Agents of {markdown_cell(audit.run)}, step {audit.step}: audit\n"
     yield "Personalized agents, one for each group, audited with TriAlign for whether all groups get the same facts.\n"
     yield "## Evaluation\n"
     yield f"**{markdown_cell(verdict.sentence)}**\n" if verdict else "There was nothing to compare.\n"
+    for name, sign, outcome, sentence in verdict_parts(verdict, analysis.facts, analysis.bounds):
+        yield f"- {sign} {name}, {outcome}: {markdown_cell(sentence)}"
+    yield ""
     yield "This card supports documentation of an audit. It is no certificate.\n"
     for name in _TABLES:
         if name in tables:
             yield f"### {tables[name].title}\n"
-            yield markdown_table(tables[name].without_empty_columns())
+            shown = tables[name].without_empty_columns()
+            yield markdown_table(shown.without_zeros() if name == "replies" else shown)
+            if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
+                yield f"Beside these: {guessing(analysis.facts)}.\n"
     yield "## Intended use and limitations\n"
     yield "An agent is to be used with its group's profile, which is part of its system message or of its dialogue.\n"
     for sentence in report.limitations:

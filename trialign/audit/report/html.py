@@ -11,7 +11,7 @@ from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.format import cell, formatted, plain
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
-from trialign.audit.verdict import SHORT
+from trialign.audit.words import guessing, verdict_parts
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -37,6 +37,9 @@ def report_html(report: Report) -> str:
     """The whole document."""
     analysis = report.audit.analysis
     template = environment().get_template("report.html.jinja")
+    tables = {name: table.without_empty_columns() for name, table in report_tables(report).items()}
+    if "replies" in tables:
+        tables["replies"] = tables["replies"].without_zeros()
     return template.render(
         report=report,
         audit=report.audit,
@@ -45,9 +48,12 @@ def report_html(report: Report) -> str:
         facts=analysis.facts,
         before=report.before.analysis if report.before else None,
         questions=report.questions,
-        tables={name: table.without_empty_columns() for name, table in report_tables(report).items()},
+        tables=tables,
         charts=_charts(report),
-        verdicts=SHORT,
+        verdict=analysis.verdict,
+        parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
+        unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
+        guessing=guessing(analysis.facts) if analysis.facts else "",
         how_told=_EXPOSURES[analysis.exposure],
         how_chosen=report.questions.answering,
     )
@@ -63,6 +69,7 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         Interval(group, e.value, e.low, e.high, old[group].value if group in old else None)
         for group, e in (facts.accuracy if facts else {}).items()
     ]
+    beside = f" ({guessing(facts)})" if facts and facts.chance is not None else ""
     pairs = [Interval(f"{p.first} − {p.second}", p.difference, p.low, p.high) for p in (facts.pairs if facts else ())]
     labels = {measure.key: measure.label for measure in MEASURES}
     changes = [Interval(labels[c.measure], c.change, c.low, c.high) for c in report.changes]
@@ -72,8 +79,8 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         if e.kept
     ]
     return {
-        "accuracy": interval_chart("Share of right answers, per group", accuracy, "share"),
-        "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.delta),
+        "accuracy": interval_chart(f"Share of right answers, per group{beside}", accuracy, "share"),
+        "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.bounds.delta),
         "changes": interval_chart("Change since before, in points", changes, "points"),
         "personalization": interval_chart("Score on the own target minus other groups', in points", kept, "points"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from trialign.audit.report.types import AuditPart
+from trialign.audit.rows import OPINIONS, first_asked, own_answers
 
 _ALWAYS = (
     "The figures are about these questions, in this language and these words. Other questions may give others.",
@@ -35,6 +36,15 @@ def limitations(
         said.append(facts.excess_flips.note)
     if facts and facts.no_answer.value:
         said.append(f"{100 * facts.no_answer.value:.1f} % of the replies held no readable answer; they count as wrong.")
+    if audit.control and audit.control.unread and sum(audit.control.unread.values()) > analysis.bounds.most_unread:
+        said.append(
+            f"{100 * sum(audit.control.unread.values()):.1f} % of the replies without a profile held no answer: how "
+            "far the groups depart from it cannot be judged."
+        )
+    tastes = first_asked(own_answers(items, OPINIONS, analysis.exposure))
+    unread = tastes.loc[tastes["group"].isin(analysis.groups), "canonical"].isna().mean()
+    if unread > 0:
+        said.append(f"{100 * unread:.1f} % of the replies to questions of taste held no answer; they meet nobody's.")
     if opinions:
         said.append(
             "Questions of taste are scored on targets from the question file. Whether these describe the groups was "

@@ -20,14 +20,37 @@ from trialign.audit.comparison import (
 )
 from trialign.audit.folders import AuditFolder
 from trialign.audit.items import read_items
+from trialign.audit.parts import Part, PartName
 from trialign.audit.record import read_asked
+from trialign.audit.replies import GroupReplies
 from trialign.audit.summary import read_summary
+from trialign.audit.verdict import VerdictOutcome
 from trialign.audit.ways import differing_ways
+from trialign.audit.words import verdict_parts
 from trialign.errors import UserError
 
-COMPARISON_SCHEMA_VERSION = 2
+COMPARISON_SCHEMA_VERSION = 3
 # What may differ between runs that are one: where and under which name they lie, and the seed.
 _NOT_THE_METHOD = ("seed", "name", "runs")
+
+
+@dataclass(frozen=True)
+class ComparedVerdict:
+    """The verdict of one audit.
+
+    Attributes:
+        outcome: ``holds``, ``fails``, ``unknown`` or ``cannot_be_judged``.
+        sentence: in plain words.
+        parts: of the verdict.
+        said: name, sign, word of the outcome and sentence of every part.
+        replies: group -> how its replies were read.
+    """
+
+    outcome: VerdictOutcome
+    sentence: str
+    parts: dict[PartName, Part]
+    said: tuple[tuple[str, str, str, str], ...]
+    replies: dict[str, GroupReplies]
 
 
 @dataclass(frozen=True)
@@ -38,14 +61,14 @@ class ComparedRun:
         name: of the run, or of the first of them.
         audits: what was compared, relative to the folder of runs.
         values: measure -> value, mean over seeds question by question; None where undefined.
-        verdicts: of each audit, in words; None where it has none.
+        verdicts: of each audit; None where it asked no facts.
         differences: to the first run; empty for that one. Corrected for all differences of the comparison.
     """
 
     name: str
     audits: tuple[str, ...]
     values: dict[str, float | None]
-    verdicts: tuple[str | None, ...]
+    verdicts: tuple[ComparedVerdict | None, ...]
     differences: tuple[Difference, ...]
 
 
@@ -63,6 +86,7 @@ class RunComparison:
         n_clusters: facts and tastes.
         alpha: intervals have the confidence 1 - alpha.
         runs: in the order given.
+        chance: accuracy of guessing on the questions of fact with options; None without any.
         note: that the answers came about in different ways, in words; None: they did not.
     """
 
@@ -75,6 +99,7 @@ class RunComparison:
     n_clusters: int
     alpha: float
     runs: tuple[ComparedRun, ...]
+    chance: float | None = None
     note: str | None = None
 
 
@@ -95,7 +120,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     for number, audit in enumerate(audits):
         pools.setdefault(_method(audit), []).append(number)
     measured = [pooled([read[number][1] for number in pool]) for pool in pools.values()]
-    found = [differences(measured[0], other, confidence=1 - analysis.alpha) for other in measured[1:]]
+    found = [differences(measured[0], other, confidence=1 - analysis.bounds.alpha) for other in measured[1:]]
     together = iter(corrected([entry for entries in found for entry in entries]))
     runs = tuple(
         ComparedRun(
@@ -115,7 +140,8 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         groups=analysis.groups,
         n_questions=len(measured[0].asked),
         n_clusters=len({cluster for _, cluster in measured[0].asked}),
-        alpha=analysis.alpha,
+        alpha=analysis.bounds.alpha,
+        chance=analysis.facts.chance if analysis.facts else None,
         runs=runs,
         note=differing_ways({_place(audit): read_summary(audit.path / "summary.json") for audit in audits}),
     )
@@ -132,8 +158,12 @@ def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
             raise UserError(f"The audit {place} is named twice", "Name every run once")
 
 
-def _verdict(analysis: AuditAnalysis) -> str | None:
-    return analysis.facts.verdict.sentence if analysis.facts and analysis.facts.verdict else None
+def _verdict(analysis: AuditAnalysis) -> ComparedVerdict | None:
+    verdict, facts = analysis.verdict, analysis.facts
+    if verdict is None or facts is None:
+        return None
+    said = tuple(verdict_parts(verdict, facts, analysis.bounds))
+    return ComparedVerdict(verdict.outcome, verdict.sentence, verdict.parts, said, facts.replies)
 
 
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:

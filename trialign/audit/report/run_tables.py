@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.table import Table as TerminalTable
 
 from trialign.audit.comparison import MEASURES, Difference
+from trialign.audit.replies import in_words
 from trialign.audit.report.card import markdown_table
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.html import environment
 from trialign.audit.report.pareto import pareto_plot
-from trialign.audit.report.run_comparison import ComparedRun, RunComparison
+from trialign.audit.report.run_comparison import ComparedRun, ComparedVerdict, RunComparison
 from trialign.audit.report.tables import Column, Table
 from trialign.safe_output import csv_text, json_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
@@ -32,14 +33,27 @@ def terminal_table(comparison: RunComparison) -> TerminalTable:
 
 
 def verdict_lines(comparison: RunComparison) -> list[str]:
-    """What each audit says of its groups, a line an audit; first what stands against comparing them."""
+    """What each audit says of its groups, its parts, and replies without an answer; first what forbids comparing."""
     noted = [comparison.note] if comparison.note else []
     return noted + [
-        f"{audit}: {verdict}"
+        line
         for run in comparison.runs
         for audit, verdict in zip(run.audits, run.verdicts, strict=True)
         if verdict
+        for line in _said(audit, verdict)
     ]
+
+
+def _said(audit: str, verdict: ComparedVerdict) -> Iterator[str]:
+    yield f"{audit}: {verdict.sentence}"
+    for name, sign, outcome, sentence in verdict.said:
+        yield f"  {sign} {name}, {outcome}: {sentence}"
+    unread = {group: one for group, one in verdict.replies.items() if one.unread}
+    for group, one in unread.items():
+        yield (
+            f"  {group}: {in_words(one)}; right at least {100 * one.right_at_least:.1f} %, at most "
+            f"{100 * one.right_at_most:.1f} %"
+        )
 
 
 def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
@@ -63,9 +77,10 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
 
 
 def _title(comparison: RunComparison) -> str:
+    guessing = "" if comparison.chance is None else f"; guessing gives {formatted(comparison.chance, 'share')}"
     return (
         f"{comparison.data}, {comparison.split}: {comparison.n_questions:,} questions of {comparison.n_clusters:,} "
-        f"facts and tastes, {', '.join(comparison.groups)}"
+        f"facts and tastes, {', '.join(comparison.groups)}{guessing}"
     )
 
 
@@ -88,18 +103,20 @@ def _against(found: Difference) -> list[str]:
         return []
     change, low, high = (formatted(value, "points") for value in (found.change, found.low, found.high))
     p_value = formatted(found.p_holm, "p_value")
-    return [f"{change} ({low} to {high})", f"p {p_value}"]
+    said = [f"{change} ({low} to {high})", f"p {p_value}"]
+    return [*said, "cannot be judged: unread replies decide"] if found.unread_decide else said
 
 
 def _long_table(comparison: RunComparison) -> Table:
     """One row for each run and measure."""
-    keys = ("run", "measure", "wanted", "value", "change", "low", "high", "p_value", "p_holm")
+    keys = ("run", "measure", "wanted", "value", "change", "low", "high", "p_value", "p_holm", "unread_decide")
     rows = []
     for run in comparison.runs:
         for place, measure in enumerate(MEASURES):
             found = run.differences[place] if run.differences else None
             figures = (found.change, found.low, found.high, found.p_value, found.p_holm) if found else (None,) * 5
-            rows.append((run.name, measure.key, measure.wanted, run.values[measure.key], *figures))
+            decide = ("yes" if found.unread_decide else "no") if found else None
+            rows.append((run.name, measure.key, measure.wanted, run.values[measure.key], *figures, decide))
     return Table("comparison", "Runs", tuple(Column(key, key) for key in keys), tuple(rows))
 
 
@@ -113,7 +130,7 @@ def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
             "![Right answers against preference score, per run; the table below holds the figures](pareto.svg)\n"
         )
     parts.append(markdown_table(Table("comparison", "", columns, rows)))
-    parts.append("".join(f"- {markdown_cell(line)}\n" for line in verdict_lines(comparison)))
+    parts.append("".join(_listed(line) for line in verdict_lines(comparison)))
     parts.append(
         f"Differences are to the first run, in points, paired by question, with {percent} intervals (bootstrap over "
         "facts and tastes); p by exchanging answers between the runs, corrected for all differences shown (Holm). Runs "
@@ -121,3 +138,8 @@ def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
         "about further seeds.\n"
     )
     return "\n".join(parts)
+
+
+def _listed(line: str) -> str:
+    """A line as an item of a list, those of parts below the audit's."""
+    return f"{'  ' if line.startswith(' ') else ''}- {markdown_cell(line.strip())}\n"

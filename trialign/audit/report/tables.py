@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trialign.audit.agreement import Kappa
+from trialign.audit.analysis import Slice
+from trialign.audit.checks import Check
 from trialign.audit.comparison import MEASURES
 from trialign.audit.estimates import Estimate
 from trialign.audit.facts import FactAnalysis
 from trialign.audit.opinions import Personalization
-from trialign.audit.readability import WORDS, Readability
+from trialign.audit.parts import PARTS, PartName
+from trialign.audit.replies import LABELS, REPLIES
 from trialign.audit.report.types import Report
-from trialign.audit.verdict import SHORT
+from trialign.audit.verdict import Verdict
+from trialign.audit.words import PART_NAMES, part_outcome
 from trialign.safe_output import Cell
 
 # share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash
@@ -54,7 +58,13 @@ class Table:
 
     def without_empty_columns(self) -> Table:
         """The columns in which there is something, for a page."""
-        kept = [n for n in range(len(self.columns)) if any(row[n] not in (None, "") for row in self.rows)]
+        return self._with([n for n in range(len(self.columns)) if any(row[n] not in (None, "") for row in self.rows)])
+
+    def without_zeros(self) -> Table:
+        """The columns in which something is not zero, for a page."""
+        return self._with([n for n in range(len(self.columns)) if any(row[n] != 0 for row in self.rows)])
+
+    def _with(self, kept: Sequence[int]) -> Table:
         rows = (tuple(row[n] for n in kept) for row in self.rows)
         return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))
 
@@ -79,11 +89,12 @@ AGREEMENT_LABELS = {
 def report_tables(report: Report) -> dict[str, Table]:
     """Name -> table, those that have rows, in the order of the report."""
     made = (
+        _verdict(report),
+        _replies(report),
         _system(report),
         _topics(report),
         _groups(report),
         _gap(report),
-        _reading(report),
         _pairs(report),
         _agreement(report),
         _kappas(report),
@@ -122,6 +133,60 @@ def _system(report: Report) -> Table:
     return Table("groups", "The groups and their agents", columns, tuple(rows))
 
 
+def _verdict(report: Report) -> Table:
+    """Every figure that was held against a bound."""
+    columns = (
+        Column("part", "part"),
+        Column("outcome", "outcome"),
+        Column("check", "what is held against its bound"),
+        Column("figure", "seen", "share"),
+        *_interval("share"),
+        Column("side", "has to be"),
+        Column("bound", "bound", "share"),
+        Column("check_outcome", "this one"),
+        _P,
+        Column("facts_needed", "facts needed", "count"),
+    )
+    verdict = report.audit.analysis.verdict
+    rows = [_checked(name, verdict, check) for name in PARTS for check in verdict.parts[name].checks] if verdict else []
+    return Table("verdict", "The verdict, figure by figure", columns, tuple(rows))
+
+
+def _checked(name: PartName, verdict: Verdict, check: Check) -> tuple[Cell, ...]:
+    return (
+        PART_NAMES[name],
+        part_outcome(name, verdict)[1],
+        check.name,
+        check.figure,
+        check.low,
+        check.high,
+        check.side if check.bound is not None else "no more than chance makes",
+        check.bound,
+        "not known yet" if check.outcome == "unknown" else check.outcome,
+        check.p_value,
+        check.facts_needed,
+    )
+
+
+def _replies(report: Report) -> Table:
+    columns = (
+        Column("group", "group"),
+        *(Column(name, LABELS[name], "share") for name in REPLIES),
+        Column("right_at_least", "right, if unread are wrong", "share"),
+        Column("right_at_most", "right, if unread are right", "share"),
+    )
+    facts, control = report.audit.analysis.facts, report.audit.control
+    rows: list[tuple[Cell, ...]] = [
+        (group, *(one.shares[name] for name in REPLIES), one.right_at_least, one.right_at_most)
+        for group, one in (facts.replies if facts else {}).items()
+    ]
+    if control and control.unread:
+        unread = sum(control.unread.values())
+        shares = (control.unread.get(name) for name in REPLIES[1:])
+        rows.append(("no profile", 1 - unread, *shares, control.accuracy, control.accuracy + unread))
+    return Table("replies", "How the replies to facts were read", columns, tuple(rows))
+
+
 def _topics(report: Report) -> Table:
     columns = (Column("topic", "topic"), Column("facts", "on facts", "count"), Column("tastes", "on taste", "count"))
     rows = ((topic, *counts) for topic, counts in report.questions.topics.items())
@@ -155,29 +220,6 @@ def _gap(report: Report) -> Table:
     )
     rows = ((name, f.gap.value, f.gap.noise, f.gap.p_value, f.gap.p_cochran) for name, f in _sides(report) if f.gap)
     return Table("gap", "The largest difference between two groups", columns, tuple(rows))
-
-
-def reading_columns() -> tuple[Column, ...]:
-    """What became of a group's replies."""
-    of_status = (Column(status, words, "share") for status, words in WORDS.items())
-    if_right = Column("accuracy_if_right", "right answers, were these right", "share")
-    return Column("group", "group"), Column("read", "read", "share"), *of_status, if_right
-
-
-def reading_rows(reading: Readability) -> list[tuple[Cell, ...]]:
-    """A row a group, by `reading_columns`."""
-    return [
-        (group, 1 - sum(shares.values()), *(shares[status] for status in WORDS), reading.accuracy_if_right[group])
-        for group, shares in reading.statuses.items()
-    ]
-
-
-def _reading(report: Report) -> Table:
-    facts = report.audit.analysis.facts
-    reading = facts.readability if facts else None
-    some = reading is not None and any(sum(shares.values()) > 0 for shares in reading.statuses.values())
-    rows = tuple(reading_rows(reading)) if reading and some else ()
-    return Table("reading", "How the replies could be read", reading_columns(), rows)
 
 
 def _pairs(report: Report) -> Table:
@@ -259,6 +301,7 @@ def _changes(report: Report) -> Table:
         _P,
         _P_HOLM,
         Column("wanted", "wanted"),
+        Column("reading", "unread replies"),
     )
     known = {measure.key: measure for measure in MEASURES}
     rows = (
@@ -272,6 +315,7 @@ def _changes(report: Report) -> Table:
             c.p_value,
             c.p_holm,
             known[c.measure].wanted,
+            "decide: cannot be judged" if c.unread_decide else "",
         )
         for c in report.changes
         if c.change is not None
@@ -342,7 +386,7 @@ def _slices(report: Report) -> Table:
             facts.n_questions,
             facts.n_clusters,
             facts.mean.value,
-            *_slice_gap(facts, part.p_holm),
+            *_slice_gap(facts, part),
         )
         for part in report.audit.analysis.slices
         if (facts := part.facts)
@@ -350,10 +394,19 @@ def _slices(report: Report) -> Table:
     return Table("slices", "Parts of the audit", columns, tuple(rows))
 
 
-def _slice_gap(facts: FactAnalysis, p_holm: float | None) -> tuple[Cell, ...]:
-    if facts.gap is None or facts.verdict is None:
-        return None, None, None, ""
-    return facts.gap.value, facts.gap.noise, p_holm, SHORT[facts.verdict.kind]
+VERDICTS = {
+    "holds": "holds",
+    "fails": "fails",
+    "unknown": "not enough evidence",
+    "cannot_be_judged": "cannot be judged",
+}
+
+
+def _slice_gap(facts: FactAnalysis, part: Slice) -> tuple[Cell, ...]:
+    said = VERDICTS[part.verdict.outcome] if part.verdict else ""
+    if facts.gap is None:
+        return None, None, None, said
+    return facts.gap.value, facts.gap.noise, part.p_holm, said
 
 
 def _worst(report: Report) -> Table:

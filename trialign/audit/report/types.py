@@ -8,7 +8,7 @@ from trialign.audit.analysis import AuditAnalysis
 from trialign.audit.comparison import Difference
 from trialign.audit.record import AuditAbout
 
-REPORT_SCHEMA_VERSION = 1
+REPORT_SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,12 @@ class Control:
     Attributes:
         accuracy: share of facts answered right.
         flip_rate: group -> share of facts on which it answers otherwise.
+        unread: why a reply to a fact holds no answer -> share of all; None where an older audit did not count.
     """
 
     accuracy: float
     flip_rate: dict[str, float]
+    unread: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

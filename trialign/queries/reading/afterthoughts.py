@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from trialign.queries.reading.clauses import Sentence
-from trialign.queries.reading.endings import breaks_off, takes_back
+from trialign.queries.reading.endings import breaks_off, stops_short, takes_back
 from trialign.queries.reading.tokens import Token
-from trialign.queries.reading.weights import Judged, Weight
+from trialign.queries.reading.weights import CLOSE, Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 
 
@@ -109,7 +109,27 @@ def _end(row: Sequence[Token], parts: Sequence[Sentence], found: Sequence[Judged
     if found[-1].weight >= Weight.GUESSED and taken:
         for one in found:
             one.weight = min(one.weight, Weight.MENTIONED)
-    elif any(token.kind != "mark" for token in row[last:]) and breaks_off(row):
+        return
+    if any(token.kind != "mark" for token in row[last:]) and breaks_off(row):
         for one in found:
             if one.weight < Weight.ALONE:
                 one.weight = min(one.weight, Weight.MENTIONED)
+    if short := stops_short(row):
+        _stop(row, found, short)
+
+
+def _stop(row: Sequence[Token], found: Sequence[Judged], short: int) -> None:
+    """What a reply states before it stops within a sentence is a step, unless its words are the question's."""
+    words = sum(token.kind != "mark" for token in row[short:])
+    goes_on = sum(token.kind != "mark" for token in row[found[-1].mention.last :]) > 2
+    within = {one.value for one in found if one.mention.first >= short}
+    others = {one.value for one in found if one.mention.first < short and one.weight >= Weight.GUESSED}
+    for one in found:
+        if one.mention.first < short:
+            step = one.weight < Weight.ALONE and (one.overlap < CLOSE if words > 2 else bool(within - {one.value}))
+        elif one.weight == Weight.ALONE:
+            step = bool(others - {one.value})
+        else:
+            step = one.weight < Weight.ALONE and goes_on
+        if step:
+            one.weight = min(one.weight, Weight.MENTIONED)

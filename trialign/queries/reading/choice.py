@@ -9,8 +9,10 @@ from functools import lru_cache
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.endings import breaks_off
+from trialign.queries.reading.groups import Groups
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.labels import Labels, Shown
+from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import numbers
 from trialign.queries.reading.numeric import numeric_of
@@ -19,7 +21,7 @@ from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
-from trialign.queries.reading.weights import Judged, Weight
+from trialign.queries.reading.weights import CLOSE, Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 from trialign.queries.statuses import ParseStatus
 
@@ -49,8 +51,9 @@ class Options:
         # Options that are letters, while the prompt lettered another one so: "A" may be either.
         self._doubtful = {index: place for index, place in own.items() if 0 <= place < len(options) and place != index}
         self._polar = Polar(options)
-        self._groups = _groups(options)
         self._asked = words_of(question)
+        self._groups = Groups(options, self._asked)
+        self._spoken = language(plain(question))
         self._sorted = [sorted(form(token, Level.STEM) for token in row) for row in rows]
         self._word_sets = [
             frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL
@@ -78,19 +81,20 @@ class Options:
         same = self._same_words(row)
         if same is not None:
             return same, "contained"
-        mentions = self._mentions(said, row)
+        spoken = language(said) or self._spoken or language(f"{self._question} {said}")
+        mentions = self._mentions(said, row, spoken)
         if not mentions:
             return self._unnamed(said, row)
-        found = judged(row, mentions, self._asked, polar=self._polar.pairs)
+        found = judged(row, mentions, self._asked, spoken, polar=self._polar.pairs)
         value, status = self._decided(found, row)
         numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
         return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
 
-    def _mentions(self, said: str, row: Sequence[Token]) -> Sequence[Mention]:
+    def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
         texts = self._polar.standing(self._texts.find(said, row, self._question), row)
         texts += self._polar.verdicts(row, texts)
         labels = self._labels.find(said, row)
-        texts, labels = self._grouped(row, sorted(texts, key=lambda one: one.first), labels)
+        texts, labels = self._groups.mark(row, sorted(texts, key=lambda one: one.first), labels, spoken)
         openers = {one.value for one in labels if one.opens}
         texts = self._doubted(row, texts, labels)
         taken = {place for one in texts for place in range(one.first, one.last)}
@@ -121,54 +125,24 @@ class Options:
                     found.append(replace(one, value=self._doubtful[one.value], label=True))
         return found
 
-    def _grouped(
-        self, row: Sequence[Token], texts: list[Mention], labels: list[Mention]
-    ) -> tuple[list[Mention], list[Mention]]:
-        """Adds mentions of an option such as "all of the above"; they hide the others in their sentence."""
-        if not self._groups:
-            return texts, labels
-        found = []
-        for one in cues().find(row):
-            value = self._groups.get(one.value)
-            if value is not None and not (self._count > 4 and row[one.first].text.casefold() in _PAIRED):
-                own = next(
-                    (text for text in texts if text.first <= one.first < text.last and text.value == value), None
-                )
-                found.append(own or Mention(one.first, one.last, value))
-        breaks = [i for i, token in enumerate(row) if token.kind == "mark" and token.text in ".!?\n;。"]
-        breaks += [one.first for one in cues().find(row) if one.value == Cue.BUT]
-        spoken: list[Mention] = []
-        for mine in found:
-            if mine.first and any(
-                one.value == Cue.NOT for one in cues().find(row[max(0, mine.first - 2) : mine.first])
-            ):
-                texts = [*(text for text in texts if text != mine), mine]
-                continue
-            start = max((i for i in breaks if i < mine.first), default=0)
-            end = min((i for i in breaks if i >= mine.last), default=len(row))
-            hidden = [text for text in (*texts, *labels) if start <= text.first < end and text.value != mine.value]
-            texts = [text for text in texts if text not in hidden and text != mine]
-            labels = [label for label in labels if label not in hidden or label.last <= mine.first]
-            reach = max((text.last for text in hidden), default=0)
-            spoken.append(replace(mine, last=max(mine.last, reach)))
-        return [*texts, *dict.fromkeys(spoken)], labels
-
     def _decided(self, found: Sequence[Judged], row: Sequence[Token]) -> Reading:
         found = self._polar.complemented(found)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live:
+            together = self._groups.together(found)
+            if together is not None:
+                return together, "contained"
             undecided = breaks_off(row) and len({one.value for one in found if one.weight == Weight.MENTIONED}) > 1
             return None, "ambiguous" if undecided else "none"
         if any(one.partly for one in live) and self._polar.pairs:
             return None, "ambiguous"
         top = max(one.weight for one in live)
-        leading = [one for one in live if one.weight == top]
+        leading: Sequence[Judged] = [one for one in live if one.weight == top]
         if len({one.value for one in leading}) > 1 and top <= Weight.SAID:
-            best = max(one.overlap for one in leading)
-            if best >= 0.3:
-                leading = [one for one in leading if one.overlap == best]
+            leading = _to_the_question(leading)
         if len({one.value for one in leading}) > 1:
-            return None, "ambiguous"
+            together = self._groups.together(found)
+            return (None, "ambiguous") if together is None else (together, "contained")
         chosen = leading[0]
         return chosen.value, "label" if any(one.mention.label for one in leading) else "contained"
 
@@ -225,7 +199,15 @@ class Options:
         return fitting[0], "contained"
 
 
-_PAIRED = word_set("both ambos ambas beide beides оба обе 两者 両方 둘 كلاهما دونوں दोनों entrambi")
+def _to_the_question(found: Sequence[Judged]) -> Sequence[Judged]:
+    """Of equally firm statements those whose words are the question's; of these the one set against the rest."""
+    best = max(one.overlap for one in found)
+    closest = [one for one in found if one.overlap == best]
+    if len({one.value for one in closest}) > 1 and best > 0 and closest[-1].contrasts:
+        closest = [one for one in closest if one.value == closest[-1].value]
+    return closest if best >= CLOSE or (best > 0 and closest[-1] is found[-1]) else found
+
+
 _SMALL = word_set("the a an of in it is to and on at for by its our your their")
 
 
@@ -233,17 +215,6 @@ def _label_of(option: str) -> int:
     """The place for which an option's own text would stand as a Latin letter; -1 where it is none."""
     letter = option.strip().lower()
     return ord(letter) - ord("a") if len(letter) == 1 and letter.isascii() and letter.isalpha() else -1
-
-
-def _groups(options: Sequence[str]) -> dict[Cue, int]:
-    """Options that speak of the others: "all of the above", "both", "neither"."""
-    found: dict[Cue, int] = {}
-    for index, option in enumerate(options):
-        row = tokens(option)
-        first = next((one for one in cues().find(row) if one.value in (Cue.BOTH, Cue.NEITHER)), None)
-        if first and first.first <= 1:
-            found[first.value] = -1 if first.value in found else index
-    return {cue: index for cue, index in found.items() if index >= 0}
 
 
 @lru_cache(maxsize=256)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
-from trialign.queries.reading.lexicon import cues
+from trialign.queries.reading.endings import rethinks
+from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Token
 from trialign.queries.reading.words import Cue, word_set
 
@@ -110,11 +112,11 @@ def few(found: Sequence[T]) -> Sequence[T]:
     return found if len(found) <= 200 else [*found[:50], *found[-150:]]
 
 
-def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentence]:
+def sentences(row: Sequence[Token], mentions: Sequence[Mention], spoken: str | None = None) -> list[Sentence]:
     """A reply's tokens as sentences of clauses, in which mentions and cues are marked."""
     found = [Sentence()]
     named = False
-    for piece in _pieces(row, mentions):
+    for piece in _pieces(row, mentions, cues(spoken)):
         sentence = found[-1]
         if piece.mark and _ends_sentence(row, piece):
             sentence.asked = piece.text in ("?", "？", "؟")
@@ -122,6 +124,9 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
             _merge_verdicts(sentence)
             if sentence.pieces or sentence.ended != "\n":
                 found.append(Sentence())
+        elif piece.text in ("-", "—") and spoken in _DASH_IS_COPULA and _parts_clause(row, piece):
+            piece.cue, piece.mark = Cue.FILLER, False
+            sentence.clauses[-1].pieces.append(piece)
         elif _parts_clause(row, piece):
             last = sentence.clauses[-1]
             carried = last.begins if len(last.pieces) == 1 and last.begins else None  # "Therefore, ..."
@@ -135,25 +140,33 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention]) -> list[Sentenc
                     sentence.clauses.append(Clause())
                 sentence.clauses[-1].begins = piece.cue
             sentence.clauses[-1].pieces.append(piece)
+            joint = _JOINTS.search(row[piece.last - 1].text)
+            if joint:
+                sentence.clauses.append(Clause(begins=Cue.BUT if joint[1] else None))
     _merge_verdicts(found[-1])
     return found
 
 
-_RETHINKING = word_set("actually hmm hm er uh um no nein non não нет 不 いいえ 아니 لا نه hayır eigentlich tatsächlich")
+#: Languages that write a dash where others say "is".
+_DASH_IS_COPULA = frozenset({"ru", "uk"})
+# Endings of Korean words that end a clause; the first kind sets it against the next one.
+_JOINTS = re.compile("[가-힣](?:(지만|는데|으나)|(?:으며|[이하되]며|므로|니까))$")
+
+
+_LONGEST_INTERJECTION = 12
 
 
 def _takes_up_again(row: Sequence[Token], piece: Piece) -> bool:
-    """Whether a word between two marks takes up again what seemed said: "Lyon ... no, Paris", "A. Actually, B"."""
-    if piece.mention or piece.text.casefold() not in _RETHINKING:
+    """Whether the words between two marks only take up again what seemed said: "Lyon ... ah no, Paris"."""
+    before = row[piece.first - 1]
+    if piece.mention or not (before.text == "-" or (before.kind == "mark" and before.text not in ":'\"(")):
         return False
-    before, after = row[piece.first - 1], row[piece.last] if piece.last < len(row) else None
-    return (
-        before.kind == "mark"
-        and before.text != ":"
-        and after is not None
-        and after.kind == "mark"
-        and after.text != "?"
-    )
+    last = piece.first
+    while last < len(row) and row[last].kind != "mark" and row[last].text != "-":
+        last += 1
+        if last - piece.first > _LONGEST_INTERJECTION:
+            return False
+    return last < len(row) and row[last].text != "?" and rethinks(row[piece.first : last])
 
 
 def _merge_verdicts(sentence: Sentence) -> None:
@@ -180,19 +193,19 @@ _VERDICT = (Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.FILLER)
 _INTERJECTIONS = word_set("no nein non não нет nej لا نه いいえ 아니 아니요 不 不是 hayır nee όχι")
 
 
-def _pieces(row: Sequence[Token], mentions: Sequence[Mention]) -> Iterator[Piece]:
+def _pieces(row: Sequence[Token], mentions: Sequence[Mention], known: Phrases[Cue]) -> Iterator[Piece]:
     place = 0
     for mention in (*mentions, None):
         end = mention.first if mention else len(row)
-        yield from _plain_pieces(row, place, end)
+        yield from _plain_pieces(row, place, end, known)
         if mention:
             yield Piece(mention.first, mention.last, "", mention=mention)
             place = mention.last
 
 
-def _plain_pieces(row: Sequence[Token], start: int, end: int) -> Iterator[Piece]:
+def _plain_pieces(row: Sequence[Token], start: int, end: int, known: Phrases[Cue]) -> Iterator[Piece]:
     place = start
-    for found in (*cues().find(row[start:end]), None):
+    for found in (*known.find(row[start:end]), None):
         until = start + found.first if found else end
         for index in range(place, until):
             token = row[index]

@@ -53,6 +53,7 @@ _STARS = re.compile(
 )
 _UNDERSCORES = re.compile(r"(?<![^\W_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![^\W_])")
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*(?=[^\s#\d]|#*\s|\d)|>[ \t]*)+", re.MULTILINE)
+_TICKED = re.compile(r"^([ \t]*(?:[-*+]|\d+[.)])?[ \t]*)\[([ xX✓✔])\](?=\s)", re.MULTILINE)
 _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|br|div|span|code|pre|mark|sup|sub|h[1-6]|ul|ol|li|center|font|small|big|kbd|q|"
     r"answer|final_answer|final|choice|result|output|response|explanation)(?:\s[^<>\n]{0,80})?/?>",
@@ -149,6 +150,7 @@ def unmarked(text: str) -> str:
     )
     text = plain(_without_latex(text) if any(sign in text for sign in ("\\", "$", "{,}")) else text)
     text = _HEADING.sub("", _FENCE.sub("", text))
+    text = _TICKED.sub(lambda match: f"{match[1]}{'✗' if match[2] == ' ' else '✓'}", text)
     return _UNDERSCORES.sub("", _STARS.sub("", text)).strip()
 
 

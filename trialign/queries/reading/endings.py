@@ -17,9 +17,18 @@ _HESITATION = (
     "等等|等一下|慢着|嗯|待って|いや|あれ|잠깐|잠깐만|아|انتظر|لحظة|صبر کن|רגע|रुको|रुकिए|เดี๋ยว|เดี๋ยวก่อน"
 )
 _FILLING = (
-    "but|and|oh|ah|well|sorry|aber|und|oh je|nun|mais|en fait|pero|ay|mas|ma|però|но|а|да|ama|可是|但是|但|でも|"
+    "but|and|oh|ah|well|aber|und|oh je|nun|mais|en fait|pero|ay|mas|ma|però|но|а|да|ama|可是|但是|但|でも|"
     "하지만|لكن|اما|אבל|लेकिन|แต่|yes"
 )
+_SORRY = (
+    "sorry|my bad|my apologies|entschuldigung|verzeihung|sorry nein|perdona|disculpa|desculpa|désolée?|oups|"
+    "pardon|scusami|"
+    "извините|извини|простите|özür dilerim|affedersin|对不起|不好意思|抱歉|すみません|すいません|ごめん|"
+    "ごめんなさい|失礼しました|죄송합니다|미안|죄송해요|"
+    "آسف|معذرة|عذرا|ببخشید|סליחה|माफ़ कीजिए|क्षमा करें|ขอโทษ|συγγνώμη|maaf|xin lỗi|вибачте|przepraszam|nee wacht"
+)
+_THINKING_ALOUD = "h+m+|er+m?|uh+|um+|actually|eigentlich|tatsächlich|en fait|de hecho|na verdade|in realtà"
+_SIGHS = "ah|oh|ach|och|ay|ai|ops|uups|ой|ох|ах|あ|あっ|あれ|え|아|어|哦|噢|啊|呃|آه|אה|אוי|अरे|อ้าว|well|but|eh"
 _NO = "no|nope|nein|non|não|нет|hayır|不|不是|いいえ|違う|아니|아니요|아니야|لا|نه|לא|नहीं|ไม่|ไม่ใช่|όχι|nej|nee"
 # A clause that is nothing but one of these denies the clause before it.
 _DENIAL = (
@@ -47,7 +56,7 @@ _DENIAL = (
     r"|(?:این)?\s?(?:اشتباه|غلط|نادرست|درست) (?:است|نیست)|اشتباه کردم"
     r"|(?:यह|वह)?\s?(?:गलत है|सही नहीं है|ग़लत है)|(?:זה)?\s?(?:לא נכון|שגוי|טעות)|(?:นั่น|นี่)?\s?(?:ผิด|ไม่ถูกต้อง|ไม่ใช่)"
 )
-_LEADING = re.compile(rf"(?:(?:{_HESITATION}|{_FILLING}|{_NO})(?=\s|$)\s*)+", re.IGNORECASE)
+_LEADING = re.compile(rf"(?:(?:{_HESITATION}|{_FILLING}|{_NO}|{_SORRY})(?=\s|$)\s*)+", re.IGNORECASE)
 _DENIES = re.compile(rf"(?:{_DENIAL})", re.IGNORECASE)
 _HESITATES = re.compile(rf"(?:{_HESITATION})(?!\w)", re.IGNORECASE)
 _ONLY_NO = re.compile(rf"(?:{_NO})", re.IGNORECASE)
@@ -56,6 +65,8 @@ _AFFIRMS = re.compile(
     r"stimmt doch|es correcto|sí es|c'est bien|è giusto|всё верно|верно же)\b|没错|是对的",
     re.IGNORECASE,
 )
+
+_SPACED = re.compile("^(あっ|あ|え|아|어|哦|噢|啊|呃|อ้าว)(?=.)")
 
 # What calls for more words: at the end of a reply without a full stop it is broken off.
 _UNFINISHED = re.compile(
@@ -68,9 +79,23 @@ _UNFINISHED = re.compile(
     r"и|или|это|получаем|получим|получается|равно|равен|значит|итого|следовательно|поэтому|на|из|с|"
     r"ve|eder|yani|için|هو|هي|إذن|و|يساوي|یعنی|پس|और|इसलिए|यानी)|"
     r"等于|是|得到|所以|因此|和|就是|为|可得|つまり|したがって|よって|だから|と|は|그래서|따라서|그러므로|ดังนั้น|คือ|และ)"
-    r"\s*[:,：，]?$|[=+×÷]\s*$|(?<!\d)\w{3,}\s?[:：]$|,$",
+    r"\s*[:,：，、]?$|[=+×÷]\s*$|(?<!\d)\w{3,}\s?[:：]$|[,、]$",
     re.IGNORECASE,
 )
+
+
+_RETHINKS = re.compile(rf"(?:(?:{_SORRY}|{_THINKING_ALOUD}|{_NO}|{_SIGHS}|{_FILLING}|{_HESITATION})(?=\s|$)\s*)+")
+_SIGHS_ONLY = re.compile(rf"(?:(?:{_SIGHS}|{_FILLING})(?=\s|$)\s*)+")
+
+
+def rethinks(words: Sequence[Token]) -> bool:
+    """Whether words that stand between two marks only hesitate, apologise or say no: "ah no", "sorry", "哦不"."""
+    said = " ".join(token.text for token in words).casefold()
+    joined = "".join(token.text for token in words).casefold()
+    return any(
+        _RETHINKS.fullmatch(one) and not _SIGHS_ONLY.fullmatch(one)
+        for one in (said, joined, _SPACED.sub(r"\1 ", joined))
+    )
 
 
 def takes_back(row: Sequence[Token], after: int, *, hesitating: bool = False) -> bool:
@@ -107,6 +132,22 @@ def denies_only(row: Sequence[Token]) -> bool:
     said = [rest for rest in rests if rest]
     whole = [clause for clause in clauses if clause]
     return bool(whole) and len(said) <= 1 and bool(_DENIES.fullmatch(said[0] if said else whole[-1]))
+
+
+def stops_short(row: Sequence[Token]) -> int:
+    """Where a last sentence begins that has no end, while those before it on its line have one; else 0."""
+    last = next((place for place in range(len(row) - 1, -1, -1) if row[place].text in _STOPS), -1)
+    rest = row[last + 1 :]
+    words = [token for token in rest if token.kind != "mark"]
+    whole = (
+        sum(token.kind != "mark" for token in row[: max(last, 0)]) < 4
+        or row[last].text == "\n"
+        or any(token.text == "\n" for token in rest)
+    )
+    return 0 if whole or not words or rest[-1].kind == "mark" or not rest[-1].text.isalnum() else last + 1
+
+
+_STOPS = frozenset(".!?。！？।\n")
 
 
 def breaks_off(row: Sequence[Token]) -> bool:

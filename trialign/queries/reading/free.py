@@ -9,11 +9,13 @@ from functools import lru_cache
 from trialign.queries.reading.clauses import sentences
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.judging import judged
+from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Token, tokens
+from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue
 from trialign.queries.statuses import ParseStatus
@@ -29,6 +31,7 @@ class Right:
         self._polar = Polar(texts)
         self._question = question
         self._asked = words_of(question)
+        self._spoken = language(plain(question))
 
     def read(self, cleaned: Cleaned) -> ParseStatus | None:
         """How the right text was found in a reply; None where the reply does not give it, ``ambiguous`` in doubt."""
@@ -46,12 +49,13 @@ class Right:
         mentions = self._polar.standing(self._texts.find(said, row, self._question), row)
         if not mentions:
             return None
-        found = judged(row, mentions, self._asked)
+        spoken = language(said) or self._spoken
+        found = judged(row, mentions, self._asked, spoken)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live or self._concluded_otherwise(row, found, live):
             return None
         best = max(live, key=lambda one: one.weight)
-        if _is_alternative(row, best) and best.weight < Weight.FINAL:
+        if _is_alternative(row, best, spoken) and best.weight < Weight.FINAL:
             return "ambiguous"
         return "contained"
 
@@ -75,14 +79,14 @@ class Right:
         return False
 
 
-def _is_alternative(row: Sequence[Token], one: Judged) -> bool:
+def _is_alternative(row: Sequence[Token], one: Judged, spoken: str | None) -> bool:
     """Whether "or" joins the text with another one in its sentence."""
     for index, step in ((one.mention.first - 1, -1), (one.mention.last, 1)):
         place = index
         for _ in range(3):
             if not 0 <= place < len(row) or (row[place].kind == "mark" and row[place].text != ","):
                 break
-            found = cues().find(row[place : place + 1])
+            found = cues(spoken).find(row[place : place + 1])
             if found and found[0].value == Cue.OR:
                 return True
             if step > 0 or row[place].kind != "word":

@@ -9,7 +9,8 @@ from itertools import pairwise
 from trialign.queries.reading.afterthoughts import reconsider
 from trialign.queries.reading.clauses import Clause, Mention, Piece, Sentence, sentences
 from trialign.queries.reading.lexicon import cues
-from trialign.queries.reading.tokens import Level, Token, form
+from trialign.queries.reading.questions import overlap
+from trialign.queries.reading.tokens import Token
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 
@@ -29,7 +30,12 @@ _NEUTRAL = (
 
 
 def judged(
-    row: Sequence[Token], mentions: Sequence[Mention], question: frozenset[str], *, polar: bool = False
+    row: Sequence[Token],
+    mentions: Sequence[Mention],
+    question: frozenset[str],
+    spoken: str | None = None,
+    *,
+    polar: bool = False,
 ) -> list[Judged]:
     """Every mention with its weight.
 
@@ -37,15 +43,18 @@ def judged(
         row: the reply's tokens.
         mentions: in the order of the text, without overlap.
         question: forms of the question's words, for `Judged.overlap`.
+        spoken: the reply's language, where it is known.
         polar: each of two answers denies the other, so that a denial may affirm.
     """
-    parts = sentences(row, mentions)
+    parts = sentences(row, mentions, spoken)
     found: list[Judged] = []
     announced = False
     for number, sentence in enumerate(parts):
         mine = list(_in_sentence(sentence, announced, number))
+        _subordinate(sentence, mine)
         for one, clause in mine:
             one.overlap = _overlap(row, clause, question)
+            one.contrasts = clause.begins == Cue.BUT
         found += [one for one, _ in mine]
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
@@ -99,6 +108,19 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
                 weight = min(weight, Weight.MENTIONED)
             stated = stated or weight >= Weight.SAID
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
+
+
+def _subordinate(sentence: Sentence, found: Sequence[tuple[Judged, Clause]]) -> None:
+    """What "while" or "because" opens a sentence with gives way to its main clause: "While A is old, B is big"."""
+    opening = next((clause for clause in sentence.clauses if clause.pieces), sentence.clauses[0])
+    if opening.begins not in (Cue.MEANWHILE, Cue.BECAUSE) or not found:
+        return
+    main = found[-1][1]
+    if main is opening or not any(one.weight >= Weight.SAID for one, clause in found if clause is main):
+        return
+    for one, clause in found:
+        if clause is not main:
+            one.weight = min(one.weight, Weight.MENTIONED)
 
 
 def _is_passed_over(clause: Clause, place: int) -> bool:
@@ -190,12 +212,8 @@ def _stands_alone(clause: Clause) -> bool:
 
 
 def _overlap(row: Sequence[Token], clause: Clause, question: frozenset[str]) -> float:
-    if not question:
-        return 0.0
-    words = {
-        form(row[i], Level.STEM) for piece in clause.pieces if not piece.mention for i in range(piece.first, piece.last)
-    }
-    return len(words & question) / len(question)
+    words = (row[i] for piece in clause.pieces if not piece.mention for i in range(piece.first, piece.last))
+    return overlap(words, question)
 
 
 def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judged]) -> None:
@@ -244,6 +262,10 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     words = [token for token in between if token.kind != "mark" and token.text not in "-–"]
     marks = {token.text for token in between if token.kind == "mark"}
     found = cues().find(words)
+    if right.label and found and found[-1].value == Cue.OPTION and all(one.value in _IS_OPTION for one in found):
+        names = {index for one in found for index in range(one.first, one.last)}
+        if len(names) == len(words) and not marks - {","}:
+            return "comma"  # "Paris, which is option B"
     covered = {
         index for one in found for index in range(one.first, one.last) if one.value in (Cue.AND, Cue.OR, Cue.OPTION)
     }
@@ -257,6 +279,7 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     return "stop" if marks & set(".\n") else "comma"
 
 
+_IS_OPTION = (Cue.FILLER, Cue.BECAUSE, Cue.OPTION)
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 
 

@@ -67,6 +67,9 @@ class Labels:
 
     def find(self, text: str, row: Sequence[Token]) -> list[Mention]:
         """Every label in a reply, in order; several mentions of one place where it can mean several."""
+        if (bare := _only_labels(row)) is not None:
+            places = [(place, _positions(row[place])[0]) for place in bare]
+            return [Mention(place, place + 1, value, label=True) for place, value in places if value < self.count]
         ordinals = {found.first: found for found in _POSITIONS.find(row)}
         answers = _cue_places(row)
         said = {place: one.value for one in cues().find(row) for place in range(one.first, one.last)}
@@ -143,6 +146,8 @@ class Labels:
         placed = (
             announced is not None or spoken or line.opens or _starts_clause(row, place) or _after_copula(row, place)
         )
+        if place and row[place - 1].text.casefold() in ("a", "an") and not _ends_here(row, place):
+            return False  # "a B in geography"
         if token.text in "AIEOÉ" and not (_ends_here(row, place) or announced == Cue.OPTION):
             return placed and (_before_verb(row, place) or said.get(place + 1) in (*_JOINERS, Cue.OPTION))
         return placed
@@ -170,6 +175,13 @@ class _Line:
         bracketed = before[-1:] in ("(", "[") and before[-1:] != "" and closing in (")", "]") and not called
         closed = closing in (")", "]", "、") or (closing in (".", ":") and not following.isalnum())
         return cls(opens, opens and bool(_ALONE_AFTER.match(after)), closed, bracketed)
+
+
+def _only_labels(row: Sequence[Token]) -> list[int] | None:
+    """Places of capitals that are a whole reply, parted by nothing else than blanks: "A C"."""
+    own = [place for place, token in enumerate(row) if token.kind != "mark"]
+    capitals = all(len(row[place].text) == 1 and row[place].text.isupper() and _positions(row[place]) for place in own)
+    return own if capitals and 1 < len(own) <= 8 else None
 
 
 def _positions(token: Token) -> tuple[int, ...]:
@@ -313,8 +325,8 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
     before = row[place - 1] if place else None
     after = row[place + 1] if place + 1 < len(row) else None
     if token.kind == "unspaced":
-        free = before is None or before.kind != "unspaced" or before.text in "是为為选選は答"
-        ends = after is None or after.kind != "unspaced" or after.text in "でだ吧呢的です"
+        free = before is None or not _is_ideograph(before) or before.text in "是为為选選は答"
+        ends = after is None or not _is_ideograph(after) or after.text in "吧呢的字"
         return free and ends
     if token.text.islower() and token.text in _ARTICLE_LETTERS:
         return place in _cue_places(row) and _ends_here(row, place)
@@ -322,6 +334,10 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
         return _before_verb(row, place) and _starts_clause(row, place)
     placed = place in _cue_places(row) or _starts_clause(row, place) or _after_copula(row, place)
     return placed or _ends_here(row, place)
+
+
+def _is_ideograph(token: Token) -> bool:
+    return token.kind == "unspaced" and "\u3400" <= token.text <= "\u9fff"
 
 
 def _is_quoted(text: str, token: Token) -> bool:

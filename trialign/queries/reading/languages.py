@@ -13,15 +13,18 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "en": "the is are was were and of in there has have it its about approximately which that how many what "
         "when to for with from would years days people answer around roughly only on by",
         "es": "el los las es son está y de en hay tiene tienen aproximadamente unos cuántos cuántas qué cuál "
-        "del por una con se la respuesta año años más personas cerca kilómetros millones mil cuánto",
-        "pt": "o os as é são e de em há tem têm cerca aproximadamente quantos quantas qual do da dos uma com se "
-        "a resposta ano anos mais pessoas não milhões mil quilômetros quanto um",
+        "del por una con se la cuáles estos estas su al lo respuesta año años más personas cerca kilómetros "
+        "millones mil "
+        "cuánto",
+        "pt": "o os as é são e de em há tem têm cerca aproximadamente quantos quantas qual do da dos das uma com se "
+        "a resposta ano anos mais pessoas não quais destas destes fica ficam pela pelo milhões mil "
+        "quilômetros quanto um",
         "fr": "le les est sont et de en il y a des du une dans environ combien quel quelle réponse an ans plus "
-        "avec sur pour la jours kilomètres millions mille d l c",
+        "avec sur pour la ce cette sont jours kilomètres millions mille d l c",
         "de": "der die das ist sind und in es gibt hat haben etwa ungefähr wie viele welche antwort jahr jahre "
-        "mehr mit von im ein eine zu rund beträgt lautet einwohner tage kilometer den dem nicht",
+        "mehr mit von im auf wird werden ein eine zu rund beträgt lautet einwohner tage kilometer den dem nicht",
         "it": "il gli è sono e di in ci ha hanno circa quanti quante quale della risposta anno anni più con una "
-        "del che la lo giorni chilometri milioni mila quanto i per",
+        "del nel nella che la lo non giorni chilometri milioni mila quanto i per",
         "nl": "de het is zijn en van in er heeft hebben ongeveer hoeveel welke antwoord jaar meer met een ongeveer",
         "tr": "bir ve ile kaç yaklaşık cevap yıl var vardır olan bu için yüzde gün yanıt adet kişi kilometre "
         "metre değil çok daha doğru tane",

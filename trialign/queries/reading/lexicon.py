@@ -82,6 +82,6 @@ class Phrases(Generic[T]):
 
 
 @cache
-def cues() -> Phrases[Cue]:
-    """The words by which replies state, deny, report and correct."""
-    return Phrases(phrases(), Level.STEM, across=frozenset(",'\"-"))
+def cues(spoken: str | None = None) -> Phrases[Cue]:
+    """The words by which replies state, deny, report and correct, as a language means them."""
+    return Phrases(phrases(spoken), Level.STEM, across=frozenset(",'\"-"))

@@ -50,6 +50,10 @@ def below_thousand(language: str) -> Mapping[tuple[str, ...], int]:
             spelled = words(num2words(value, lang=language))
             table[spelled] = value
             table.setdefault(tuple(word for word in spelled if word != joining), value)
+    if language == "es":
+        table.update(
+            {(*phrase[:-1], phrase[-1][:-1]): value for phrase, value in table.items() if phrase[-1].endswith("uno")}
+        )
     if language == "tr":
         table.update(_turkish())
     for text, worth in _table("EXTRA").get(language, {}).items():

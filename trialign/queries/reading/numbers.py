@@ -99,16 +99,25 @@ _MYRIADS = re.compile(
     r"(?<!\d)\d{1,20}(?:,\d{3}){0,6}(?:\.\d{1,20})?\s?[千百천백]?[万萬亿億兆만억조](?:\s?\d{1,12}(?:,\d{3}){0,3}\s?[千百천백]?[万萬亿億兆만억조]?){1,6}"
     r"|(?<!\d)\d{1,12}[千천](?:\d{1,3}[百백]?){0,3}(?![万萬亿億兆만억조\d])"
 )
+# What stands between the ends of a range; a unit may come first ("5 kg to 7 kg").
 _RANGE = re.compile(
-    r"^\s?[%°]?[CF]?(?:\s?[-~〜～]\s?|\s(?:to|bis|à|until|through|до)\s|\s?(?:至|到|から|에서)\s?)$|^\s(?:a|al|e|y|and|"
-    r"und|et|и|و|ve|to)\s$",
+    r"^(?!\s?में)\s?[%°]?[CF]?(?:[-~〜～]|\s[-~〜～]\s?|(?:\s?[^\W\d]{1,10})?(?:\s(?:to|up to|bis|à|until|through|"
+    r"thru|до|έως|ως|tot|hingga|"
+    r"sampai|đến|إلى|الى|حتى|تا|עד|से|ถึง)\s|\s?(?:至|到|から|에서|부터|ถึง|より)\s?))$",
+    re.IGNORECASE,
+)
+# The same between two ends that "between" announces before or behind them.
+_AND = re.compile(
+    r"^\s?[%°]?[CF]?(?:\s?[^\W\d]{1,10})?\s(?:a|al|e|y|and|und|et|и|و|ve|ile|to|i|en|dan|và|και|और|และ|та|і)\s?ו?$|^\s?(?:와|과|と|和|与)\s?$|"
+    r"^\sו?-?$",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
-    r"\b(?:between|from|entre|zwischen|von|tra|fra|between about|between approximately|от|с|между|из|de|du|بين|"
-    r"من|بین|از)\s(?:\w+\s)?[$€£]?$",
+    r"\b(?:between|from|entre|zwischen|von|tra|fra|between about|between approximately|от|с|между|из|de|du|dal|dai|بين|"
+    r"من|بین|از|בין|antara|giữa|μεταξύ|від|між|między|od|tussen|ระหว่าง)\s(?:\w+\s)?[$€£]?$|ระหว่าง\s?$",
     re.IGNORECASE,
 )
+_BETWEEN_AFTER = re.compile(r"^\s?[^\W\d]{0,6}?\s?(?:사이|の間|之间|之間|arası|के बीच)")
 _LETTER_BEFORE = re.compile(r"[^\W\d_\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0590-\u06ff\u0900-\u097f]$")
 
 
@@ -295,24 +304,28 @@ def _ranged(text: str, found: Sequence[Number]) -> Iterator[Number]:
             r"[=+×*/÷-]\s*$", text[max(0, left.start - 4) : left.start]
         ):
             continue
-        between = text[left.end : right.start]
-        if right.start > left.end and text[right.start] == "-" and not between.strip():
-            between += "-"
-        match = _RANGE.match(between) if len(between) < 24 else None
-        worded = (
-            match is not None
-            and any(map(str.isalpha, between))
-            and between.strip() not in ("to", "bis", "à", "至", "到", "до", "から", "에서")
-        )
-        if (match and (not worded or _BETWEEN.search(text[max(0, left.start - 24) : left.start]))) or (
-            text[right.start : right.start + 1] == "-" and left.end == right.start
-        ):
+        if _is_range(text, left, right):
             ranged |= {index, index + 1}
     for index, one in enumerate(found):
         if index in ranged:
             yield Number(one.start, one.end, one.readings, one.spelled, one.scaled, True, one.percent, one.currency)
         else:
             yield one
+
+
+def _is_range(text: str, left: Number, right: Number) -> bool:
+    between = text[left.end : right.start]
+    if right.start > left.end and text[right.start] == "-" and not between.strip():
+        between += "-"
+    if len(between) >= 24:
+        return False
+    if text[right.start : right.start + 1] == "-" and left.end == right.start:
+        return True
+    after = text[right.end : right.end + 16]
+    if _RANGE.match(between):
+        return not re.match(r"[을를]", after)
+    announced = _BETWEEN.search(text[max(0, left.start - 24) : left.start]) or _BETWEEN_AFTER.match(after)
+    return bool(announced and _AND.match(between))
 
 
 _OPERATION = (

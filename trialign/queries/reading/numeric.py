@@ -8,6 +8,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
+from trialign.queries.reading.asides import (
+    ASIDE,
+    ASKS_YEAR,
+    YEAR_AFTER,
+    YEARS,
+    dates_of,
+    inside,
+    is_marker,
+    looks_like_year,
+)
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
@@ -15,7 +25,7 @@ from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
-from trialign.queries.reading.questions import words_of
+from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import Judged, Weight
@@ -24,43 +34,6 @@ from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|"
-    r"septiembre|octubre|noviembre|diciembre|janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|"
-    r"novembre|décembre|januar|februar|märz|juni|juli|oktober|dezember|janeiro|fevereiro|"
-    r"março|maio|junho|julho|setembro|outubro|novembro|dezembro|января|февраля|марта|апреля|мая|июня|июля|"
-    r"августа|сентября|октября|ноября|декабря|ocak|şubat|mart|nisan|mayıs|haziran|temmuz|ağustos|eylül|"
-    r"ekim|kasım|aralık|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر)\b"
-)
-_DATE = re.compile(
-    rf"(?<!\d)(?P<iso>\d{{4}})[-/.](?:\d{{1,2}})[-/.]\d{{1,2}}(?!\d)|"
-    rf"(?<!\d)\d{{1,2}}[-/.]\d{{1,2}}[-/.](?P<late>\d{{4}})(?!\d)"
-    rf"|\b{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?!\d)(?:,? (?P<american>\d{{4}}))?|(?<!\d)\d{{1,2}}(?:st|nd|rd|"
-    rf"th|\.|º)?(?: de| of)? {_MONTH}(?:,?(?: de)? (?P<european>\d{{4}}))?"
-    r"|(?P<chinese>\d{4})(?:年|년 ?)\d{1,2}(?:月|월 ?)(?:\d{1,2}[日일])?",
-    re.IGNORECASE,
-)
-_ASIDE = re.compile(
-    r"\[\d{1,3}\]|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)|(?<!\d)\d{1,2}(?:st|nd|rd|th)\b|\(\d{1,2}(?:st|nd|rd|th)\)"
-    r"|\b(?:step|schritt|étape|paso|passo|шаг|adım|section|chapter|figure|fig\.|table|page|note|source|part|"
-    r"rule|equation|example|question|problem|version|gpt|level|method|way|case|option|कदम|चरण)\s?\.?#?\d{1,3}\b"
-    r"|(?:第\s?\d{1,3}\s?步|步骤\s?\d|ステップ\s?\d|단계\s?\d|ขั้นตอนที่\s?\d|الخطوة\s?\d|گام\s?\d|چرخه\s?\d)"
-    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s])(?!\d)|[-•*]\s)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_YEARS = re.compile(
-    r"(?:\b(?:in|since|from|by|until|of|en|em|im jahr|im jahre|anno|depuis|seit|desde|в|с|до|dal|nel|de|year|as "
-    r"of|around|circa|c\.|before|after|during|per|census|año|an|ano|yılında|سال|عام|سنة|في|में|tahun|den|as per "
-    r"the)\s?)$",
-    re.IGNORECASE,
-)
-_YEAR_AFTER = re.compile(r"^\s?(?:年|년|г\.|году|года|год\b|में|'|yılında|में)")
-_ASKS_YEAR = re.compile(
-    r"\b(?:year|when|date|año|cuándo|ano|quando|année|quand|jahr|wann|anno|год|году|когда|yıl|yılda|ne zaman|"
-    r"عام|سنة|متى|سال|کی|چه زمانی|वर्ष|साल|कब|ปี|เมื่อไหร่|เมื่อไร)\b|年|いつ|何年|何时|年份|년|언제|연도",
-    re.IGNORECASE,
-)
 _BOUND = re.compile(
     r"(?:\b(?:more than|less than|fewer than|at least|at most|over|under|above|below|up to|greater than|no more "
     r"than|no less than|not more than|exceeds?|más de|menos de|al menos|mais de|pelo menos|plus de|moins de|"
@@ -133,7 +106,7 @@ class Numeric:
         self._given = {
             reading for number in numbers(self._question, row, self._spoken, "point") for reading in number.readings
         }
-        self._asks_year = bool(_ASKS_YEAR.search(self._question)) and not re.search(
+        self._asks_year = bool(ASKS_YEAR.search(self._question)) and not re.search(
             r"\b(?:days|months|weeks) "
             r"(?:are )?(?:there )?in\b|how (?:many|long|old)",
             self._question,
@@ -155,10 +128,13 @@ class Numeric:
     def _read(self, said: str) -> Reading:
         row = tokens(said)
         found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
-        years = _dates(said)[1]
+        years = dates_of(said)[1]
         known = [number for number in found if any(written(reading) for reading in number.readings)]
-        found = [replace(number, ranged=number.ranged and not _inside(number, years)) for number in few(known)]
+        found = [replace(number, ranged=number.ranged and not inside(number, years)) for number in few(known)]
         candidates = self._candidates(said, row, found)
+        if not candidates:
+            return None, "none"
+        candidates = _without_steps(said, self._without_given(said, candidates))
         if not candidates:
             return None, "none"
         best = max(one.score for one in candidates)
@@ -174,22 +150,34 @@ class Numeric:
         text = written(self._scaled(chosen))
         return (text, "number") if text is not None else (None, "none")
 
+    def _without_given(self, said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
+        """Without the question's own numbers, where the reply has others or repeats several of them."""
+        repeated = [
+            one
+            for one in candidates
+            if one.weight < Weight.ALONE
+            and not is_result(said, one.number)
+            and any(reading in self._given for reading in one.number.readings)
+        ]
+        others = [one for one in candidates if one not in repeated]
+        return others if others or len({one.number.readings for one in repeated}) > 1 else candidates
+
     def _scaled(self, number: Number) -> Fraction:
         value = number.readings[0]
         return value / self._scale if self._scale > 1 and (number.scaled or abs(value) >= self._scale) else value
 
-    def _candidates(self, said: str, row: Sequence[Token], found: Sequence[Number]) -> list[_Candidate]:
-        aside = [match.span() for match in _ASIDE.finditer(said)]
-        dates, years = _dates(said)
+    def _candidates(self, said: str, row: Sequence[Token], found: Sequence[Number]) -> Sequence[_Candidate]:
+        aside = [match.span() for match in ASIDE.finditer(said)]
+        dates, years = dates_of(said)
         places = _places(row, found)
         mentions = [Mention(first, last, index) for index, (first, last) in enumerate(places)]
-        weights = {one.value: one for one in judged(row, mentions, self._asked)}
-        candidates = []
+        weights = {one.value: one for one in judged(row, mentions, self._asked, language(said) or self._spoken)}
+        candidates: list[_Candidate] = []
         for index, number in enumerate(found):
             one = weights[index]
-            if one.weight < Weight.GUESSED or _inside(number, dates, but=years):
+            if one.weight < Weight.GUESSED or inside(number, dates, but=years):
                 continue
-            if _inside(number, aside) and (len(found) > 1 or _is_marker(said, number, aside)):
+            if inside(number, aside) and (len(found) > 1 or is_marker(said, number, aside)):
                 continue
             if (
                 number.spelled
@@ -223,12 +211,12 @@ class Numeric:
             Weight.FINAL: 14.0,
         }[one.weight]
         before, after = said[max(0, number.start - 30) : number.start], said[number.end : number.end + 30]
-        year = _inside(number, years) or (
-            _looks_like_year(number) and bool(_YEARS.search(before) or _YEAR_AFTER.match(after))
+        year = inside(number, years) or (
+            looks_like_year(number) and bool(YEARS.search(before) or YEAR_AFTER.match(after))
         )
         if self._asks_year:
-            score += 3 if _looks_like_year(number) else -1.5
-            score += _inside(number, years)  # a full date is what was asked more likely than a year in passing
+            score += 3 if looks_like_year(number) else -1.5
+            score += inside(number, years)  # a full date is what was asked more likely than a year in passing
         elif year:
             score -= 3
         if is_result(said, number):
@@ -257,7 +245,7 @@ class Numeric:
         for token in reversed(row[max(0, place[0] - 4) : place[0]]):
             if token.kind in ("number", "mark"):
                 break
-            before.append(form(token, Level.STEM))
+            before.append(root(form(token, Level.STEM)))
         near = {asked for word in before for asked in self._asked if len(asked) > 2 and _alike(word, asked)}
         return 3.5 if near - set(self._units) else float(bool(near))
 
@@ -291,6 +279,16 @@ class Numeric:
         if mine[0].weight >= Weight.ANSWER:
             return None
         return _unbounded(said, mine[0].number)
+
+
+def _without_steps(said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
+    """Without what was stated before the last result of a calculation, and is not called the answer."""
+    result = max((index for index, one in enumerate(candidates) if is_result(said, one.number)), default=0)
+    top = max((one.weight for one in candidates), default=Weight.SAID)
+    if top > Weight.ALONE:
+        return candidates
+    same = candidates[result].number.readings if candidates else ()
+    return [one for index, one in enumerate(candidates) if index >= result or one.number.readings == same]
 
 
 _RIVAL = re.compile(
@@ -345,22 +343,6 @@ def _alike(left: str, right: str) -> bool:
     )
 
 
-def _looks_like_year(number: Number) -> bool:
-    value = number.readings[0]
-    return len(number.readings) == 1 and value.denominator == 1 and 1000 <= value <= 2100 and not number.scaled
-
-
-def _dates(said: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Places of dates, and of the years in them."""
-    dates, years = [], []
-    for match in _DATE.finditer(said):
-        if match.end() - match.start() < 5 and not any(match.groupdict().values()):
-            continue
-        dates.append(match.span())
-        years += [match.span(name) for name, text in match.groupdict().items() if text]
-    return dates, years
-
-
 # Beside these words "one" is a pronoun, an article or part of an idiom.
 _AFTER_ONE = word_set(
     "of moment second sec minute can cannot could must should may might would needs has more thing day who that which "
@@ -373,16 +355,6 @@ def _is_small_word(row: Sequence[Token], place: tuple[int, int]) -> bool:
     after = row[place[1]].text.casefold() if place[1] < len(row) else ""
     before = row[place[0] - 1].text.casefold() if place[0] else ""
     return after in _AFTER_ONE or before in _BEFORE_ONE
-
-
-def _inside(number: Number, spans: Sequence[tuple[int, int]], but: Sequence[tuple[int, int]] = ()) -> bool:
-    """Whether a number lies in one of these places, and in none of the others."""
-    inside = any(start <= number.start < end or start < number.end <= end for start, end in spans)
-    return inside and not (but and _inside(number, but))
-
-
-def _is_marker(said: str, number: Number, spans: Sequence[tuple[int, int]]) -> bool:
-    return any(start <= number.start < end and said[end:].strip() for start, end in spans)
 
 
 def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, int]]:

@@ -35,6 +35,10 @@ _ACRONYMS = word_set(
 )
 
 
+# Texts of no more letters can be the spelling of a word in some language.
+_SHORT = 2
+
+
 class Texts:
     """Texts to be found in replies, each with the answer for which it stands.
 
@@ -54,6 +58,8 @@ class Texts:
         entries = [(text, index) for index, text in enumerate(self._texts)]
         if self.level == Level.STEM:
             entries += [(bare, index) for bare, index in self._without_articles()]
+            known = {_squashed(text) for text in self._texts}
+            entries += [(one, index) for index, text in enumerate(self._texts) for one in _spellings(text, known)]
         self._phrases = Phrases(entries, self.level)
         self._rows = [[token for token in tokens(text) if token.kind != "mark"] for text in self._texts]
 
@@ -104,6 +110,11 @@ class Texts:
                     mine[1:] if level == Level.STEM and mine and mine[0] in _ARTICLES else mine,
                 )
             }
+            if found:
+                return found
+        if self.level == Level.STEM and (squashed := _squashed(reply)):
+            parted = zip(self._values, self._rows, self._texts, strict=True)
+            found = {value for value, own, text in parted if len(own) > 1 and _squashed(text) == squashed}
             if found:
                 return found
         stripped = reply.strip()
@@ -168,14 +179,34 @@ class Texts:
             return stands_as_sign(text, row, one.first)
         if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
             return first.text == own[0].text and stands_as_sign(text, row, one.first)
-        small = surface.casefold() in _SMALL_WORDS or (surface.isupper() and surface.casefold() in _ACRONYMS)
-        if small and surface != surface.lower() and len(own[0].text) > 1:
+        small = (len(surface) <= _SHORT and not self._of_choice) or surface.casefold() in _SMALL_WORDS
+        small |= surface.isupper() and surface.casefold() in _ACRONYMS
+        if small and surface[:1].isupper() and len(own[0].text) > 1:
             return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
         if self._of_choice and surface[:1].isupper() and _names_on(row, one.last):
             return False
         if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
             return text.isupper()
         return True
+
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
+_LONG = 6
+
+
+def _squashed(text: str) -> str:
+    """The letters of a longer text in one row, so that "Spiderman" is "Spider-Man"; empty for a short one."""
+    rows = [form(token, Level.FOLD) for token in tokens(text) if token.kind in ("word", "number")]
+    joined = "".join(rows[1:] if len(rows) > 1 and rows[0] in _ARTICLES else rows)
+    return joined if len(joined) >= _LONG else ""
+
+
+def _spellings(text: str, known: set[str]) -> Iterator[str]:
+    """Other spellings of a text: hyphens left out or written as blanks, umlauts as two letters."""
+    lower = text.casefold()
+    for one in (lower.replace("-", ""), lower.replace("-", "").replace(" ", ""), lower.translate(_UMLAUTS)):
+        if one != lower and len(one) >= _LONG and (_squashed(one) == _squashed(text) or _squashed(one) not in known):
+            yield one
 
 
 _PRONOUNS = word_set("it he she who that this what we they us her his es er wer was ce on no")

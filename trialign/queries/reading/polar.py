@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from trialign.queries.reading.clauses import Mention
@@ -10,14 +11,33 @@ from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.weights import Judged, Weight
-from trialign.queries.reading.words import Cue, word_set
+from trialign.queries.reading.words import Cue, echoes, word_set
 
-# Each line: words for yes, then for no. They answer; in the midst of a sentence they are other words.
+# Words for yes and for no, language by language. They answer; in the midst of a sentence they are other words.
 _ANSWERS = (
-    "yes yeah yep yup sí si sim oui ja да так evet tak si はい ええ 是 是的 对 예 네 نعم بله آری כן हाँ हां ใช่ ναι "
-    "ya vâng",
-    "no nope nah não non nein nee нет ні hayır nie nej いいえ いや 否 不 不是 不对 아니요 아니오 아뇨 لا نه خیر לא नहीं "
-    "ไม่ ไม่ใช่ όχι tidak không",
+    ("yes yeah yep yup aye yea", "no nope nah nay"),
+    ("sí si sip", "no"),
+    ("sim", "não nao"),
+    ("oui ouais", "non nan"),
+    ("ja jawohl jepp jo", "nein nee nö ne"),
+    ("ja", "nee"),
+    ("ja jo", "nej nei"),
+    ("sì si", "no"),
+    ("да ага так", "нет не-а"),
+    ("так", "ні"),
+    ("tak", "nie"),
+    ("evet", "hayır yok"),
+    ("はい ええ うん", "いいえ いや 否 いえ"),
+    ("是 是的 对 会 能 有 可以", "否 不 不是 不对 不会 不能 没有 不可以"),
+    ("예 네 응 그렇다", "아니요 아니오 아뇨 아니 아니다"),
+    ("نعم أجل بلى", "لا كلا"),
+    ("بله آری بلی", "نه خیر نخیر"),
+    ("כן", "לא"),
+    ("हाँ हां जी", "नहीं ना"),
+    ("ใช่ ใช่ครับ ใช่ค่ะ", "ไม่ ไม่ใช่"),
+    ("ναι", "όχι"),
+    ("ya iya", "tidak bukan"),
+    ("vâng có đúng", "không"),
 )
 # Words that judge a statement. Denied, each gives the other.
 _JUDGEMENTS = (
@@ -75,7 +95,7 @@ _TRUE = Phrases(
     ],
     Level.FOLD,
 )
-_SAYS_YES = Phrases([("yeah", 0), ("yep", 0), ("yup", 0), ("yes", 0), ("nope", 1), ("nah", 1), ("no", 1)], Level.FOLD)
+_ECHOES = Phrases(echoes(), Level.FOLD)
 _AFTER_ANSWER = word_set("it they he she this that because there we you i ce elle esto eso это они он она isso")
 
 
@@ -83,7 +103,7 @@ def _form(text: str) -> str:
     return " ".join(form(token, Level.FOLD) for token in tokens(text) if token.kind != "mark")
 
 
-_YES, _NO = (frozenset(map(_form, line.split())) for line in _ANSWERS)
+_YES, _NO = (frozenset(_form(word) for pair in _ANSWERS for word in pair[side].split()) for side in (0, 1))
 _PAIRS = {frozenset(map(_form, pair)) for pair in _JUDGEMENTS}
 _DENIALS = {_form(pair[1]) for pair in _JUDGEMENTS}
 
@@ -103,7 +123,9 @@ class Polar:
         self._false = next((index for index, one in enumerate(forms) if self._judging and one in _DENIALS), None)
         yes_no = len(forms) == 2 and any(one in _YES for one in forms) and any(one in _NO for one in forms)
         self.pairs = self._judging or yes_no
-        self._yes_no = {0: forms.index("yes"), 1: forms.index("no")} if yes_no and {"yes", "no"} <= set(forms) else {}
+        self._said = Phrases(_synonyms(forms), Level.FOLD) if yes_no else None
+        negative = self._false if self._judging else next((i for i, one in enumerate(forms) if one in _NO), None)
+        self._echoes = {0: 1 - negative, 1: negative} if self.pairs and negative is not None else {}
         self._true_false = (
             {0: forms.index("true"), 1: forms.index("false")}
             if self._judging and {"true", "false"} <= set(forms)
@@ -113,10 +135,14 @@ class Polar:
     def standing(self, found: Sequence[Mention], row: Sequence[Token]) -> list[Mention]:
         """Without the words "yes" and "no" where they do not answer: "no one knows"."""
         kept = [one for one in found if one.value not in self._answers or self._answering(one, row)]
+        if self._judging:
+            kept = [one for one in kept if not _is_attribute(one, row)]
         return [replace(one, particle=one.value in self._answers and _opens_clause(one, row)) for one in kept]
 
     def _answering(self, one: Mention, row: Sequence[Token]) -> bool:
         before = list(row[max(0, one.first - 6) : one.first])
+        if before and before[-1].text.casefold() == "and" and any(token.text == "," for token in row[: one.first]):
+            return False  # "..., and yes, I know"
         after = row[one.last] if one.last < len(row) else None
         ends = _ends_clause(one, row)
         if one.value in self._strict and not ends and after is not None and after.text.casefold() not in _AFTER_ANSWER:
@@ -147,17 +173,35 @@ class Polar:
         )
 
     def verdicts(self, row: Sequence[Token], texts: Sequence[Mention]) -> list[Mention]:
-        """Other words for the options, where the options' own do not occur: "correct" for true, "yep" for yes."""
+        """Other words for the options, where the options' own do not occur: "correct" for true, "of course" for yes."""
         if texts:
             return []
         if self._false is not None and denies_only(row):
             return [Mention(0, len(row), self._false)]
+        found = []
         if self._true_false:
-            return [Mention(one.first, one.last, self._true_false[one.value]) for one in _TRUE.find(row)]
-        if self._yes_no:
-            found = [Mention(one.first, one.last, self._yes_no[one.value]) for one in _SAYS_YES.find(row)]
-            return self.standing(found, row)
-        return []
+            found = [Mention(one.first, one.last, self._true_false[one.value]) for one in _TRUE.find(row)]
+        elif self._said:
+            found = [Mention(one.first, one.last, one.value) for one in self._said.find(row)]
+        return self.standing(found, row) or self._echoed(row)
+
+    def _echoed(self, row: Sequence[Token]) -> list[Mention]:
+        """What a reply says that opens with an answer in other words: "It isn't", "Not anymore", "Of course"."""
+        if not self._echoes:
+            return []
+        last = next((i for i, token in enumerate(row) if token.kind == "mark" and token.text not in "'-\"("), len(row))
+        if last < len(row) and row[last].text in "?？؟":
+            return []
+        short = _SHORT.fullmatch(" ".join(token.text for token in row[:last]).casefold())
+        if short:
+            return [Mention(0, last, self._echoes[int(any(short.groups()))], particle=True)]
+        echoes = _ECHOES.find(row[:last])
+        covered = {place for one in echoes for place in range(one.first, one.last)}
+        filling = (Cue.FILLER, Cue.NOTHING)
+        covered |= {p for one in cues().find(row[:last]) for p in range(one.first, one.last) if one.value in filling}
+        if not echoes or len(covered) < last or len({one.value for one in echoes}) > 1:
+            return []
+        return [Mention(0, last, self._echoes[echoes[0].value], particle=True)]
 
     def complemented(self, found: Sequence[Judged]) -> Sequence[Judged]:
         """Denials of one judgement as the other one: "It is not true" is false."""
@@ -171,6 +215,37 @@ class Polar:
         ]
 
 
+def _synonyms(forms: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Words for two options that are yes and no in one language, with the place of the option."""
+    for pair in _ANSWERS:
+        sides = [{_form(word): word for word in side.split()} for side in pair]
+        for yes in (0, 1):
+            if forms[yes] in sides[0] and forms[1 - yes] in sides[1]:
+                yield from ((word, yes) for word in sides[0].values())
+                yield from ((word, 1 - yes) for word in sides[1].values())
+
+
+def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
+    """Whether a judgement only describes a noun: "a true story"."""
+    if not 0 < one.first < one.last < len(row) or row[one.first - 1].text.casefold() not in _ARTICLES:
+        return False
+    length = one.last - one.first
+    spoken_of = [cue for cue in cues().find(row[one.first : one.last + 1]) if cue.last > length]
+    return row[one.last].kind == "word" and not spoken_of
+
+
+_ARTICLES = word_set("a an any some every this that no my your un una une ein eine einen um uma")
+# "It isn't", "they do", "not any more": a pronoun and an auxiliary, or "not" and what strengthens it.
+_SHORT = re.compile(
+    r"(?:well |oh |so |actually |yes |no )*(?:(?:it|they|he|she|that|this|there|you|we|one) "
+    r"(?:(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should|must)( not| never)?|"
+    r"((?:is|are|was|were|do|does|did|ca|could|wo|would|has|have|had|should)nt))"
+    r"|(?:absolutely |certainly |definitely |of course |surely |probably |obviously |most certainly |clearly )?(not))"
+    r"(?: really| indeed| actually| at all| any ?more| any longer| so| the case| even close| yet| today| now| "
+    r"nowadays| quite)*"
+)
+
+
 def _opens_clause(one: Mention, row: Sequence[Token]) -> bool:
     """Whether a word opens its clause and what follows it is another one, or a reason without a comma."""
     opens = not one.first or row[one.first - 1].kind == "mark"
@@ -181,9 +256,6 @@ def _ends_clause(one: Mention, row: Sequence[Token]) -> bool:
     after = row[one.last] if one.last < len(row) else None
     if after is None or after.kind == "mark" or after.text == "-":
         return True
-    polite = cues().find(row[one.last : one.last + 6]) if not after.text.isascii() else []
-    return bool(polite) and polite[0].first == 0 and polite[0].value == Cue.FILLER and polite[0].last > 1
-
-
-def _is_joined(row: Sequence[Token], one: Mention) -> bool:
-    return one.first > 0 and row[one.first - 1].text.casefold() in ("and", "or")
+    following = cues().find(row[one.last : one.last + 6])
+    wanted = (Cue.NOTHING,) if after.text.isascii() else (Cue.FILLER, Cue.NOTHING)
+    return bool(following) and following[0].first == 0 and following[0].value in wanted and following[0].last > 1

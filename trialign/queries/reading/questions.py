@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from trialign.queries.reading.lexicon import cues
-from trialign.queries.reading.tokens import Level, form, tokens
-from trialign.queries.reading.words import Cue, word_set
+from trialign.queries.reading.tokens import Level, Token, form, forms, tokens
+from trialign.queries.reading.words import Cue, asking, irregular
+
+
+def overlap(words: Iterable[Token], question: frozenset[str]) -> float:
+    """The share of a question's words (`words_of`) that come again; words are alike as far as their endings."""
+    if not question:
+        return 0.0
+    return len({root(one) for token in words for one in forms(token, Level.STEM)} & question) / len(question)
+
+
+def root(word: str) -> str:
+    """A word without what endings change: "populous" and "population" share it; that of "sank" is "sink"."""
+    word = _IRREGULAR.get(word, word)
+    return word[:_ROOT] if len(word) > _ROOT and not word.isdigit() else word
+
+
+_ROOT = 5
+_IRREGULAR = dict(irregular())
 
 
 def words_of(question: str) -> frozenset[str]:
-    """Forms of the question's words that carry its content."""
+    """Roots of the question's words that carry its content."""
     row = tokens(question)
     small = {
         place
@@ -17,13 +36,10 @@ def words_of(question: str) -> frozenset[str]:
         if one.value in (Cue.FILLER, Cue.AND, Cue.OR, Cue.BECAUSE)
     }
     return frozenset(
-        form(token, Level.STEM)
+        root(form(token, Level.STEM))
         for place, token in enumerate(row)
         if token.kind in ("word", "unspaced") and place not in small and token.text.casefold() not in _ASKING
     )
 
 
-_ASKING = word_set(
-    "which what who where when how many much why whose whom does do did in on at of for by with from quel quelle "
-    "quién qué cuál wer was welche wie"
-)
+_ASKING = frozenset(asking())

@@ -23,6 +23,7 @@ _LETTER = rf"(?:[^\W\d_{UNSPACED}]|[{_MARKS}])"
 _TOKEN = re.compile(
     rf"(?P<number>(?<![\w.])\.\d+|\d+(?:[.,]\d+|'\d{{3}}(?!\d)|(?<!\d\d\d\d) \d{{3}}(?!\d))*)|"
     rf"(?P<unspaced>[{UNSPACED}])"
+    rf"|(?P<jamo>[\u3131-\u3163\u1100-\u11ff])"
     rf"|(?P<word>{_LATIN}(?:{_LATIN}|\d)*|(?:(?!{_LATIN}){_LETTER})(?:(?!{_LATIN}){_LETTER}|\d)*)|(?P<sign>[^\s]|\n)"
 )
 _PUNCTUATION = frozenset("\n.,;:!?\"'()[]{}…。、，；：！？।॥؟،؛·•|—")
@@ -60,7 +61,7 @@ def tokens(text: str) -> list[Token]:
     """
     found: list[Token] = []
     for match in _TOKEN.finditer(text):
-        kind = str(match.lastgroup)
+        kind = str(match.lastgroup).replace("jamo", "word")
         token = Token(match.start(), match.end(), match[0], kind)
         if (kind == "sign" and match[0] in _PUNCTUATION) or (
             kind == "sign" and match[0] in "-_" and _joins(text, match.start())
@@ -172,6 +173,7 @@ _VARIANTS = str.maketrans(
         "ð": "d",
         "þ": "th",
         "़": "",
+        "ฯ": "",
         "ँ": "ं",
     }
 )

@@ -7,6 +7,9 @@ from enum import IntEnum
 
 from trialign.queries.reading.clauses import Mention
 
+#: Share of the question's words in a clause from which on it answers the question wherever it stands.
+CLOSE = 0.3
+
 
 class Weight(IntEnum):
     """How firmly a reply stands behind an answer that it names."""
@@ -29,6 +32,7 @@ class Judged:
         overlap: share of the question's words that its clause repeats.
         sentence: number of its sentence.
         partly: it is called partly right.
+        contrasts: its clause begins with "but".
     """
 
     mention: Mention
@@ -36,6 +40,7 @@ class Judged:
     overlap: float = 0.0
     sentence: int = 0
     partly: bool = False
+    contrasts: bool = False
 
     @property
     def value(self) -> int:

@@ -51,10 +51,18 @@ _DO = (
 )
 
 
-def phrases() -> Iterator[tuple[str, Cue]]:
-    """Every phrase with what it does; a phrase that is given twice counts as what it does last."""
-    for name, phrase in _listed():
-        if name in Cue.__members__:
+def phrases(spoken: str | None = None) -> Iterator[tuple[str, Cue]]:
+    """Every phrase with what it does; a phrase that is given twice counts as what it does last.
+
+    Args:
+        spoken: language of the reply: its own phrases count before those of others that are spelled alike ("also").
+    """
+    listed = [(name, of, phrase) for name, of, phrase in _listed() if name in Cue.__members__]
+    for name, of, phrase in listed:
+        if of != spoken and not of.endswith(_OWN):
+            yield phrase, Cue[name]
+    for name, of, phrase in listed:
+        if spoken is not None and of.removesuffix(_OWN) == spoken:
             yield phrase, Cue[name]
     for cannot in _CANNOT.split("|"):
         for do in _DO.split("|"):
@@ -63,18 +71,42 @@ def phrases() -> Iterator[tuple[str, Cue]]:
 
 def places() -> Iterator[tuple[str, int]]:
     """Words for an option by its place ("the second one"), from 0; -1 for the last."""
-    for name, phrase in _listed():
+    for name, _, phrase in _listed():
         if name == "LAST" or name.startswith("PLACE"):
             yield phrase, -1 if name == "LAST" else int(name.removeprefix("PLACE")) - 1
 
 
-def _listed() -> Iterator[tuple[str, str]]:
+def echoes() -> Iterator[tuple[str, int]]:
+    """Replies to yes-no questions that say neither yes nor no ("of course not"), with 0 for a yes and 1 for a no."""
+    for name, _, phrase in _listed():
+        if name in ("AFFIRM", "DENY"):
+            yield phrase, int(name == "DENY")
+
+
+def asking() -> Iterator[str]:
+    """Small words of questions, which say nothing of what is asked."""
+    return (word for name, _, word in _listed() if name == "ASKING")
+
+
+def irregular() -> Iterator[tuple[str, str]]:
+    """Forms of words that share no beginning with the word itself, and that word."""
+    for name, _, entry in _listed():
+        if name == "IRREGULAR":
+            word, _, others = entry.partition("=")
+            yield from ((other, word) for other in others.split())
+
+
+_OWN = "!"  # behind a language: phrases that mean this in its replies only
+
+
+def _listed() -> Iterator[tuple[str, str, str]]:
     listed = files("trialign.queries.reading").joinpath("phrases.txt").read_text(encoding="utf-8")
     for line in listed.splitlines():
         name, _, rest = line.partition(" ")
         if name not in ("", "#"):
-            for phrase in rest.partition(" ")[2].split("|"):
-                yield name, phrase
+            language, _, listed_phrases = rest.partition(" ")
+            for phrase in listed_phrases.split("|"):
+                yield name, language, phrase
 
 
 def word_set(text: str) -> frozenset[str]:

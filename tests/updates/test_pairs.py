@@ -5,25 +5,14 @@ import math
 import pytest
 import torch
 
-from trialign.objectives.baselines import (
+from trialign.updates.pairs import (
     group_weights,
-    likelihood_loss,
     pair_losses_by_group,
     preference_pair_loss,
     robust_pair_loss,
 )
 
 pytestmark = pytest.mark.unit
-
-
-def test_likelihood_by_hand() -> None:
-    # Answers of 2 and 3 tokens with probabilities 1/4 and 1/8: (log 4 + log 8) / 5 = log 2.
-    scores = torch.tensor([0.25, 0.125]).log().requires_grad_()
-    loss = likelihood_loss(scores, 5)
-    assert loss.item() == pytest.approx(math.log(2))
-    loss.backward()
-    assert scores.grad is not None
-    assert scores.grad.tolist() == pytest.approx([-0.2, -0.2])
 
 
 def test_pairs_by_hand() -> None:
@@ -44,13 +33,8 @@ def test_pairs_by_hand() -> None:
 def test_parts_of_a_step_sum_to_the_whole() -> None:
     generator = torch.Generator().manual_seed(0)
     scores, others = torch.randn(2, 6, generator=generator, dtype=torch.float64)
-    whole = likelihood_loss(scores, 40), preference_pair_loss(scores, others, 6, 0.1)
-    parts = [
-        (likelihood_loss(scores[part], 40), preference_pair_loss(scores[part], others[part], 6, 0.1))
-        for part in (slice(0, 2), slice(2, 6))
-    ]
-    for index in (0, 1):
-        torch.testing.assert_close(parts[0][index] + parts[1][index], whole[index])
+    first, second = (preference_pair_loss(scores[part], others[part], 6, 0.1) for part in (slice(0, 2), slice(2, 6)))
+    torch.testing.assert_close(first + second, preference_pair_loss(scores, others, 6, 0.1))
 
 
 def test_extreme_margins_stay_finite() -> None:
@@ -64,7 +48,6 @@ def test_extreme_margins_stay_finite() -> None:
 
 def test_nothing_to_learn_from_costs_nothing() -> None:
     none = torch.zeros(0)
-    assert likelihood_loss(none, 0).item() == 0
     assert preference_pair_loss(none, none, 0, 0.1).item() == 0
 
 

@@ -1,0 +1,74 @@
+"""Numbers of a reply that are no amounts: dates and years, steps, references, places in a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from trialign.queries.reading.numbers import Number
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|"
+    r"septiembre|octubre|noviembre|diciembre|janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|"
+    r"novembre|décembre|januar|februar|märz|juni|juli|oktober|dezember|janeiro|fevereiro|"
+    r"março|maio|junho|julho|setembro|outubro|novembro|dezembro|января|февраля|марта|апреля|мая|июня|июля|"
+    r"августа|сентября|октября|ноября|декабря|ocak|şubat|mart|nisan|mayıs|haziran|temmuz|ağustos|eylül|"
+    r"ekim|kasım|aralık|يناير|فبراير|مارس|أبريل|مايو|يونيو|يوليو|أغسطس|سبتمبر|أكتوبر|نوفمبر|ديسمبر)\b"
+)
+_DATE = re.compile(
+    rf"(?<!\d)(?P<iso>\d{{4}})[-/.](?:\d{{1,2}})[-/.]\d{{1,2}}(?!\d)|"
+    rf"(?<!\d)\d{{1,2}}[-/.]\d{{1,2}}[-/.](?P<late>\d{{4}})(?!\d)"
+    rf"|\b{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?!\d)(?:,? (?P<american>\d{{4}}))?|(?<!\d)\d{{1,2}}(?:st|nd|rd|"
+    rf"th|\.|º)?(?: de| of)? {_MONTH}(?:,?(?: de)? (?P<european>\d{{4}}))?"
+    r"|(?P<chinese>\d{4})(?:年|년 ?)\d{1,2}(?:月|월 ?)(?:\d{1,2}[日일])?",
+    re.IGNORECASE,
+)
+ASIDE = re.compile(
+    r"\[\d{1,3}\]|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)|(?<!\d)\d{1,2}(?:st|nd|rd|th)\b|\(\d{1,2}(?:st|nd|rd|th)\)"
+    r"|\b(?:step|schritt|étape|paso|passo|шаг|adım|section|chapter|figure|fig\.|table|page|note|source|part|"
+    r"rule|equation|example|question|problem|version|gpt|level|method|way|case|option|कदम|चरण)\s?\.?#?\d{1,3}\b"
+    r"|(?:第\s?\d{1,3}\s?步|步骤\s?\d|ステップ\s?\d|단계\s?\d|ขั้นตอนที่\s?\d|الخطوة\s?\d|گام\s?\d|چرخه\s?\d)"
+    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s])(?!\d)|[-•*]\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+YEARS = re.compile(
+    r"(?:\b(?:in|since|from|by|until|of|en|em|im jahr|im jahre|anno|depuis|seit|desde|в|с|до|dal|nel|de|year|as "
+    r"of|around|circa|c\.|before|after|during|per|census|año|an|ano|yılında|سال|عام|سنة|في|में|tahun|den|as per "
+    r"the)\s?)$",
+    re.IGNORECASE,
+)
+YEAR_AFTER = re.compile(r"^\s?(?:年|년|г\.|году|года|год\b|में|'|yılında|में)")
+ASKS_YEAR = re.compile(
+    r"\b(?:year|when|date|año|cuándo|ano|quando|année|quand|jahr|wann|anno|год|году|когда|yıl|yılda|ne zaman|"
+    r"عام|سنة|متى|سال|کی|چه زمانی|वर्ष|साल|कब|ปี|เมื่อไหร่|เมื่อไร)\b|年|いつ|何年|何时|年份|년|언제|연도",
+    re.IGNORECASE,
+)
+
+
+def looks_like_year(number: Number) -> bool:
+    """Whether a number can be a year."""
+    value = number.readings[0]
+    return len(number.readings) == 1 and value.denominator == 1 and 1000 <= value <= 2100 and not number.scaled
+
+
+def dates_of(said: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Places of dates, and of the years in them."""
+    dates, years = [], []
+    for match in _DATE.finditer(said):
+        if match.end() - match.start() < 5 and not any(match.groupdict().values()):
+            continue
+        dates.append(match.span())
+        years += [match.span(name) for name, text in match.groupdict().items() if text]
+    return dates, years
+
+
+def inside(number: Number, spans: Sequence[tuple[int, int]], but: Sequence[tuple[int, int]] = ()) -> bool:
+    """Whether a number lies in one of these places, and in none of the others."""
+    lies = any(start <= number.start < end or start < number.end <= end for start, end in spans)
+    return lies and not (but and inside(number, but))
+
+
+def is_marker(said: str, number: Number, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a number in one of these places has words behind it, which it only numbers."""
+    return any(start <= number.start < end and said[end:].strip() for start, end in spans)

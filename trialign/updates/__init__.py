@@ -1,0 +1,98 @@
+"""The updates: each file says which answers it learns from, what it counts, and what its loss is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from trialign.errors import UserError
+from trialign.objectives.config import ObjectiveConfig
+from trialign.objectives.welfare import WELFARES
+from trialign.scoring import Scoring
+from trialign.updates.awr import Awr
+from trialign.updates.expected import Expected
+from trialign.updates.likelihood import Likelihood
+from trialign.updates.outside import is_path, made_of
+from trialign.updates.pairs import Pairs
+from trialign.updates.topr import Topr
+from trialign.updates.update import Step, Update, UpdateLoss
+
+__all__ = ["UPDATES", "Step", "Update", "UpdateLoss", "check_objective", "updates_of"]
+
+# ``objective.update`` -> what learns: of several, the first that takes an observation.
+UPDATES: dict[str, tuple[type[Update[Any]], ...]] = {
+    "auto": (Expected, Awr),
+    "expected": (Expected, Awr),
+    "awr": (Awr,),
+    "topr": (Topr,),
+    "likelihood": (Likelihood,),
+    "pairs": (Pairs,),
+    "none": (),
+}
+
+
+def check_objective(objective: ObjectiveConfig) -> None:
+    """Refuses what can be seen to be wrong without importing an update from outside.
+
+    Raises:
+        UserError: a name names nothing, or nothing would be learned.
+    """
+    name, welfare = objective.update, objective.welfare
+    if not is_path(name) and name not in UPDATES:
+        raise _no_such("objective.update", name, UPDATES, ", or one of your own: module:Class")
+    if welfare.kind not in WELFARES:
+        raise _no_such("objective.welfare.kind", welfare.kind, WELFARES)
+    if objective.settings and not is_path(name):
+        raise UserError(
+            f"objective.settings has {', '.join(map(str, objective.settings))}, and the update {name} has no settings",
+            "Leave it out: what the shipped updates read has keys of its own under objective",
+        )
+    if welfare.largest < welfare.smallest:
+        raise UserError(
+            f"The config key objective.welfare.largest is {welfare.largest:g}, and .smallest {welfare.smallest:g}",
+            f"Set it to {welfare.smallest:g} or more",
+        )
+    if not objective.kinds:
+        raise UserError("objective.kinds is empty", "Name one or several of truth, preference and mixed")
+    if name == "likelihood" and objective.imitate == "unprofiled" and "preference" in objective.kinds:
+        raise UserError(
+            "objective.imitate is unprofiled, and a question of taste has no answer without a profile",
+            "Leave preference out of objective.kinds",
+        )
+    _check_shares(objective)
+
+
+def _check_shares(objective: ObjectiveConfig) -> None:
+    """Refuses welfare that counts nothing of what is trained on, where nothing else is learned from."""
+    welfare, kinds = objective.welfare, set(objective.kinds)
+    weighted = any(update.weighted for update in UPDATES.get(objective.update, ()))
+    counts = (welfare.truth and kinds & {"truth", "mixed"}) or (welfare.preference and kinds & {"preference", "mixed"})
+    if weighted and not counts and not objective.inconsistency.weight and not objective.kl_weight:
+        raise UserError(
+            f"Nothing is learned from objective.kinds={','.join(objective.kinds)}: objective.welfare.truth is "
+            f"{welfare.truth:g}, .preference {welfare.preference:g}, and there is no penalty",
+            "Set the share of what is trained on above 0",
+        )
+
+
+def _no_such(key: str, name: str, known: Iterable[str], beside: str = "") -> UserError:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    remedy = f"Did you mean {near[0]}?" if near else f"Name one of {', '.join(known)}{beside}"
+    return UserError(f"{key} is {name!r}, which is none", remedy)
+
+
+def updates_of(objective: ObjectiveConfig, scoring: Scoring) -> tuple[Update[Any], ...]:
+    """The updates that an objective names.
+
+    Args:
+        objective: the configuration; ``update`` is a name of `UPDATES`, or ``module:Class`` of one from outside.
+        scoring: how the scores of options become S_g.
+
+    Raises:
+        UserError: there is no such update, or its settings are not its fields.
+    """
+    check_objective(objective)
+    if is_path(objective.update):
+        return (made_of(objective, scoring),)
+    return tuple(update(objective, scoring) for update in UPDATES[objective.update])

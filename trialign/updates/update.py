@@ -1,0 +1,130 @@
+"""What an update is: which answers it learns from, what it counts, and what its loss is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor
+
+from trialign.objectives.config import ObjectiveConfig
+from trialign.scoring import Scoring
+from trialign.trajectories.batches import Observed, Units
+from trialign.trajectories.records import Trajectory
+
+U = TypeVar("U", bound=Units)
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """What one whole optimizer step holds, over all ranks and micro-batches.
+
+    Attributes:
+        truth: observations (query, exposure, turn) with a gold answer, whichever update takes them.
+        preference: observations with targets, or with answers of a preferred form.
+        own: what the update counted of the observations that it takes.
+    """
+
+    truth: int
+    preference: int
+    own: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a loss may know of the optimizer step beside its units.
+
+    Attributes:
+        weights: [groups, 2] welfare weights of truth and preference, by the utilities as of the step before.
+        counts: of the whole step.
+        past_losses: [groups] the groups' mean losses, summed over the steps before; zeros unless the update
+            ``remembers``.
+        lengths: [branches] tokens of each branch.
+    """
+
+    weights: Tensor
+    counts: StepCounts
+    past_losses: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True)
+class UpdateLoss:
+    """A loss and what it was made of; what is None was not computed.
+
+    Attributes:
+        loss: scalar with gradient. It divides by counts of the whole step, so that it does not depend on how the step
+            was cut into ranks and micro-batches.
+        rewards: [groups, 2] sums of the truth and preference rewards under the current policy.
+        counts: [2] observations behind the sums.
+        inconsistency: sum of D, or of the samples' mean d, over truth observations.
+        kl: KL(pi_g || pi_ref) summed over groups, this part's share of its mean over the step, in nats.
+        group_losses: [groups] sums of losses, one summand for each that the update counts of the group.
+    """
+
+    loss: Tensor
+    rewards: Tensor | None = None
+    counts: Tensor | None = None
+    inconsistency: Tensor | None = None
+    kl: Tensor | None = None
+    group_losses: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Update(ABC, Generic[U]):
+    """One way to learn from the stored answers.
+
+    Fields that a subclass adds are its settings: ``objective.settings`` gives their values.
+
+    Attributes:
+        objective: the configuration of the objective.
+        scoring: how the scores of options become S_g.
+        part: what its loss is called in a message.
+        weighted: whether the loss reads the welfare weights; they are logged where it does.
+    """
+
+    objective: ObjectiveConfig
+    scoring: Scoring
+    part: ClassVar[str] = "answers"
+    weighted: ClassVar[bool] = True
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the loss reads the groups' past losses; they are then kept, in resumable states too."""
+        return False
+
+    def takes(self, trajectory: Trajectory) -> bool:
+        """Whether it learns from an observation; of several updates, the first that takes it does."""
+        return True
+
+    @abstractmethod
+    def answers(self, trajectory: Trajectory) -> tuple[tuple[int, ...], ...]:
+        """The answers that are scored, as token ids; at least one."""
+
+    @abstractmethod
+    def units(self, observed: Sequence[Observed]) -> U:
+        """The tensors that the loss reads, of the observations in one micro-batch that it takes."""
+
+    @abstractmethod
+    def count(self, observations: Sequence[Sequence[Trajectory]]) -> tuple[int, ...]:
+        """What the loss divides by, of all observations of the step that it takes; each has a trajectory a group."""
+
+    @abstractmethod
+    def loss(self, units: U, scores: Tensor, step: Step) -> UpdateLoss:
+        """The loss of one micro-batch.
+
+        Args:
+            units: as ``units`` made them.
+            scores: [branches] log-probability sums over the tokens of every answer, in nats, with gradient.
+            step: the whole optimizer step.
+        """
+
+    def rewards(self, trajectory: Trajectory) -> tuple[list[float], list[float]]:
+        """Truth and preference rewards that the base model earned in an observation; empty where it has none."""
+        samples = trajectory.samples
+        return (
+            [sample.reward_truth for sample in samples if sample.reward_truth is not None],
+            [sample.reward_preference for sample in samples if sample.reward_preference is not None],
+        )
