@@ -12,8 +12,8 @@ from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
 from trialign.api.results import Audit
-from trialign.audit.analysis import read_analysis
-from trialign.audit.words import verdict_parts
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.words import verdict_parts
 
 from .conftest import SyntheticRun
 from .test_shell import text_of

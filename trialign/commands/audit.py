@@ -9,9 +9,9 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.comparison import not_known
-from trialign.audit.table import audit_table, beside_table, change_table, replies_table, verdict_text
-from trialign.audit.ways import way_of_answering
+from trialign.audit.figures.comparison import not_known
+from trialign.audit.figures.ways import way_of_answering
+from trialign.audit.report.terminal import audit_table, beside_table, change_table, replies_table, verdict_text
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:
