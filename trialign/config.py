@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from trialign.audit.run import AuditConfig
+from trialign.audit.asking.run import AuditConfig
 from trialign.config_keys import Limits, check_keys, limits_of
 from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError

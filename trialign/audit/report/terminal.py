@@ -1,0 +1,167 @@
+"""Summaries as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from trialign.audit.figures.analysis import AuditAnalysis
+from trialign.audit.figures.comparison import MEASURES, Difference
+from trialign.audit.figures.flips import ExcessFlips
+from trialign.audit.figures.replies import LABELS, REPLIES
+from trialign.audit.figures.words import verdict_parts
+from trialign.safe_output import literal
+
+_LABELS = {measure.key: measure.label for measure in MEASURES}
+# What is told beside these measures.
+_MORE = {
+    "chance": "  what guessing gives",
+    "gap_noise": "  the gap that noise alone gives",
+    "jsd": "divergence of answer distributions",
+}
+_TRUTH = (
+    "mean",
+    "chance",
+    "worst",
+    "gap",
+    "gap_noise",
+    "unanimous",
+    "flip_rate",
+    "consistent_wrong",
+    "no_answer",
+    "jsd",
+)
+
+
+def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
+    """One audit.
+
+    Args:
+        run: the run's name.
+        summary: as ``read_summary`` gives it.
+    """
+    table = Table(title=_title(run, summary), title_justify="left")
+    table.add_column("")
+    table.add_column(f"step {summary['step']}", justify="right")
+    for label, value in _measures(summary).items():
+        table.add_row(literal(label), _number(value))
+    return table
+
+
+def change_table(run: str, summary: Mapping[str, Any], found: Sequence[Difference], confidence: float) -> Table:
+    """What changed between two audits of the same questions: the table with which ``fit`` ends.
+
+    Args:
+        run: the run's name.
+        summary: of the later audit.
+        found: see ``trialign.audit.figures.comparison.differences``.
+        confidence: of the intervals.
+    """
+    title = _title(run, summary).append(f"; {100 * confidence:g} % intervals, paired by fact")
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in ("before", "after", "change", "interval"):
+        table.add_column(column, justify="right")
+    table.add_column("wanted")
+    for measure, one in zip(MEASURES, found, strict=True):
+        change = "" if one.change is None else f"{one.change:+.3f}"
+        interval = "" if one.low is None or one.high is None else f"[{one.low:+.3f}, {one.high:+.3f}]"
+        values = (_number(one.first), _number(one.second), change, interval)
+        table.add_row(*map(literal, (measure.label, *values, measure.wanted)))
+    return table
+
+
+def beside_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """What else two audits of the same questions say, without intervals.
+
+    Args:
+        before: summary of the base model.
+        after: summary of the trained agents.
+    """
+    table = Table(title="Beside the measures below", title_justify="left")
+    table.add_column("")
+    for column in ("before", f"step {after['step']}"):
+        table.add_column(column, justify="right")
+    later = _measures(after)
+    for label, value in _measures(before).items():
+        if label not in _LABELS.values():
+            table.add_row(literal(label), _number(value), _number(later[label]))
+    return table
+
+
+def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
+    """The verdict on the facts, its parts, and what the groups make of it beyond the wording, in plain words.
+
+    Args:
+        title: what stands before it.
+        analysis: as ``read_analysis`` gives it.
+    """
+    facts, verdict = analysis.facts, analysis.verdict
+    if facts is None or verdict is None:
+        return literal(f"{title}: nothing to compare; the audit has no facts.")
+    lines = [f"{title}: {verdict.sentence}"]
+    for name, sign, outcome, sentence in verdict_parts(verdict, facts, analysis.bounds):
+        lines.append(f"  {sign} {name}, {outcome}: {sentence}")
+    return literal("\n".join([*lines, *_beyond_wording(facts.excess_flips)]))
+
+
+def replies_table(analysis: AuditAnalysis) -> Table | None:
+    """How each group's replies to facts were read, and its accuracy at both extremes; None where all were read."""
+    replies = analysis.facts.replies if analysis.facts else {}
+    if not any(one.unread for one in replies.values()):
+        return None
+    occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
+    table = Table(title="Replies to facts, and right answers if unread ones were wrong, or right", title_justify="left")
+    table.add_column("")
+    for column in (*(LABELS[name] for name in occurring), "right at least", "right at most"):
+        table.add_column(column, justify="right")
+    for group, one in replies.items():
+        shares = (*(one.shares[name] for name in occurring), one.right_at_least, one.right_at_most)
+        table.add_row(literal(group), *(f"{100 * share:.1f} %" for share in shares))
+    return table
+
+
+def _beyond_wording(flips: ExcessFlips | None) -> list[str]:
+    if flips is None or flips.wordings is None or flips.excess is None:
+        return []
+    interval = "" if flips.low is None or flips.high is None else f" ({_points(flips.low)} to {_points(flips.high)})"
+    return [
+        f"  Two groups answer differently on {100 * flips.across:.1f} % of the questions, two wordings of one group "
+        f"on {100 * flips.wordings:.1f} %: what the groups add to the wording is {_points(flips.excess)} "
+        f"points{interval}."
+    ]
+
+
+def _title(run: str, summary: Mapping[str, Any]) -> Text:
+    """As text, not as markup: names come from the user."""
+    size = f"{summary['n_queries']} questions of {summary['n_clusters']} facts and tastes"
+    return literal(f"{run}: {summary['data']} {summary['split']}, {size}")
+
+
+def _measures(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    """Label -> value."""
+    truth, taste = summary["truth"], summary["preference"]
+    return {
+        **{{**_LABELS, **_MORE}[key]: truth.get(key) for key in _TRUTH},
+        **{f"accuracy, {group}": truth["accuracy"].get(group) for group in summary["groups"]},
+        _LABELS["preference"]: taste["mean"],
+        _LABELS["preference_worst"]: taste["worst"],
+        "  scored on the other groups' targets": _mean_swapped(taste),
+        "Nash welfare": summary["welfare"]["nash"],
+    }
+
+
+def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
+    values = [value for value in (taste.get("swapped") or {}).values() if value is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
