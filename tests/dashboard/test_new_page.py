@@ -12,9 +12,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from trialign.dashboard import navigation, records, selection
+from trialign.dashboard import navigation
 from trialign.dashboard.components.heading import heading
 from trialign.dashboard.components.markup import plain
+from trialign.dashboard.reading import records
+from trialign.dashboard.session import selection
 
 from .conftest import SyntheticRun
 
