@@ -44,7 +44,7 @@ def simulated_answers(questions: int, paraphrases: int, generator: np.random.Gen
 
 def write_items(path: Path, questions: int, paraphrases: int, seed: int) -> None:
     """An audit's ``items.parquet``, in shuffled order, made without a Python object for each answer."""
-    from trialign.audit.items import ITEMS_SCHEMA
+    from trialign.audit.files.items import ITEMS_SCHEMA
 
     generator = np.random.default_rng(seed)
     answers = simulated_answers(questions, paraphrases, generator)
@@ -116,9 +116,9 @@ def write_audit(folder: Path, questions: int, paraphrases: int, seed: int) -> No
 def analyse(folder: Path) -> None:
     """Reads and analyses an audit, and writes its analysis and summary."""
     begin = time.monotonic()
-    from trialign.audit.analysis import analyze, write_analysis
-    from trialign.audit.items import read_items
-    from trialign.audit.summary import summarize, write_summary
+    from trialign.audit.figures.analysis import analyze, write_analysis
+    from trialign.audit.figures.summary import summarize, write_summary
+    from trialign.audit.files.items import read_items
     from trialign.scoring import Scoring
 
     imported = time.monotonic()

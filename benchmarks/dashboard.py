@@ -26,9 +26,9 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from trialign.audit.analysis import analyze, write_analysis
-from trialign.audit.items import AuditItem, items_frame, write_items
-from trialign.audit.summary import summarize, write_summary
+from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.queries import TruthQuery
 from trialign.queries.writer import write_queries
 from trialign.scoring import Scoring

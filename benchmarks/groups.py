@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from trialign.api.session import Session
-from trialign.audit.flips import ExcessFlips, excess_flips
-from trialign.audit.items import read_items, write_items
-from trialign.audit.run import Auditor
-from trialign.audit.summary import summarize
+from trialign.audit.asking.run import Auditor
+from trialign.audit.figures.flips import ExcessFlips, excess_flips
+from trialign.audit.figures.summary import summarize
+from trialign.audit.files.items import read_items, write_items
 from trialign.composition import compose
 from trialign.config import load
 

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
-from trialign.audit.items import read_items
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
+from trialign.audit.files.items import read_items
 
 # What a method needs beside its own name, and choices of the engine that change what trialign learns.
 OVERRIDES = {

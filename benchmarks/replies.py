@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from trialign.api.session import Session, open_run
-from trialign.audit.statistics import Floats, mean_intervals
+from trialign.audit.figures.statistics import Floats, mean_intervals
 from trialign.environment import first_turn, observe
 from trialign.policy import ROOT, Segment, TreeRow
 from trialign.policy.group_policy import Sampling

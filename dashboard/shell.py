@@ -6,9 +6,10 @@ import streamlit as st
 
 from trialign.errors import UserError
 
-from . import access, navigation, selection, theme
+from . import navigation, theme
 from .components import states
-from .settings import Settings
+from .session import access, selection
+from .session.settings import Settings
 
 
 def run() -> None:

@@ -77,7 +77,7 @@ def test_adapters_load_in_plain_peft_with_the_same_option_probabilities(smoke_ru
     from peft import PeftModel
 
     from trialign.api.session import open_run
-    from trialign.audit.items import read_items
+    from trialign.audit.files.items import read_items
     from trialign.environment import first_turn, option_actions
     from trialign.models import load_model
 

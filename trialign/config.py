@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from trialign.audit.run import AuditConfig
+from trialign.audit.asking.run import AuditConfig
 from trialign.config_keys import Limits, check_keys, limits_of
 from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
@@ -24,6 +24,7 @@ from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
 from trialign.scoring import Scoring
 from trialign.training.deepspeed import STAGES, ShardingConfig, Strategy
+from trialign.training.loggers import LoggerConfig
 from trialign.training.module import OptimizerConfig
 from trialign.trajectories.collection import CollectConfig
 from trialign.trajectories.served import RolloutConfig
@@ -134,6 +135,7 @@ class RunConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: LoggerConfig = field(default_factory=LoggerConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
 
 

@@ -22,7 +22,8 @@ from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
 _HEADER = "# Resolved; trained on the trajectories "
-# Where a run lies, and how many processes compute it in what shares, does not change what it computes.
+# Where a run lies, how many processes compute it in what shares, and who else is told of its figures do not change what
+# it computes.
 _PLACE_KEYS = (
     "runs",
     "trainer.devices",
@@ -32,6 +33,10 @@ _PLACE_KEYS = (
     "trainer.sharding.offload",
     "trainer.sharding.whole_below",
     "trainer.sharding.bucket",
+    "logger.kind",
+    "logger.project",
+    "logger.offline",
+    "logger.address",
 )
 _ABSENT = object()
 

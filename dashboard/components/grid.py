@@ -8,7 +8,7 @@ import numpy as np
 
 from trialign.queries import Query
 
-from ..answers import AnswerTable
+from ..reading.answers import AnswerTable
 from .markup import Markup, show
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trialign.audit.estimates import Estimate
-from trialign.audit.verdict import Verdict, VerdictOutcome
+from trialign.audit.figures.estimates import Estimate
+from trialign.audit.figures.verdict import Verdict, VerdictOutcome
 
 
 @dataclass(frozen=True)

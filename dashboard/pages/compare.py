@@ -13,20 +13,21 @@ from trialign.group_config import CONTROL
 from trialign.groups import EXPOSURES, Exposure
 from trialign.queries import Query
 
-from .. import access, records, selection
-from ..catalog import file_within
 from ..components import answers as drawn
 from ..components import states
 from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
-from ..components.save import save_form
 from ..live.asking import Answers, Asked, typed_query
 from ..live.engine import Setting, Source, read_setting
 from ..live.queue import LiveQueue, Look, Ticket
 from ..live.shared import live_queue
-from ..live.stored import stored_answers
-from ..selection import Selection
+from ..reading import records
+from ..reading.catalog import file_within
+from ..reading.stored import stored_answers
+from ..session import access, selection
+from ..session.save import save_form
+from ..session.selection import Selection
 
 _TYPED, _PICKED = "Type a question", "Pick an audited question"
 _NO_OTHER = "none"
@@ -232,7 +233,7 @@ def _result(
 def _recorded(chosen: Selection, setting: Setting, request: _Request, person: access.Person) -> None:
     assert request.query is not None
     again = "" if setting.only_recorded else " Ask all agents to see what they say now."
-    stored = stored_answers(chosen, setting, request.query, request.exposure)
+    stored = stored_answers(chosen.catalog, chosen.run, chosen.audit, setting, request.query, request.exposure)
     if stored is None:
         states.nothing(f"The audit recorded no answers to this question with profiles of this kind.{again}")
         return
@@ -295,7 +296,7 @@ def _agents_label(step: int) -> str:
 
 def _open_finding(chosen: Selection) -> None:
     """Puts the question of a saved finding into the controls, once, when a link names it."""
-    from ..findings import FindingStore
+    from trialign.audit.files.findings import FindingStore
 
     number = st.query_params.get("finding")
     if not number or st.session_state.get("opened_finding") == number:

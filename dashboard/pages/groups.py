@@ -8,18 +8,20 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from trialign.audit.facts import FactAnalysis
-from trialign.audit.pairs import PairComparison
-from trialign.audit.words import lead
+from trialign.audit.figures.facts import FactAnalysis
+from trialign.audit.figures.pairs import PairComparison
+from trialign.audit.figures.words import lead
 
-from .. import navigation, records, selection
-from ..answers import AnswerTable, answer_table
+from .. import navigation
 from ..components import charts, states
 from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
+from ..reading import records
+from ..reading.answers import AnswerTable, answer_table
+from ..session import selection
 
 _LEAD = (
     "Two questions, pair by pair: do the groups give the same answers, and are they right equally often? Both count: "

@@ -9,16 +9,18 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from trialign.audit.statistics import Integers
+from trialign.audit.figures.statistics import Integers
 from trialign.groups import Exposure
 
-from .. import navigation, records, selection
-from ..answers import KINDS, SHOWS, AnswerTable, Filters, answer_table, chosen
+from .. import navigation
 from ..components import item, states
 from ..components.grid import grid
 from ..components.heading import heading
 from ..components.markup import plain
-from ..episodes import episodes
+from ..reading import records
+from ..reading.answers import KINDS, SHOWS, AnswerTable, Filters, answer_table, chosen
+from ..reading.episodes import episodes
+from ..session import selection
 
 _LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
 _ON_A_PAGE = 25

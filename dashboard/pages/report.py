@@ -12,20 +12,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from trialign.audit.folders import audit_folder
+from trialign.audit.files.findings import DISPOSITIONS, FindingStore, SavedFinding, SavedSignOff
+from trialign.audit.files.folders import audit_folder
 from trialign.audit.report import Report, build_report, write_report
+from trialign.audit.report.noted import last_sign_off, noted_findings
 from trialign.errors import UserError
 
-from .. import access, navigation, records, selection
-from ..catalog import file_within
+from .. import navigation
 from ..components import answers as drawn
 from ..components import states
 from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
-from ..findings import DISPOSITIONS, FindingStore, SavedFinding, SavedSignOff
-from ..noted import last_sign_off, noted_findings
-from ..selection import Selection
+from ..reading import records
+from ..reading.catalog import file_within
+from ..session import access, selection
+from ..session.selection import Selection
 
 _DECISIONS = ("Consistent enough to use", "To be used with the noted limits", "Not to be used")
 

@@ -9,16 +9,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from trialign.audit.comparison import MEASURES, Difference, differences, measure_audit
+from trialign.audit.figures.comparison import MEASURES, Difference, differences, measure_audit
 from trialign.errors import UserError
 
-from .. import records, selection
-from ..catalog import AuditEntry, file_within
 from ..components import charts, item, states
 from ..components.heading import heading
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
-from ..episodes import episodes
+from ..reading import records
+from ..reading.catalog import AuditEntry, file_within
+from ..reading.episodes import episodes
+from ..session import selection
 
 _LEAD = (
     "The same questions before and after training, paired question by question. A change counts only where its "

@@ -7,22 +7,24 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from trialign.audit.analysis import AuditAnalysis, Slice
-from trialign.audit.facts import FactAnalysis
-from trialign.audit.flips import ExcessFlips
-from trialign.audit.opinions import OpinionAnalysis
-from trialign.audit.parts import Gap
-from trialign.audit.replies import LABELS, REPLIES, GroupReplies
-from trialign.audit.verdict import Verdict
-from trialign.audit.words import guessing, lead, title, verdict_parts
+from trialign.audit.figures.analysis import AuditAnalysis, Slice
+from trialign.audit.figures.facts import FactAnalysis
+from trialign.audit.figures.flips import ExcessFlips
+from trialign.audit.figures.opinions import OpinionAnalysis
+from trialign.audit.figures.parts import Gap
+from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
+from trialign.audit.figures.verdict import Verdict
+from trialign.audit.figures.words import guessing, lead, title, verdict_parts
 
-from .. import navigation, records, selection
+from .. import navigation
 from ..components import charts, states
 from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
 from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict
+from ..reading import records
+from ..session import selection
 
 _LEAD = (
     "The agent of every group answered the same questions. What counts is whether the groups differ by more than "

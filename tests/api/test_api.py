@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import trialign
-from trialign.audit.items import read_items
+from trialign.audit.files.items import read_items
 from trialign.errors import UserError
 
 pytestmark = pytest.mark.integration
@@ -89,9 +89,9 @@ def test_an_audit_is_filed_as_the_command_files_it(trained_copy: Any) -> None:
 
 
 def test_the_package_of_audits_is_also_the_function(trained_copy: Any) -> None:
-    import trialign.audit.items  # a room of it, imported before
+    import trialign.audit.files.items  # a room of it, imported before
 
-    assert trialign.audit.items.read_items is read_items
+    assert trialign.audit.files.items.read_items is read_items
     assert trialign.audit(trialign.open_run("runs/mine"), "validation").summary["split"] == "validation"
 
 
@@ -122,7 +122,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = (
         "import sys, trialign; heavy = {'torch', 'transformers', 'lightning', 'pandas', 'hydra'} & set(sys.modules); "
         "assert not heavy, heavy; assert {'ask', 'audit', 'compose', 'fit', 'open_run'} <= set(dir(trialign)); "
-        "assert callable(trialign.compose); import trialign.audit.items; assert callable(trialign.audit)"
+        "assert callable(trialign.compose); import trialign.audit.files.items; assert callable(trialign.audit)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from trialign.audit.analysis import AuditAnalysis, analyze
-from trialign.audit.bounds import Bounds
-from trialign.audit.items import AuditItem, items_frame
-from trialign.audit.statistics import Floats, Integers
+from trialign.audit.figures.analysis import AuditAnalysis, analyze
+from trialign.audit.figures.bounds import Bounds
+from trialign.audit.figures.statistics import Floats, Integers
+from trialign.audit.files.items import AuditItem, items_frame
 from trialign.groups import Exposure
 
 Simulated = Callable[..., tuple[Floats, Integers]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from trialign.audit.items import read_items
+from trialign.audit.files.items import read_items
 from trialign.composition import compose
 from trialign.config import load
 from trialign.environment import first_turn, option_actions

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from trialign.audit.items import read_items
+from trialign.audit.files.items import read_items
 from trialign.checkpoints import AgentCheckpoint, read_agents
 
 pytestmark = pytest.mark.integration
@@ -161,7 +161,7 @@ def test_hostile_questions_are_predicted_line_by_line(trained_copy: Any) -> None
 
 
 def test_a_prediction_that_breaks_off_leaves_the_older_file(trained_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trialign.audit.run import Auditor
+    from trialign.audit.asking.run import Auditor
 
     target = trained_copy.folder / "answers.jsonl"
     target.write_text("older answers\n")

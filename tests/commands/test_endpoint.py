@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.endpoint.answers import AnswerFile
 
 pytestmark = pytest.mark.integration

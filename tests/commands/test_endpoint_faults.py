@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from trialign.audit.items import read_items
+from trialign.audit.files.items import read_items
 from trialign.cli import main
 
 pytestmark = pytest.mark.integration

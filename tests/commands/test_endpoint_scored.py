@@ -25,9 +25,9 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.models import ModelConfig, locate_base_model
 
 pytestmark = pytest.mark.integration

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.cli import main
 from trialign.endpoint.answers import AnswerFile
 

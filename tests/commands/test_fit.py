@@ -17,9 +17,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.checkpoints import read_agents
 
 pytestmark = pytest.mark.integration

@@ -17,8 +17,8 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from trialign.audit.items import read_items
-from trialign.audit.record import read_about
+from trialign.audit.files.items import read_items
+from trialign.audit.files.record import read_about
 from trialign.composition import config_root
 from trialign.models import ModelConfig
 from trialign.trajectories.records import Trajectory, read_part

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trialign.audit.items import read_items
+from trialign.audit.files.items import read_items
 from trialign.trajectories.records import read_part
 
 pytestmark = pytest.mark.integration

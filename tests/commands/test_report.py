@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from trialign.audit.items import read_items
-from trialign.dashboard.findings import FindingStore
+from trialign.audit.files.findings import FindingStore
+from trialign.audit.files.items import read_items
 from trialign.queries.readers import read_queries
 
 pytestmark = pytest.mark.integration

@@ -18,10 +18,10 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import trialign.dashboard
-from trialign.audit.analysis import analyze, write_analysis
-from trialign.audit.items import AuditItem, items_frame, write_items
-from trialign.audit.summary import summarize, write_summary
-from trialign.dashboard.settings import Settings
+from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.files.items import AuditItem, items_frame, write_items
+from trialign.dashboard.session.settings import Settings
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
 from trialign.scoring import Scoring

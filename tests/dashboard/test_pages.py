@@ -10,10 +10,10 @@ import pytest
 from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
-from trialign.audit.analysis import read_analysis
-from trialign.audit.comparison import changes
-from trialign.audit.items import read_items
-from trialign.audit.words import verdict_parts
+from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.comparison import changes
+from trialign.audit.figures.words import verdict_parts
+from trialign.audit.files.items import read_items
 
 from .conftest import SyntheticRun
 from .test_shell import text_of

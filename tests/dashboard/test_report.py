@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from trialign.audit.files.findings import FindingStore, Said
 from trialign.audit.report import build_report, write_report
-from trialign.dashboard.access import Person
-from trialign.dashboard.findings import FindingStore, Said
+from trialign.dashboard.session.access import Person
 
 from .conftest import SyntheticRun
 
@@ -140,7 +140,7 @@ def test_a_viewer_reads_and_neither_notes_nor_signs(
     runs: Path, one_run: SyntheticRun, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note(runs)
-    monkeypatch.setattr("trialign.dashboard.access.enter", lambda: Person("bo@example.org", "viewer"))
+    monkeypatch.setattr("trialign.dashboard.session.access.enter", lambda: Person("bo@example.org", "viewer"))
     app = open_page("report")
     assert "Why so?" in html_of(app)
     assert [button.label for button in app.button] == ["Make the report"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from trialign.audit.analysis import AuditAnalysis, analyze
-from trialign.audit.items import AuditItem, items_frame
+from trialign.audit.figures.analysis import AuditAnalysis, analyze
+from trialign.audit.files.items import AuditItem, items_frame
 from trialign.metrics import (
     AgreementKappa,
     AnswerDivergence,

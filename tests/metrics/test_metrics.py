@@ -10,8 +10,8 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.nominal import FleissKappa
 
-from trialign.audit.items import AuditItem, items_frame
-from trialign.audit.summary import summarize
+from trialign.audit.figures.summary import summarize
+from trialign.audit.files.items import AuditItem, items_frame
 from trialign.metrics import (
     AgreementKappa,
     AnswerDivergence,

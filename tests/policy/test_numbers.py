@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from trialign.audit.agents import Asked, LocalAgents
+from trialign.audit.asking.agents import Asked, LocalAgents
 from trialign.dashboard.live.asking import Agents as LiveAgents
 from trialign.dashboard.live.asking import Asked as LiveAsked
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn

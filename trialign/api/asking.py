@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trialign.api.session import Session
-from trialign.audit.run import Auditor
+from trialign.audit.asking.run import Auditor
 from trialign.checkpoints import AgentCheckpoint
 from trialign.errors import UserError
 from trialign.groups import Exposure

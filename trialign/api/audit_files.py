@@ -12,12 +12,12 @@ import pandas as pd
 
 from trialign import __version__, distributed
 from trialign.api.session import Session
-from trialign.audit.analysis import AuditAnalysis, analyze, write_analysis
-from trialign.audit.items import items_frame, write_items
-from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
-from trialign.audit.run import Auditor
-from trialign.audit.summary import summarize, write_summary
-from trialign.audit.verdict import record
+from trialign.audit.asking.run import Auditor
+from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
+from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.figures.verdict import record
+from trialign.audit.files.items import items_frame, write_items
+from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
 from trialign.queries import Split

@@ -7,7 +7,7 @@ from typing import Literal
 from trialign.api.audit_files import about_model, run_audit
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.summary import read_summary
 from trialign.errors import UserError
 
 Audited = Literal["validation", "test"]

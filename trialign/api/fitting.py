@@ -10,7 +10,6 @@ from typing import Any
 
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger
 
 from trialign import distributed
 from trialign.api import unprofiled
@@ -29,6 +28,7 @@ from trialign.training.callbacks import (
     TrainingProgress,
 )
 from trialign.training.deepspeed import STAGES, ZeroPrecision, ZeroStrategy, gathered
+from trialign.training.loggers import check_logger, close_loggers, make_loggers
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
@@ -90,6 +90,7 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     session.check()
     if session.trains:
         training_queries(session)
+        check_logger(session.config.logger)
     session.require_split(SPLIT)
     if overwrite:
         return
@@ -224,6 +225,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     except SystemExit as error:
         # Lightning turns the second Ctrl-C, which acts at once, into an exit without a word.
         raise KeyboardInterrupt from error
+    finally:
+        close_loggers(trainer.loggers)
 
 
 def _data_module(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> TrajectoryDataModule:
@@ -336,7 +339,7 @@ def make_trainer(session: Session, validate_every: int) -> Trainer:
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         log_every_n_steps=1,
-        logger=CSVLogger(run.folder, name=run.logs.name, version=""),
+        logger=make_loggers(session.config.logger, run.logs, session.composed),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

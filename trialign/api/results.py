@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import Change, Difference, intervals, paired
-from trialign.audit.items import read_items
-from trialign.audit.summary import read_summary
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.comparison import Change, Difference, intervals, paired
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed
-from trialign.audit.agents import Agents, LocalAgents
+from trialign.audit.asking.agents import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
@@ -46,7 +46,7 @@ from trialign.trajectories.store import TrajectoryStore
 from trialign.updates import Update, updates_of
 
 if TYPE_CHECKING:
-    from trialign.audit.endpoint import EndpointAgents
+    from trialign.audit.asking.endpoint import EndpointAgents
 
 log = logging.getLogger("trialign")
 
@@ -291,7 +291,7 @@ class Session:
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.endpoint import EndpointAgents  # HTTP is for those who need it
+        from trialign.audit.asking.endpoint import EndpointAgents  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
         choices = any(query.options for query in self.queries)

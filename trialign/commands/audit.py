@@ -9,9 +9,9 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.comparison import intervals, not_known
-from trialign.audit.table import audit_table, before_after_table, replies_table, verdict_text
-from trialign.audit.ways import way_of_answering
+from trialign.audit.figures.comparison import intervals, not_known
+from trialign.audit.figures.ways import way_of_answering
+from trialign.audit.report.terminal import audit_table, before_after_table, replies_table, verdict_text
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:

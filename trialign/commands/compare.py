@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trialign.audit.folders import find_audit
+from trialign.audit.files.folders import find_audit
 from trialign.audit.report.run_comparison import compare_runs
 from trialign.audit.report.run_tables import terminal_table, verdict_lines, write_comparison
 from trialign.errors import UserError

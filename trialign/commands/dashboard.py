@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from trialign.dashboard import theme
-from trialign.dashboard.access import LOOPBACK, check_door, is_loopback
-from trialign.dashboard.settings import Settings
+from trialign.dashboard.session.access import LOOPBACK, check_door, is_loopback
+from trialign.dashboard.session.settings import Settings
 from trialign.errors import UserError
 from trialign.places import has_home
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from trialign.audit.folders import find_audit
+from trialign.audit.files.findings import FindingStore
+from trialign.audit.files.folders import find_audit
 from trialign.audit.report import build_report, write_report
-from trialign.audit.table import replies_table, verdict_text
-from trialign.dashboard.findings import FindingStore
-from trialign.dashboard.noted import last_sign_off, noted_findings
+from trialign.audit.report.noted import last_sign_off, noted_findings
+from trialign.audit.report.terminal import replies_table, verdict_text
 
 
 def report(run: Path, *, against: Path | None, step: int | None, output: Path | None) -> None:

@@ -1,7 +1,7 @@
 """The audit's quantities as torchmetrics, for training: sums per rank, added over ranks.
 
 Each works alone, on plain tensors of any number of groups. Intervals and tests need the questions themselves: they
-are the audit's (``trialign.audit.analysis``), which these quantities equal on the same answers.
+are the audit's (``trialign.audit.figures.analysis``), which these quantities equal on the same answers.
 """
 
 from trialign.metrics.agreement import AgreementKappa

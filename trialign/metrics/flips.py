@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class ExcessFlips(Metric):
-    """Flips across groups beyond those across wordings, or repeats, of one group; see ``trialign.audit.flips``.
+    """Flips across groups beyond those across wordings, or repeats, of one group; see ``trialign.audit.figures.flips``.
 
     A flip is a pair of answers to one query that differ; -1, no answer, differs from all.
 

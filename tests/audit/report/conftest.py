@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from trialign.audit.analysis import analyze, write_analysis
-from trialign.audit.bounds import Bounds
-from trialign.audit.items import AuditItem, items_frame, write_items
-from trialign.audit.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
-from trialign.audit.summary import summarize, write_summary
+from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.bounds import Bounds
+from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.files.items import AuditItem, items_frame, write_items
+from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.groups import SocialGroup
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries

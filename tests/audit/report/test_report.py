@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from huggingface_hub import ModelCard
 
-from trialign.audit.analysis import read_analysis
+from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.report import Finding, SignOff, build_report, write_report
 from trialign.audit.report.tables import Table, report_tables
 from trialign.audit.report.types import Report

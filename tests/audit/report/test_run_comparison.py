@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 from statsmodels.stats.multitest import multipletests
 
-from trialign.audit.comparison import MEASURES
-from trialign.audit.folders import audit_folder
+from trialign.audit.figures.comparison import MEASURES
+from trialign.audit.files.folders import audit_folder
 from trialign.audit.report.charts import axis_ticks
 from trialign.audit.report.pareto import pareto_plot
 from trialign.audit.report.run_comparison import ComparedRun, RunComparison, compare_runs

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from trialign.audit.files.findings import FindingStore
 from trialign.checkpoints import read_agents
-from trialign.dashboard.findings import FindingStore
 
 from ..browsing import PATIENCE, drawn, hidden_width, opened, serious_faults, served
 

@@ -13,14 +13,14 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
-from trialign.dashboard.access import Person
+from trialign.audit.files.findings import FindingStore
 from trialign.dashboard.components.markup import Markup
-from trialign.dashboard.findings import FindingStore
 from trialign.dashboard.live import queue as live_module
 from trialign.dashboard.live.asking import Asked
 from trialign.dashboard.live.engine import Engine, Source
 from trialign.dashboard.live.queue import LiveQueue
 from trialign.dashboard.live.shared import live_queue
+from trialign.dashboard.session.access import Person
 from trialign.queries import Query
 
 from ..conftest import SyntheticRun
@@ -193,7 +193,7 @@ def test_script_is_shown_and_never_run(
 def test_a_viewer_asks_but_does_not_save(
     runs: Path, live_run: list[Source], open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trialign.dashboard.access.enter", lambda: Person("bo@example.org", "viewer"))
+    monkeypatch.setattr("trialign.dashboard.session.access.enter", lambda: Person("bo@example.org", "viewer"))
     app = open_page("compare", question="test-fact-00-0")
     assert "Saving findings is for auditors" in text_of(app)
     assert "Save finding" not in [button.label for button in app.button]

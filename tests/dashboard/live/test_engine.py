@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from trialign.audit.run import AuditConfig, Auditor
+from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.checkpoints import WEIGHTS, load_agents, read_agents
 from trialign.dashboard.live.asking import LONGEST_QUESTION, LONGEST_REPLY, Asked, typed_query
 from trialign.dashboard.live.engine import Engine, Source, check_memory, read_setting

@@ -10,11 +10,14 @@ from typing import Any
 import pandas as pd
 
 from trialign import __version__
-from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import AuditMeasures, Difference, differences, measure_audit
-from trialign.audit.folders import AuditFolder, audit_folder
-from trialign.audit.items import read_items
-from trialign.audit.record import ABOUT, QUESTIONS, read_about, read_asked
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit
+from trialign.audit.figures.rows import FACTS
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.figures.ways import differing_ways, way_of_answering
+from trialign.audit.files.folders import AuditFolder, audit_folder
+from trialign.audit.files.items import read_items
+from trialign.audit.files.record import ABOUT, QUESTIONS, read_about, read_asked
 from trialign.audit.report.limitations import limitations
 from trialign.audit.report.types import (
     REPORT_SCHEMA_VERSION,
@@ -27,9 +30,6 @@ from trialign.audit.report.types import (
     SignOff,
 )
 from trialign.audit.report.worst import worst_items
-from trialign.audit.rows import FACTS
-from trialign.audit.summary import read_summary
-from trialign.audit.ways import differing_ways, way_of_answering
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.tables import Column, Table, report_tables
 from trialign.audit.report.types import Report
-from trialign.audit.words import guessing, verdict_parts
 from trialign.safe_output import Cell, markdown_cell, visible
 
 _TABLES = ("groups", "replies", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")

@@ -6,12 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trialign.audit.comparison import MEASURES
+from trialign.audit.figures.comparison import MEASURES
+from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.format import cell, formatted, plain
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
-from trialign.audit.words import guessing, verdict_parts
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",

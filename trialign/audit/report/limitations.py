@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from trialign.audit.figures.rows import OPINIONS, first_asked, own_answers
 from trialign.audit.report.types import AuditPart
-from trialign.audit.rows import OPINIONS, first_asked, own_answers
 
 _ALWAYS = (
     "The figures are about these questions, in this language and these words. Other questions may give others.",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from trialign.audit.analysis import AuditAnalysis, read_analysis
-from trialign.audit.comparison import (
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.comparison import (
     AuditMeasures,
     Difference,
     corrected,
@@ -18,15 +18,15 @@ from trialign.audit.comparison import (
     pooled,
     values,
 )
-from trialign.audit.folders import AuditFolder
-from trialign.audit.items import read_items
-from trialign.audit.parts import Part, PartName
-from trialign.audit.record import read_asked
-from trialign.audit.replies import GroupReplies
-from trialign.audit.summary import read_summary
-from trialign.audit.verdict import VerdictOutcome
-from trialign.audit.ways import differing_ways
-from trialign.audit.words import verdict_parts
+from trialign.audit.figures.parts import Part, PartName
+from trialign.audit.figures.replies import GroupReplies
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.figures.verdict import VerdictOutcome
+from trialign.audit.figures.ways import differing_ways
+from trialign.audit.figures.words import verdict_parts
+from trialign.audit.files.folders import AuditFolder
+from trialign.audit.files.items import read_items
+from trialign.audit.files.record import read_asked
 from trialign.errors import UserError
 
 COMPARISON_SCHEMA_VERSION = 3

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from trialign.audit.comparison import MEASURES, Difference
-from trialign.audit.replies import in_words
+from trialign.audit.figures.comparison import MEASURES, Difference
+from trialign.audit.figures.replies import in_words
 from trialign.audit.report.card import markdown_table
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.html import environment

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from trialign.audit.agreement import Kappa
-from trialign.audit.analysis import Slice
-from trialign.audit.checks import Check
-from trialign.audit.comparison import MEASURES
-from trialign.audit.estimates import Estimate
-from trialign.audit.facts import FactAnalysis
-from trialign.audit.opinions import Personalization
-from trialign.audit.parts import PARTS, PartName
-from trialign.audit.replies import LABELS, REPLIES
+from trialign.audit.figures.agreement import Kappa
+from trialign.audit.figures.analysis import Slice
+from trialign.audit.figures.checks import Check
+from trialign.audit.figures.comparison import MEASURES
+from trialign.audit.figures.estimates import Estimate
+from trialign.audit.figures.facts import FactAnalysis
+from trialign.audit.figures.opinions import Personalization
+from trialign.audit.figures.parts import PARTS, PartName
+from trialign.audit.figures.replies import LABELS, REPLIES
+from trialign.audit.figures.verdict import Verdict
+from trialign.audit.figures.words import PART_NAMES, part_outcome
 from trialign.audit.report.types import Report
-from trialign.audit.verdict import Verdict
-from trialign.audit.words import PART_NAMES, part_outcome
 from trialign.safe_output import Cell
 
 # share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trialign.audit.analysis import AuditAnalysis
-from trialign.audit.comparison import Difference
-from trialign.audit.record import AuditAbout
+from trialign.audit.figures.analysis import AuditAnalysis
+from trialign.audit.figures.comparison import Difference
+from trialign.audit.files.record import AuditAbout
 
 REPORT_SCHEMA_VERSION = 3
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.report.types import GroupAnswer, WorstItem
-from trialign.audit.rows import FACTS, first_asked, own_answers
 from trialign.groups import Exposure
 from trialign.queries.types import Query, TruthQuery
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 
 from trialign.queries.reading.numbers import Number
+from trialign.queries.reading.tokens import Token
+from trialign.queries.reading.words import word_set
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
@@ -72,3 +74,18 @@ def inside(number: Number, spans: Sequence[tuple[int, int]], but: Sequence[tuple
 def is_marker(said: str, number: Number, spans: Sequence[tuple[int, int]]) -> bool:
     """Whether a number in one of these places has words behind it, which it only numbers."""
     return any(start <= number.start < end and said[end:].strip() for start, end in spans)
+
+
+# Beside these words "one" is a pronoun, an article or part of an idiom.
+_AFTER_ONE = word_set(
+    "of moment second sec minute can cannot could must should may might would needs has more thing day who that which "
+    "instant momento segundo minuto von der des de d di dos des del las los augenblick de los"
+)
+_BEFORE_ONE = word_set("no any some every each which this that another a someone un une ein eine uno una")
+
+
+def is_small_word(row: Sequence[Token], place: tuple[int, int]) -> bool:
+    """Whether a number word is a pronoun or part of an idiom here: "one of them"."""
+    after = row[place[1]].text.casefold() if place[1] < len(row) else ""
+    before = row[place[0] - 1].text.casefold() if place[0] else ""
+    return after in _AFTER_ONE or before in _BEFORE_ONE

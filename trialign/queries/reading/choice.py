@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from trialign.queries.reading.asides import is_small_word
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.endings import breaks_off
@@ -167,6 +168,7 @@ class Options:
             len(spelled) == 1
             and len(row) <= 4
             and spelled[0].spelled
+            and not is_small_word(row, (0, sum(token.end <= spelled[0].end for token in row)))
             and (equal := self._texts.whole(str(spelled[0].readings[0])))
         ):
             return (min(equal), "contained") if len(equal) == 1 else (None, "ambiguous")

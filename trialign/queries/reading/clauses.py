@@ -173,6 +173,8 @@ def _merge_verdicts(sentence: Sentence) -> None:
     """Joins "- incorrect" or "(wrong)" to the clause that it judges."""
     merged: list[Clause] = []
     for clause in sentence.clauses:
+        if len(clause.pieces) > 1 and clause.pieces[-2].mention and clause.pieces[-1].text.casefold() in _TICKS:
+            clause.pieces[-1].cue = _TICKS[clause.pieces[-1].text.casefold()]  # "Paris yes, Lyon no"
         tick = _TICKS.get(clause.pieces[0].text.casefold()) if len(clause.pieces) == 1 else None
         if tick and merged and merged[-1].names():
             clause.pieces[0].cue = tick
@@ -245,6 +247,8 @@ def _parts_clause(row: Sequence[Token], piece: Piece) -> bool:
     if piece.text != "-" or piece.cue or piece.mention:
         return False
     token = row[piece.first]
+    if 0 < piece.first < len(row) - 1 and row[piece.first - 1].kind == row[piece.first + 1].kind == "number":
+        return False  # a minus
     before = row[piece.first - 1].end < token.start if piece.first else True
     after = piece.last >= len(row) or row[piece.last].start > token.end
     return before and after

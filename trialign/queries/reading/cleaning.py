@@ -54,6 +54,7 @@ _STARS = re.compile(
 _UNDERSCORES = re.compile(r"(?<![^\W_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![^\W_])")
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*(?=[^\s#\d]|#*\s|\d)|>[ \t]*)+", re.MULTILINE)
 _TICKED = re.compile(r"^([ \t]*(?:[-*+]|\d+[.)])?[ \t]*)\[([ xX✓✔])\](?=\s)", re.MULTILINE)
+_SPREAD = re.compile(r"\W{0,9}(?:[^\W\d_] ){2,40}[^\W\d_]\W{0,9}")
 _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|br|div|span|code|pre|mark|sup|sub|h[1-6]|ul|ol|li|center|font|small|big|kbd|q|"
     r"answer|final_answer|final|choice|result|output|response|explanation)(?:\s[^<>\n]{0,80})?/?>",
@@ -138,6 +139,8 @@ class Cleaned:
 def cleaned(text: str) -> Cleaned:
     """The part of a reply that is said to the reader, and what in it is marked as the answer."""
     spoken, cut_off = without_thinking(text)
+    if _SPREAD.fullmatch(spoken):
+        spoken = re.sub(r"(?<=\w) (?=\w)", "", spoken)
     spoken = _ENDLESS.sub(" … ", _own_turn(_shortened(spoken)))
     marked = tuple(unmarked(one) for one in _marked(spoken))
     return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off, spoken)

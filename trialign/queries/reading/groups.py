@@ -53,7 +53,7 @@ class Groups:
             texts = [text for text in texts if text != mine]
             if any(other.value == Cue.NOT for other in found if one.first - 2 <= other.first < one.first):
                 texts.append(mine)
-            elif about or one.last - one.first > 2 or self._speaks(row, found, one):
+            elif about or self._speaks(row, found, one):
                 texts = [text for text in texts if text not in about]
                 labels = [label for label in labels if label not in about or label.last <= mine.first]
                 reach = max((text.last for text in about), default=0)
@@ -65,11 +65,15 @@ class Groups:
         """Whether such a word opens its clause, and nothing follows it or what the question asks: "Both are birds"."""
         known = {place for cue in found for place in range(cue.first, cue.last)}
         place = one.first - 1
+        end = next((i for i in range(one.last, len(row)) if row[i].text in _PARTS), len(row))
+        others = end == one.last  # "He wrote both"; of the speaker "both" says nothing
         while place >= 0 and row[place].text not in _PARTS:
-            if place not in known and row[place].kind != "mark" and row[place].text.casefold() not in _SMALL:
+            if row[place].text.casefold() in _SPEAKERS and one.value != Cue.NEITHER and others:
+                return False
+            small = place in known or row[place].kind == "mark" or row[place].text.casefold() in _SMALL
+            if not others and not small:
                 return False
             place -= 1
-        end = next((i for i in range(one.last, len(row)) if row[i].text in _PARTS), len(row))
         rest = [
             row[i]
             for i in range(one.last, end)
@@ -88,6 +92,9 @@ class Groups:
         return None
 
 
+_SPEAKERS = word_set(
+    "i ive im we weve me my ich wir je nous yo nosotros eu nós io noi я мы 我 我们 私 저는 나는 أنا من मैं"
+)
 _SMALL = word_set(
     "they theyre these those we actually did have has had can could do does sie ils elles ellos ellas eles elas "
     "loro они onlar"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from trialign.queries.reading.afterthoughts import reconsider
@@ -53,7 +53,7 @@ def judged(
         mine = list(_in_sentence(sentence, announced, number))
         _subordinate(sentence, mine)
         for one, clause in mine:
-            one.overlap = _overlap(row, clause, question)
+            one.overlap = _overlap(row, _about(sentence, clause), question)
             one.contrasts = clause.begins == Cue.BUT
         found += [one for one, _ in mine]
         if sentence.pieces:
@@ -80,6 +80,7 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
     supposed = sentence.has(Cue.IF) and sentence.has(Cue.WOULD) and not sentence.has(Cue.PICK)
     subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE)
     stated = False
+    follows = False
     for place_of_clause, clause in enumerate(sentence.clauses):
         if clause.begins in (Cue.BUT, Cue.THEREFORE, Cue.CORRECTION) or clause.has(Cue.FINAL):
             reported = refused = unknown = False
@@ -100,6 +101,9 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             assert mention is not None
             unknown = unsure is not None and unsure < place
             weight = _weight(clause, place, announced)
+            follows |= weight == Weight.FOLLOWS
+            if follows and weight == Weight.SAID and clause.begins is None:
+                weight = Weight.FOLLOWS  # "so after 5 minutes it is 20, and after 10 it is 40"
             if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
                 weight = Weight.SAID  # the reply breaks off
             if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition or aside):
@@ -211,8 +215,20 @@ def _stands_alone(clause: Clause) -> bool:
     )
 
 
-def _overlap(row: Sequence[Token], clause: Clause, question: frozenset[str]) -> float:
-    words = (row[i] for piece in clause.pieces if not piece.mention for i in range(piece.first, piece.last))
+def _about(sentence: Sentence, clause: Clause) -> Iterator[Piece]:
+    """What a sentence says of the answers in a clause: the clause, and those beside it that name none."""
+    place = next(index for index, one in enumerate(sentence.clauses) if one is clause)
+    yield from clause.pieces
+    before = sentence.clauses[:place]
+    for others in (sentence.clauses[place + 1 :], () if any(one.mentions for one in before) else before):
+        for other in others:
+            if other.mentions:
+                break
+            yield from other.pieces
+
+
+def _overlap(row: Sequence[Token], pieces: Iterable[Piece], question: frozenset[str]) -> float:
+    words = (row[i] for piece in pieces if not piece.mention for i in range(piece.first, piece.last))
     return overlap(words, question)
 
 
@@ -236,7 +252,7 @@ def _join_runs(row: Sequence[Token], parts: Sequence[Sentence], found: list[Judg
 def _comes_again(run: Sequence[Judged]) -> bool:
     """Whether the last of a run was named before in it, and another since: "Of C and D, C ..."."""
     values = [one.value for one in run]
-    return values[-1] != values[-2] and values[-1] in values[:-2]
+    return values[-1] in values[:-1] and len(set(values[:-1])) > 1
 
 
 def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
@@ -246,7 +262,8 @@ def _demote_lists(links: Sequence[str | None], found: Sequence[Judged]) -> None:
     for index in range(len(found)):
         if index == len(links) or links[index] not in ("joined", "comma"):
             run = range(start, index + 1)
-            if len({found[one].value for one in run}) > 1 and "joined" in links[start:index]:
+            values = {found[one].value for one in run}
+            if len(values) > 2 or (len(values) > 1 and "joined" in links[start:index]):
                 listed |= set(run)
             start = index + 1
     alone = [one for index, one in enumerate(found) if index not in listed and one.weight >= Weight.SAID]
@@ -292,8 +309,10 @@ def _share(run: Sequence[Judged], links: Sequence[str]) -> None:
             return
         last = max(index for index, link in enumerate(links) if link == "joined")
         run = run[: last + 2]  # "unlike Nice and Lille, Paris"
-    weight = Weight.DENIED if denied else max(one.weight for one in run)
+    listed = len({one.value for one in run}) > 2 and set(links) == {"comma"}
+    weight = Weight.DENIED if denied else run[0].weight if listed else max(one.weight for one in run)
     if any(one.weight == Weight.MENTIONED for one in run) and not denied:
         weight = Weight.MENTIONED if len({one.sentence for one in run}) == 1 else weight
+    closest = max(one.overlap for one in run)
     for one in run:
-        one.weight = weight
+        one.weight, one.overlap = weight, closest

@@ -46,6 +46,7 @@ _COPULA = word_set(
     "ie eg mark marked circle chose selected than between of actually definitely clearly probably maybe perhaps "
     "bukan adalah là is: entre zwischen"
 )
+_CYRILLIC_WORDS = frozenset("яиаоувкс")
 _ARTICLE_LETTERS = frozenset("aeioyuà")
 
 
@@ -328,12 +329,21 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
         free = before is None or not _is_ideograph(before) or before.text in "是为為选選は答"
         ends = after is None or not _is_ideograph(after) or after.text in "吧呢的字"
         return free and ends
+    if token.text.casefold() in _CYRILLIC_WORDS:
+        return place in _cue_places(row) or _ends_here(row, place)
     if token.text.islower() and token.text in _ARTICLE_LETTERS:
         return place in _cue_places(row) and _ends_here(row, place)
     if token.text.isupper() and token.text in "AIEO" and not _ends_here(row, place):
         return _before_verb(row, place) and _starts_clause(row, place)
     placed = place in _cue_places(row) or _starts_clause(row, place) or _after_copula(row, place)
     return placed or _ends_here(row, place)
+
+
+def placed_as_answer(text: str, row: Sequence[Token], first: int, last: int) -> bool:
+    """Whether words that are common ones stand where an answer would: quoted, or announced and last in their clause."""
+    if _is_quoted(text, Token(row[first].start, row[last - 1].end, "", "word")):
+        return True
+    return _ends_here(row, last - 1) and (_after_copula(row, first) or _starts_clause(row, first))
 
 
 def _is_ideograph(token: Token) -> bool:

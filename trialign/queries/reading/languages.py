@@ -20,7 +20,7 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "a resposta ano anos mais pessoas não quais destas destes fica ficam pela pelo milhões mil "
         "quilômetros quanto um",
         "fr": "le les est sont et de en il y a des du une dans environ combien quel quelle réponse an ans plus "
-        "avec sur pour la ce cette sont jours kilomètres millions mille d l c",
+        "avec sur pour la ce cette sont jours kilomètres millions mille",
         "de": "der die das ist sind und in es gibt hat haben etwa ungefähr wie viele welche antwort jahr jahre "
         "mehr mit von im auf wird werden ein eine zu rund beträgt lautet einwohner tage kilometer den dem nicht",
         "it": "il gli è sono e di in ci ha hanno circa quanti quante quale della risposta anno anni più con una "
@@ -32,6 +32,7 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "sv": "är och i det finns har cirka ungefär hur många svar år den ett med",
         "id": "adalah ada dan di yang sekitar berapa jawaban tahun dengan ini itu orang hari",
         "vi": "là có và của khoảng bao nhiêu trong năm câu trả lời người ngày",
+        "sw": "ni si ya wa na kwa la ipi ngapi jibu sahihi hapana ndiyo mji katika ambao yake kuna siku gani nini",
     }.items()
 }
 _SCRIPTS = (
@@ -64,6 +65,10 @@ _OWN_LETTERS = {
     "ş": "tr",
     "ł": "pl",
     "œ": "fr",
+    "c'est": "fr",
+    "qu'": "fr",
+    "n'est": "fr",
+    "d'un": "fr",
 }
 
 #: Languages that write one and a half as 1,5.

@@ -336,7 +336,8 @@ _OPERAND_BEFORE = re.compile(rf"^\s?(?:[+*/÷×·]|x(?=\s?\d)|-(?=\s?\d)|{_OPERA
 _OPERAND_AFTER = re.compile(rf"(?:[\d)]\s?[+*/÷×·x-]|\b(?:{_OPERATION}))\s?$")
 _RESULT = re.compile(
     r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
-    r"равно|будет|uguale a|eşittir)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
+    r"равно|будет|uguale a|eşittir|donne|donnent|resulta|quedan|restano|rimangono|bleiben|получаем|получится|"
+    r"остаётся|yapar|eder|leaves)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
     re.IGNORECASE,
 )
 

@@ -16,11 +16,13 @@ from trialign.queries.reading.asides import (
     dates_of,
     inside,
     is_marker,
+    is_small_word,
     looks_like_year,
 )
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
+from trialign.queries.reading.endings import rethinks
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import cues
@@ -29,7 +31,6 @@ from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import Judged, Weight
-from trialign.queries.reading.words import word_set
 from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
@@ -138,7 +139,7 @@ class Numeric:
         if not candidates:
             return None, "none"
         best = max(one.score for one in candidates)
-        leading = [one for one in candidates if one.score >= best - 0.25]
+        leading = [one for one in candidates if one.score >= best - 0.5]
         chosen = self._one(said, leading)
         if (
             chosen is None
@@ -155,7 +156,7 @@ class Numeric:
         repeated = [
             one
             for one in candidates
-            if one.weight < Weight.ALONE
+            if one.weight <= Weight.SAID
             and not is_result(said, one.number)
             and any(reading in self._given for reading in one.number.readings)
         ]
@@ -184,10 +185,12 @@ class Numeric:
                 and abs(number.readings[0]) <= 1
                 and one.weight < Weight.ALONE
                 and len(found) > 0
-                and not self._unit_follows(said, number, row, places[index])
+                and not (self._units and self._unit_follows(said, number, row, places[index]))
             ):
                 continue
-            if number.spelled and abs(number.readings[0]) == 1 and _is_small_word(row, places[index]):
+            if number.spelled and len(found) > 1 and rethinks(row[slice(*places[index])]):
+                continue  # a "no" that is spelled like a nine
+            if number.spelled and abs(number.readings[0]) == 1 and is_small_word(row, places[index]):
                 continue
             score = self._score(said, row, places[index], number, one, years)
             candidates.append(_Candidate(number, one.weight, one.sentence, score))
@@ -226,6 +229,8 @@ class Numeric:
         elif _OPERATED.search(said[max(0, number.start - 80) : number.start]):
             score += 3  # "7 times 8 is 56"
         score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
+        score += 2 * self._asked_behind(row, place)
+        score += one.contrasts and one.overlap > 0
         if _is_of_name(said, row, place):
             score -= 2
         if any(reading in self._given for reading in number.readings):
@@ -243,11 +248,21 @@ class Numeric:
         """More where a word closely before the number is the question's: "ended in 1945", "an adult has 206"."""
         before = []
         for token in reversed(row[max(0, place[0] - 4) : place[0]]):
-            if token.kind in ("number", "mark"):
+            if token.kind in ("number", "mark") or token.text.casefold() in _JOINS:
                 break
             before.append(root(form(token, Level.STEM)))
         near = {asked for word in before for asked in self._asked if len(asked) > 2 and _alike(word, asked)}
         return 3.5 if near - set(self._units) else float(bool(near))
+
+    def _asked_behind(self, row: Sequence[Token], place: tuple[int, int]) -> bool:
+        """Whether a word of the question other than its unit stands behind the number: "30 metres tall"."""
+        for token in row[place[1] : place[1] + 4]:
+            if token.kind in ("number", "mark") or token.text.casefold() in _JOINS:
+                return False
+            stem = root(form(token, Level.STEM))
+            if len(stem) > 2 and stem in self._asked and not any(_alike(stem, unit) for unit in self._units):
+                return True
+        return False
 
     def _opens(self, said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
         """Whether the number opens the reply, and no calculation follows."""
@@ -276,7 +291,7 @@ class Numeric:
         mine = [one for one in leading if one.sentence == last]
         if len({one.number.readings for one in mine}) == 1:
             return _unbounded(said, mine[-1].number) if mine[-1].weight >= Weight.SAID else None
-        if mine[0].weight >= Weight.ANSWER:
+        if mine[0].weight >= Weight.ANSWER or len({one.number.readings for one in mine}) > 2:
             return None
         return _unbounded(said, mine[0].number)
 
@@ -311,6 +326,7 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
     return False
 
 
+_JOINS = frozenset(("and", "y", "e", "et", "und", "и", "but"))
 _OPERATED = re.compile(
     r"\d\s?(?:[-+*/÷×·]\s?\d[\d.,]*|squared|cubed|(?:times|plus|minus|multiplied by|divided by|por|más|"
     r"menos|fois|mal|moins|на|плюс|минус)\s\d[\d.,]*|%\s(?:of|von|de|от)\s\d[\d.,]*)\s(?:is|are|ist|sind|es|son|est|font|é|è|это|равно)\s$"
@@ -341,20 +357,6 @@ def _alike(left: str, right: str) -> bool:
     return (length >= 4 and left[: length - 1] == right[: length - 1]) or (
         length >= 3 and (left.startswith(right) or right.startswith(left))
     )
-
-
-# Beside these words "one" is a pronoun, an article or part of an idiom.
-_AFTER_ONE = word_set(
-    "of moment second sec minute can cannot could must should may might would needs has more thing day who that which "
-    "instant momento segundo minuto von der des de d di dos des del las los augenblick de los"
-)
-_BEFORE_ONE = word_set("no any some every each which this that another a someone un une ein eine uno una")
-
-
-def _is_small_word(row: Sequence[Token], place: tuple[int, int]) -> bool:
-    after = row[place[1]].text.casefold() if place[1] < len(row) else ""
-    before = row[place[0] - 1].text.casefold() if place[0] else ""
-    return after in _AFTER_ONE or before in _BEFORE_ONE
 
 
 def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, int]]:

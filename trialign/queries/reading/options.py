@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from trialign.queries.reading.asides import is_small_word
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import unmarked
 from trialign.queries.reading.digits import convention
-from trialign.queries.reading.labels import stands_as_sign
+from trialign.queries.reading.labels import placed_as_answer, stands_as_sign
 from trialign.queries.reading.languages import language
 from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
@@ -29,6 +30,7 @@ _SMALL_WORDS = word_set(
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
     "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
 )
+_INTERJECTIONS = word_set("ok no so well oh ha hi hm ah yes hey")
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(
     "aids led art gas oil car bat cat mark arm map pin ram set sad fat ice who let act lot age act raw sir mad"
@@ -112,9 +114,19 @@ class Texts:
             }
             if found:
                 return found
+        if self.level == Level.STEM and not self._of_choice and 1 < len(row) <= 4:
+            words = sorted(form(token, Level.STEM) for token in row)
+            rows = zip(self._values, self._rows, strict=True)
+            found = {value for value, own in rows if sorted(form(token, Level.STEM) for token in own) == words}
+            if found:
+                return found
         if self.level == Level.STEM and (squashed := _squashed(reply)):
             parted = zip(self._values, self._rows, self._texts, strict=True)
-            found = {value for value, own, text in parted if len(own) > 1 and _squashed(text) == squashed}
+            found = {
+                value
+                for value, own, text in parted
+                if (len(own) > 1 or len(row) == 1 or "-" in reply) and _squashed(text) == squashed
+            }
             if found:
                 return found
         stripped = reply.strip()
@@ -126,12 +138,22 @@ class Texts:
             return self._by_value(text, row, question)
         words = [token for token in row if token.kind != "mark"]
         whole = {len(words)} & {len(own) for own in self._rows} if len(words) < 12 else set()
-        found = []
+        asked = frozenset(word.casefold() for word in re.findall(r"\w+", question))
+        found = list(self._quoted_marks(text, row))
         for one in self._phrases.find(row):
             own = self._rows[one.value]
-            if self._stands(text, row, one, own, alone=bool(whole) and one.last - one.first >= len(words)):
+            if self._stands(text, row, one, own, asked, alone=bool(whole) and one.last - one.first >= len(words)):
                 found.append(Mention(one.first, one.last, self._values[one.value]))
         return found
+
+    def _quoted_marks(self, text: str, row: Sequence[Token]) -> Iterator[Mention]:
+        """Texts that are nothing but punctuation, where a reply quotes them."""
+        for value, own, surface in zip(self._values, self._rows, self._texts, strict=True):
+            if not own and surface:
+                for match in re.finditer(rf"([\"'`(\[]){re.escape(surface)}[\"'`)\]]", text):
+                    first = next((i for i, token in enumerate(row) if token.start >= match.start()), len(row))
+                    last = next((i for i, token in enumerate(row) if token.start >= match.end()), len(row))
+                    yield Mention(first, last, value)
 
     def _by_value(self, text: str, row: Sequence[Token], question: str) -> list[Mention]:
         assert self.amounts
@@ -143,6 +165,7 @@ class Texts:
                 or self._other_unit(text, number)
                 or is_operand(text, number)
                 or (number.spelled and abs(number.readings[0]) <= 1 and not _is_bare(text, number))
+                or (number.spelled and is_small_word(row, _tokens_of(row, number)))
             ):
                 continue
             for reading in number.readings:
@@ -160,7 +183,16 @@ class Texts:
         ordinal = following[1] in ("st", "nd", "rd", "th") and text[number.end].isalpha()
         return ordinal or (following[1] in _UNITS and unit in _UNITS and following[1] != unit)
 
-    def _stands(self, text: str, row: Sequence[Token], one: Found[int], own: Sequence[Token], *, alone: bool) -> bool:
+    def _stands(
+        self,
+        text: str,
+        row: Sequence[Token],
+        one: Found[int],
+        own: Sequence[Token],
+        asked: frozenset[str],
+        *,
+        alone: bool,
+    ) -> bool:
         """Whether a find is the text itself, and no part of another word, number or name."""
         first, last = row[one.first], row[one.last - 1]
         before, after = text[: first.start][-2:], text[last.end : last.end + 2]
@@ -168,25 +200,35 @@ class Texts:
             return False
         if alone:
             return True
+        surface = self._texts[one.value].strip()
+        if len(own) == one.last - one.first + 1 and one.last - one.first == 1:  # "Who" of "The Who"
+            own, surface = own[1:], own[1].text
         if len(own) != 1:
             return True
-        surface = self._texts[one.value].strip()
         if own[0].kind == "sign":
             return not re.search(r"[^\s'\"(\[:\u0e00-\uffff]$", before) and not re.match(
                 r"[^\s'\".,)\]!?;\u0e00-\uffff]", after
             )
         if own[0].kind == "unspaced":
             return stands_as_sign(text, row, one.first)
-        if own[0].kind == "word" and len(own[0].text) == 1 and own[0].text.isascii():
+        if (
+            own[0].kind == "word"
+            and len(own[0].text) == 1
+            and (own[0].text.isascii() or "а" <= own[0].text.lower() <= "я")
+        ):
             return first.text == own[0].text and stands_as_sign(text, row, one.first)
         small = (len(surface) <= _SHORT and not self._of_choice) or surface.casefold() in _SMALL_WORDS
         small |= surface.isupper() and surface.casefold() in _ACRONYMS
+        if surface.casefold() in _INTERJECTIONS and not self._of_choice and after[:1] in (",", "!") and len(row) > 4:
+            return False
         if small and surface[:1].isupper() and len(own[0].text) > 1:
             return first.text == own[0].text and (first.text.isupper() or not _opens_sentence(row, one.first))
-        if self._of_choice and surface[:1].isupper() and _names_on(row, one.last):
+        if self._of_choice and surface[:1].isupper() and _names_on(row, one.last, asked):
             return False
         if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
             return text.isupper()
+        if surface in _SMALL_WORDS and not self._of_choice:
+            return placed_as_answer(text, row, one.first, one.last)
         return True
 
 
@@ -196,7 +238,8 @@ _LONG = 6
 
 def _squashed(text: str) -> str:
     """The letters of a longer text in one row, so that "Spiderman" is "Spider-Man"; empty for a short one."""
-    rows = [form(token, Level.FOLD) for token in tokens(text) if token.kind in ("word", "number")]
+    row = tokens(text.casefold().translate(_UMLAUTS))
+    rows = [form(token, Level.FOLD) for token in row if token.kind in ("word", "number")]
     joined = "".join(rows[1:] if len(rows) > 1 and rows[0] in _ARTICLES else rows)
     return joined if len(joined) >= _LONG else ""
 
@@ -227,10 +270,12 @@ def _opens_sentence(row: Sequence[Token], place: int) -> bool:
     )
 
 
-def _names_on(row: Sequence[Token], place: int) -> bool:
-    """Whether a name goes on with another capitalised word, as "Paris Hilton" does."""
+def _names_on(row: Sequence[Token], place: int, asked: frozenset[str]) -> bool:
+    """Whether a name goes on with another capitalised word, as "Paris Hilton" does; not with one of the question's."""
     following = row[place] if place < len(row) else None
     if following is None or following.kind != "word" or not following.text.istitle() or len(following.text) < 2:
+        return False
+    if following.text.casefold() in asked:
         return False
     return not cues().find([following]) and following.start == row[place - 1].end + 1
 
@@ -243,7 +288,8 @@ def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
         return True
     if last.kind == "word" and re.match(r"\+\+|#(?!\w)", after):
         return True
-    return bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after)) or bool(
+    quoted = before[-1:] == after[:1] == "'"
+    return (not quoted and bool(last.kind == "word" and len(last.text) == 1 and re.match(r"[-']\w", after))) or bool(
         first.kind == "word" and len(first.text) == 1 and re.search(r"\w[-']$", before)
     )
 

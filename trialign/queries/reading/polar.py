@@ -189,9 +189,12 @@ class Polar:
         """What a reply says that opens with an answer in other words: "It isn't", "Not anymore", "Of course"."""
         if not self._echoes:
             return []
-        last = next((i for i, token in enumerate(row) if token.kind == "mark" and token.text not in "'-\"("), len(row))
+        last = next((i for i, token in enumerate(row) if token.kind == "mark" and token.text not in _WITHIN), len(row))
         if last < len(row) and row[last].text in "?？؟":
             return []
+        letter = row[0].text.casefold() if len([token for token in row if token.kind != "mark"]) == 1 else ""
+        if letter in _INITIALS:
+            return [Mention(0, 1, self._echoes[_INITIALS[letter]])]
         short = _SHORT.fullmatch(" ".join(token.text for token in row[:last]).casefold())
         if short:
             return [Mention(0, last, self._echoes[int(any(short.groups()))], particle=True)]
@@ -227,13 +230,23 @@ def _synonyms(forms: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
     """Whether a judgement only describes a noun: "a true story"."""
-    if not 0 < one.first < one.last < len(row) or row[one.first - 1].text.casefold() not in _ARTICLES:
+    if one.last >= len(row) or row[one.last].text.casefold() in _AFTER_JUDGEMENT:
+        return False
+    before = row[one.first - 1].text.casefold() if one.first else "."
+    if before not in _ARTICLES and not (before in ".!?\n" and row[one.first].text.isascii()):
         return False
     length = one.last - one.first
     spoken_of = [cue for cue in cues().find(row[one.first : one.last + 1]) if cue.last > length]
     return row[one.last].kind == "word" and not spoken_of
 
 
+_WITHIN = frozenset(("'", "-", '"', "(", "'s"))
+_INITIALS = {"t": 0, "y": 0, "f": 1, "n": 1}
+_AFTER_JUDGEMENT = word_set(
+    "for in at of from under when where as by to with on about but and or if only since because though although "
+    "enough so "
+    "is was it that this according para en por con pour dans selon für bei im wenn weil per"
+)
 _ARTICLES = word_set("a an any some every this that no my your un una une ein eine einen um uma")
 # "It isn't", "they do", "not any more": a pronoun and an auxiliary, or "not" and what strengthens it.
 _SHORT = re.compile(

@@ -32,6 +32,7 @@ _DIGITS = {
 # An ellipsis and full-width stops keep their place as ends of sentences. The long dash parts clauses.
 _SINGLE = {**_INVISIBLE, **_HYPHENS, **_APOSTROPHES, **_QUOTES, **_DIGITS}
 
+_CIRCLED = re.compile("[①-⑳](?=[^\\W_])")
 _RAISED = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _VULGAR = re.compile(r"(\d?)([¼½¾⅐-⅞↉])")
 _ABBREVIATION = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?!\w)")
@@ -46,6 +47,7 @@ def plain(text: str) -> str:
     longer word is a footnote's and goes.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    text = _CIRCLED.sub(lambda match: f"{unicodedata.normalize('NFKC', match[0])}) ", text)
     text = _RAISED.sub(lambda match: _raised(match, text), text)
     text = _VULGAR.sub(lambda match: match[1] + " " * bool(match[1]) + _fraction(match[2]), text)
     # Quotes first: the compatibility form of some (´) is a blank and an accent.

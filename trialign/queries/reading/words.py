@@ -107,6 +107,8 @@ def _listed() -> Iterator[tuple[str, str, str]]:
             language, _, listed_phrases = rest.partition(" ")
             for phrase in listed_phrases.split("|"):
                 yield name, language, phrase
+                if phrase.startswith(("thats ", "whats ", "heres ")):  # tokens part "that's"
+                    yield name, language, phrase.replace("s ", " ", 1)
 
 
 def word_set(text: str) -> frozenset[str]:

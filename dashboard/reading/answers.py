@@ -1,0 +1,165 @@
+"""An audit as a table of questions by groups, and the filters by which a person looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from trialign.audit.figures.rows import aligned, codes, first_asked
+from trialign.audit.figures.statistics import Floats, Integers, agreed
+from trialign.groups import Exposure
+from trialign.queries import Query
+
+from . import records
+from .catalog import AuditEntry, Catalog
+
+Show = Literal["All", "Groups disagree", "Wrong for some", "Same wrong answer for all", "Right for all"]
+SHOWS: tuple[Show, ...] = ("All", "Groups disagree", "Wrong for some", "Same wrong answer for all", "Right for all")
+KINDS = {"Facts": ("truth", "mixed"), "Tastes": ("preference",)}
+
+
+@dataclass(frozen=True)
+class AnswerTable:
+    """Every group's answer to every question: given alone, first wording, asked once.
+
+    Attributes:
+        groups: names of the columns.
+        ids: [questions], query ids in their order.
+        kinds: [questions].
+        topics: [questions].
+        texts: [questions], the question; its id where an older audit kept no text.
+        answers: [questions, groups], as they were read; None where a reply held none.
+        codes: [questions, groups], equal where answers are; -1 where a reply held none.
+        correct: [questions, groups], 1 or 0; NaN for questions of taste.
+    """
+
+    groups: tuple[str, ...]
+    ids: NDArray[np.object_]
+    kinds: NDArray[np.object_]
+    topics: NDArray[np.object_]
+    texts: NDArray[np.object_]
+    answers: NDArray[np.object_]
+    codes: Integers
+    correct: Floats
+
+    @property
+    def agree(self) -> NDArray[np.bool_]:
+        """[questions], whether all groups give the same answer."""
+        return agreed(self.codes)
+
+    def differ(self, first: str, second: str) -> NDArray[np.bool_]:
+        """[questions], whether two groups answer differently; an answer that cannot be read differs from all."""
+        one, other = (self.codes[:, self.groups.index(name)] for name in (first, second))
+        differing: NDArray[np.bool_] = (one != other) | (one < 0)
+        return differing
+
+    def agreement(self) -> Floats:
+        """[groups, groups], share of the facts on which two groups give the same answer; 1 on the diagonal."""
+        asked = self.codes[np.isin(self.kinds, KINDS["Facts"])]
+        same = np.eye(len(self.groups))
+        for i in range(len(self.groups)):
+            for j in range(i):
+                same[i, j] = same[j, i] = ((asked[:, i] == asked[:, j]) & (asked[:, i] >= 0)).mean()
+        return same
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is to be seen; the defaults leave out nothing.
+
+    Attributes:
+        kind: a key of ``KINDS``, or ``All``.
+        topic: a topic, or empty.
+        show: by how the answers fell out.
+        wrong_for: a group that got it wrong, or empty.
+        pair: two groups that answer differently, or empty.
+        words: that the question or its id contains, in any case.
+    """
+
+    kind: str = "All"
+    topic: str = ""
+    show: Show = "All"
+    wrong_for: str = ""
+    pair: tuple[str, ...] = ()
+    words: str = ""
+
+
+def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exposure: Exposure) -> AnswerTable:
+    """The table of an audit; made once for each version of its file.
+
+    Args:
+        catalog: all runs.
+        audit: one of them.
+        groups: the members.
+        exposure: how the profile reached them.
+
+    Raises:
+        UserError: the audit is damaged, or lacks an answer of a group.
+    """
+    items, asked = records.items(catalog, audit), records.questions(catalog, audit)
+    version = (audit.folder / "items.parquet").stat().st_mtime_ns
+    table: AnswerTable = _table(str(audit.folder), version, tuple(groups), exposure, items, asked)
+    return table
+
+
+@st.cache_resource(max_entries=16, show_spinner="Sorting the answers …")
+def _table(
+    folder: str,
+    version: int,
+    groups: tuple[str, ...],
+    exposure: Exposure,
+    _items: pd.DataFrame,
+    _asked: Mapping[str, Query],
+) -> AnswerTable:
+    own = _items[
+        (_items["exposure"] == exposure) & (_items["turn"] == 0) & (_items["group"] == _items["profile_group"])
+    ]
+    rows = aligned(first_asked(own[own["group"].isin(groups)]), groups)
+    width = len(groups)
+    ids = rows["query_id"].to_numpy(dtype=object)[::width]
+    return AnswerTable(
+        groups=groups,
+        ids=ids,
+        kinds=rows["kind"].to_numpy(dtype=object)[::width],
+        topics=rows["topic"].to_numpy(dtype=object)[::width],
+        texts=np.array([_asked[name].question if name in _asked else name for name in ids], dtype=object),
+        answers=rows["canonical"].to_numpy(dtype=object).reshape(-1, width),
+        codes=codes(rows, width),
+        correct=rows["correct"].to_numpy(dtype=float, na_value=np.nan).reshape(-1, width),
+    )
+
+
+def chosen(table: AnswerTable, filters: Filters) -> Integers:
+    """Positions of the questions that pass all filters, in their order."""
+    passing = np.ones(len(table.ids), dtype=bool)
+    if filters.kind in KINDS:
+        passing &= np.isin(table.kinds, KINDS[filters.kind])
+    if filters.topic:
+        passing &= table.topics == filters.topic
+    if filters.wrong_for:
+        passing &= table.correct[:, table.groups.index(filters.wrong_for)] == 0
+    if filters.pair:
+        passing &= table.differ(*filters.pair)
+    if filters.words.strip():
+        wanted = filters.words.strip().casefold()
+        places = zip(table.texts, table.ids, strict=True)
+        passing &= np.array([wanted in f"{text}\n{name}".casefold() for text, name in places], dtype=bool)
+    return np.flatnonzero(passing & _shown(table, filters.show))
+
+
+def _shown(table: AnswerTable, show: Show) -> NDArray[np.bool_]:
+    wrong, right = table.correct == 0, table.correct == 1
+    passing: dict[Show, NDArray[np.bool_]] = {
+        "All": np.ones(len(table.ids), dtype=bool),
+        "Groups disagree": ~table.agree,
+        "Wrong for some": wrong.any(axis=1) & right.any(axis=1),
+        "Same wrong answer for all": table.agree & wrong.all(axis=1),
+        "Right for all": right.all(axis=1),
+    }
+    return passing[show]

@@ -1,0 +1,121 @@
+"""What runs hold, read by TriAlign's own readers: each version of a file once, and shared by all sessions.
+
+What is returned is shared: nobody may change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+import streamlit as st
+
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
+from trialign.audit.files.record import read_about
+from trialign.errors import UserError
+from trialign.group_config import build_groups
+from trialign.groups import SocialGroup
+from trialign.queries import Query
+from trialign.queries.readers import read_queries
+from trialign.runs import RunFolder
+from trialign.storage import sha256_of_file
+
+from .catalog import AuditEntry, Catalog, RunEntry, file_within
+
+Read = TypeVar("Read")
+
+
+def summary(catalog: Catalog, audit: AuditEntry) -> dict[str, Any]:
+    """The audit's ``summary.json``.
+
+    Raises:
+        UserError: it is missing, damaged, or a link out of the root.
+    """
+    return _once(catalog, audit.folder / "summary.json", read_summary)
+
+
+def items(catalog: Catalog, audit: AuditEntry) -> pd.DataFrame:
+    """The audit's ``items.parquet``, see ``trialign.audit.files.items.read_items``.
+
+    Raises:
+        UserError: it is missing, damaged, not the one whose hash the summary holds, or a link out of the root.
+    """
+    return _once(catalog, audit.folder / "items.parquet", read_items, _digest(catalog, audit, "items.parquet"))
+
+
+def analysis(catalog: Catalog, audit: AuditEntry) -> AuditAnalysis:
+    """The audit's ``analysis.json``.
+
+    Raises:
+        UserError: as for `items`.
+    """
+    return _once(catalog, audit.folder / "analysis.json", read_analysis, _digest(catalog, audit, "analysis.json"))
+
+
+def questions(catalog: Catalog, audit: AuditEntry) -> Mapping[str, Query]:
+    """The audited questions by id; empty for an audit of an older TriAlign, which kept none.
+
+    Raises:
+        UserError: as for `items`.
+    """
+    digest = _digest(catalog, audit, "questions.jsonl")
+    path = audit.folder / "questions.jsonl"
+    if digest is None and not path.exists():
+        return {}
+    return _once(catalog, path, _queries_by_id, digest)
+
+
+def labels(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> dict[str, str]:
+    """How groups, members and control, are shown to people: name -> label; empty where no labels are known.
+
+    A label that several groups have is replaced by their names.
+
+    Raises:
+        UserError: the record or configuration that names them is damaged, or a link out of the root.
+    """
+    about, config = audit.folder / "about.json", run.folder / "config.yaml"
+    if about.exists():
+        everyone = _once(catalog, about, _audited_groups, _digest(catalog, audit, "about.json"))
+    else:
+        everyone = _once(catalog, config, _configured_groups) if config.exists() else ()
+    shown = [group.label for group in everyone]
+    return {group.name: group.label if shown.count(group.label) == 1 else group.name for group in everyone}
+
+
+def _once(catalog: Catalog, path: Path, read: Callable[[Path], Read], digest: str | None = None) -> Read:
+    """Reads a file that has not been read in this version before."""
+    stat = file_within(catalog.root, path).stat()
+    result: Read = _read(str(path), stat.st_mtime_ns, stat.st_size, digest, read)
+    return result
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading the audit …")
+def _read(path: str, modified: int, size: int, digest: str | None, _read_file: Callable[[Path], Any]) -> Any:
+    """``modified`` and ``size`` tell the versions of a file apart."""
+    if digest is not None and sha256_of_file(Path(path)) != digest:
+        raise UserError(f"The file {path} is not the one that the audit wrote: its hash differs", "Run the audit again")
+    return _read_file(Path(path))
+
+
+def _digest(catalog: Catalog, audit: AuditEntry, name: str) -> str | None:
+    """The hash of a file of the audit; None where the audit is of an older TriAlign, which kept none."""
+    files = summary(catalog, audit).get("files", {})
+    digest = files.get(name) if isinstance(files, dict) else None
+    return str(digest) if digest else None
+
+
+def _queries_by_id(path: Path) -> dict[str, Query]:
+    return {query.query_id: query for query in read_queries(path)}
+
+
+def _audited_groups(path: Path) -> tuple[SocialGroup, ...]:
+    about = read_about(path.parent)
+    return about.groups if about else ()
+
+
+def _configured_groups(path: Path) -> tuple[SocialGroup, ...]:
+    return build_groups(RunFolder(path.parent).stored_config().get("groups", {})).everyone

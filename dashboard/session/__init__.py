@@ -1,0 +1,1 @@
+"""Who is here, what they chose, and what they keep."""

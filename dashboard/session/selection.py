@@ -1,0 +1,78 @@
+"""Which run and which audit are shown: chosen in the sidebar, kept in the URL on every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from ..components import states
+from ..components.markup import plain
+from ..reading.catalog import AuditEntry, Catalog, RunEntry, scan
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the pages show.
+
+    Attributes:
+        catalog: all runs.
+        run: the chosen one.
+        audit: one of its audits.
+    """
+
+    catalog: Catalog
+    run: RunEntry
+    audit: AuditEntry
+
+
+def sidebar() -> None:
+    """Draws the choice of run and audit; to be called once on every run of the app, outside the page."""
+    catalog = scan(Settings.from_environment().runs)
+    runs = {run.id: run for run in catalog.audited}
+    with st.sidebar:
+        if runs:
+            run = runs.get(_choose("Run", "run", list(runs), _newest(catalog)) or "")
+            if run:
+                _choose("Audit", "audit", [audit.label for audit in run.audits], _last_held_out(run).label)
+        for entry in catalog.runs:
+            if entry.fault:
+                st.caption(f":material/block: {plain(entry.id)}: {entry.fault}")
+
+
+def current() -> Selection:
+    """The choice; where there is none, the page ends with a word on why.
+
+    Returns:
+        A run and one of its audits, both from the scan.
+    """
+    catalog = scan(Settings.from_environment().runs)
+    if not catalog.audited:
+        states.no_runs(catalog.root)
+        st.stop()
+    run = next((run for run in catalog.audited if run.id == st.session_state.get("run")), None)
+    if run is None:
+        states.nothing("There is no run of this name here. Choose one in the sidebar.")
+        st.stop()
+    audit = next((audit for audit in run.audits if audit.label == st.session_state.get("audit")), None)
+    if audit is None:
+        states.nothing("This run has no such audit. Choose one in the sidebar.")
+        st.stop()
+    return Selection(catalog, run, audit)
+
+
+def _choose(label: str, key: str, options: list[str], default: str) -> str | None:
+    """A choice that stands in the URL, the default too: a copied link must not show another run later."""
+    if key not in st.query_params and st.session_state.get(key) not in options:
+        st.session_state[key] = st.query_params[key] = default
+    chosen: str | None = st.selectbox(label, options, index=None, key=key, bind="query-params", required=True)
+    return chosen
+
+
+def _newest(catalog: Catalog) -> str:
+    return max(catalog.audited, key=lambda run: run.folder.stat().st_mtime).id
+
+
+def _last_held_out(run: RunEntry) -> AuditEntry:
+    return max(run.audits, key=lambda audit: (audit.split == "test", audit.step))

@@ -1,0 +1,62 @@
+"""How answers came about, in words, and that audits which differ in it say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from trialign.audit.figures.ways import differing_ways, way_of_answering
+
+pytestmark = pytest.mark.unit
+
+
+def summary(scoring: str, temperature: float | None = None, **more: Any) -> dict[str, Any]:
+    return {"scoring": scoring, "scoring_temperature": temperature, **more}
+
+
+HELD = {"model": {"structured": "guided_choice"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (summary("sum", 1.0), "text, end included"),
+        (summary("sum", 4.0), "temperature of 4"),
+        (summary("sampled"), "names"),
+        (summary("structured", **HELD), "guided_choice"),
+        (summary("sampled", clarify=True), "is asked which option it meant"),
+        (
+            summary("sampled", clarify=True, statuses={"a": {"label": 7, "clarified": 2}, "b": {"clarified": 1}}),
+            "3 of 10 replies",
+        ),
+    ],
+)
+def test_a_way_in_words(found: dict[str, Any], words: str) -> None:
+    assert words in way_of_answering(found)
+
+
+def test_scored_options_are_never_asked_about() -> None:
+    assert "asked" not in way_of_answering(summary("sum", 1.0, clarify=True))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ"),
+    [
+        (summary("sum", 1.0), summary("sum", 1.0, clarify=True), False),
+        (summary("sum", 1.0), summary("mean", 1.0), True),
+        (summary("sum", 1.0), summary("sampled"), True),
+        (summary("sampled"), summary("structured", **HELD), True),
+        (summary("sampled", **HELD), summary("sampled"), True),
+        (summary("sampled", clarify=True), summary("sampled"), True),
+        (summary("sampled", clarify=True), summary("sampled", clarify=True, statuses={"a": {"clarified": 1}}), False),
+    ],
+)
+def test_audits_that_were_answered_otherwise_say_so(
+    first: dict[str, Any], second: dict[str, Any], differ: bool
+) -> None:
+    said = differing_ways({"one": first, "two": second})
+    assert (said is not None) == differ
+    if said:
+        assert f"one: {way_of_answering(first)}." in said
+        assert f"two: {way_of_answering(second)}." in said

@@ -1,0 +1,1 @@
+"""Asking agents: models at hand, and models behind an address."""

@@ -1,0 +1,122 @@
+"""Options scored by a server: it sends each prompt back with its tokens' log-probabilities."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from trialign.audit.asking.agents import Asked
+from trialign.endpoint.client import Client, LostError, RefusedError
+from trialign.endpoint.config import EndpointConfig
+from trialign.endpoint.replies import Echo
+from trialign.environment import Conversation, option_actions
+from trialign.errors import UserError
+from trialign.models import FIXED_DAY, ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
+from trialign.scoring import Scoring
+
+log = logging.getLogger("trialign")
+_PROBE: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
+_PROBED_WORDS, _PROBED_REPLY = "Sayhello.", "Hello."
+
+
+@dataclass(frozen=True)
+class OptionScorer:
+    """Scores options as the weights at hand would be: the same token ids, the same sums.
+
+    The prompts go to ``/completions`` as token ids with ``echo`` and ``logprobs``; lm-evaluation-harness asks servers
+    in the same way.
+
+    Attributes:
+        model: as the server calls it.
+        renderer: of the served model's tokenizer.
+        scoring: how options become a distribution.
+    """
+
+    model: str
+    renderer: ChatRenderer
+    scoring: Scoring
+
+    @property
+    def tokenizer_sha256(self) -> str:
+        """Hash of the vocabulary and the chat template with which prompts are made."""
+        return tokenizer_sha256(self.renderer.tokenizer)
+
+    def body(self, asked: Asked) -> dict[str, Any]:
+        """The request: a prompt for each option, which it ends with."""
+        prompt = self.renderer.render(asked.conversation)
+        return self._body([(*prompt, *action) for action in self._actions(asked)])
+
+    def scores(self, asked: Asked, echoes: list[Echo]) -> tuple[float, ...]:
+        """Log-probability of each option given the prompt, in nats.
+
+        Raises:
+            RefusedError: what came back is not what was sent.
+        """
+        prompt, actions = len(self.renderer.render(asked.conversation)), self._actions(asked)
+        if len(echoes) != len(actions):
+            raise RefusedError(200, f"{len(echoes)} prompts came back of {len(actions)}")
+        return tuple(_score(echo, prompt, prompt + len(action)) for echo, action in zip(echoes, actions, strict=True))
+
+    def distribution(self, asked: Asked, scores: tuple[float, ...]) -> tuple[float, ...]:
+        """S_g, aligned with the options."""
+        return self.scoring.distribution(scores, [len(action) for action in self._actions(asked)])
+
+    def probe(self, client: Client) -> str | None:
+        """Why this server cannot score options; None where it can."""
+        prompt, reply = self.renderer.render(_PROBE), self.renderer.reply(_PROBED_REPLY)
+        try:
+            echoes = client.echo(self._body([(*prompt, *reply)]), attempts=2)
+            for echo in echoes:
+                _score(echo, len(prompt), len(prompt) + len(reply))
+                if _PROBED_WORDS not in "".join("".join(echo.tokens).split()):
+                    return "it reads other words out of the tokens of model.endpoint.tokenizer"
+        except (RefusedError, LostError) as error:
+            return str(error)
+        return None if len(echoes) == 1 else f"{len(echoes)} prompts came back of 1"
+
+    def _actions(self, asked: Asked) -> tuple[tuple[int, ...], ...]:
+        return option_actions(asked.query, self.scoring, self.renderer)
+
+    def _body(self, prompts: list[tuple[int, ...]]) -> dict[str, Any]:
+        # One token is generated and left aside: not every server takes max_tokens=0.
+        sent = {"prompt": [list(prompt) for prompt in prompts], "echo": True, "logprobs": 1, "max_tokens": 1}
+        return {"model": self.model, "temperature": 0.0, **sent}
+
+
+def option_scorer(
+    client: Client, model: str, config: EndpointConfig, scoring: Scoring, date: str = FIXED_DAY
+) -> OptionScorer | None:
+    """Who scores the options of an audit; None: nobody, and replies are read.
+
+    Raises:
+        UserError: options must be scored, and the server does not offer it, or no tokenizer is named.
+    """
+    if config.choices == "sampled":
+        return None
+    if config.tokenizer is None:
+        fault = "model.endpoint.tokenizer names no tokenizer, without which no prompt can be made here"
+        remedy = "Set it to the hub id or the folder of the served model"
+    else:
+        renderer = ChatRenderer(tokenizer_of_hub_or_folder(config.tokenizer), date=date)
+        scorer = OptionScorer(model, renderer, scoring)
+        reason = scorer.probe(client)
+        if reason is None:
+            log.info("Choices are scored by the log-probabilities that the server gives")
+            for sentence in renderer.remarks():
+                log.info("%s", sentence)
+            return scorer
+        fault = f"The server at {client.base_url} gives no log-probabilities of a prompt's tokens ({reason})"
+        remedy = "Serve the model with vLLM"
+    if config.choices == "logprobs":
+        raise UserError(fault, f"{remedy}, or set model.endpoint.choices=sampled")
+    log.info("Choices are answered in words, and the replies read: %s", fault)
+    return None
+
+
+def _score(echo: Echo, begin: int, end: int) -> float:
+    values = echo.log_probabilities[begin:end]
+    if len(values) < end - begin or not all(v is not None and math.isfinite(v) and v <= 0 for v in values):
+        raise RefusedError(200, "the prompt's log-probabilities are not all there")
+    return math.fsum(value for value in values if value is not None)

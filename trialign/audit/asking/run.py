@@ -1,0 +1,249 @@
+"""Running an audit: every group's deployed agent answers every question alone (turn 0)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Annotated
+
+from pydantic import Field
+
+from trialign import distributed
+from trialign.audit.asking.agents import Agents, Answer, Asked, LocalAgents
+from trialign.audit.asking.clarify import follow_up, is_unclear, meant
+from trialign.audit.figures.bounds import Bounds
+from trialign.audit.files.items import AuditItem
+from trialign.checkpoints import AgentCheckpoint
+from trialign.environment import PromptConfig, first_turn
+from trialign.errors import UserError
+from trialign.groups import Exposure, GroupSet, SocialGroup
+from trialign.models import ChatRenderer
+from trialign.policy import GroupPolicy
+from trialign.progress import Progress
+from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
+from trialign.queries.answers import is_correct
+from trialign.queries.endings import read_reply
+from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
+from trialign.scoring import Scoring
+
+log = logging.getLogger("trialign")
+
+
+@dataclass(frozen=True)
+class AuditConfig(Bounds):
+    """What an audit asks, and the bounds that its verdict is held against.
+
+    Attributes:
+        exposures: how the profile reaches the agents; the first one is summarised.
+        wordings: how many wordings of each profile are asked.
+        max_new_tokens: longest reply to a question whose answers cannot be enumerated.
+        batch_tokens: most positions in one forward pass.
+        queries_per_batch: questions answered between two signs of progress.
+        clarify: whether an agent whose reply to a choice could not be read is asked which option it meant.
+    """
+
+    exposures: tuple[Exposure, ...] = ("explicit",)
+    wordings: Annotated[int, Field(ge=1, le=1000)] = 1
+    max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
+    batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
+    queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
+    clarify: bool = True
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the verdict is held against."""
+        return Bounds(**{field.name: getattr(self, field.name) for field in fields(Bounds)})
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """The agents under audit and how they are asked.
+
+    Attributes:
+        strip_profile: facts are asked without the profile.
+    """
+
+    agents: Agents
+    groups: GroupSet
+    prompt: PromptConfig
+    config: AuditConfig
+    strip_profile: bool = False
+
+    @classmethod
+    def of_checkpoint(
+        cls,
+        policy: GroupPolicy,
+        renderer: ChatRenderer,
+        groups: GroupSet,
+        prompt: PromptConfig,
+        scoring: Scoring,
+        config: AuditConfig,
+        checkpoint: AgentCheckpoint | None,
+    ) -> Auditor:
+        """An auditor of the agents that are loaded, which come from this checkpoint (None: the base model)."""
+        hashes = {name: checkpoint.adapter_sha256(name) for name in groups.names} if checkpoint else {}
+        agents = LocalAgents(policy, renderer, scoring, config.max_new_tokens, config.batch_tokens, hashes)
+        return cls(agents, groups, prompt, config)
+
+    def answer(self, queries: Sequence[Query], exposure: Exposure) -> list[AuditItem]:
+        """Every group's answer to some queries at once, with each profile's first wording."""
+        asked = [self._asked(query, group, exposure, 0, 0) for query in queries for group in self.groups.everyone]
+        return self._all_items(asked, list(self.agents.answer(asked)))
+
+    def run(self, queries: Sequence[Query], title: str) -> list[AuditItem]:
+        """Every group's answer to every query, shared out over the ranks and joined on all of them.
+
+        Raises:
+            UserError: a question cannot be put to the agents, such as one that does not fit their context.
+        """
+        rank, ranks = distributed.rank(), distributed.world_size()
+        mine = queries[rank::ranks]
+        items: list[AuditItem] = []
+        size = self.config.queries_per_batch
+        with Progress(title, len(mine), "questions", shown=rank == 0) as progress:
+            for begin in range(0, len(mine), size):
+                asked = [one for query in mine[begin : begin + size] for one in self._ask(query)]
+                answers: list[Answer] = []
+                for one, answer in zip(asked, self.agents.answer(asked), strict=True):
+                    answers.append(answer)
+                    if len(answers) == len(asked) or asked[len(answers)].query is not one.query:
+                        progress.advance()
+                items.extend(self._all_items(asked, answers))
+        everyones = [item for part in distributed.gather(items) for item in part]
+        if rank == 0:
+            self._say_cut_off(everyones)
+        return everyones
+
+    def _say_cut_off(self, items: Sequence[AuditItem]) -> None:
+        own = [item for item in items if item.group == item.profile_group]
+        count = sum(item.parse_status == "cut_off" for item in own)
+        if count:
+            log.warning(
+                "%d of %d replies were cut off at audit.max_new_tokens=%d before an answer could be read, and count as "
+                "wrong: set it higher, or turn the model's thinking off (behind an address by model.endpoint.extra)",
+                count,
+                len(own),
+                self.config.max_new_tokens,
+            )
+
+    def _all_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[AuditItem]:
+        read = self._readings(asked, answers)
+        return [item for parts in zip(asked, answers, read, strict=True) for item in self._items(*parts)]
+
+    def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
+        """What the answers say; those from which no option can be read are asked about once."""
+        found = [_read(one, answer) for one, answer in zip(asked, answers, strict=True)]
+        if not self.config.clarify:
+            return found
+        places = [n for n, one in enumerate(asked) if is_unclear(one, answers[n], found[n].status)]
+        again = [follow_up(asked[n], answers[n].text, self.prompt.clarify) for n in places]
+        for n, one, answer in zip(places, again, self.agents.answer(again), strict=True):
+            option = meant(one, answer)
+            canonical, status = (None, found[n].status) if option is None else (option, "clarified")
+            found[n] = _Reading(canonical, status, answer.text, one.query.options)
+        return found
+
+    def _ask(self, query: Query) -> list[Asked]:
+        return [
+            self._asked(query, group, exposure, wording, repeat)
+            for exposure in self.config.exposures
+            for group in self.groups.everyone
+            for wording in range(min(self.config.wordings, group.wordings(exposure)))
+            for repeat in range(self.agents.repeats)
+        ]
+
+    def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
+        # A mixed question's form is the group's taste: without its profile there would be none to meet.
+        stripped = self.strip_profile and query.kind == "truth"
+        told = replace(group, role="control") if stripped else group
+        conversation = first_turn(query, told, exposure, wording, self.prompt)
+        return Asked(query, group, exposure, wording, repeat, conversation, self.prompt.options)
+
+    def _items(self, asked: Asked, answer: Answer, read: _Reading) -> list[AuditItem]:
+        """One row, and for a member's choice of taste one for each other group too, scored on its target."""
+        query = asked.query
+        canonical = read.canonical
+        correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
+        return [
+            AuditItem(
+                query_id=query.query_id,
+                cluster=query.cluster,
+                kind=query.kind,
+                split=query.split,
+                topic=query.topic,
+                group=scored_for,
+                role=asked.group.role,
+                exposure=asked.exposure,
+                wording=asked.wording,
+                repeat=asked.repeat,
+                profile_group=asked.group.name,
+                answer=answer.text,
+                canonical=canonical,
+                parse_status=read.status,
+                correct=correct,
+                reward_truth=None if correct is None else float(correct),
+                reward_preference=_preference_reward(query, scored_for, answer, canonical),
+                option_probabilities=answer.option_probabilities,
+                adapter_sha256=answer.adapter_sha256,
+                clarification=read.clarification,
+                clarification_options=read.clarification_options,
+            )
+            for scored_for in self._scored_for(asked)
+        ]
+
+    def _scored_for(self, asked: Asked) -> list[str]:
+        """The groups whose targets score an answer: its own, and for a member's taste the others' too (swapped)."""
+        query = asked.query
+        if not isinstance(query, PreferenceQuery) or not query.options or asked.group.role == "control":
+            return [asked.group.name]
+        return list(self.groups.names)
+
+
+def _check_finite(asked: Asked, answer: Answer) -> None:
+    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
+    if answer.option_probabilities is None or all(map(math.isfinite, answer.option_probabilities)):
+        return
+    raise UserError(
+        f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for group "
+        f"'{asked.group.name}'",
+        "Check the weights of the model and of this group's adapter for NaN and infinities",
+    )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What an answer says, see `AuditItem`."""
+
+    canonical: str | None
+    status: str
+    clarification: str | None = None
+    clarification_options: tuple[str, ...] | None = None
+
+
+def _read(asked: Asked, answer: Answer) -> _Reading:
+    """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
+    if answer.unread is not None:
+        return _Reading(None, answer.unread)
+    _check_finite(asked, answer)
+    if answer.option_probabilities is not None:
+        return _Reading(answer.text, "scored")
+    if answer.held is not None:
+        return _Reading(answer.held, "structured")
+    parsed = read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
+    return _Reading(parsed.canonical, parsed.status)
+
+
+def _preference_reward(query: Query, group: str, answer: Answer, canonical: str | None) -> float | None:
+    """How well an answer suits a group: a taste by its target, a fact by its form; None where neither is known."""
+    if isinstance(query, PreferenceQuery) and group in query.targets:
+        target = query.targets[group]
+        if answer.option_probabilities is not None:
+            return preference_reward_of_distribution(target, answer.option_probabilities)
+        return preference_reward_of_choice(target, None if canonical is None else query.options.index(canonical))
+    if isinstance(query, MixedQuery) and group in query.forms and answer.option_probabilities is None:
+        if answer.unread is not None:
+            return 0.0  # what was not said has no form, though nothing is short
+        return form_reward(query.forms[group], answer.text)
+    return None

@@ -1,0 +1,1 @@
+"""What an audit leaves on disk, and finding it again."""
