@@ -233,7 +233,7 @@ class Numeric:
             score -= 2
         if said.count("(", 0, number.start) > said.count(")", 0, number.start):
             score -= 2
-        if _BOUND.search(before) or _BOUND_AFTER.match(after):
+        if unbounded(said, number) is None:
             score -= 0.5
         score += 3 * self._unit_follows(said, number, row, place)
         score += min(1.5, 2 * one.overlap)
