@@ -14,6 +14,7 @@ from trialign.errors import UserError
 from trialign.progress import Progress
 from trialign.queries import Query
 from trialign.queries.writer import write_queries
+from trialign.runs import MANIFEST, QUESTIONS, trajectories_folder
 from trialign.storage import sha256_of_file, write_text_atomic
 from trialign.trajectories.records import SCHEMA_VERSION, Trajectory, read_part, write_part
 
@@ -37,17 +38,17 @@ class TrajectoryStore:
         """The store of these contents: equal identities share one folder."""
         identity = {"schema_version": SCHEMA_VERSION, **identity}
         text = json.dumps(identity, sort_keys=True)
-        return cls(runs / ".trajectories" / hashlib.sha256(text.encode()).hexdigest()[:16], identity)
+        return cls(trajectories_folder(runs, hashlib.sha256(text.encode()).hexdigest()[:16]), identity)
 
     @property
     def manifest_file(self) -> Path:
         """Present exactly when the collection is complete."""
-        return self.folder / "manifest.json"
+        return self.folder / MANIFEST
 
     @property
     def questions_file(self) -> Path:
         """The questions that were asked, as a question file."""
-        return self.folder / "questions.jsonl"
+        return self.folder / QUESTIONS
 
     @property
     def complete(self) -> bool:
