@@ -15,7 +15,7 @@ _OPERAND_BEFORE = re.compile(
     r"|^\s?[가-힣]{0,2}[을를]?\s?(?:더하|빼|곱하|나누)|^[^\W\d]{0,3}[をに]\s?(?:引|足|掛|割)"
 )
 _OPERAND_AFTER = re.compile(
-    rf"(?:[\d)]\s?[+*/÷×·x-]|\d\s?[^\W\d]{{0,4}}\s?(?:{_OPERATION})|"
+    rf"(?:[\d)]\s?[+*/÷×·x-]|[.;:\n]\s(?i:{_OPERATION})|\d\s?[^\W\d]{{0,4}}\s?(?:{_OPERATION})|"
     r"\b(?:half|quarter|third|fifth|tenth)s?\sof|"
     r"\b(?:divide|multiply|add|subtract)(?:ing)?(?:\s\S{1,12}\s(?:and|by|to|from|with))?)\s?$"
 )
