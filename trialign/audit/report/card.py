@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCardData
 
 from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.format import UNDEFINED, formatted
-from trialign.audit.report.tables import Column, Table, report_tables
+from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
 from trialign.safe_output import Cell, markdown_cell, visible
 
