@@ -20,8 +20,9 @@ def ranked(rows: pd.DataFrame, asked: Mapping[str, Query]) -> pd.DataFrame:
     """The facts that some group got wrong, the worst first.
 
     Before all others come facts that are right for some groups and wrong for others, then those that all got wrong in
-    different ways (a reply that holds no answer is like no other), then those with one wrong answer for all. Among those of one kind: first where a group was given
-    the folk answer, then by how many answers there are, then by how sure the wrong ones were.
+    different ways (a reply that holds no answer is like no other), then those with one wrong answer for all. Among
+    those of one kind: first where a group was given the folk answer, then by how many answers there are, then by how
+    sure the wrong ones were.
 
     Args:
         rows: one answer of each member to each fact, as `first_asked` gives them.
