@@ -20,7 +20,10 @@ _OPERAND_AFTER = re.compile(
     r"\b(?:divide|multiply|add|subtract)(?:ing)?(?:\s\S{1,12}\s(?:and|by|to|from|with))?)\s?$"
 )
 _RESULT = re.compile(
-    r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
+    r"(?:[=≈⇒→]|\b(?:in total|altogether|in all|ao todo|no total|en total|en tout|in tutto|in totale|insgesamt|"
+    r"всего|итого)"
+    r"(?:,? (?:is|are|that is|são|son|sono|sind|ce sont|это))?|(?:合わせて|合計|总共|一共)(?:で|是|为)?|"
+    r"\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
     r"равно|будет|uguale a|eşittir|donne|donnent|resulta|quedan|restano|rimangono|bleiben|получаем|получится|"
     r"остаётся|yapar|eder|leaves)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
     re.IGNORECASE,

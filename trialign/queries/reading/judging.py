@@ -331,6 +331,8 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
         return "joined"
     if "\n" in marks and left.opens and not right.label:
         return "comma"
+    if not words and not marks and not (left.label or right.label):
+        return "joined"  # particles join them: "달도 태양도"
     return "stop" if marks & set(".\n") else "comma"
 
 

@@ -50,7 +50,7 @@ _ALONE_AFTER = re.compile(r"^[\s\"')\]}*_.,:;!?。।،…\-]*$")
 _DIGIT_SIGNS = re.compile(r"(?:#|№|\bno\.?|\bnumber|\bnum\.?|\bnr\.?|第|ข้อ)\s*$", re.IGNORECASE)
 _DIGIT_COUNTERS = re.compile(r"^\s*(?:番|번|号|號|つ目|个选项|個選項)")
 _COPULA = word_set(
-    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to and "
+    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to on and "
     "or nor not but than both either neither that so say choose pick select la le el die der das o the il du y "
     "und et ou oder и или 或 和 と か या और หรือ και ve veya ya در یا و أو not thus therefore hence then namely "
     "ie eg mark marked circle think believe guess chose selected than between of actually definitely clearly "
@@ -347,7 +347,7 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
     before = row[place - 1] if place else None
     after = row[place + 1] if place + 1 < len(row) else None
     if token.kind == "unspaced":
-        free = before is None or not _is_ideograph(before) or before.text in "是为為选選は答"
+        free = before is None or not _is_ideograph(before) or before.text in "是为為于选選は答"
         ends = after is None or not _is_ideograph(after) or after.text in "吧呢的字是也不和都及或与"
         return free and ends
     if token.text.casefold() in _CYRILLIC_WORDS:

@@ -180,6 +180,8 @@ class Numeric:
         others = [one for one in candidates if one not in repeated]
         if others or len({one.number.readings for one in repeated}) > 1:
             return others
+        if len(repeated) > 1:
+            return repeated  # said in two ways: "five eighths, or 0.625"
         return [
             one for one in candidates if one not in repeated or one.score >= (_ANSWERING if one.number.spelled else 0.5)
         ]

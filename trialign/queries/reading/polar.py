@@ -221,7 +221,8 @@ class Polar:
         covered |= {p for one in said for p in range(one.first, one.last) if one.value in (Cue.NOT, Cue.NOT_AFTER)}
         rest = [token for place, token in enumerate(row[:last]) if place not in covered and token.kind != "mark"]
         echoed = {one.value for one in echoes}
-        denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) for one in said)
+        spoken_for = {place for one in echoes if one.value for place in range(one.first, one.last)}
+        denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) and one.first not in spoken_for for one in said)
         if len(echoed) == 1 and not (rest and denials) and (not rest or self._asks(rest)):
             return [Mention(0, last, self._echoes[echoed.pop()], particle=True)]
         others = any(one.value not in (*_FILLING, Cue.NOT, Cue.NOT_AFTER, Cue.RIGHT, Cue.AND) for one in said)
