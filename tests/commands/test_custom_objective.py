@@ -112,3 +112,20 @@ def test_a_question_that_it_cannot_learn_from_is_told_and_what_was_collected_is_
     assert "objective.update=custom_objective:Margin takes no answers to 'number'" in outcome.err
     assert len(mine.collections()) == 1
     assert not (mine.runs / "mine").exists()
+
+
+@pytest.mark.parametrize("answers", ["()", "((),)"])
+def test_a_question_to_which_it_names_no_answer_is_told(mine: Any, answers: str) -> None:
+    text = f"""
+from trialign.updates.likelihood import Likelihood
+
+
+class Silent(Likelihood):
+    def answers(self, trajectory):
+        return {answers}
+"""
+    (mine.folder / "silent_rules.py").write_text(text, encoding="utf-8")
+    sys.modules.pop("silent_rules", None)
+    outcome = mine.fit("objective.update=silent_rules:Silent")
+    assert outcome.code == 2
+    assert "objective.update=silent_rules:Silent takes no answers to" in outcome.err
