@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from trialign.checkpoints import latest_step, read_agents, step_folder
+from trialign.checkpoints import read_agents
 from trialign.composition import compose
 from trialign.config import load
 from trialign.dashboard.live.asking import Question, typed_query
@@ -96,10 +96,9 @@ def _row(values: Sequence[float]) -> str:
 def people(folder: Path, count: int, rounds: int) -> None:
     """Lets many people ask at once, and holds every answer against its checkpoint."""
     run = RunFolder(folder)
-    last = latest_step(run.agents)
-    assert last is not None, f"{folder} has no agents"
-    steps = sorted(int(path.name.removeprefix("step=")) for path in run.agents.glob("step=*"))
-    sources = [Source(folder.name, run.config_file, step, step_folder(run.agents, step)) for step in steps]
+    steps = run.steps()
+    assert steps, f"{folder} has no agents"
+    sources = [Source(folder.name, run.config_file, step, run.agents_at(step)) for step in steps]
     sources.append(replace(sources[0], step=0, checkpoint=None))
     groups = read_setting(run.config_file).groups.names
     hashes = {source: _hashes(source, groups) for source in sources}

@@ -141,7 +141,7 @@ class Engine:
         """
         setting = read_setting(source.config_file)
         checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
-        digest = sha256_of_file(checkpoint.folder / "manifest.json") if checkpoint else None
+        digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:
             held = self._hold(setting, checkpoint)
             digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}

@@ -12,6 +12,7 @@ from trialign.errors import UserError
 from trialign.group_config import CONTROL
 from trialign.groups import EXPOSURES, Exposure
 from trialign.queries import Query
+from trialign.runs import MANIFEST
 
 from ..components import answers as drawn
 from ..components import states
@@ -57,7 +58,7 @@ def show() -> None:
         "who asks.",
     )
     try:
-        setting = read_setting(file_within(chosen.catalog.root, chosen.run.folder / "config.yaml"))
+        setting = read_setting(file_within(chosen.catalog.root, chosen.run.config_file))
     except UserError as error:
         states.fault(error, chosen.catalog.root)
         states.nothing("Live questions cannot be asked of this run. Its stored audits can be read on the other pages.")
@@ -176,7 +177,7 @@ def _step_label(step: str) -> str:
 
 def _source(chosen: Selection, step: int) -> Source:
     checkpoint = chosen.run.agents(step) if step else None
-    return Source(chosen.run.id, chosen.run.folder / "config.yaml", step, checkpoint)
+    return Source(chosen.run.id, chosen.run.config_file, step, checkpoint)
 
 
 def _ask(queue: LiveQueue, request: _Request) -> None:
@@ -184,7 +185,7 @@ def _ask(queue: LiveQueue, request: _Request) -> None:
     assert request.query is not None
     for source in request.sources:
         if source.checkpoint is not None:
-            file_within(queue.root, source.checkpoint / "manifest.json")
+            file_within(queue.root, source.checkpoint / MANIFEST)
     before: Ticket | None = st.session_state.get("live_ticket")
     if before is not None:
         queue.cancel(before)

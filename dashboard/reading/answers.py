@@ -15,6 +15,7 @@ from trialign.audit.figures.rows import aligned, codes, first_asked
 from trialign.audit.figures.statistics import Floats, Integers, agreed
 from trialign.groups import Exposure
 from trialign.queries import Query
+from trialign.runs import ITEMS
 
 from . import records
 from .catalog import AuditEntry, Catalog
@@ -103,7 +104,7 @@ def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exp
         UserError: the audit is damaged, or lacks an answer of a group.
     """
     items, asked = records.items(catalog, audit), records.questions(catalog, audit)
-    version = (audit.folder / "items.parquet").stat().st_mtime_ns
+    version = (audit.folder / ITEMS).stat().st_mtime_ns
     table: AnswerTable = _table(str(audit.folder), version, tuple(groups), exposure, items, asked)
     return table
 

@@ -22,10 +22,11 @@ from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
 from trialign.queries import Split
 from trialign.queries.writer import write_queries
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, SUMMARY
 from trialign.storage import sha256_of_file
 
 # What an audit leaves beside its summary, which holds their hashes.
-AUDIT_FILES = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
+AUDIT_FILES = (ITEMS, QUESTIONS, ANALYSIS, ABOUT)
 
 
 def run_audit(
@@ -73,15 +74,15 @@ def run_audit(
     if distributed.rank() == 0:
         folder = session.run.audit(step, session.config.data.name, split)
         folder.mkdir(parents=True, exist_ok=True)
-        write_items(folder / "items.parquet", items)
-        write_queries(folder / "questions.jsonl", queries)
+        write_items(folder / ITEMS, items)
+        write_queries(folder / QUESTIONS, queries)
         analysis = _analysis(session, split, frame, choices)
-        write_analysis(folder / "analysis.json", analysis)
+        write_analysis(folder / ANALYSIS, analysis)
         summary["verdict"] = record(analysis.verdict) if analysis.verdict else None
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
-        write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
+        write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
     distributed.barrier()
     return summary
 

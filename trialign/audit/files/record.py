@@ -11,10 +11,10 @@ from trialign.errors import UserError
 from trialign.groups import SocialGroup
 from trialign.queries.readers import read_queries
 from trialign.queries.types import Query
+from trialign.runs import ABOUT, QUESTIONS
 from trialign.storage import write_text_atomic
 
 ABOUT_SCHEMA_VERSION = 1
-QUESTIONS, ABOUT = "questions.jsonl", "about.json"
 
 
 @dataclass(frozen=True)
