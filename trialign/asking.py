@@ -40,7 +40,7 @@ class Asked:
         conversation: everything that the agent is told, ending with the question.
         shown: how the question shows its options; None: that is not known.
         follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
-        turn: how many rounds of the others' answers the agent has heard.
+        turn: 0 where the agent answers alone; in later ones it has heard others.
     """
 
     query: Query
