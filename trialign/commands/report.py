@@ -11,6 +11,7 @@ from trialign.audit.files.folders import find_audit
 from trialign.audit.report import build_report, write_report
 from trialign.audit.report.noted import last_sign_off, noted_findings
 from trialign.audit.report.terminal import replies_table, verdict_text
+from trialign.runs import RunFolder
 
 
 def report(run: Path, *, against: Path | None, step: int | None, output: Path | None) -> None:
@@ -27,7 +28,7 @@ def report(run: Path, *, against: Path | None, step: int | None, output: Path | 
     """
     audit = find_audit(run, step=step)
     earlier = find_audit(against, like=audit).path if against else None
-    folder = output or audit.run / "reports" / audit.path.name
+    folder = output or RunFolder(audit.run).report(audit.path)
     store = FindingStore(audit.run.parent)
     noted = noted_findings(store.findings(audit.run.name), audit.step)
     signed = last_sign_off(store.sign_offs(audit.run.name, audit.path.name))

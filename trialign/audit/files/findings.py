@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from trialign.errors import UserError
+from trialign.runs import FINDINGS
 
 Disposition = Literal["open", "accepted", "fixed", "no fault"]
 DISPOSITIONS: tuple[Disposition, ...] = get_args(Disposition)
-FILE_NAME = "findings.sqlite"
 LONGEST_TEXT = 4000  # characters of a comment, a name or a remark
 _PATIENCE = 60  # seconds to wait for other writers
 _TABLES = ("findings", "texts", "remarks", "deletions", "sign_offs")
@@ -125,7 +125,7 @@ class FindingStore:
     @property
     def file(self) -> Path:
         """The database; made with the first finding."""
-        return self.root / FILE_NAME
+        return self.root / FINDINGS
 
     def add(
         self,
@@ -264,7 +264,7 @@ class FindingStore:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         if self.file.is_symlink():
-            raise UserError(f"{FILE_NAME} is a link, and links are not followed", "Put the file itself there")
+            raise UserError(f"{FINDINGS} is a link, and links are not followed", "Put the file itself there")
         try:
             with closing(sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)) as connection:
                 _use_log(connection)
@@ -273,12 +273,12 @@ class FindingStore:
                 yield connection
         except sqlite3.OperationalError as error:
             raise UserError(
-                f"The file {FILE_NAME} of the findings cannot be used now ({error})",
+                f"The file {FINDINGS} of the findings cannot be used now ({error})",
                 "Try again, or let the dashboard write to the folder of the runs",
             ) from error
         except sqlite3.DatabaseError as error:
             raise UserError(
-                f"The file {FILE_NAME} of the findings is damaged or refused the change ({error})",
+                f"The file {FINDINGS} of the findings is damaged or refused the change ({error})",
                 "Restore it from a copy, or move it away",
             ) from error
 

@@ -15,9 +15,9 @@ from trialign.audit.figures.comparison import AuditMeasures, Difference, differe
 from trialign.audit.figures.rows import FACTS
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.ways import differing_ways, way_of_answering
-from trialign.audit.files.folders import AuditFolder, audit_folder
+from trialign.audit.files.folders import audit_folder
 from trialign.audit.files.items import read_items
-from trialign.audit.files.record import ABOUT, QUESTIONS, read_about, read_asked
+from trialign.audit.files.record import read_about, read_asked
 from trialign.audit.report.limitations import limitations
 from trialign.audit.report.types import (
     REPORT_SCHEMA_VERSION,
@@ -31,9 +31,10 @@ from trialign.audit.report.types import (
 )
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, MANIFEST, QUESTIONS, SUMMARY, AuditFolder, RunFolder
 from trialign.storage import sha256_of_file
 
-_AUDIT_FILES = ("summary.json", "analysis.json", "items.parquet", ABOUT, QUESTIONS)
+_AUDIT_FILES = (SUMMARY, ANALYSIS, ITEMS, ABOUT, QUESTIONS)
 
 
 def build_report(
@@ -88,7 +89,7 @@ def _base_audit(folder: AuditFolder) -> AuditFolder | None:
 
 
 def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
-    return read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
+    return read_summary(folder.path / SUMMARY), read_items(folder.path / ITEMS)
 
 
 def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasures]:
@@ -108,7 +109,7 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
             group: None if pd.isna(answered[group]) else str(answered[group]) for group in summary["groups"]
         },
         seconds=summary["seconds"],
-        analysis=read_analysis(folder.path / "analysis.json"),
+        analysis=read_analysis(folder.path / ANALYSIS),
         control=_control(summary),
         nash=summary["welfare"]["nash"],
         files=_files(folder, summary),
@@ -129,15 +130,15 @@ def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, .
     Raises:
         UserError: a file is not the one that the audit wrote.
     """
-    run, written = folder.run, summary.get("files", {})
+    run, written = RunFolder(folder.run), summary.get("files", {})
     wanted = [folder.path / name for name in _AUDIT_FILES]
-    wanted += [run / "config.yaml", run / "agents" / f"step={folder.step:06d}" / "manifest.json"]
+    wanted += [run.config_file, run.agents_at(folder.step) / MANIFEST]
     found = []
     for path in filter(Path.is_file, wanted):
         digest = sha256_of_file(path)
         if path.parent == folder.path and written.get(path.name, digest) != digest:
             raise UserError(f"The file {path} is not the one that the audit wrote", "Run the audit again")
-        found.append(FileHash(path.relative_to(run.parent).as_posix(), digest, path.stat().st_size))
+        found.append(FileHash(path.relative_to(run.folder.parent).as_posix(), digest, path.stat().st_size))
     return tuple(found)
 
 
@@ -176,10 +177,12 @@ def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: Aud
 
 def _reproduction(folder: AuditFolder, against: AuditFolder | None) -> tuple[str, ...]:
     """Commands, to be given in the folder that holds ``runs``."""
-    run = f"runs/{folder.run.name}"
+    place = RunFolder(Path("runs") / folder.run.name)
+    run = place.folder.as_posix()
     verb = "validate" if folder.split == "validation" else "test"
-    source = ["--run", run, "--step", str(folder.step)] if folder.step else ["--config", f"{run}/config.yaml"]
+    source = ["--run", run, "--step", str(folder.step)] if folder.step else ["--config", place.config_file.as_posix()]
     report = ["trialign", "report", run, "--step", str(folder.step)]
     if against:
-        report += ["--against", f"runs/{against.run.name}/audits/{against.path.name}"]
+        other = RunFolder(Path("runs") / against.run.name).audit(against.step, against.data, against.split)
+        report += ["--against", other.as_posix()]
     return shlex.join(["trialign", verb, *source]), shlex.join(report)
