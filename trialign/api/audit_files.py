@@ -52,7 +52,8 @@ def run_audit(
     begin = time.monotonic()
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
-    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip)
+    topology = session.config.environment.topology
+    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology)
     items = auditor.run(queries, f"Auditing step {step} on {split}")
     frame = items_frame(items)
     exposure = session.config.audit.exposures[0]
