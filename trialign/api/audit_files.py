@@ -52,7 +52,8 @@ def run_audit(
     begin = time.monotonic()
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
-    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip)
+    topology = session.config.environment.topology
+    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology)
     items = auditor.run(queries, f"Auditing step {step} on {split}")
     frame = items_frame(items)
     exposure = session.config.audit.exposures[0]
@@ -113,6 +114,7 @@ def _about_audit(
     session: Session, checkpoint: AgentCheckpoint | None, objective: str | None, prompt: PromptConfig
 ) -> AuditAbout:
     """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
+    behind_address = session.config.model.source == "endpoint"
     return AuditAbout(
         schema_version=ABOUT_SCHEMA_VERSION,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -124,7 +126,7 @@ def _about_audit(
         seed=session.config.seed,
         attribute=session.groups.attribute,
         groups=session.groups.everyone,
-        prompt=asdict(prompt),
+        prompt={**asdict(prompt), "chat": None if behind_address else session.renderer.about()},
     )
 
 

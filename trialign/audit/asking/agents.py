@@ -30,6 +30,7 @@ class Asked:
         conversation: everything that the agent is told, ending with the question.
         shown: how the question shows its options; None: that is not known.
         follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
+        turn: 0 where the agent answers alone; in later ones it has heard others.
     """
 
     query: Query
@@ -40,6 +41,7 @@ class Asked:
     conversation: Conversation
     shown: Shown | None = None
     follow_up: bool = False
+    turn: int = 0
 
     @property
     def called(self) -> str:
@@ -125,7 +127,7 @@ class LocalAgents:
 
     def _prompt(self, asked: Asked) -> tuple[int, ...]:
         observation = observe(
-            asked.query, asked.group, asked.exposure, asked.wording, 0, asked.conversation, self.renderer
+            asked.query, asked.group, asked.exposure, asked.wording, asked.turn, asked.conversation, self.renderer
         )
         longest = max((len(self.renderer.reply(option)) for option in asked.query.options), default=self.max_new_tokens)
         check_fits(observation, longest, self.policy.context_length)

@@ -1,10 +1,10 @@
-"""Running an audit: every group's deployed agent answers every question alone (turn 0)."""
+"""Running an audit: every group's deployed agent answers every question alone (turn 0), then perhaps after others."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
@@ -13,10 +13,11 @@ from pydantic import Field
 from trialign import distributed
 from trialign.audit.asking.agents import Agents, Answer, Asked, LocalAgents
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
+from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, first_turn
+from trialign.environment import PromptConfig, Topology, first_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
@@ -38,6 +39,8 @@ class AuditConfig(Bounds):
     Attributes:
         exposures: how the profile reaches the agents; the first one is summarised.
         wordings: how many wordings of each profile are asked.
+        turns: revision turns after the answers given alone, in which the groups hear each other along
+            ``environment.topology``; with each profile's first wording, once.
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
@@ -46,6 +49,7 @@ class AuditConfig(Bounds):
 
     exposures: tuple[Exposure, ...] = ("explicit",)
     wordings: Annotated[int, Field(ge=1, le=1000)] = 1
+    turns: Annotated[int, Field(ge=0, le=10)] = 0
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
@@ -63,6 +67,7 @@ class Auditor:
 
     Attributes:
         strip_profile: facts are asked without the profile.
+        topology: who hears whom in revision turns.
     """
 
     agents: Agents
@@ -70,6 +75,7 @@ class Auditor:
     prompt: PromptConfig
     config: AuditConfig
     strip_profile: bool = False
+    topology: Topology = "full"
 
     @classmethod
     def of_checkpoint(
@@ -111,10 +117,18 @@ class Auditor:
                     if len(answers) == len(asked) or asked[len(answers)].query is not one.query:
                         progress.advance()
                 items.extend(self._all_items(asked, answers))
+                items.extend(self._later_items(asked, answers))
         everyones = [item for part in distributed.gather(items) for item in part]
         if rank == 0:
             self._say_cut_off(everyones)
         return everyones
+
+    def _later_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> Iterator[AuditItem]:
+        """The answers of the revision turns."""
+        for _ in range(self.config.turns):
+            asked = revised(asked, answers, self.groups.names, self.topology, self.prompt)
+            answers = list(self.agents.answer(asked))
+            yield from self._all_items(asked, answers)
 
     def _say_cut_off(self, items: Sequence[AuditItem]) -> None:
         own = [item for item in items if item.group == item.profile_group]
@@ -178,6 +192,7 @@ class Auditor:
                 exposure=asked.exposure,
                 wording=asked.wording,
                 repeat=asked.repeat,
+                turn=asked.turn,
                 profile_group=asked.group.name,
                 answer=answer.text,
                 canonical=canonical,

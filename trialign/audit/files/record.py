@@ -49,7 +49,7 @@ class AuditAbout:
         seed: of the run.
         attribute: what tells the groups apart, in words.
         groups: members, then the control, with their profiles.
-        prompt: how a question is put.
+        prompt: how a question is put; under ``chat`` how the chat template was served, None behind an address.
     """
 
     schema_version: int

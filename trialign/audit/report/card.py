@@ -10,6 +10,7 @@ from trialign.audit.figures import measures
 from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.prompting import how_asked
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
 from trialign.safe_output import Cell, markdown_cell, visible
@@ -53,8 +54,7 @@ def _body(report: Report) -> Iterator[str]:
             if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
                 yield f"Beside these: {guessing(analysis.facts)}.\n"
     yield "## Intended use and limitations\n"
-    yield "An agent is to be used with its group's profile, which is part of its system message or of its dialogue.\n"
-    for sentence in report.limitations:
+    for sentence in (*how_asked(audit.about, analysis.exposure), *report.limitations):
         yield f"- {markdown_cell(sentence)}"
     yield "\n## Files\n"
     yield "`report.html` is the report for signing, `report.json` the same as data, `tables/` every table as CSV.\n"
