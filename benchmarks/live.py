@@ -26,7 +26,7 @@ import torch
 from trialign.checkpoints import read_agents
 from trialign.composition import compose
 from trialign.config import load
-from trialign.dashboard.live.asking import Asked, typed_query
+from trialign.dashboard.live.asking import Question, typed_query
 from trialign.dashboard.live.engine import Engine, Source, read_setting
 from trialign.dashboard.live.queue import LiveQueue
 from trialign.models import ChatRenderer, load_model, load_tokenizer, locate_base_model
@@ -110,7 +110,7 @@ def people(folder: Path, count: int, rounds: int) -> None:
         options = ("Yes", "No") if number // len(sources) % 2 else ()
         query = typed_query(f"{QUESTION} I am person {number}.", options)
         begin = time.perf_counter()
-        ticket = queue.ask([source], Asked(query, "explicit", groups))
+        ticket = queue.ask([source], Question(query, "explicit", groups))
         place = queue.look(ticket).place
         (answers,) = queue.wait(ticket).answers
         assert [reply.adapter_sha256 for reply in answers.replies] == hashes[source]

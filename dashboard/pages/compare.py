@@ -19,7 +19,7 @@ from ..components import states
 from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
-from ..live.asking import Answers, Asked, typed_query
+from ..live.asking import Answers, Question, typed_query
 from ..live.engine import Setting, Source, read_setting
 from ..live.queue import LiveQueue, Look, Ticket
 from ..live.shared import live_queue
@@ -73,7 +73,7 @@ def show() -> None:
         _ask(queue, request)
     ticket: Ticket | None = st.session_state.get("live_ticket")
     if ticket is not None and not queue.look(ticket).over:
-        titles = [setting.everyone[name].label for name in ticket.asked.groups if name in setting.everyone]
+        titles = [setting.everyone[name].label for name in ticket.question.groups if name in setting.everyone]
         _progress(queue, ticket, titles)
         return
     _result(chosen, setting, request, queue, ticket, person)
@@ -189,8 +189,8 @@ def _ask(queue: LiveQueue, request: _Request) -> None:
     before: Ticket | None = st.session_state.get("live_ticket")
     if before is not None:
         queue.cancel(before)
-    asked = Asked(request.query, request.exposure, request.groups)
-    st.session_state["live_ticket"] = queue.ask(request.sources, asked)
+    question = Question(request.query, request.exposure, request.groups)
+    st.session_state["live_ticket"] = queue.ask(request.sources, question)
     st.session_state["live_run"] = request.sources[0].run
 
 
@@ -223,9 +223,9 @@ def _result(
     elif look is not None and look.state == "cancelled":
         states.nothing("The question was taken back.")
     if ticket is not None and look is not None and _is_answer(look, ticket, request):
-        _show_answers(ticket.asked.query, look.answers, "answered now")
-        item = request.item if ticket.asked.query == request.query else ""
-        save_form(chosen, person, ticket.asked.query, item, look.answers)
+        _show_answers(ticket.question.query, look.answers, "answered now")
+        item = request.item if ticket.question.query == request.query else ""
+        save_form(chosen, person, ticket.question.query, item, look.answers)
     elif request.query is not None:
         _recorded(chosen, setting, request, person)
     _link(request)
@@ -246,7 +246,7 @@ def _recorded(chosen: Selection, setting: Setting, request: _Request, person: ac
 
 def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:
     """Whether there is a live answer, and not to another question than the one that was picked since."""
-    return look.state == "answered" and (not request.item or request.query == ticket.asked.query)
+    return look.state == "answered" and (not request.item or request.query == ticket.question.query)
 
 
 def _show_answers(

@@ -14,7 +14,7 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed
-from trialign.audit.asking.agents import Agents, LocalAgents
+from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from trialign.audit.asking.agents import Answer, Asked, LocalAgents
+from trialign.asking import Answer, Asked, LocalAgents
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.figures.analysis import analyze
 from trialign.audit.files.items import AuditItem, items_frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trialign.audit.asking.agents import Answer, Asked
+from trialign.asking import Answer, Asked
 from trialign.environment import PromptConfig, Topology, neighbours, revision_turn
 
 

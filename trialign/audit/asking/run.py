@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated
@@ -11,21 +10,19 @@ from typing import Annotated
 from pydantic import Field
 
 from trialign import distributed
-from trialign.audit.asking.agents import Agents, Answer, Asked, LocalAgents
+from trialign.asking import Agents, Answer, Asked, LocalAgents, read
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.environment import PromptConfig, Topology, first_turn
-from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
-from trialign.queries.endings import read_reply
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
 
@@ -216,17 +213,6 @@ class Auditor:
         return list(self.groups.names)
 
 
-def _check_finite(asked: Asked, answer: Answer) -> None:
-    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
-    if answer.option_probabilities is None or all(map(math.isfinite, answer.option_probabilities)):
-        return
-    raise UserError(
-        f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for group "
-        f"'{asked.group.name}'",
-        "Check the weights of the model and of this group's adapter for NaN and infinities",
-    )
-
-
 @dataclass(frozen=True)
 class _Reading:
     """What an answer says, see `AuditItem`."""
@@ -238,15 +224,7 @@ class _Reading:
 
 
 def _read(asked: Asked, answer: Answer) -> _Reading:
-    """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
-    if answer.unread is not None:
-        return _Reading(None, answer.unread)
-    _check_finite(asked, answer)
-    if answer.option_probabilities is not None:
-        return _Reading(answer.text, "scored")
-    if answer.held is not None:
-        return _Reading(answer.held, "structured")
-    parsed = read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
+    parsed = read(asked, answer)
     return _Reading(parsed.canonical, parsed.status)
 
 
