@@ -25,6 +25,7 @@ from ..components.tables import table
 from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict
 from ..reading import records
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "The agent of every group answered the same questions. What counts is whether the groups differ by more than "
@@ -45,6 +46,7 @@ def show() -> None:
     """Draws the page."""
     chosen = selection.current()
     heading("Do all groups get the same facts?", f"{chosen.run.id} · {chosen.audit.sentence}", _LEAD)
+    check(chosen.catalog, chosen.audit)
     analysis = records.analysis(chosen.catalog, chosen.audit)
     labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
     facts = analysis.facts

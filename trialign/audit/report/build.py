@@ -16,8 +16,9 @@ from trialign.audit.figures.rows import FACTS
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.ways import differing_ways, way_of_answering
 from trialign.audit.files.folders import AuditFolder, audit_folder
+from trialign.audit.files.integrity import AUDIT_FILES, unverified
 from trialign.audit.files.items import read_items
-from trialign.audit.files.record import ABOUT, QUESTIONS, read_about, read_asked
+from trialign.audit.files.record import read_about, read_asked
 from trialign.audit.report.limitations import limitations
 from trialign.audit.report.types import (
     REPORT_SCHEMA_VERSION,
@@ -32,8 +33,6 @@ from trialign.audit.report.types import (
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
 from trialign.storage import sha256_of_file
-
-_AUDIT_FILES = ("summary.json", "analysis.json", "items.parquet", ABOUT, QUESTIONS)
 
 
 def build_report(
@@ -99,6 +98,7 @@ def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasu
 
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
+    missing_hashes = unverified(folder.path, summary)
     answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
     return AuditPart(
         run=folder.run.name,
@@ -111,7 +111,8 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         analysis=read_analysis(folder.path / "analysis.json"),
         control=_control(summary),
         nash=summary["welfare"]["nash"],
-        files=_files(folder, summary),
+        files=_files(folder),
+        unverified=missing_hashes,
     )
 
 
@@ -123,22 +124,15 @@ def _control(summary: Mapping[str, Any]) -> Control | None:
     return Control(found["accuracy"], found["flip_rate_from_control"], summary.get("control_unread"))
 
 
-def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:
-    """The audit's files, and those that say what the run is.
-
-    Raises:
-        UserError: a file is not the one that the audit wrote.
-    """
-    run, written = folder.run, summary.get("files", {})
-    wanted = [folder.path / name for name in _AUDIT_FILES]
+def _files(folder: AuditFolder) -> tuple[FileHash, ...]:
+    """The audit's files, and those that say what the run is."""
+    run = folder.run
+    wanted = [folder.path / name for name in ("summary.json", *AUDIT_FILES)]
     wanted += [run / "config.yaml", run / "agents" / f"step={folder.step:06d}" / "manifest.json"]
-    found = []
-    for path in filter(Path.is_file, wanted):
-        digest = sha256_of_file(path)
-        if path.parent == folder.path and written.get(path.name, digest) != digest:
-            raise UserError(f"The file {path} is not the one that the audit wrote", "Run the audit again")
-        found.append(FileHash(path.relative_to(run.parent).as_posix(), digest, path.stat().st_size))
-    return tuple(found)
+    return tuple(
+        FileHash(path.relative_to(run.parent).as_posix(), sha256_of_file(path), path.stat().st_size)
+        for path in filter(Path.is_file, wanted)
+    )
 
 
 def _check_same_questions(folder: AuditFolder, earlier: AuditFolder) -> None:

@@ -17,7 +17,7 @@ from trialign.audit.figures.parts import PARTS, PartName
 from trialign.audit.figures.replies import LABELS, REPLIES
 from trialign.audit.figures.verdict import Verdict
 from trialign.audit.figures.words import PART_NAMES, part_outcome
-from trialign.audit.report.types import Report
+from trialign.audit.report.types import Finding, Report
 from trialign.safe_output import Cell
 
 # share: of 1, shown in per cent; points: a difference of shares, signed; distance: one without a sign; code: a hash
@@ -64,6 +64,10 @@ class Table:
         """The columns in which something is not zero, for a page."""
         return self._with([n for n in range(len(self.columns)) if any(row[n] != 0 for row in self.rows)])
 
+    def without(self, key: str) -> Table:
+        """All columns but one."""
+        return self._with([n for n, column in enumerate(self.columns) if column.key != key])
+
     def _with(self, kept: Sequence[int]) -> Table:
         rows = (tuple(row[n] for n in kept) for row in self.rows)
         return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))
@@ -105,6 +109,7 @@ def report_tables(report: Report) -> dict[str, Table]:
         _slices(report),
         _worst(report),
         _findings(report),
+        finding_answers(report.findings),
         _files(report),
     )
     return {table.name: table for table in made if table.rows}
@@ -445,12 +450,48 @@ def _findings(report: Report) -> Table:
         Column("time", "when"),
         Column("user", "who"),
         Column("query_id", "question", "code"),
+        Column("question", "words"),
         Column("comment", "finding"),
         Column("disposition", "disposition"),
+        Column("asked", "how it was asked"),
         Column("checkpoint", "checkpoint, SHA-256", "code"),
     )
-    rows = ((f.id, f.time, f.user, f.query_id, f.comment, f.disposition, f.checkpoint) for f in report.findings)
+    rows = (
+        (f.id, f.time, f.user, f.query_id, f.question, f.comment, f.disposition, f.asked, f.checkpoint)
+        for f in report.findings
+    )
     return Table("findings", "Findings", columns, tuple(rows))
+
+
+def finding_answers(findings: Sequence[Finding]) -> Table:
+    """The evidence of findings, in text: what a model said when it was asked anew is no figure of the audit."""
+    columns = (
+        Column("id", "finding", "code"),
+        Column("agents", "agents"),
+        Column("group", "group"),
+        Column("answer", "answer"),
+        Column("canonical", "read as"),
+        Column("probabilities", "how likely each option was"),
+        Column("adapter", "adapter, SHA-256", "code"),
+        Column("profile", "what the agent was told of who asks"),
+    )
+    rows = (
+        (
+            f.id,
+            f"step {a.step}" if a.step else "before training",
+            a.group,
+            a.answer,
+            a.canonical,
+            " · ".join(
+                f"{option} {100 * share:.1f} %" for option, share in zip(f.options, a.probabilities or (), strict=False)
+            ),
+            a.adapter_sha256,
+            a.profile,
+        )
+        for f in findings
+        for a in f.answers
+    )
+    return Table("finding_answers", "What the agents answered", columns, tuple(rows))
 
 
 def _files(report: Report) -> Table:
