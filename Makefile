@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup fit dashboard test unit lint bench clean
+.PHONY: help setup fit dashboard test unit lint site bench clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -24,12 +24,16 @@ test: setup ## Unit and integration tests
 unit: setup ## Unit tests only
 	$(BIN)/pytest -m "unit and not slow" $(ARGS)
 
-lint: setup ## Style, format, types, import contracts, Dockerfile
+lint: setup ## Style, format, types, import contracts, Dockerfile, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	@$(MAKE) --no-print-directory site
+
+site: setup ## The docs as a site, in build/site: a broken link or a page outside the menu fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performance.md)
 	EXTRAS=dev,bench $(MAKE) setup

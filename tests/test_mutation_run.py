@@ -112,9 +112,9 @@ def test_the_sample_is_of_every_package_and_the_larger_holds_the_smaller(mutatio
 @pytest.mark.unit
 def test_a_file_meets_its_mirror_first_and_then_what_imports_it(mutation: Any) -> None:
     selection = mutation.Selection.of_repository(ROOT, mutation.PACKAGES)
-    (own, _), (beside, _), *elsewhere = selection.of("trialign/audit/pairs.py")
-    assert own == ["tests/audit/test_pairs.py"]
-    assert {"tests/audit/test_analysis.py", "tests/audit/test_verdict.py"} <= set(beside)
+    (own, _), (beside, _), *elsewhere = selection.of("trialign/audit/figures/pairs.py")
+    assert own == ["tests/audit/figures/test_pairs.py"]
+    assert {"tests/audit/figures/test_analysis.py", "tests/audit/figures/test_verdict.py"} <= set(beside)
     assert "tests/metrics/test_against_analysis.py" in elsewhere[0][0]
     # What a package hands on is imported under the package's name.
     met = {file for files, _ in selection.of("trialign/policy/group_policy.py") for file in files}

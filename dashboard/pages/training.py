@@ -17,7 +17,7 @@ from ..components.heading import heading
 from ..components.tables import table
 from ..components.words import p_value, percent, point_interval, points
 from ..reading import records
-from ..reading.catalog import AuditEntry, file_within
+from ..reading.catalog import AuditEntry, Catalog, file_within
 from ..reading.episodes import episodes
 from ..session import selection
 from ..session.integrity import check
@@ -107,12 +107,13 @@ def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> Non
     check(picked.catalog, before, after)
     summaries = [records.summary(picked.catalog, audit) for audit in (before, after)]
     try:
-        changed = _differences(picked, before, after, tuple(summaries[1]["groups"]))
+        confidence = _confidence(picked.catalog, after)
+        changed = _differences(picked, before, after, tuple(summaries[1]["groups"]), confidence)
     except UserError as error:
         states.fault(error, picked.catalog.root)
         return
     _slope(summaries, labels)
-    _changes(changed)
+    _changes(changed, confidence)
 
 
 def _default(others: Sequence[AuditEntry], after: AuditEntry) -> int:
@@ -122,12 +123,14 @@ def _default(others: Sequence[AuditEntry], after: AuditEntry) -> int:
 
 
 def _differences(
-    picked: selection.Selection, before: AuditEntry, after: AuditEntry, groups: tuple[str, ...]
+    picked: selection.Selection, before: AuditEntry, after: AuditEntry, groups: tuple[str, ...], confidence: float
 ) -> tuple[Difference, ...]:
     exposure = records.summary(picked.catalog, after)["exposure"]
     frames = [records.items(picked.catalog, audit) for audit in (before, after)]
     versions = tuple((audit.folder / "items.parquet").stat().st_mtime_ns for audit in (before, after))
-    found: tuple[Difference, ...] = _compared(str(before.folder), str(after.folder), versions, groups, exposure, frames)
+    found: tuple[Difference, ...] = _compared(
+        str(before.folder), str(after.folder), versions, groups, exposure, confidence, frames
+    )
     return found
 
 
@@ -138,9 +141,16 @@ def _compared(
     versions: tuple[int, ...],
     groups: tuple[str, ...],
     exposure: Any,
+    confidence: float,
     _frames: Sequence[pd.DataFrame],
 ) -> tuple[Difference, ...]:
-    return differences(*(measure_audit(items, groups, exposure) for items in _frames))
+    return differences(*(measure_audit(items, groups, exposure) for items in _frames), confidence=confidence)
+
+
+def _confidence(catalog: Catalog, audit: AuditEntry) -> float:
+    """Of an audit's intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
+    analysed = (audit.folder / "analysis.json").is_file()
+    return 1 - records.analysis(catalog, audit).bounds.alpha if analysed else 0.95
 
 
 def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
@@ -177,11 +187,11 @@ def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
     )
 
 
-def _changes(changed: Sequence[Difference]) -> None:
+def _changes(changed: Sequence[Difference], confidence: float) -> None:
     st.header("What changed, and is it more than chance?", anchor=False)
     wanted = {measure.key: measure for measure in MEASURES}
     table(
-        "Changes from before to after, with 95 % intervals paired by question",
+        f"Changes from before to after, with {100 * confidence:g} % intervals paired by question",
         ("Measure", "Before", "After", "Change, points", "Interval", "Wanted", "Reading", "p"),
         [
             (

@@ -13,16 +13,16 @@ from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
-from trialign.audit.figures.verdict import Verdict
-from trialign.audit.figures.words import guessing, lead, title, verdict_parts
+from trialign.audit.figures.words import guessing
 
 from .. import navigation
 from ..components import charts, states
+from ..components.banner import banner
 from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
-from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict
+from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict
 from ..reading import records
 from ..session import selection
 from ..session.integrity import check
@@ -62,7 +62,7 @@ def show() -> None:
 
 def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     if analysis.verdict is not None:
-        _banner(analysis.verdict, facts, analysis, labels)
+        banner(analysis.verdict, facts, analysis, labels)
     if any(one.unread for one in facts.replies.values()):
         _replies(facts.replies, labels)
     _tiles(facts)
@@ -81,30 +81,6 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
             _gap(facts.gap)
     if facts.excess_flips is not None:
         _wording(facts.excess_flips)
-
-
-def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
-    outcome = OUTCOMES[verdict.outcome]
-    style = "unsure" if verdict.exceptions and verdict.outcome == "holds" else outcome.style
-    asked = (
-        f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
-        f"{analysis.exposure} profiles"
-    )
-    head = title(verdict)
-    said = lead(verdict, facts, analysis.bounds, labels).removeprefix(f"{head}: ")
-    parts = Markup("").join(
-        Markup(
-            '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
-        ).format(sign, name, word, sentence)
-        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, labels)
-    )
-    draw(
-        Markup(
-            '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
-            '<h2 class="ta-banner-title">{}</h2><p>{}</p><ul class="ta-parts">{}</ul><p class="ta-eyebrow">{}</p></div>'
-            "</section>"
-        ).format(style, outcome.symbol, head, f"{said[:1].upper()}{said[1:]}", parts, asked)
-    )
 
 
 def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:

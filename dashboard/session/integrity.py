@@ -70,6 +70,4 @@ def noted(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> Noted:
         except UserError:  # gone, or behind a link
             return None
 
-    return Noted(
-        findings, tuple(reported), tuple((one, *standing_of(one, reported, digest)) for one in signed)
-    )
+    return Noted(findings, tuple(reported), tuple((one, *standing_of(one, reported, digest)) for one in signed))

@@ -40,13 +40,8 @@ def shares(step: Step, row: Trajectory) -> list[float]:
     return [score / sum(scores) for score in scores]
 
 
-def utilities(step: Step, of_a_number: int = 1) -> list[tuple[float, float]]:
-    """Mean truth and preference reward of each group; NaN where there is none.
-
-    Args:
-        step: what is seen.
-        of_a_number: how often a sampled answer counts: where training begins, every sample is one.
-    """
+def utilities(step: Step) -> list[tuple[float, float]]:
+    """Mean truth and preference reward of each group, over observations; NaN where there is none."""
     found = []
     for place, _ in enumerate(step.groups):
         truth, preference = [], []
@@ -58,7 +53,7 @@ def utilities(step: Step, of_a_number: int = 1) -> list[tuple[float, float]]:
             else:
                 # Whatever the weights of the samples: all that the tiny model says is wrong.
                 assert {sample.reward_truth for sample in row.samples} == {0.0}
-                truth += [0.0] * of_a_number
+                truth.append(0.0)
         found.append((fmean(truth) if truth else math.nan, fmean(preference) if preference else math.nan))
     return found
 

@@ -19,6 +19,7 @@ from streamlit.util import calc_hash
 
 import trialign.dashboard
 from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.dashboard.session.settings import Settings
@@ -106,7 +107,9 @@ class SyntheticRun:
         )
         return self
 
-    def audit(self, step: int, wrong: dict[int, Sequence[str]] | None = None, split: str = "test") -> Path:
+    def audit(
+        self, step: int, wrong: dict[int, Sequence[str]] | None = None, split: str = "test", alpha: float = 0.05
+    ) -> Path:
         """Writes an audit as ``trialign test`` would, and gives its folder."""
         folder = self.folder / "audits" / f"step={step:06d}.house.{split}"
         folder.mkdir(parents=True)
@@ -115,7 +118,7 @@ class SyntheticRun:
         frame, names = items_frame(answered), list(self.groups)
         write_items(folder / "items.parquet", answered)
         write_queries(folder / "questions.jsonl", queries)
-        write_analysis(folder / "analysis.json", analyze(frame, names, split=split))  # type: ignore[arg-type]
+        write_analysis(folder / "analysis.json", analyze(frame, names, split=split, bounds=Bounds(alpha=alpha)))  # type: ignore[arg-type]
         summary = summarize(
             frame,
             step=step,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
+from trialign.api.results import Audit
 from trialign.audit.figures.analysis import read_analysis
-from trialign.audit.figures.comparison import changes
 from trialign.audit.figures.words import verdict_parts
-from trialign.audit.files.items import read_items
 
 from .conftest import SyntheticRun
 from .test_shell import text_of
@@ -71,10 +71,26 @@ def test_a_filter_that_nothing_passes_says_so(one_run: SyntheticRun, open_page: 
 
 def test_training_shows_what_the_command_line_compares(one_run: SyntheticRun, open_page: Open) -> None:
     audits = one_run.folder / "audits"
-    items = [read_items(audits / f"step={step:06d}.house.test" / "items.parquet") for step in (0, 4)]
+    before, after = (Audit(audits / f"step={step:06d}.house.test") for step in (0, 4))
     shown = text_of(open_page("training"))
-    for change, low, high in changes(items[0], items[1], list(one_run.groups)).values():
+    assert "with 95 % intervals" in shown
+    for change, low, high in after.changes_from(before).values():
         assert f"{100 * change:+.1f}" in shown
+        assert f"{100 * low:+.1f} to {100 * high:+.1f}" in shown
+
+
+def test_intervals_have_the_confidence_that_the_audit_was_given(one_run: SyntheticRun, open_page: Open) -> None:
+    audits = one_run.folder / "audits"
+    before, strict = (Audit(audits / f"step={step:06d}.house.test") for step in (0, 4))
+    wide = strict.changes_from(before)
+    rmtree(strict.folder)
+    loose = Audit(one_run.audit(4, wrong={1: ("north", "south", "island")}, alpha=0.4))
+    narrow = loose.changes_from(before)
+    assert loose.confidence == pytest.approx(0.6)
+    assert wide["mean"][1] <= narrow["mean"][1] <= narrow["mean"][2] < wide["mean"][2]
+    shown = text_of(open_page("training"))
+    assert "with 60 % intervals" in shown
+    for _, low, high in narrow.values():
         assert f"{100 * low:+.1f} to {100 * high:+.1f}" in shown
 
 

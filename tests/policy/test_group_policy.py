@@ -107,6 +107,17 @@ def test_samples_that_share_their_prompts_cache_equal_repeated_prompts(
     assert len(set(shared)) == (4 if sampling.temperature == 0 else 12)
 
 
+@pytest.mark.parametrize(("samples", "kept"), [(1, 0), (2, 1)])
+def test_a_prompt_is_computed_apart_where_several_samples_share_it(
+    make_policy: MakePolicy, monkeypatch: pytest.MonkeyPatch, samples: int, kept: int
+) -> None:
+    policy, caches = make_policy(NAMES), []
+    made = policy._prompt_cache
+    monkeypatch.setattr(policy, "_prompt_cache", lambda *given: caches.append(given) or made(*given))
+    policy.generate(PROMPTS, AGENTS, NO_END, Sampling(2), samples=samples)
+    assert len(caches) == kept
+
+
 def test_a_prompt_of_one_token_has_nothing_to_share(make_policy: MakePolicy) -> None:
     policy = make_policy(NAMES)
     sampling = Sampling(4)

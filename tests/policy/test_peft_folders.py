@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +312,29 @@ def test_a_setting_of_a_newer_peft_that_is_off_is_none(save: Save, value: Any) -
 def test_a_scale_that_is_none_is_refused(save: Save, alpha: Any) -> None:
     with pytest.raises(UserError, match="the scale lora_alpha="):
         read_peft_folder(restated(save("scale", lora()), lora_alpha=alpha))
+
+
+@pytest.mark.parametrize("alpha", [1, 0.5])
+def test_a_small_scale_is_one(save: Save, alpha: float) -> None:
+    folder = save("small", lora())
+    whole = {name: up for name, (_, up) in read_peft_folder(restated(folder, lora_alpha=2)).factors.items()}
+    found = {name: up for name, (_, up) in read_peft_folder(restated(folder, lora_alpha=alpha)).factors.items()}
+    for name, up in whole.items():
+        assert torch.allclose(found[name], up * (alpha / 2))
+
+
+def test_an_adapter_of_single_experts_is_refused(
+    save: Save, base_files: BaseModelFiles, tiny_config: ModelConfig
+) -> None:
+    read = read_peft_folder(save("expert", lora()))
+    module, factors = next(iter(read.factors.items()))
+    model = load_model(base_files, tiny_config)
+    parent, layer = module.rpartition(".")[0], model.get_submodule(module)
+    experts = torch.nn.ModuleList([torch.nn.Linear(layer.in_features, layer.out_features, bias=False)])
+    model.get_submodule(parent).add_module("experts", experts)
+    of_expert = replace(read, factors={f"{parent}.experts.0": factors})
+    with pytest.raises(UserError, match=r"changes .*experts\.0, .*not as a plain linear layer"):
+        policy_of_folders(model, GROUPS, dict.fromkeys(GROUPS, of_expert))
 
 
 def test_factors_of_different_rank_are_refused(save: Save) -> None:

@@ -311,6 +311,21 @@ def test_a_column_may_name_the_split(tmp_path: Path) -> None:
     assert "row 1: the source 'mine' is for evaluation only" in fault(only, named, folder=tmp_path)
 
 
+def test_what_is_for_evaluation_only_may_be_called_training_in_the_data(tmp_path: Path) -> None:
+    """What counts is the split that a row gets here."""
+    by_name = replace(SOURCE, split=None, map=replace(MAP, split="set"), split_names={"train": "test"})
+    only = replace(by_name, evaluation_only=True)
+    named = {**ROW, "set": "train"}
+    assert required(read(only, named, folder=tmp_path))[0].split == "test"
+    drawn = replace(SOURCE, split=None, split_shares={"train": 0.0, "test": 1.0}, evaluation_only=True)
+    assert required(read(drawn, named, folder=tmp_path))[0].split == "test"
+    # A name that is not mapped is a split by itself.
+    kept = replace(only, split_names={"dev": "test"})
+    assert "row 1: the source 'mine' is for evaluation only" in fault(kept, named, folder=tmp_path)
+    for splits in ({"split_names": {"dev": "train"}}, {"split_names": {"train": "train"}}):
+        assert "is for evaluation only, and its split is 'train'" in fault(replace(only, **splits), folder=tmp_path)
+
+
 def test_a_limit_keeps_the_first_clusters_and_reads_no_further(tmp_path: Path) -> None:
     source = replace(SOURCE, limit=2)
     rows = [{**ROW, "ask": f"Which is blue, {n}?"} for n in range(4)]

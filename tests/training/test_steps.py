@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from trialign.errors import UserError
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
 from trialign.scoring import Scoring
 from trialign.training.steps import reference_utilities, step_counts
@@ -39,12 +40,18 @@ def trajectory(
     target: tuple[float, ...] | None = None,
     rewards: Sequence[Rewards] = ((1.0, None, 0.0), (0.0, None, 1.0)),
 ) -> Trajectory:
-    """One observation; its k-th sample has k + 1 tokens and the k-th rewards (truth, preference, disagreement)."""
+    """One observation, collected at temperature 1; its k-th sample has the k-th (truth, preference, disagreement).
+
+    It is the k-th option; without options, a text of k + 1 tokens.
+    """
     options = tuple(
         tuple(range(10 * k + 10, 10 * k + 10 + size)) for k, size in enumerate(lengths or [1] * len(shares))
     )
+    texts = options or tuple(tuple(range(50, 51 + k)) for k in range(len(rewards)))
     samples = tuple(
-        Sample(tuple(range(50, 51 + k)), -1.0, "text", "text", "text", *reward) for k, reward in enumerate(rewards)
+        Sample(texts[k], log_share, "text", "text", "text", *reward, behaviour=log_share)
+        for k, reward in enumerate(rewards)
+        for log_share in [math.log(shares[k]) if shares else -1.0]
     )
     return Trajectory(
         query_id=kind,
@@ -131,8 +138,8 @@ def test_the_counts_by_hand() -> None:
     # A set of two samples has 1 + 2 tokens; kept are north's of number, of heard (with a penalty) and of form.
     assert step_counts(EPISODES, updates("auto", 1.0)) == (StepCounts(5, 2, (3,)), StepCounts(5, 2, (9,)))
     assert step_counts(EPISODES, updates("auto", 0.0)) == (StepCounts(5, 2, (3,)), StepCounts(5, 2, (6,)))
-    # Sampled: 2 turns x 2 groups of the fact and 2 groups of the taste are kept as well.
-    assert step_counts(EPISODES, updates("awr", 0.0)) == (StepCounts(truth=5, preference=2, own=(24,)),)
+    # Sampled: 2 turns x 2 groups of the fact (2 + 3 tokens) and 2 groups of the taste (1 + 1) are kept as well.
+    assert step_counts(EPISODES, updates("awr", 0.0)) == (StepCounts(truth=5, preference=2, own=(6 + 20 + 4,)),)
 
 
 def test_the_baselines_counts_by_hand() -> None:
@@ -175,11 +182,11 @@ def test_a_part_of_the_step_is_counted_as_the_whole() -> None:
 
 def test_the_base_models_utilities_by_hand() -> None:
     # Truth: gold's share 0.3 at both turns of the fact (its scores are sums: the shares as they are), and the
-    # samples' mean of number (north 1/2, south 0), of heard (0) and of form (1), two samples each.
-    north = (0.3 + 0.3 + 1 + 0 + 0 + 0 + 1 + 1) / 8
-    south = (0.3 + 0.3 + 0 + 0 + 0 + 0 + 1 + 1) / 8
+    # samples' mean of number (north 1/2, south 0), of heard (0) and of form (1): each observation counts once.
+    north = (0.3 + 0.3 + 0.5 + 0 + 1) / 5
+    south = (0.3 + 0.3 + 0 + 0 + 1) / 5
     # Preference: the taste's 1 - TV((.5, .5), (.9, .1)) = 0.6, and form's samples.
-    tastes = ((0.6 + 0.5 + 1.0) / 3, (0.6 + 0.5 + 0.5) / 3)
+    tastes = ((0.6 + 0.75) / 2, (0.6 + 0.5) / 2)
     utilities = reference_utilities(EPISODES, updates("auto"))
     torch.testing.assert_close(utilities, torch.tensor([[north, tastes[0]], [south, tastes[1]]]))
 
@@ -197,6 +204,45 @@ def test_utilities_of_sampled_choices_are_their_samples() -> None:
     utilities = reference_utilities([FACT, TASTE], updates("awr"))
     # The fact's samples earn 1 and 0 at either turn; the taste's 1 and 0.1.
     torch.testing.assert_close(utilities, torch.tensor([[0.5, 0.55], [0.5, 0.55]]))
+
+
+def test_utilities_are_those_of_the_base_model_at_whatever_temperature_it_was_asked() -> None:
+    # Drawn at temperature 2, an option is as probable as the root of its share, over the roots' sum.
+    roots = [0.6**0.5, 0.3**0.5, 0.1**0.5]
+
+    def warm(row: Trajectory) -> Trajectory:
+        samples = [
+            replace(sample, behaviour=math.log(root / sum(roots)))
+            for sample, root in zip(row.samples, roots, strict=False)
+        ]
+        return replace(row, samples=tuple(samples))
+
+    collected = replace(FACT, turns=tuple(tuple(map(warm, turn)) for turn in FACT.turns))
+    # pi / mu is as the roots of .6 and .3, and the rewards are 1 and 0.
+    expected = roots[0] / (roots[0] + roots[1])
+    utilities = reference_utilities([collected], updates("awr"))
+    torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
+    # A text that has e^-1 by the base model and was drawn with e^-2 counts e times one that was drawn as it says.
+    rows = tuple(
+        replace(row, samples=(replace(row.samples[0], behaviour=-2.0), row.samples[1])) for row in NUMBER.turns[0]
+    )
+    utilities = reference_utilities([replace(NUMBER, turns=(rows,))], updates("auto"))
+    assert utilities[0, 0].item() == pytest.approx(math.e / (math.e + 1))
+
+
+def test_how_probable_a_sample_was_must_be_known_where_it_is_learned_from() -> None:
+    rows = tuple(
+        replace(row, samples=tuple(replace(sample, behaviour=None) for sample in row.samples))
+        for row in NUMBER.turns[0]
+    )
+    unknown = replace(NUMBER, turns=(rows,))
+    for name in ("auto", "awr", "topr"):
+        with pytest.raises(UserError, match=r"collected at another temperature than 1 by an earlier version"):
+            reference_utilities([unknown], updates(name))
+        with pytest.raises(UserError, match=r"Delete the folder of this collection and collect again"):
+            build_episode_batch([unknown], (0, 1), updates(name))
+    for name in ("likelihood", "pairs"):
+        assert reference_utilities([unknown], updates(name))[0, 0] == 0.5
 
 
 def test_what_the_data_does_not_ask_is_not_a_number() -> None:

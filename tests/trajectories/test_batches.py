@@ -144,7 +144,7 @@ def test_units_by_hand() -> None:
         option_log_probabilities=(-1.0, -2.0),
         gold=1,
         target=None,
-        samples=(Sample((8, 2), -2.0, "x", "x", "scored", 1.0, None, 0.25),) * 2,
+        samples=(Sample((8, 2), -2.0, "x", "x", "scored", 1.0, None, 0.25, -0.5),) * 2,
     )
     taste = replace(
         fact,
@@ -155,8 +155,8 @@ def test_units_by_hand() -> None:
         gold=None,
         target=(0.1, 0.2, 0.7),
         samples=(
-            Sample((7, 2), -1.0, "x", "x", "scored", None, 0.5, None),
-            Sample((9, 9, 2), -3.0, "y", "y", "scored", None, 1.0, None),
+            Sample((7, 2), -1.0, "x", "x", "scored", None, 0.5, None, -0.25),
+            Sample((9, 9, 2), -3.0, "y", "y", "scored", None, 1.0, None, -1.5),
         ),
     )
     pair = episodes_of([fact, taste], ("north",), None)
@@ -174,15 +174,29 @@ def test_units_by_hand() -> None:
 
     sampled = build_episode_batch(pair, (4,), AWR)
     samples = samples_of(sampled)
-    # The fact's two samples are equal: one branch, counted twice.
-    assert samples.branches.tolist() == [[[2, 2]], [[0, 1]]]
-    assert sampled.tree.branch_lengths.tolist() == [2, 3, 2]
-    assert samples.behaviour.tolist() == [[[-2, -2]], [[-1, -3]]]
+    # All options are branches, so that their distribution is known; the fact's two samples are both its second.
+    assert sampled.tree.branch_lengths.tolist() == [2, 2, 3, 2, 2]
+    assert samples.answers.tolist() == [[[3, 4, -1]], [[0, 1, 2]]]
+    assert samples.chosen.tolist() == [[[1, 1]], [[0, 2]]]
+    assert samples.branches.tolist() == [[[4, 4]], [[0, 2]]]
+    assert samples.enumerated.tolist() == [True, True]
+    assert samples.behaviour.tolist() == [[[-0.5, -0.5]], [[-0.25, -1.5]]]
     assert samples.truth[0].tolist() == [[1, 1]]
     assert samples.disagreement[0].tolist() == [[0.25, 0.25]]
     assert samples.preference[1].tolist() == [[0.5, 1.0]]
     missing = (samples.truth[1], samples.disagreement[1], samples.preference[0])
     assert all(math.isnan(value) for part in missing for value in part.flatten().tolist())
+
+
+def test_equal_samples_of_a_free_answer_are_one_branch(episodes: tuple[Episode, ...]) -> None:
+    episode = next(one for one in episodes if one.query_id == "sum")
+    again = tuple(replace(row, samples=(row.samples[0], row.samples[1], row.samples[0])) for row in episode.turns[0])
+    batch = build_episode_batch([replace(episode, turns=(again,))], ADAPTERS, AWR)
+    samples = samples_of(batch)
+    assert len(batch.tree.branch_lengths) == 2 * 3
+    assert (samples.branches[..., 0] == samples.branches[..., 2]).all()
+    assert (samples.branches[..., 0] != samples.branches[..., 1]).all()
+    assert samples.enumerated.tolist() == [False]
 
 
 def test_a_later_turn_goes_on_in_the_row_of_the_first(episodes: tuple[Episode, ...]) -> None:

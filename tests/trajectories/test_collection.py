@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn, neighbours
 from trialign.errors import UserError
@@ -146,6 +148,36 @@ def test_samples_follow_the_answer_distribution(make_collector: MakeCollector, q
             for option, share in zip(row.options, shares, strict=True):
                 # Five standard errors of a share among 2000, at most 5 sqrt(1/4 / 2000).
                 assert drawn[option] / 2000 == pytest.approx(share, abs=0.056)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
+def test_how_probable_each_sample_was_is_kept(
+    make_collector: MakeCollector, queries: tuple[Query, ...], temperature: float
+) -> None:
+    scoring = Scoring("sum", 3.0)
+    config = CollectConfig(samples=3, max_new_tokens=5, temperature=temperature)
+    collector = make_collector(config=config, environment=ONE_TURN, scoring=scoring)
+    base = collector.policy.base
+    options = texts = 0
+    for row in collector.collect(queries):
+        for sample in row.samples:
+            if row.options:
+                weights = [math.exp(score / temperature / 3) for score in row.option_log_probabilities]
+                expected = math.log(weights[row.options.index(sample.token_ids)] / sum(weights))
+                options += 1
+            else:
+                ids = torch.tensor([[*row.prompt, *sample.token_ids]])
+                collector.policy.routing.rows = None
+                with torch.no_grad():
+                    logits = base(input_ids=ids).logits[0, len(row.prompt) - 1 : -1].double() / temperature
+                drawn = logits.log_softmax(dim=1).gather(1, torch.tensor(sample.token_ids).unsqueeze(1))
+                expected = float(drawn.sum())
+                texts += 1
+            assert sample.behaviour == pytest.approx(expected, abs=1e-4)
+            if not row.options and temperature == 1:
+                assert sample.behaviour == sample.log_probability
+    assert options > 10
+    assert texts > 10
 
 
 def test_options_are_drawn_anew_for_each_seed_group_question_and_exposure(

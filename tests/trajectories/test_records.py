@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +13,8 @@ from trialign.trajectories.records import SCHEMA, Sample, Trajectory, read_part,
 
 pytestmark = pytest.mark.unit
 
-SCORED = Sample((17, 2), -1.2345678901234567, "Paris", "Paris", "scored", 1.0, None, 2 / 3)
-GENERATED = Sample((300,), -0.1, "größer – 東\n", None, "none", 0.0, 0.5, 1.0)
+SCORED = Sample((17, 2), -1.2345678901234567, "Paris", "Paris", "scored", 1.0, None, 2 / 3, -0.3)
+GENERATED = Sample((300,), -0.1, "größer – 東\n", None, "none", 0.0, 0.5, 1.0, -0.2)
 FACT = Trajectory(
     query_id="capital",
     cluster="capital cluster",
@@ -55,7 +55,15 @@ def test_a_part_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
     "name",
-    ["option_log_probabilities", "target", "log_probability", "reward_truth", "reward_preference", "disagreement"],
+    [
+        "option_log_probabilities",
+        "target",
+        "log_probability",
+        "reward_truth",
+        "reward_preference",
+        "disagreement",
+        "behaviour",
+    ],
 )
 def test_a_number_that_is_none_is_named(tmp_path: Path, name: str, value: float) -> None:
     if hasattr(FACT, name):
@@ -127,5 +135,30 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="schema version none"):
         read_part(file)
     pq.write_table(pa.Table.from_pylist([], schema=SCHEMA.remove(SCHEMA.get_field_index("gold"))), file)
-    with pytest.raises(UserError, match="schema version 1"):
+    with pytest.raises(UserError, match="schema version 2, and this version reads 1 and 2"):
         read_part(file)
+
+
+def test_a_part_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """As versions before wrote it: without how probable the samples were under the behaviour policy."""
+    names = [field.name for field in fields(Sample) if field.name != "behaviour"]
+    types = SCHEMA.field("samples").type.value_type
+    samples = pa.field("samples", pa.list_(pa.struct([types.field(name) for name in names])), nullable=False)
+    schema = SCHEMA.set(SCHEMA.get_field_index("samples"), samples)
+    rows = [
+        {**asdict(row), "samples": [{name: asdict(one)[name] for name in names} for one in row.samples]}
+        for row in (FACT, TASTE, NUMBER)
+    ]
+    first = schema.with_metadata({"trialign_trajectories": "1"})
+    pq.write_table(pa.Table.from_pylist(rows, schema=first), tmp_path / "part.parquet")
+    expected = [
+        replace(row, samples=tuple(replace(one, behaviour=None) for one in row.samples))
+        for row in (FACT, TASTE, NUMBER)
+    ]
+    assert list(read_part(tmp_path / "part.parquet")) == expected
+    # The first version's table under the second's name, and the other way round, is neither.
+    for table, version in ((schema, "2"), (SCHEMA, "1")):
+        named = table.with_metadata({"trialign_trajectories": version})
+        pq.write_table(pa.Table.from_pylist([], schema=named), tmp_path / "part.parquet")
+        with pytest.raises(UserError, match=f"schema version {version}"):
+            read_part(tmp_path / "part.parquet")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trialign.objectives.config import AwrConfig, InconsistencyConfig, ObjectiveConfig
 from trialign.scoring import Scoring
+from trialign.trajectories.behaviour import option_shares
 from trialign.updates.awr import Awr
 from trialign.updates.sampled import Sampled, SampleUnits, earns_differently
 from trialign.updates.topr import Topr
@@ -24,15 +25,16 @@ NAN = math.nan
 def sampled_loss(
     update: Sampled, scores: Tensor, units: SampleUnits, weights: Tensor, counts: StepCounts
 ) -> UpdateLoss:
-    """The loss of samples, each of which is a branch of its own: [U, G, K] ``scores``."""
+    """The loss of samples of free answers, each of which is a branch of its own: [U, G, K] ``scores``."""
     places = torch.arange(scores.numel()).view(scores.shape)
-    nothing = torch.zeros(scores.shape[1])
-    step = Step(weights, counts, nothing, torch.ones(scores.numel()))
-    return update.loss(replace(units, branches=places), scores.flatten(), step)
+    step = Step(weights, counts, torch.zeros(scores.shape[1]), torch.ones(scores.numel()))
+    return update.loss(replace(units, answers=places), scores.flatten(), step)
 
 
 def units_of(behaviour: Tensor, truth: Tensor, preference: Tensor, disagreement: Tensor) -> SampleUnits:
-    return SampleUnits(torch.zeros(0), behaviour, truth, preference, disagreement)
+    chosen = torch.arange(truth.shape[2]).expand(truth.shape)
+    free = torch.zeros(len(truth), dtype=torch.bool)
+    return SampleUnits(chosen, chosen, free, behaviour, truth, preference, disagreement)
 
 
 def awr(
@@ -191,3 +193,87 @@ def test_topr_by_hand() -> None:
     assert scores.grad is not None
     # The importance weight is a constant of the gradient.
     assert scores.grad.flatten().tolist() == pytest.approx([-1 / 5, 0.5 / 5])
+
+
+# --- options, which are drawn from their distribution ---
+
+
+def choice_loss(update: Sampled, scores: Tensor, behaviour: list[float], lengths: list[int]) -> UpdateLoss:
+    """One group, a question of three options of which the first two were drawn; the first earns 1, the second 0."""
+    units = SampleUnits(
+        answers=torch.tensor([[[0, 1, 2]]]),
+        chosen=torch.tensor([[[0, 1]]]),
+        enumerated=torch.tensor([True]),
+        behaviour=torch.tensor([[behaviour]]),
+        truth=torch.tensor([[[1.0, 0.0]]]),
+        preference=torch.full((1, 1, 2), NAN),
+        disagreement=torch.zeros(1, 1, 2),
+    )
+    step = Step(torch.tensor([[2.0, 0.0]]), StepCounts(1, 0, (5,)), torch.zeros(1), torch.tensor(lengths))
+    return update.loss(units, scores, step)
+
+
+NO_PENALTY = ObjectiveConfig(inconsistency=InconsistencyConfig(weight=0.0))
+# The policy's texts have the odds 4 : 2 : 2 and together only e^-3 of the probability: S = (1/2, 1/4, 1/4).
+TEXTS = (torch.tensor([4.0, 2.0, 2.0]) / 8 * math.exp(-3)).log()
+
+
+def test_an_option_is_as_probable_as_its_share_not_as_its_text() -> None:
+    # Drawn with 1/8 and 1/2: pi / mu is 4 and 1/2, and the weights 8/9 and 1/9. The texts' own probability is e^-3 of
+    # that, and no ratio would ever reach the truncation.
+    drawn = [math.log(1 / 8), math.log(1 / 2)]
+    result = choice_loss(Awr(NO_PENALTY, Scoring()), TEXTS, drawn, [1, 1, 1])
+    assert result.rewards is not None
+    assert result.rewards[0, 0].item() == pytest.approx(8 / 9)
+    # Truncated at 1: 1 and 1/2.
+    tight = replace(NO_PENALTY, awr=AwrConfig(importance=1.0))
+    result = choice_loss(Awr(tight, Scoring()), TEXTS, drawn, [1, 1, 1])
+    assert result.rewards is not None
+    assert result.rewards[0, 0].item() == pytest.approx(2 / 3)
+    # At the scores' temperature 2, S is as the roots: 2 : sqrt 2 : sqrt 2.
+    result = choice_loss(Awr(NO_PENALTY, Scoring("sum", 2.0)), TEXTS, drawn, [1, 1, 1])
+    shares = [2 / (2 + 2 * 2**0.5), 2**0.5 / (2 + 2 * 2**0.5)]
+    ratios = [shares[0] * 8, shares[1] * 2]
+    assert result.rewards is not None
+    assert result.rewards[0, 0].item() == pytest.approx(ratios[0] / sum(ratios))
+
+
+def test_a_bad_option_is_tapered_by_its_share() -> None:
+    # Advantages 1 and -1; the bad option had 1/2 and has 1/4: it counts half.
+    scores = TEXTS.clone().requires_grad_()
+    choice_loss(Topr(NO_PENALTY, Scoring()), scores, [math.log(1 / 2), math.log(1 / 2)], [1, 1, 1]).loss.backward()
+    assert scores.grad is not None
+    # What is learned is the option's text; the third option, which was not drawn, is scored for the shares alone.
+    assert scores.grad.tolist() == pytest.approx([-1 / 5, 0.5 / 5, 0.0])
+
+
+@pytest.mark.parametrize("scoring", [Scoring(), Scoring("mean"), Scoring("sum", 4.0), Scoring("mean", 0.5)])
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+def test_importance_weights_are_1_in_expectation(scoring: Scoring, temperature: float) -> None:
+    """The sum over all options of mu x pi / mu is the whole of pi, whatever they were drawn by."""
+    scores, lengths = torch.tensor([-3.0, -7.5, -4.0]), [3, 5, 2]
+    shares = option_shares([-2.0, -6.0, -6.5], lengths, scoring, temperature)
+    units = SampleUnits(
+        torch.tensor([[[0, 1, 2]]]),
+        torch.tensor([[[0, 1, 2]]]),
+        torch.tensor([True]),
+        torch.tensor([[shares]]).log(),
+        *torch.zeros(3, 1, 1, 3),
+    )
+    policy = Awr(NO_PENALTY, scoring)._log_policy(units, scores, torch.tensor(lengths))
+    assert (units.behaviour.exp() * (policy - units.behaviour).exp()).sum().item() == pytest.approx(1.0)
+
+
+def test_free_answers_beside_choices_are_as_probable_as_their_tokens() -> None:
+    units = SampleUnits(
+        answers=torch.tensor([[[0, 1, -1]], [[2, 3, 4]]]),
+        chosen=torch.tensor([[[0, 1]], [[2, 0]]]),
+        enumerated=torch.tensor([False, True]),
+        behaviour=torch.zeros(2, 1, 2),
+        truth=torch.zeros(2, 1, 2),
+        preference=torch.zeros(2, 1, 2),
+        disagreement=torch.zeros(2, 1, 2),
+    )
+    scores = torch.cat([torch.tensor([-1.5, -2.5]), TEXTS])
+    policy = Awr(NO_PENALTY, Scoring())._log_policy(units, scores, torch.ones(5))
+    torch.testing.assert_close(policy, torch.tensor([[[-1.5, -2.5]], [[math.log(1 / 4), math.log(1 / 2)]]]))

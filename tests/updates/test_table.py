@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from trialign.errors import UserError
-from trialign.objectives.config import ObjectiveConfig
+from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, WelfareConfig
 from trialign.scoring import Scoring
-from trialign.updates import UPDATES, updates_of
+from trialign.updates import UPDATES, check_objective, updates_of
 from trialign.updates.awr import Awr
 from trialign.updates.expected import Expected
 
@@ -50,3 +52,31 @@ def test_a_name_of_none_is_refused(name: str, remedy: str) -> None:
 def test_what_is_shipped_takes_no_settings() -> None:
     with pytest.raises(UserError, match=r"objective\.settings has margin, and the update awr has no settings"):
         updates_of(ObjectiveConfig(update="awr", settings={"margin": 1}), Scoring())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "truth", "preference", "penalty", "learns"),
+    [
+        (("truth", "preference"), 0.0, 0.0, 0.0, False),
+        (("truth",), 0.0, 3.0, 0.0, False),
+        (("preference",), 1.0, 0.0, 1.0, False),
+        (("truth",), 0.0, 0.0, 1.0, True),
+        (("truth",), 1.0, 0.0, 0.0, True),
+        (("mixed",), 0.0, 1.0, 0.0, True),
+        (("preference",), 0.0, 1.0, 0.0, True),
+    ],
+)
+def test_weights_that_count_nothing_of_what_is_trained_on_are_refused(
+    kinds: tuple[Any, ...], truth: float, preference: float, penalty: float, learns: bool
+) -> None:
+    welfare, inconsistency = WelfareConfig(truth=truth, preference=preference), InconsistencyConfig(weight=penalty)
+    for name in ("auto", "expected", "awr", "topr"):
+        objective = ObjectiveConfig(update=name, kinds=kinds, welfare=welfare, inconsistency=inconsistency)
+        if learns:
+            check_objective(objective)
+        else:
+            with pytest.raises(UserError, match=f"Nothing is learned from objective.kinds={','.join(kinds)}"):
+                check_objective(objective)
+    # These read no welfare.
+    for name in ("likelihood", "pairs", "none", "mine:Mine"):
+        check_objective(ObjectiveConfig(update=name, kinds=kinds, welfare=welfare, inconsistency=inconsistency))

@@ -289,14 +289,24 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     if imitates_unprofiled(session):
         learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
         training = list(episodes_of(with_unprofiled_answers(learned, unprofiled.read(session)), names, objective.turns))
-    for episode in training:
-        if any(taker(turn, session.updates) is None for turn in episode.turns):
-            raise UserError(
-                f"objective.update={objective.update} takes no answers to '{episode.query_id}', a question of the kind "
-                f"{episode.kind}",
-                "Narrow objective.kinds, or let the update take them",
-            )
+    _check_taken(training, session)
     return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
+
+
+def _check_taken(training: Sequence[Episode], session: Session) -> None:
+    """Refuses observations that no update learns from, or not from what is known of them."""
+    update = session.config.objective.update
+    for episode in training:
+        for turn in episode.turns:
+            index = taker(turn, session.updates)
+            if index is None:
+                raise UserError(
+                    f"objective.update={update} takes no answers to '{episode.query_id}', a question of the kind "
+                    f"{episode.kind}",
+                    "Narrow objective.kinds, or let the update take them",
+                )
+            for row in turn:
+                session.updates[index].rewards(row)
 
 
 def make_trainer(session: Session, validate_every: int) -> Trainer:

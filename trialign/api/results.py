@@ -58,19 +58,25 @@ class Audit:
         """What the audit says of the groups' facts, in a sentence; None where it can say nothing."""
         return self.analysis.verdict.sentence if self.analysis and self.analysis.verdict else None
 
+    @property
+    def confidence(self) -> float:
+        """Of the intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
+        return 1 - self.analysis.bounds.alpha if self.analysis else 0.95
+
     def differences_from(self, earlier: Audit) -> tuple[Difference, ...]:
-        """What changed since another audit of the same questions, measure by measure.
+        """What changed since another audit of the same questions, measure by measure, at this one's confidence.
 
         Raises:
             UserError: the audits asked different questions.
         """
-        return paired(earlier.items, self.items, self.summary["groups"], self.summary["exposure"])
+        groups, exposure = self.summary["groups"], self.summary["exposure"]
+        return paired(earlier.items, self.items, groups, exposure, confidence=self.confidence)
 
     def changes_from(self, earlier: Audit) -> dict[str, Change]:
         """The same as intervals.
 
         Returns:
-            Key of each measure that is defined -> (change, lower and upper end of its 95 % interval).
+            Key of each measure that is defined -> (change, lower and upper end of its interval).
 
         Raises:
             UserError: the audits asked different questions.
@@ -96,5 +102,5 @@ class Fitted:
 
     @cached_property
     def changes(self) -> dict[str, Change]:
-        """What training changed: measure -> (change, lower and upper end of its 95 % interval)."""
+        """What training changed: measure -> (change, lower and upper end of its interval)."""
         return self.after.changes_from(self.before)

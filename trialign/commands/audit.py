@@ -9,9 +9,9 @@ from trialign.api import auditing
 from trialign.api.auditing import Audited
 from trialign.api.results import Audit
 from trialign.api.session import Session
-from trialign.audit.figures.comparison import intervals, not_known
+from trialign.audit.figures.comparison import not_known
 from trialign.audit.figures.ways import way_of_answering
-from trialign.audit.report.terminal import audit_table, before_after_table, replies_table, verdict_text
+from trialign.audit.report.terminal import audit_table, beside_table, change_table, replies_table, verdict_text
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:
@@ -42,7 +42,8 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
 def print_change(run: str, before: Audit, after: Audit) -> None:
     """Prints two audits of the same questions side by side, and what each says of the groups in plain words."""
     found = after.differences_from(before)
-    Console().print(before_after_table(run, before.summary, after.summary, intervals(found)))
+    Console().print(beside_table(before.summary, after.summary))
+    Console().print(change_table(run, after.summary, found, after.confidence))
     if said := not_known(found):
         Console().print(said, markup=False, highlight=False)
     print_verdict("Before", before)

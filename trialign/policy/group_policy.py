@@ -127,12 +127,13 @@ class GroupPolicy(nn.Module):
         """From now on, in training mode, a layer keeps its input alone and is computed again in the backward pass."""
         self.base.activation_checkpointing_enable({"use_reentrant": False, "context_fn": same_kernel_again})
 
-    def score(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
+    def score(self, batch: TreeBatch, *, reference: bool = False, temperature: float = 1.0) -> Tensor:
         """Log-probability of every branch, given the path that leads to it.
 
         Args:
             batch: R rows, N action tokens, B branches.
             reference: score with the base weights, whatever the rows' adapters.
+            temperature: divides the logits of every token, as where replies are drawn at one.
 
         Returns:
             [B] sums over the branch's tokens, in nats, of ``score_dtype``.
@@ -148,7 +149,7 @@ class GroupPolicy(nn.Module):
             else:
                 hidden = self._decode(batch, mask, past_key_values=past)
         selected = hidden.flatten(0, 1).index_select(0, batch.source)
-        tokens: Tensor = self.base.get_output_embeddings()(selected, batch.target)
+        tokens: Tensor = self.base.get_output_embeddings()(selected, batch.target, temperature)
         return tokens.new_zeros(len(batch.branch_lengths)).index_add(0, batch.branch, tokens)
 
     @property

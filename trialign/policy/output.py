@@ -18,13 +18,18 @@ class ChunkedOutput(nn.Linear):
     each of them scores.
     """
 
-    def forward(self, states: Tensor, targets: Tensor | None = None) -> Tensor:
-        """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32)."""
+    def forward(self, states: Tensor, targets: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+        """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32).
+
+        The temperature divides the logits behind log-probabilities.
+        """
         if targets is None:
             # Of states cut out of a longer tensor, torch makes a batched product, and oneDNN copies the weights for it.
             return super().forward(states.contiguous())
         chunks = zip(states.split(ACTIONS_PER_CHUNK), targets.split(ACTIONS_PER_CHUNK), strict=True)
-        return torch.cat([_token_log_probabilities(super(ChunkedOutput, self).forward(s), t) for s, t in chunks])
+        return torch.cat(
+            [_token_log_probabilities(super(ChunkedOutput, self).forward(s), t, temperature) for s, t in chunks]
+        )
 
 
 def score_in_chunks(model: PreTrainedModel) -> None:
@@ -43,6 +48,8 @@ def score_in_chunks(model: PreTrainedModel) -> None:
     head.__class__ = ChunkedOutput
 
 
-def _token_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
+def _token_log_probabilities(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if temperature != 1:
+        logits = logits / temperature
     return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)

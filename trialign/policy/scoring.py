@@ -33,6 +33,7 @@ def score_rows(
     reference: bool = False,
     batch_tokens: int = 4096,
     called: Sequence[str] = (),
+    temperature: float = 1.0,
 ) -> list[tuple[float, ...]]:
     """Log-probabilities of every row's actions.
 
@@ -42,6 +43,7 @@ def score_rows(
         reference: use the base weights for all rows.
         batch_tokens: most positions (padding included) in one forward pass.
         called: what an error calls each row: its question and group; empty: its adapter.
+        temperature: divides the logits of every token.
 
     Returns:
         One tuple a row, in the order given: nats per action, in the order of the row's segments.
@@ -53,7 +55,7 @@ def score_rows(
     shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
     for indices in length_batches([one.row.tokens for one in shared], batch_tokens):
         batch = build_tree_batch([shared[i].row for i in indices], policy.invocation).to(policy.device)
-        values = policy.score(batch, reference=reference).tolist()
+        values = policy.score(batch, reference=reference, temperature=temperature).tolist()
         members = [member for i in indices for member in shared[i].members]
         for index in members:
             count = sum(segment.action for segment in rows[index].segments)

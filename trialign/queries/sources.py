@@ -12,7 +12,7 @@ from pydantic import Field
 
 from trialign.errors import UserError
 from trialign.queries.encodings import known_encoding
-from trialign.queries.types import SPLITS, AnswerKind, Split
+from trialign.queries.types import AnswerKind, Split
 
 GoldAs = Literal["text", "label", "index", "index_from_0", "index_from_1", "flags", "true_false"]
 Layout = Literal["truthfulqa", "global_opinions", "stereoset", "prefeval"]
@@ -132,12 +132,12 @@ class SourceConfig:
     allowed_faults: Annotated[int, Field(ge=0, le=10**9)] = 0
 
     @property
-    def possible_splits(self) -> tuple[Split, ...]:
-        """The splits into which rows may fall, as far as the configuration tells."""
+    def named_splits(self) -> frozenset[Split]:
+        """The splits that the configuration gives to rows; a row that names its split itself may have another."""
         if self.split:
-            return (self.split,)
-        named = self.split_shares or self.split_names
-        return SPLITS if named is None else tuple(split for split in SPLITS if split in {*named, *named.values()})
+            return frozenset({self.split})
+        drawn = {split for split, share in (self.split_shares or {}).items() if share > 0}
+        return frozenset({*drawn, *(self.split_names or {}).values()})
 
 
 def check_source(source: SourceConfig, groups: Sequence[str] | None) -> None:
@@ -228,7 +228,7 @@ def _check_splits(source: SourceConfig) -> None:
     shares = source.split_shares
     if shares and (min(shares.values()) < 0 or not math.isclose(math.fsum(shares.values()), 1, abs_tol=1e-6)):
         raise _fault(source, f"has the split shares {shares}", "Make them sum to 1, none of them negative")
-    if source.evaluation_only and "train" in source.possible_splits and not (column and not source.split_names):
+    if source.evaluation_only and "train" in source.named_splits:
         raise evaluation_only_fault(f"The source '{source.name}'")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -33,6 +34,7 @@ from trialign.queries.answers import is_correct
 from trialign.queries.endings import read_reply
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
+from trialign.trajectories.behaviour import option_shares
 from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.trajectories.served import ServedReplies
@@ -130,7 +132,10 @@ class Collector:
             check_fits(observation, longest, self.policy.context_length)
 
     def _score(
-        self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
+        self,
+        observations: Sequence[Observation],
+        actions: Sequence[Sequence[tuple[int, ...]]],
+        temperature: float = 1.0,
     ) -> list[tuple[float, ...]]:
         scorable = [(o, row_actions) for o, row_actions in zip(observations, actions, strict=True) if row_actions]
         rows = [
@@ -145,11 +150,13 @@ class Collector:
         ]
         called = [observation.called for observation, _ in scorable]
         size = self.config.batch_tokens
-        scored = iter(score_rows(self.policy, rows, reference=True, batch_tokens=size, called=called))
+        scored = iter(
+            score_rows(self.policy, rows, reference=True, batch_tokens=size, called=called, temperature=temperature)
+        )
         return [next(scored) if row_actions else () for row_actions in actions]
 
-    def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[tuple[tuple[int, ...], float]]]:
-        """K replies with their log-probabilities to every observation whose answers cannot be enumerated."""
+    def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[_Reply]]:
+        """K replies to every observation whose answers cannot be enumerated."""
         samples = self.config.samples
         sizes = [samples * (len(o.prompt) + self.config.max_new_tokens) for o in open_ended]
         replies: dict[Observation, list[Written]] = {}
@@ -160,8 +167,14 @@ class Collector:
         if self.served:
             self.served.check(self.policy, self._sampling(), [(o.prompt, replies[o]) for o in open_ended])
         ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
-        scores = self._score(open_ended, [ids[observation] for observation in open_ended])
-        return {o: list(zip(ids[o], values, strict=True)) for o, values in zip(open_ended, scores, strict=True)}
+        written = [ids[observation] for observation in open_ended]
+        scores = self._score(open_ended, written)
+        temperature = self.config.temperature
+        drawn_by = scores if temperature == 1 else self._score(open_ended, written, temperature)
+        return {
+            observation: [_Reply(*one) for one in zip(texts, own, behaviour, strict=True)]
+            for observation, texts, own, behaviour in zip(open_ended, written, scores, drawn_by, strict=True)
+        }
 
     def _sampling(self, seed: int = 0) -> Sampling:
         return Sampling(self.config.max_new_tokens, self.config.temperature, seed)
@@ -193,14 +206,16 @@ class Collector:
         observation: Observation,
         options: tuple[tuple[int, ...], ...],
         scores: tuple[float, ...],
-        replies: list[tuple[tuple[int, ...], float]] | None,
+        replies: list[_Reply] | None,
     ) -> Trajectory:
         query, group = episode.query, seat.group.name
         if replies is None:
             drawn = self._draw(observation, options, scores)
-            samples = tuple(_option_sample(query, group, k, options[k], scores[k]) for k in drawn)
+            samples = tuple(
+                _option_sample(query, group, k, _Reply(options[k], scores[k], math.log(share))) for k, share in drawn
+            )
         else:
-            samples = tuple(self._text_sample(query, group, ids, lp) for ids, lp in replies)
+            samples = tuple(self._text_sample(query, group, reply) for reply in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
@@ -219,17 +234,18 @@ class Collector:
             samples=samples,
         )
 
-    def _draw(self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]) -> list[int]:
-        """K options from the distribution that an audit would report, at the behaviour temperature."""
+    def _draw(
+        self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]
+    ) -> list[tuple[int, float]]:
+        """K options and their probabilities, from the distribution that an audit would report at the temperature."""
         o = observation
         generator = np.random.default_rng(
             stable_seed(f"options:{self.config.seed}:{o.query_id}:{o.group}:{o.exposure}:{o.turn}")
         )
         lengths = [len(option) for option in options]
-        tempered = [score / self.config.temperature for score in scores]
-        probabilities = self.scoring.distribution(tempered, lengths)
-        drawn = generator.choice(len(options), size=self.config.samples, p=probabilities)
-        return [int(k) for k in drawn]
+        shares = option_shares(scores, lengths, self.scoring, self.config.temperature)
+        drawn = generator.choice(len(options), size=self.config.samples, p=shares)
+        return [(int(k), shares[k]) for k in drawn]
 
     def _hear(self, episode: _Episode, answers: Sequence[Trajectory], turn: int) -> tuple[_Seat, ...]:
         """The seats of the next turn: every agent has its own sample 0 and its neighbours' before it."""
@@ -254,13 +270,28 @@ class Collector:
             return self.renderer.encode(sample.text)
         return self.renderer.spoken(sample.token_ids)
 
-    def _text_sample(self, query: Query, group: str, ids: tuple[int, ...], log_probability: float) -> Sample:
-        text = self.renderer.decode(ids)
-        parsed = read_reply(query, text, cut_off=not self.renderer.ended(ids))
+    def _text_sample(self, query: Query, group: str, reply: _Reply) -> Sample:
+        text = self.renderer.decode(reply.ids)
+        parsed = read_reply(query, text, cut_off=not self.renderer.ended(reply.ids))
         truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
         form = query.forms.get(group) if isinstance(query, MixedQuery) else None
         preference = form_reward(form, text) if form else None
-        return Sample(ids, log_probability, text, parsed.canonical, parsed.status, truth, preference, None)
+        return reply.sample(text, parsed.canonical, parsed.status, truth, preference)
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """Token ids, and their log-probability under the base model and under the behaviour policy."""
+
+    ids: tuple[int, ...]
+    log_probability: float
+    behaviour: float
+
+    def sample(
+        self, text: str, canonical: str | None, status: str, truth: float | None, preference: float | None
+    ) -> Sample:
+        """As it is stored, before the other agents' answers are known."""
+        return Sample(self.ids, self.log_probability, text, canonical, status, truth, preference, None, self.behaviour)
 
 
 @dataclass(frozen=True)
@@ -277,13 +308,13 @@ class _Episode:
     seats: tuple[_Seat, ...]
 
 
-def _option_sample(query: Query, group: str, index: int, ids: tuple[int, ...], log_probability: float) -> Sample:
+def _option_sample(query: Query, group: str, index: int, reply: _Reply) -> Sample:
     option = query.options[index]
     preference = (
         preference_reward_of_choice(query.targets[group], index) if isinstance(query, PreferenceQuery) else None
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
-    return Sample(ids, log_probability, option, option, "scored", truth, preference, None)
+    return reply.sample(option, option, "scored", truth, preference)
 
 
 def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:

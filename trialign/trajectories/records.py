@@ -16,7 +16,7 @@ from trialign.groups import Exposure
 from trialign.queries import Kind, Split
 from trialign.storage import atomic_write
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sample:
 
     Attributes:
         token_ids: the reply's tokens, as they were scored or generated.
-        log_probability: sum over the tokens under the behaviour policy, in nats.
+        log_probability: sum over the tokens under the base model, which is the reference, in nats.
         text: the reply as text.
         canonical: the answer it was read as; None where it could not be read.
         parse_status: how it was read (see ``trialign.queries.answers``), ``scored`` for an enumerated option.
@@ -33,6 +33,9 @@ class Sample:
         reward_preference: in [0, 1]; None where the group has no target.
         disagreement: share of the other agents' answers that differ, in [0, 1]; None where the query has no
             gold.
+        behaviour: log-probability of the reply under the behaviour policy, in nats: of an option, of being drawn among
+            the others; of a text, summed over its tokens at the collection's temperature. None: not known (a text that
+            an earlier version collected at another temperature than 1).
     """
 
     token_ids: tuple[int, ...]
@@ -43,6 +46,7 @@ class Sample:
     reward_truth: float | None
     reward_preference: float | None
     disagreement: float | None
+    behaviour: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,7 @@ class Trajectory:
     Attributes:
         prompt: token ids of the observation.
         options: token ids of every option; empty where the answers cannot be enumerated.
-        option_log_probabilities: sum over each option's tokens under the behaviour policy, which is the
-            reference too, in nats.
+        option_log_probabilities: sum over each option's tokens under the base model, which is the reference, in nats.
         gold: index of the gold option; None without one.
         target: the group's preferred distribution over the options; None without one.
         samples: K replies to this one observation.
@@ -87,6 +90,7 @@ _SAMPLE = pa.struct(
         pa.field("reward_truth", pa.float64()),
         pa.field("reward_preference", pa.float64()),
         pa.field("disagreement", pa.float64()),
+        pa.field("behaviour", pa.float64()),
     ]
 )
 SCHEMA = pa.schema(
@@ -110,7 +114,13 @@ SCHEMA = pa.schema(
     metadata={"trialign_trajectories": str(SCHEMA_VERSION)},
 )
 
-_NUMBERS = ("log_probability", "reward_truth", "reward_preference", "disagreement")
+# Version 1 did not keep how probable samples were under the behaviour policy (see `trialign.trajectories.behaviour`).
+_FIRST_SCHEMA = SCHEMA.set(
+    SCHEMA.get_field_index("samples"),
+    pa.field("samples", pa.list_(pa.struct([one for one in _SAMPLE if one.name != "behaviour"])), nullable=False),
+)
+_READ = {"1": _FIRST_SCHEMA, str(SCHEMA_VERSION): SCHEMA}
+_NUMBERS = ("log_probability", "reward_truth", "reward_preference", "disagreement", "behaviour")
 
 
 def write_part(path: Path, trajectories: Sequence[Trajectory]) -> None:
@@ -124,7 +134,7 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
     """Reads one part back.
 
     Raises:
-        UserError: the file is missing, torn, or of another schema.
+        UserError: the file is missing, torn, or of a schema that is neither the present nor the first one.
     """
     try:
         table = pq.read_table(path)
@@ -134,9 +144,9 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
             "Delete this file; collect writes it again",
         ) from error
     version = (table.schema.metadata or {}).get(b"trialign_trajectories", b"none").decode()
-    if version != str(SCHEMA_VERSION) or not table.schema.equals(SCHEMA):
+    if version not in _READ or not table.schema.equals(_READ[version]):
         raise UserError(
-            f"The trajectory file {path} has schema version {version}, and this version reads {SCHEMA_VERSION}",
+            f"The trajectory file {path} has schema version {version}, and this version reads {' and '.join(_READ)}",
             "Delete the folder of this collection and collect again",
         )
     rows = tuple(_trajectory(row) for row in table.to_pylist())

@@ -14,8 +14,10 @@ from trialign.errors import UserError
 from trialign.progress import Progress
 from trialign.queries import Query
 from trialign.queries.writer import write_queries
+from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file, write_text_atomic
-from trialign.trajectories.records import SCHEMA_VERSION, Trajectory, read_part, write_part
+from trialign.trajectories.behaviour import completed
+from trialign.trajectories.records import Trajectory, read_part, write_part
 
 Collect = Callable[[Sequence[Query]], tuple[Trajectory, ...]]
 
@@ -35,7 +37,8 @@ class TrajectoryStore:
     @classmethod
     def under(cls, runs: Path, identity: Mapping[str, Any]) -> TrajectoryStore:
         """The store of these contents: equal identities share one folder."""
-        identity = {"schema_version": SCHEMA_VERSION, **identity}
+        # The first version's, for good: later ones complete what it wrote, so that old and new runs share collections.
+        identity = {"schema_version": 1, **identity}
         text = json.dumps(identity, sort_keys=True)
         return cls(runs / ".trajectories" / hashlib.sha256(text.encode()).hexdigest()[:16], identity)
 
@@ -100,8 +103,13 @@ class TrajectoryStore:
             # The hash first: beside a manifest, a part that cannot be read would not be collected anew.
             if not part.is_file() or sha256_of_file(part) != digest:
                 raise self._changed(part)
-            trajectories.extend(read_part(part))
+            trajectories.extend(self._completed(row) for row in read_part(part))
         return tuple(trajectories)
+
+    def _completed(self, row: Trajectory) -> Trajectory:
+        if not {"scoring", "collect"} <= self.identity.keys():
+            return row
+        return completed(row, Scoring(**self.identity["scoring"]), self.identity["collect"]["temperature"])
 
     def _parts(self) -> dict[str, str]:
         """The parts' hashes by file name."""

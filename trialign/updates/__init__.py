@@ -64,14 +64,15 @@ def check_objective(objective: ObjectiveConfig) -> None:
 
 
 def _check_shares(objective: ObjectiveConfig) -> None:
-    """Refuses welfare that counts nothing of what is trained on, where nothing else is learned from."""
+    """Refuses weights that count nothing of what is trained on."""
     welfare, kinds = objective.welfare, set(objective.kinds)
-    weighted = any(update.weighted for update in UPDATES.get(objective.update, ()))
-    counts = (welfare.truth and kinds & {"truth", "mixed"}) or (welfare.preference and kinds & {"preference", "mixed"})
-    if weighted and not counts and not objective.inconsistency.weight and not objective.kl_weight:
+    facts, tastes = kinds & {"truth", "mixed"}, kinds & {"preference", "mixed"}
+    counted = (facts and (welfare.truth or objective.inconsistency.weight)) or (tastes and welfare.preference)
+    if not counted and any(update.weighted for update in UPDATES.get(objective.update, ())):
         raise UserError(
             f"Nothing is learned from objective.kinds={','.join(objective.kinds)}: objective.welfare.truth is "
-            f"{welfare.truth:g}, .preference {welfare.preference:g}, and there is no penalty",
+            f"{welfare.truth:g}, .preference {welfare.preference:g}, and .inconsistency.weight "
+            f"{objective.inconsistency.weight:g}",
             "Set the share of what is trained on above 0",
         )
 

@@ -46,13 +46,13 @@ class Expected(Choices, Update[ChoiceUnits]):
             self.objective,
         )
 
-    def rewards(self, trajectory: Trajectory) -> tuple[list[float], list[float]]:
+    def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
         """In expectation over the options."""
         lengths = [len(option) for option in trajectory.options]
         shares = self.scoring.distribution(trajectory.option_log_probabilities, lengths)
-        truth = [] if trajectory.gold is None else [shares[trajectory.gold]]
+        truth = None if trajectory.gold is None else shares[trajectory.gold]
         target = trajectory.target
-        return truth, [] if target is None else [preference_reward_of_distribution(target, shares)]
+        return truth, None if target is None else preference_reward_of_distribution(target, shares)
 
 
 def expected_loss(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
@@ -121,10 +122,13 @@ class Update(ABC, Generic[U]):
             step: the whole optimizer step.
         """
 
-    def rewards(self, trajectory: Trajectory) -> tuple[list[float], list[float]]:
-        """Truth and preference rewards that the base model earned in an observation; empty where it has none."""
-        samples = trajectory.samples
-        return (
-            [sample.reward_truth for sample in samples if sample.reward_truth is not None],
-            [sample.reward_preference for sample in samples if sample.reward_preference is not None],
+    def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
+        """Truth and preference reward that the base model earns in an observation; None where there is none.
+
+        The mean of its samples, unless the update knows better.
+        """
+        truth, preference = (
+            [value for sample in trajectory.samples if (value := getattr(sample, name)) is not None]
+            for name in ("reward_truth", "reward_preference")
         )
+        return fmean(truth) if truth else None, fmean(preference) if preference else None

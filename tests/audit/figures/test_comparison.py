@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,7 +26,7 @@ from trialign.audit.figures.comparison import (
 )
 from trialign.audit.figures.summary import summarize
 from trialign.audit.files.items import AuditItem, items_frame
-from trialign.audit.report.terminal import audit_table, before_after_table, verdict_text
+from trialign.audit.report.terminal import audit_table, beside_table, change_table, verdict_text
 from trialign.errors import UserError
 from trialign.scoring import Scoring
 
@@ -112,6 +114,15 @@ def test_different_questions_are_refused() -> None:
         changes(BEFORE, AFTER[AFTER["query_id"] != "q3"], GROUPS)
 
 
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+README_HEAD, _, *README_TABLE = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in README.partition("## What it changed")[2].partition("Read it so:")[0].splitlines()
+    if line.startswith("|")
+]
+README_ROWS = [(row[0], row[-1]) for row in README_TABLE]
+
+
 def test_tables_show_values_changes_and_intervals() -> None:
     summaries = [
         summarize(
@@ -129,13 +140,24 @@ def test_tables_show_values_changes_and_intervals() -> None:
     ]
     text = io.StringIO()
     console = Console(file=text, width=160)
-    console.print(before_after_table("run", *summaries, changes(BEFORE, AFTER, GROUPS)))
+    found = differences(measure_audit(BEFORE, GROUPS), measure_audit(AFTER, GROUPS), confidence=0.8)
+    console.print(beside_table(*summaries))
+    console.print(change_table("run", summaries[1], found, 0.8))
     console.print(audit_table("run", summaries[1]))
-    lines = text.getvalue().splitlines()
-    flips = next(line for line in lines if "two groups differ" in line)
-    assert all(part in flips for part in ("0.500", "0.250", "-0.250", " to "))
-    assert any("step 7" in line for line in lines)
-    assert any("accuracy, south" in line and "0.500" in line for line in lines)
+    beside, last, alone = re.findall(r"^┏.*?^└", text.getvalue(), re.DOTALL | re.MULTILINE)
+    assert "; 80 % intervals, paired by fact" in text.getvalue()
+    rows = [[cell.strip() for cell in re.split("[┃│]", line)[1:-1]] for line in last.splitlines()]
+    rows = [row for row in rows if row]
+    assert rows[0] == README_HEAD
+    assert [(row[0], row[-1]) for row in rows[1:]] == README_ROWS
+    low, high = found[0].low, found[0].high
+    assert rows[1] == ["flip rate", "0.500", "0.250", "-0.250", f"[{low:+.3f}, {high:+.3f}]", "down"]
+    assert rows[-1] == ["own minus swapped preference score", "-", "-", "", "", "up"]
+    for table in (beside, alone):
+        assert "step 7" in table
+        assert any("accuracy, south" in line and "0.500" in line for line in table.splitlines())
+    assert "flip rate" in alone
+    assert "flip rate" not in beside
 
 
 def reworded(answers: str, wording: int) -> list[AuditItem]:

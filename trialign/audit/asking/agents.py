@@ -13,7 +13,7 @@ from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import score_rows
+from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import Query
 from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
@@ -96,7 +96,7 @@ class LocalAgents:
 
     Attributes:
         max_new_tokens: longest decoded reply.
-        batch_tokens: most positions in one forward pass.
+        batch_tokens: most positions in one forward pass, of a reply those that it may take.
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
     """
 
@@ -151,17 +151,23 @@ class LocalAgents:
 
     @torch.inference_mode()
     def _reply(self, asked: Sequence[Asked], prompts: Sequence[tuple[int, ...]]) -> list[Answer]:
-        groups = [one.group.name for one in asked]
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies = self.policy.generate(
-            prompts, groups, self.renderer.end_ids, sampling, called=[one.called for one in asked]
-        )
+        replies: dict[int, tuple[int, ...]] = {}
+        for places in length_batches([len(prompt) + self.max_new_tokens for prompt in prompts], self.batch_tokens):
+            written = self.policy.generate(
+                [prompts[place] for place in places],
+                [asked[place].group.name for place in places],
+                self.renderer.end_ids,
+                sampling,
+                called=[asked[place].called for place in places],
+            )
+            replies.update(zip(places, written, strict=True))
         return [
             Answer(
-                self.renderer.decode(ids),
+                self.renderer.decode(replies[place]),
                 None,
-                self.adapter_sha256.get(group),
-                cut_off=not self.renderer.ended(ids),
+                self.adapter_sha256.get(one.group.name),
+                cut_off=not self.renderer.ended(replies[place]),
             )
-            for ids, group in zip(replies, groups, strict=True)
+            for place, one in enumerate(asked)
         ]

@@ -263,7 +263,12 @@ def corrected(found: Sequence[Difference]) -> tuple[Difference, ...]:
 
 
 def paired(
-    before: pd.DataFrame, after: pd.DataFrame, groups: Sequence[str], exposure: Exposure = "explicit"
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    groups: Sequence[str],
+    exposure: Exposure = "explicit",
+    *,
+    confidence: float = 0.95,
 ) -> tuple[Difference, ...]:
     """Every measure of two audits of the same questions, see `differences`.
 
@@ -272,11 +277,12 @@ def paired(
         after: items of the second.
         groups: the members.
         exposure: how the profile reached them.
+        confidence: of the intervals.
 
     Raises:
         UserError: the audits asked different questions.
     """
-    return differences(*(measure_audit(items, groups, exposure) for items in (before, after)))
+    return differences(*(measure_audit(items, groups, exposure) for items in (before, after)), confidence=confidence)
 
 
 def changes(

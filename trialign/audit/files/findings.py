@@ -234,10 +234,7 @@ class FindingStore:
         Raises:
             UserError: no name or decision, a text is too long, or the file cannot be written.
         """
-        if not name.strip() or not decision.strip():
-            raise UserError("A sign-off needs a name and a decision", "Fill in both")
-        for text in (name, role, decision, remark):
-            _check_length(text)
+        check_sign_off(name, role, decision, remark)
         signed = SavedSignOff(_now(), user, run, audit, name, role, decision, remark, binding)
         with writing(self.file) as connection:
             connection.execute(
@@ -331,6 +328,18 @@ def _insert_remark(connection: sqlite3.Connection, finding: int, user: str, comm
         "INSERT INTO remarks (finding, time, user, comment, disposition) VALUES (?, ?, ?, ?, ?)",
         (finding, _now(), user, comment, disposition),
     )
+
+
+def check_sign_off(name: str, role: str, decision: str, remark: str) -> None:
+    """Refuses what is no sign-off, before it is confirmed.
+
+    Raises:
+        UserError: no name or decision, or a text is too long.
+    """
+    if not name.strip() or not decision.strip():
+        raise UserError("A sign-off needs a name and a decision", "Fill in both")
+    for text in (name, role, decision, remark):
+        _check_length(text)
 
 
 def _check_remark(comment: str, disposition: str) -> None:

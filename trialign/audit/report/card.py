@@ -8,9 +8,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.files.integrity import not_verifiable
+from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import UNDEFINED, formatted
-from trialign.audit.report.tables import Column, Table, report_tables
+from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report, SignOff
 from trialign.safe_output import Cell, markdown_cell, visible
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trialign.audit.report.columns import Kind
 from trialign.audit.report.format import formatted
-from trialign.audit.report.tables import Kind
 
 WIDTH, ROW, TOP, BOTTOM = 680, 26, 10, 34
 RIGHT = 168  # room for the figures

@@ -6,7 +6,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from trialign.audit.report.tables import Kind
+from trialign.audit.report.columns import Kind
 from trialign.safe_output import Cell, shortened, visible
 
 UNDEFINED = "–"

@@ -10,9 +10,11 @@ from trialign.audit.figures.comparison import MEASURES
 from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
+from trialign.audit.report.columns import Table
 from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import cell, formatted, plain
-from trialign.audit.report.tables import Table, finding_answers, report_tables
+from trialign.audit.report.record_tables import finding_answers
+from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Finding, Report
 
 _EXPOSURES = {

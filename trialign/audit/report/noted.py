@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from trialign.audit.files.findings import LIVE, RECORDED, Said, SavedFinding, SavedSignOff
 from trialign.audit.report.signing import standing_of
-from trialign.audit.report.types import Finding, FindingAnswer, SignOff
+from trialign.audit.report.types import Finding, FindingAnswer, SignOff, Standing
 
 _TOLD = {"explicit": "profiles were stated", "implicit": "profiles were revealed by an earlier conversation"}
 _GIVEN = {LIVE: "answered when it was noted", RECORDED: "recorded by the audit"}
@@ -29,10 +29,13 @@ def last_sign_off(
     """
     if not signed:
         return None
-    last = signed[-1]
-    standing, note = standing_of(last, noted, files)
-    digest = last.binding.report_sha256 if last.binding else ""
-    return SignOff(last.name, last.role, last.time, last.decision, last.remark, standing, note, digest)
+    return sign_off_of(signed[-1], *standing_of(signed[-1], noted, files))
+
+
+def sign_off_of(signed: SavedSignOff, standing: Standing, note: str) -> SignOff:
+    """A signature as a report holds it."""
+    digest = signed.binding.report_sha256 if signed.binding else ""
+    return SignOff(signed.name, signed.role, signed.time, signed.decision, signed.remark, standing, note, digest)
 
 
 def agents_of(finding: SavedFinding) -> str:

@@ -11,11 +11,11 @@ from rich.table import Table as TerminalTable
 from trialign.audit.figures.comparison import MEASURES, Difference
 from trialign.audit.figures.replies import in_words
 from trialign.audit.report.card import markdown_table
+from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.html import environment
 from trialign.audit.report.pareto import pareto_plot
 from trialign.audit.report.run_comparison import ComparedRun, ComparedVerdict, RunComparison
-from trialign.audit.report.tables import Column, Table
 from trialign.safe_output import csv_text, json_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
 

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from trialign.audit.figures.analysis import AuditAnalysis
-from trialign.audit.figures.comparison import Change
+from trialign.audit.figures.comparison import MEASURES, Difference
 from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.replies import LABELS, REPLIES
 from trialign.audit.figures.words import verdict_parts
 from trialign.safe_output import literal
 
-TRUTH_ROWS = (
-    ("mean", "accuracy, mean over groups", "up"),
-    ("chance", "  what guessing gives", ""),
-    ("worst", "accuracy, worst group", "up"),
-    ("gap", "accuracy gap between groups", "down"),
-    ("gap_noise", "  the gap that noise alone gives", ""),
-    ("unanimous", "all groups agree", "up"),
-    ("flip_rate", "two groups differ", "down"),
-    ("consistent_wrong", "all agree on a wrong answer", "down"),
-    ("no_answer", "no readable answer", "down"),
-    ("jsd", "divergence of answer distributions", "down"),
+_LABELS = {measure.key: measure.label for measure in MEASURES}
+# What is told beside these measures.
+_MORE = {
+    "chance": "  what guessing gives",
+    "gap_noise": "  the gap that noise alone gives",
+    "jsd": "divergence of answer distributions",
+}
+_TRUTH = (
+    "mean",
+    "chance",
+    "worst",
+    "gap",
+    "gap_noise",
+    "unanimous",
+    "flip_rate",
+    "consistent_wrong",
+    "no_answer",
+    "jsd",
 )
 
 
@@ -39,31 +46,49 @@ def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
     table = Table(title=_title(run, summary), title_justify="left")
     table.add_column("")
     table.add_column(f"step {summary['step']}", justify="right")
-    for label, value, _, _ in _measures(summary):
+    for label, value in _measures(summary).items():
         table.add_row(literal(label), _number(value))
     return table
 
 
-def before_after_table(
-    run: str, before: Mapping[str, Any], after: Mapping[str, Any], intervals: Mapping[str, Change]
-) -> Table:
-    """Two audits of the same questions side by side.
+def change_table(run: str, summary: Mapping[str, Any], found: Sequence[Difference], confidence: float) -> Table:
+    """What changed between two audits of the same questions: the table with which ``fit`` ends.
 
     Args:
         run: the run's name.
+        summary: of the later audit.
+        found: see ``trialign.audit.figures.comparison.differences``.
+        confidence: of the intervals.
+    """
+    title = _title(run, summary).append(f"; {100 * confidence:g} % intervals, paired by fact")
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in ("before", "after", "change", "interval"):
+        table.add_column(column, justify="right")
+    table.add_column("wanted")
+    for measure, one in zip(MEASURES, found, strict=True):
+        change = "" if one.change is None else f"{one.change:+.3f}"
+        interval = "" if one.low is None or one.high is None else f"[{one.low:+.3f}, {one.high:+.3f}]"
+        values = (_number(one.first), _number(one.second), change, interval)
+        table.add_row(*map(literal, (measure.label, *values, measure.wanted)))
+    return table
+
+
+def beside_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """What else two audits of the same questions say, without intervals.
+
+    Args:
         before: summary of the base model.
         after: summary of the trained agents.
-        intervals: see ``trialign.audit.figures.comparison.changes``.
     """
-    table = Table(title=_title(run, after), title_justify="left")
+    table = Table(title="Beside the measures below", title_justify="left")
     table.add_column("")
-    for column in ("before", f"step {after['step']}", "change", "95 % interval", "better"):
+    for column in ("before", f"step {after['step']}"):
         table.add_column(column, justify="right")
-    for (label, old, key, better), (_, new, _, _) in zip(_measures(before), _measures(after), strict=True):
-        difference = "" if old is None or new is None else f"{new - old:+.3f}"
-        change = intervals.get(key)
-        interval = "" if change is None else f"{change[1]:+.3f} to {change[2]:+.3f}"
-        table.add_row(literal(label), _number(old), _number(new), difference, interval, better)
+    later = _measures(after)
+    for label, value in _measures(before).items():
+        if label not in _LABELS.values():
+            table.add_row(literal(label), _number(value), _number(later[label]))
     return table
 
 
@@ -116,17 +141,17 @@ def _title(run: str, summary: Mapping[str, Any]) -> Text:
     return literal(f"{run}: {summary['data']} {summary['split']}, {size}")
 
 
-def _measures(summary: Mapping[str, Any]) -> list[tuple[str, float | None, str, str]]:
-    """(label, value, key of its interval, which way is better)."""
+def _measures(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    """Label -> value."""
     truth, taste = summary["truth"], summary["preference"]
-    return [
-        *((label, truth.get(key), key, better) for key, label, better in TRUTH_ROWS),
-        *((f"accuracy, {group}", truth["accuracy"].get(group), "", "up") for group in summary["groups"]),
-        ("preference score, mean", taste["mean"], "preference", "up"),
-        ("preference score, worst group", taste["worst"], "", "up"),
-        ("  scored on the other groups' targets", _mean_swapped(taste), "", ""),
-        ("Nash welfare", summary["welfare"]["nash"], "", "up"),
-    ]
+    return {
+        **{{**_LABELS, **_MORE}[key]: truth.get(key) for key in _TRUTH},
+        **{f"accuracy, {group}": truth["accuracy"].get(group) for group in summary["groups"]},
+        _LABELS["preference"]: taste["mean"],
+        _LABELS["preference_worst"]: taste["worst"],
+        "  scored on the other groups' targets": _mean_swapped(taste),
+        "Nash welfare": summary["welfare"]["nash"],
+    }
 
 
 def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
