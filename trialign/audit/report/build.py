@@ -87,7 +87,9 @@ def _base_audit(folder: AuditFolder) -> AuditFolder | None:
 
 
 def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
-    return read_summary(folder.path / "summary.json"), read_items(folder.path / "items.parquet")
+    summary = read_summary(folder.path / "summary.json")
+    unverified(folder.path, summary)  # a file that is another one is refused before it is read
+    return summary, read_items(folder.path / "items.parquet")
 
 
 def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasures]:
