@@ -94,9 +94,10 @@ def write_audit(folder: Path, questions: int, paraphrases: int, seed: int) -> No
     """An audit that waits for its analysis, with the questions that were asked."""
     from trialign.queries import TruthQuery
     from trialign.queries.writer import write_queries
+    from trialign.runs import ITEMS, QUESTIONS
 
     folder.mkdir(parents=True)
-    write_items(folder / "items.parquet", questions, paraphrases, seed)
+    write_items(folder / ITEMS, questions, paraphrases, seed)
     options = tuple(f"answer {place}" for place in range(OPTIONS))
     asked = [
         TruthQuery(
@@ -110,7 +111,7 @@ def write_audit(folder: Path, questions: int, paraphrases: int, seed: int) -> No
         )
         for number in range(questions)
     ]
-    write_queries(folder / "questions.jsonl", asked)
+    write_queries(folder / QUESTIONS, asked)
 
 
 def analyse(folder: Path) -> None:
@@ -119,13 +120,14 @@ def analyse(folder: Path) -> None:
     from trialign.audit.figures.analysis import analyze, write_analysis
     from trialign.audit.figures.summary import summarize, write_summary
     from trialign.audit.files.items import read_items
+    from trialign.runs import ANALYSIS, ITEMS, SUMMARY
     from trialign.scoring import Scoring
 
     imported = time.monotonic()
-    items = read_items(folder / "items.parquet")
+    items = read_items(folder / ITEMS)
     read = time.monotonic()
     analysis = analyze(items, GROUPS, parts=PARTS)
-    write_analysis(folder / "analysis.json", analysis)
+    write_analysis(folder / ANALYSIS, analysis)
     done = time.monotonic()
     assert analysis.verdict is not None
     print(analysis.verdict.sentence)
@@ -134,7 +136,7 @@ def analyse(folder: Path) -> None:
     print_costs("analysis", done - begin)
     about = {"step": int(folder.name[5:11]), "data": "simulated", "exposure": "explicit", "split": "test"}
     summary = summarize(items, **about, scoring=Scoring(), eps=0.01, seconds=0.0, groups=GROUPS)  # type: ignore[arg-type]
-    write_summary(folder / "summary.json", summary)
+    write_summary(folder / SUMMARY, summary)
     print_costs("with the summary", time.monotonic() - begin)
 
 
@@ -165,8 +167,10 @@ def main() -> None:
         part, folder = arguments.part
         {"analyse": analyse, "report": report}[part](Path(folder))
         return
+    from trialign.runs import RunFolder
+
     with tempfile.TemporaryDirectory() as root:
-        audits = [Path(root) / f"runs/large/audits/step={step:06d}.simulated.test" for step in (0, 100)]
+        audits = [RunFolder(Path(root) / "runs" / "large").audit(step, "simulated", "test") for step in (0, 100)]
         for seed, audit in enumerate(audits):
             write_audit(audit, arguments.questions, arguments.paraphrases, seed)
         for part, audit in (("analyse", audits[0]), ("analyse", audits[1]), ("report", audits[1])):

@@ -31,11 +31,12 @@ from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.queries import TruthQuery
 from trialign.queries.writer import write_queries
+from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, SUMMARY, RunFolder
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
 GROUPS = tuple(f"group{number}" for number in range(8))
-FILES = ("items.parquet", "questions.jsonl", "analysis.json")
+FILES = (ITEMS, QUESTIONS, ANALYSIS)
 OPTIONS = ("first answer", "second answer", "third answer", "fourth answer")
 PAGES = {
     "verdict": "?run=large",
@@ -58,7 +59,7 @@ def main() -> None:
         root = Path(folder) / "runs"
         for step, accuracy in ((0, 0.55), (100, 0.65)):
             for run, questions in (("large", arguments.questions), ("small", 20)):
-                write_audit(root / run / "audits" / f"step={step:06d}.large.test", step, accuracy, questions)
+                write_audit(RunFolder(root / run).audit(step, "large", "test"), step, accuracy, questions)
         with served(root, arguments.port) as (address, server), sync_playwright() as playwright:
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -150,9 +151,9 @@ def write_audit(folder: Path, step: int, accuracy: float, questions: int) -> Non
         for column, group in enumerate(GROUPS)
     ]
     frame = items_frame(items)
-    write_items(folder / "items.parquet", items)
-    write_queries(folder / "questions.jsonl", queries)
-    write_analysis(folder / "analysis.json", analyze(frame, GROUPS))
+    write_items(folder / ITEMS, items)
+    write_queries(folder / QUESTIONS, queries)
+    write_analysis(folder / ANALYSIS, analyze(frame, GROUPS))
     summary = summarize(
         frame,
         step=step,
@@ -165,7 +166,7 @@ def write_audit(folder: Path, step: int, accuracy: float, questions: int) -> Non
         groups=GROUPS,
     )
     summary["files"] = {name: sha256_of_file(folder / name) for name in FILES}
-    write_summary(folder / "summary.json", summary)
+    write_summary(folder / SUMMARY, summary)
 
 
 def item(query: TruthQuery, group: str, option: int) -> AuditItem:

@@ -22,6 +22,7 @@ from pathlib import Path
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
 from trialign.audit.files.items import read_items
+from trialign.runs import ANALYSIS, ITEMS, SUMMARY, RunFolder
 
 # What a method needs beside its own name, and choices of the engine that change what trialign learns.
 OVERRIDES = {
@@ -55,25 +56,25 @@ def fit(config: str, method: str, seed: int, overrides: Sequence[str]) -> Run:
     name = stem if (method, seed) == ("trialign", 0) else f"{stem}-{method}-seed{seed}"
     command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config]
     command += [*OVERRIDES.get(method, [f"objective={method}"]), f"seed={seed}", f"name={name}", *overrides]
-    run = Path("runs") / name
-    if (run / "config.yaml").exists():
+    run = RunFolder(Path("runs") / name)
+    if run.config_file.exists():
         command.append("--resume")  # a finished run prints its table
     begin = time.monotonic()
     subprocess.run(command, check=True)
     seconds = time.monotonic() - begin
-    audits = sorted((run / "audits").glob("step=*.test"))
+    audits = [audit.path for audit in run.audits() if audit.split == "test"]
     return Run(measured(audits[0]), measured(audits[-1]), (gap(audits[0]), gap(audits[-1])), seconds)
 
 
 def measured(folder: Path) -> AuditMeasures:
     """One audit, question by question."""
-    analysis = read_analysis(folder / "analysis.json")
-    return measure_audit(read_items(folder / "items.parquet"), analysis.groups, analysis.exposure)
+    analysis = read_analysis(folder / ANALYSIS)
+    return measure_audit(read_items(folder / ITEMS), analysis.groups, analysis.exposure)
 
 
 def gap(folder: Path) -> str:
     """The accuracy gap of one audit beside what noise alone gives."""
-    truth = json.loads((folder / "summary.json").read_text())["truth"]
+    truth = json.loads((folder / SUMMARY).read_text())["truth"]
     return f"{truth['gap']:.3f} ({truth['gap_noise']:.3f}; {truth['p_gap']:.3f})"
 
 

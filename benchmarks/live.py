@@ -23,10 +23,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from trialign.checkpoints import latest_step, read_agents, step_folder
+from trialign.checkpoints import read_agents
 from trialign.composition import compose
 from trialign.config import load
-from trialign.dashboard.live.asking import Asked, typed_query
+from trialign.dashboard.live.asking import Question, typed_query
 from trialign.dashboard.live.engine import Engine, Source, read_setting
 from trialign.dashboard.live.queue import LiveQueue
 from trialign.models import ChatRenderer, load_model, load_tokenizer, locate_base_model
@@ -96,10 +96,9 @@ def _row(values: Sequence[float]) -> str:
 def people(folder: Path, count: int, rounds: int) -> None:
     """Lets many people ask at once, and holds every answer against its checkpoint."""
     run = RunFolder(folder)
-    last = latest_step(run.agents)
-    assert last is not None, f"{folder} has no agents"
-    steps = sorted(int(path.name.removeprefix("step=")) for path in run.agents.glob("step=*"))
-    sources = [Source(folder.name, run.config_file, step, step_folder(run.agents, step)) for step in steps]
+    steps = run.steps()
+    assert steps, f"{folder} has no agents"
+    sources = [Source(folder.name, run.config_file, step, run.agents_at(step)) for step in steps]
     sources.append(replace(sources[0], step=0, checkpoint=None))
     groups = read_setting(run.config_file).groups.names
     hashes = {source: _hashes(source, groups) for source in sources}
@@ -111,7 +110,7 @@ def people(folder: Path, count: int, rounds: int) -> None:
         options = ("Yes", "No") if number // len(sources) % 2 else ()
         query = typed_query(f"{QUESTION} I am person {number}.", options)
         begin = time.perf_counter()
-        ticket = queue.ask([source], Asked(query, "explicit", groups))
+        ticket = queue.ask([source], Question(query, "explicit", groups))
         place = queue.look(ticket).place
         (answers,) = queue.wait(ticket).answers
         assert [reply.adapter_sha256 for reply in answers.replies] == hashes[source]

@@ -15,10 +15,8 @@ from safetensors.torch import load_file, save_file
 from trialign import checkpoints
 from trialign.checkpoints import (
     AgentCheckpoint,
-    latest_step,
     load_agents,
     read_agents,
-    step_folder,
     write_agents,
 )
 from trialign.composition import compose
@@ -56,7 +54,7 @@ def policy(make_policy: MakePolicy) -> GroupPolicy:
 
 @pytest.fixture
 def written(tmp_path: Path, policy: GroupPolicy, base_files: BaseModelFiles) -> AgentCheckpoint:
-    folder = step_folder(tmp_path / "agents", 200)
+    folder = tmp_path / "agents" / "step=000200"
     return write_agents(folder, policy, 200, base_files, {"scoring": "sum", "groups": ["größer"]})
 
 
@@ -177,7 +175,7 @@ def test_another_schema_version_is_refused(written: AgentCheckpoint) -> None:
 
 def test_no_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no agent checkpoint in .*step=000007"):
-        read_agents(step_folder(tmp_path, 7))
+        read_agents(tmp_path / "step=000007")
 
 
 @pytest.mark.parametrize("outside", ["../secret.txt", "north/../../secret.txt", "link.txt", "absolute"])
@@ -196,7 +194,7 @@ def test_a_manifest_cannot_point_outside_its_folder(written: AgentCheckpoint, ou
 def test_a_checkpoint_has_its_name_once_its_manifest_is_durable(
     tmp_path: Path, policy: GroupPolicy, base_files: BaseModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = step_folder(tmp_path / "agents", 200)
+    folder = tmp_path / "agents" / "step=000200"
     synced: list[tuple[list[str], bool]] = []
 
     def fsync(descriptor: int) -> None:
@@ -274,7 +272,7 @@ def test_a_failed_write_leaves_the_older_checkpoint(
     for step in (200, 300):
         saved.clear()
         with pytest.raises(OSError, match="No space left"):
-            write_agents(step_folder(written.folder.parent, step), policy, step, base_files, {})
+            write_agents(written.folder.with_name(f"step={step:06d}"), policy, step, base_files, {})
         assert len(saved) == fails_at
     assert [path.name for path in written.folder.parent.iterdir()] == ["step=000200"]
     assert read_agents(written.folder).manifest == written.manifest
@@ -330,13 +328,6 @@ def test_the_bytes_that_are_loaded_are_those_that_were_hashed(
         save_file(other, written.folder / group / checkpoints.WEIGHTS)
     with pytest.raises(UserError, match="not the one that was written"):
         load_agents(make_policy(), read, base_files)
-
-
-def test_the_latest_step_is_the_largest_number(tmp_path: Path) -> None:
-    assert latest_step(tmp_path) is None
-    for name in ("step=000020", "step=000100", "step=1000000", ".step=2000000.x.tmp", "step=9", "other"):
-        (tmp_path / name).mkdir()
-    assert latest_step(tmp_path) == 1_000_000
 
 
 def test_weights_on_disk_are_named_as_peft_names_them(written: AgentCheckpoint) -> None:

@@ -194,7 +194,7 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
-        ("audit.delta=0", r"audit\.delta is 0\.0"),
+        ("audit.delta=0", r"audit\.delta is 0\. Set it between 0\.001 and 1"),
         ("audit.alpha=0.7", r"audit\.alpha is 0\.7"),
         ("+trainer.stpes=4", r"Unknown config key trainer\.stpes\. Did you mean trainer\.steps\?"),
         ("objctive=utilitarian", r"Unknown config key objctive\. Did you mean objective\?"),
@@ -207,6 +207,8 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
         ("trainer.steps", r"The word 'trainer\.steps' is no override"),
         ("trainer.steps=[1", r"The value of trainer\.steps cannot be read: \[1"),
         ("data.folder=there", r"states no such key; to add it write \+data\.folder=there"),
+        ("data.files={}", r"data\.files takes a list, in brackets, and got a mapping, in braces\. "),
+        ("scoring=[1]", r"scoring takes a mapping, in braces, and got a list, in brackets\. "),
         ("name=${nothing}", r"cannot be composed: Interpolation key 'nothing' not found"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from trialign import runs
 from trialign.errors import UserError
 from trialign.runs import RunFolder
 
@@ -202,3 +204,125 @@ def test_the_lock_of_a_dead_process_blocks_nobody(run: RunFolder) -> None:
     assert (run.folder.parent / ".mine.lock").read_text().startswith("process ")
     with run.held():
         pass
+
+
+# What the first versions left behind, file by file: no analysis, no record, no hashes, no questions of the collection.
+EARLIER = (
+    "earlier/config.yaml",
+    "earlier/finished.json",
+    "earlier/agents/step=000020/manifest.json",
+    "earlier/agents/step=000100/manifest.json",
+    "earlier/agents/step=1000000/manifest.json",
+    "earlier/audits/step=000000.embedded.test/summary.json",
+    "earlier/audits/step=000100.embedded.test/summary.json",
+    "earlier/audits/step=000100.my.own.data.validation/summary.json",
+    "earlier/audits/step=1000000.embedded.test/summary.json",
+    "earlier/checkpoints/last.ckpt",
+    "earlier/logs/metrics.csv",
+    ".trajectories/0123456789abcdef/manifest.json",
+    "findings.sqlite",
+)
+# What else may lie there: drafts, what is not whole, and names that only look like a step's.
+BESIDE = (
+    "earlier/agents/.step=2000000.x.tmp/manifest.json",
+    "earlier/agents/step=9/manifest.json",
+    "earlier/agents/step=0000020/manifest.json",
+    "earlier/agents/step=٠٠٠٠٣٠/manifest.json",
+    "earlier/agents/step=000200",
+    "earlier/agents/other/manifest.json",
+    "earlier/audits/step=000200.embedded.test/items.parquet",
+    "earlier/audits/step=000200.embedded/summary.json",
+    "earlier/audits/step=000200.embedded.held-out/summary.json",
+    "earlier/audits/step=0000200.embedded.test/summary.json",
+    "earlier/audits/summary.json",
+)
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """The folder of runs, as an earlier version left it, with other things beside."""
+    for name in (*EARLIER, *BESIDE):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}", encoding="utf-8")
+    return tmp_path
+
+
+def test_what_earlier_versions_wrote_is_found_where_it_is(earlier: Path) -> None:
+    run = RunFolder(earlier / "earlier")
+    assert run.steps() == (20, 100, 1_000_000)
+    assert [(audit.step, audit.data, audit.split) for audit in run.audits()] == [
+        (0, "embedded", "test"),
+        (100, "embedded", "test"),
+        (100, "my.own.data", "validation"),
+        (1_000_000, "embedded", "test"),
+    ]
+    found = [
+        run.config_file,
+        run.finished_file,
+        *(run.agents_at(step) / runs.MANIFEST for step in run.steps()),
+        *(run.audit(audit.step, audit.data, audit.split) / runs.SUMMARY for audit in run.audits()),
+        run.resume_file,
+        run.metrics_file,
+        runs.trajectories_folder(earlier, "0123456789abcdef") / runs.MANIFEST,
+        earlier / runs.FINDINGS,
+    ]
+    assert [path.relative_to(earlier).as_posix() for path in found] == list(EARLIER)
+    assert all(audit.run == run.folder and audit.whole for audit in run.audits())
+
+
+def test_everything_that_looks_for_audits_and_agents_finds_the_same(earlier: Path) -> None:
+    from trialign.audit.files.folders import find_audit
+    from trialign.dashboard.reading.catalog import scan
+
+    run = RunFolder(earlier / "earlier")
+    (entry,) = scan(earlier).runs
+    assert entry.steps == run.steps()
+    assert {audit.folder for audit in entry.audits} == {audit.path for audit in run.audits()}
+    assert find_audit(run.folder).step == 1_000_000
+    assert entry.config_file == run.config_file
+    assert entry.metrics_file == run.metrics_file
+
+
+def test_a_run_that_is_not_there_has_no_agents_and_no_audits(run: RunFolder) -> None:
+    assert run.steps() == ()
+    assert run.audits() == ()
+
+
+@pytest.mark.parametrize("step", [0, 7, 999_999, 1_000_000, 123_456_789])
+def test_a_step_is_read_as_it_is_written(run: RunFolder, step: int) -> None:
+    assert runs.step_of(run.agents_at(step)) == step
+    audit = runs.audit_of(run.audit(step, "a.test", "train"))
+    assert audit is not None
+    assert (audit.step, audit.data, audit.split) == (step, "a.test", "train")
+
+
+def test_nobody_else_knows_the_names() -> None:
+    """No text of the program is one of the names, or makes a step's: whoever needs one asks trialign.runs."""
+    root = Path(__file__).parent.parent
+    names = {part for name in EARLIER for part in name.split("/")[1:] if "=" not in part}
+    names |= {runs.ITEMS, runs.QUESTIONS, runs.ANALYSIS, runs.ABOUT, ".trajectories", runs.SWEEPS, runs.FINDINGS}
+    names -= {"agents", "audits", "checkpoints", "logs"}  # words, too
+    elsewhere = [
+        f"{path.relative_to(root)}:{text.lineno}: {text.value!r}"
+        for top in ("trialign", "dashboard", "benchmarks", "examples")
+        for path in sorted((root / top).rglob("*.py"))
+        if path != root / "trialign" / "runs.py"
+        for text in _texts(path)
+        if _is_a_name(str(text.value), names)
+    ]
+    assert elsewhere == []
+
+
+def _texts(path: Path) -> list[ast.Constant]:
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def _is_a_name(text: str, names: set[str]) -> bool:
+    """A path or a pattern, and no sentence that names one."""
+    parts = text.split("/")
+    return " " not in text and (parts[-1] in names or any(part in names for part in parts[:-1]) or "step=" in text)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.scoring import Scoring
+from trialign.scoring import Scoring, likeliest
 
 pytestmark = pytest.mark.unit
 
@@ -44,3 +44,7 @@ def test_shares_sum_to_one_however_improbable(scores: list[float], temperature: 
 def test_no_temperature_changes_the_answer(scores: list[float], temperature: float) -> None:
     shares = replace(Scoring(), temperature=temperature).distribution(scores, [1] * len(scores))
     assert max(shares) == shares[scores.index(max(scores))]
+
+
+def test_of_equal_shares_the_first_is_the_answer() -> None:
+    assert [likeliest(shares) for shares in ((0.2, 0.4, 0.4), (0.5, 0.5), (1.0,), (0.1, 0.2, 0.7))] == [1, 0, 0, 2]

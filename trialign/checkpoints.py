@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -21,11 +20,11 @@ from trialign.errors import UnfinishedError, UserError
 from trialign.finite import not_finite
 from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
+from trialign.policy.peft_folders import WEIGHTS
+from trialign.runs import MANIFEST
 from trialign.storage import sha256_of_file, sync, write_text_atomic
 
 SCHEMA_VERSION = 1
-WEIGHTS = "adapter_model.safetensors"
-_STEP = re.compile(r"step=(\d{6,})")
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,16 @@ class AgentCheckpoint:
 
     Attributes:
         folder: ``agents/step=000200``.
-        manifest: what manifest.json holds.
+        manifest: what its manifest holds.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
+
+    @property
+    def manifest_file(self) -> Path:
+        """It holds the hash of every other file, and so stands for all of them."""
+        return self.folder / MANIFEST
 
     @property
     def step(self) -> int:
@@ -49,17 +53,6 @@ class AgentCheckpoint:
         """Hash of a group's adapter file; None for a group that answers with the base weights."""
         digest = self.manifest["files"].get(f"{group}/{WEIGHTS}")
         return None if digest is None else str(digest)
-
-
-def step_folder(agents: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
-    return agents / f"step={step:06d}"
-
-
-def latest_step(agents: Path) -> int | None:
-    """The last step that has a checkpoint, or None."""
-    steps = [int(match[1]) for path in agents.glob("step=*") if (match := _STEP.fullmatch(path.name))]
-    return max(steps, default=None)
 
 
 def write_agents(
@@ -97,7 +90,7 @@ def write_agents(
             **about,
             "files": files,
         }
-        write_text_atomic(draft / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False))
+        write_text_atomic(draft / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
         if folder.exists():
             folder.rename(replaced)
         draft.rename(folder)
@@ -115,7 +108,7 @@ def read_agents(folder: Path) -> AgentCheckpoint:
         UserError: there is none, it is of another schema, or a file is missing or not the one that was
             written.
     """
-    manifest_file = folder / "manifest.json"
+    manifest_file = folder / MANIFEST
     try:
         manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
         version, files = manifest["schema_version"], dict(manifest["files"])

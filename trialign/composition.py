@@ -114,6 +114,14 @@ def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
+    from omegaconf.errors import ConfigTypeError
+
+    merging = error.__cause__
+    if isinstance(merging, ConfigTypeError) and "ListConfig" in str(merging):
+        given = str(error).partition("=")[2][:1]
+        sorts = ["a list, in brackets", "a mapping, in braces"]
+        wanted, found = sorts if given == "{" else reversed(sorts)
+        return f"{merging.full_key} takes {wanted}, and got {found}"
     # YAML says first what it was doing, and then what it found.
     text = getattr(error, "problem", None) or str(error) or str(error.__cause__ or "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,26 +1,54 @@
-"""The folder of one run: claimed once, resumed by name, never overwritten by accident."""
+"""What lies where in the folder of runs, and the folder of one run: claimed once, never overwritten by accident.
+
+This file alone knows the names of a run's files and folders; everything else asks it.
+
+    findings.sqlite                     what people noted, of all runs
+    .trajectories/<hash>/               manifest.json, questions.jsonl and parts; shared by runs
+    .sweeps/<when>/<number>/            the configuration of one job of a sweep
+    <run>/config.yaml                   resolved
+    <run>/finished.json                 there once training and its audits are
+    <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
+    <run>/audits/step=000200.<data>.<split>/   items, questions, analysis, about, and last the summary
+    <run>/checkpoints/last.ckpt         for going on only
+    <run>/logs/metrics.csv
+    <run>/reports/<audit>/
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import yaml
 
 from trialign.errors import UserError
 from trialign.group_config import configured_sets
 from trialign.places import anchored
+from trialign.queries.types import SPLITS, Split
 from trialign.storage import write_text_atomic
 
 Status = Literal["new", "unfinished", "finished"]
+# The files of an audit. The summary is written last: where it is, the audit is whole.
+ITEMS, QUESTIONS, ANALYSIS, ABOUT = "items.parquet", "questions.jsonl", "analysis.json", "about.json"
+SUMMARY = "summary.json"
+# Of agents and of trajectories: written last, with the hash of every other file.
+MANIFEST = "manifest.json"
+FINDINGS = "findings.sqlite"
+SWEEPS = ".sweeps"
+_TRAJECTORIES, _AUDITS, _AGENTS = ".trajectories", "audits", "agents"
+# A step is written in six digits or, from a million on, in as many as it needs: no two names are of one step.
+_STEP = "step=([0-9]{6}|[1-9][0-9]{6,11})"
+_STEP_NAME = re.compile(_STEP)
+_AUDIT_NAME = re.compile(rf"{_STEP}\.(.+)\.({'|'.join(SPLITS)})")
 _HEADER = "# Resolved; trained on the trajectories "
 # Where a run lies, how many processes compute it in what shares, and who else is told of its figures do not change what
 # it computes.
@@ -42,6 +70,38 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True)
+class AuditFolder:
+    """One audit on disk.
+
+    Attributes:
+        path: the folder, such as ``runs/x/audits/step=000120.embedded.test``.
+        step: optimizer steps behind the agents; 0 for the base model.
+        data: name of the question set.
+        split: the questions that were asked.
+    """
+
+    path: Path
+    step: int
+    data: str
+    split: Split
+
+    @property
+    def run(self) -> Path:
+        """The run that it belongs to."""
+        return self.path.parent.parent
+
+    @property
+    def whole(self) -> bool:
+        """Whether the audit was written to its end."""
+        return is_whole_audit(self.path)
+
+    def at_step(self, step: int) -> AuditFolder | None:
+        """The same questions put to another step of the same run; None if there is no such audit."""
+        other = AuditFolder(RunFolder(self.run).audit(step, self.data, self.split), step, self.data, self.split)
+        return other if other.whole else None
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """Paths of one run.
 
@@ -59,7 +119,7 @@ class RunFolder:
     @property
     def agents(self) -> Path:
         """Agent checkpoints, for deployment."""
-        return self.folder / "agents"
+        return self.folder / _AGENTS
 
     @property
     def resume_file(self) -> Path:
@@ -71,9 +131,41 @@ class RunFolder:
         """Metric paths."""
         return self.folder / "logs"
 
+    @property
+    def metrics_file(self) -> Path:
+        """Training's figures, a row for each time that some were written."""
+        return self.logs / "metrics.csv"
+
+    @property
+    def audits_folder(self) -> Path:
+        """All audits."""
+        return self.folder / _AUDITS
+
+    @property
+    def finished_file(self) -> Path:
+        """There once all is done."""
+        return self.folder / "finished.json"
+
+    def agents_at(self, step: int) -> Path:
+        """The agent checkpoint of one step."""
+        return self.agents / _step_name(step)
+
+    def steps(self) -> tuple[int, ...]:
+        """The steps that have agents, ascending."""
+        return tuple(sorted(step for path in _inside(self.agents) if (step := step_of(path)) is not None))
+
     def audit(self, step: int, data: str, split: str) -> Path:
         """The audit of one step on one split."""
-        return self.folder / "audits" / f"step={step:06d}.{data}.{split}"
+        return self.audits_folder / f"{_step_name(step)}.{data}.{split}"
+
+    def audits(self) -> tuple[AuditFolder, ...]:
+        """The audits that are whole, by step, then data and split."""
+        found = (audit for path in _inside(self.audits_folder) if (audit := audit_of(path)) and audit.whole)
+        return tuple(sorted(found, key=lambda audit: (audit.step, audit.data, audit.split)))
+
+    def report(self, audit: Path) -> Path:
+        """The report of one of the run's audits."""
+        return self.folder / "reports" / audit.name
 
     def status(self, config: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Status:
         """How far the run of this configuration is.
@@ -98,7 +190,7 @@ class RunFolder:
                 f"The run {self.folder} exists with another configuration (it differs in {', '.join(differing)})",
                 "Choose another name=..., or replace the run with --overwrite",
             )
-        return "finished" if (self.folder / "finished.json").is_file() else "unfinished"
+        return "finished" if self.finished_file.is_file() else "unfinished"
 
     def stored_config(self) -> dict[str, Any]:
         """The configuration that the run was started with.
@@ -170,7 +262,7 @@ class RunFolder:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
-        write_text_atomic(self.folder / "finished.json", json.dumps(dict(facts), indent=2))
+        write_text_atomic(self.finished_file, json.dumps(dict(facts), indent=2))
 
     def remove(self) -> None:
         """Deletes the run; shared trajectories stay."""
@@ -180,6 +272,36 @@ class RunFolder:
             shutil.rmtree(doomed, ignore_errors=True)
             self.folder.rename(doomed)
             shutil.rmtree(doomed)
+
+
+def trajectories_folder(runs: Path, name: str) -> Path:
+    """A collection of trajectories by its name, which is the hash of what it was made from."""
+    return runs / _TRAJECTORIES / name
+
+
+def step_of(agents: Path) -> int | None:
+    """The step whose agents a folder holds, by its name; None: it is no such folder."""
+    match = _STEP_NAME.fullmatch(agents.name)
+    return int(match[1]) if match else None
+
+
+def audit_of(path: Path) -> AuditFolder | None:
+    """What a folder is the audit of, by its name; None: it is no audit. It need not be whole, nor be there."""
+    match = _AUDIT_NAME.fullmatch(path.name)
+    return AuditFolder(path, int(match[1]), match[2], cast(Split, match[3])) if match else None
+
+
+def is_whole_audit(path: Path) -> bool:
+    """Whether a folder holds an audit that was written to its end."""
+    return (path / SUMMARY).is_file()
+
+
+def _step_name(step: int) -> str:
+    return f"step={step:06d}"
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else iter(())
 
 
 def _with_named_sets(config: Mapping[str, Any]) -> Mapping[str, Any]:

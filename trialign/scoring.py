@@ -46,3 +46,8 @@ class Scoring:
         largest = max(values)
         shares = [math.exp((value - largest) / self.temperature) for value in values]
         return tuple(share / sum(shares) for share in shares)
+
+
+def likeliest(shares: Sequence[float]) -> int:
+    """Index of the option that is the answer: the likeliest, of equal ones the first."""
+    return max(range(len(shares)), key=shares.__getitem__)

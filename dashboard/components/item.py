@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from trialign.audit.report.types import WorstItem
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.trajectories.records import Sample, Trajectory
 
@@ -144,3 +145,22 @@ def _replies(samples: Sequence[Sample]) -> Markup:
 def _right(samples: Sequence[Sample]) -> str:
     known = [sample.reward_truth for sample in samples if sample.reward_truth is not None]
     return f"{sum(reward > 0 for reward in known)} of {len(known)}" if known else ""
+
+
+def worst_item(one: WorstItem, labels: Mapping[str, str]) -> Markup:
+    """A question of the worst in short: why it is one, and what every group was told.
+
+    Args:
+        one: as the report has it.
+        labels: group -> how it is shown.
+    """
+    said = Markup("").join(
+        Markup('<li dir="auto">{} {}: {}</li>').format(
+            "✓" if answer.correct else "✗", labels.get(answer.group, answer.group), answer.answer
+        )
+        for answer in one.answers
+    )
+    why = one.reason if one.gold is None else f"{one.reason}; right is: {one.gold}"
+    return Markup(
+        '<p class="ta-eyebrow" dir="auto">{}</p><p dir="auto"><strong>{}</strong></p><ul class="ta-said">{}</ul>'
+    ).format(why, one.question or one.query_id, said)

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from trialign.environment import PromptConfig, check_fits, first_turn, observe, option_actions
+from trialign.asking import Answer, Asked, LocalAgents, Watch, read
+from trialign.environment import PromptConfig, first_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
-from trialign.models import ChatRenderer
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
-from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import score_rows
 from trialign.queries import PreferenceQuery, Query
-from trialign.queries.endings import read_reply
-from trialign.scoring import Scoring
+from trialign.scoring import likeliest
 
 LONGEST_QUESTION = 4000  # characters
 LONGEST_OPTION = 400  # characters
 MOST_OPTIONS = 12
 LONGEST_REPLY = 64  # tokens
-
-Watch = Callable[[Sequence[str]], bool]
+BATCH_TOKENS = 4096  # most positions in one forward pass
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """One question on its way to some agents.
 
     Attributes:
@@ -78,11 +73,6 @@ class Asked:
     query: Query
     exposure: Exposure
     groups: tuple[str, ...]
-
-    @property
-    def called(self) -> tuple[str, ...]:
-        """What an error calls it, by group."""
-        return tuple(f"'{self.query.query_id}', group '{group}'" for group in self.groups)
 
 
 def typed_query(question: str, options: Sequence[str]) -> Query:
@@ -108,109 +98,70 @@ def typed_query(question: str, options: Sequence[str]) -> Query:
     return PreferenceQuery.asked(question, options)
 
 
-@dataclass(frozen=True)
-class Agents:
-    """The agents that are loaded, and how they are asked.
+@torch.inference_mode()
+def ask(
+    question: Question,
+    agents: LocalAgents,
+    groups: Mapping[str, SocialGroup],
+    prompt: PromptConfig,
+    watch: Watch,
+) -> tuple[tuple[Reply, ...], tuple[tuple[float, ...], ...]]:
+    """All groups' replies, as one batch, and the likelihood that each gives to the others'.
 
-    Attributes:
-        groups: who they are, by name, the control included.
-        adapter_sha256: group -> hash of the adapter that answers for it; empty for the base model.
-        trained: False sends every question through the base weights.
+    Args:
+        question: who is asked what.
+        agents: those that are loaded.
+        groups: who there is to ask, by name, the control included.
+        prompt: how the question is put.
+        watch: is shown the replies so far, in the groups' order; if it returns True they end there.
+
+    Raises:
+        UserError: there is no such group, it has no such profile, or profile and question do not fit the
+            base model's context.
     """
+    asked = [_asked(question, _group(groups, name, question.exposure), prompt) for name in question.groups]
+    answers = list(agents.answer(asked, watch))
+    replies = tuple(_reply(one, answer) for one, answer in zip(asked, answers, strict=True))
+    return replies, _likelihood(agents, asked, answers)
 
-    policy: GroupPolicy
-    renderer: ChatRenderer
-    prompt: PromptConfig
-    scoring: Scoring
-    groups: Mapping[str, SocialGroup]
-    adapter_sha256: Mapping[str, str | None]
-    trained: bool
 
-    @torch.inference_mode()
-    def answer(self, asked: Asked, watch: Watch) -> tuple[tuple[Reply, ...], tuple[tuple[float, ...], ...]]:
-        """All groups' replies, as one batch, and the likelihood that each gives to the others'.
-
-        Args:
-            asked: the question.
-            watch: is shown the replies so far, in the groups' order; if it returns True they end there.
-
-        Raises:
-            UserError: there is no such group, it has no such profile, or profile and question do not fit the
-                base model's context.
-        """
-        prompts = [self._prompt(asked, self._group(name, asked.exposure)) for name in asked.groups]
-        if asked.query.options:
-            return self._choose(asked, prompts)
-        return self._reply(asked, prompts, watch)
-
-    def _group(self, name: str, exposure: Exposure) -> SocialGroup:
-        group = self.groups.get(name)
-        if group is None or not group.wordings(exposure):
-            raise UserError(
-                f"The agents have no group '{name}'" if group is None else f"'{group.label}' has no {exposure} profile",
-                "Choose other groups, other agents or the other kind of profile",
-            )
-        return group
-
-    def _prompt(self, asked: Asked, group: SocialGroup) -> tuple[int, ...]:
-        conversation = first_turn(asked.query, group, asked.exposure, 0, self.prompt)
-        observation = observe(asked.query, group, asked.exposure, 0, 0, conversation, self.renderer)
-        longest = max((len(self.renderer.reply(option)) for option in asked.query.options), default=LONGEST_REPLY)
-        check_fits(observation, longest, self.policy.context_length)
-        return observation.prompt
-
-    def _choose(
-        self, asked: Asked, prompts: Sequence[tuple[int, ...]]
-    ) -> tuple[tuple[Reply, ...], tuple[tuple[float, ...], ...]]:
-        options = asked.query.options
-        actions = option_actions(asked.query, self.scoring, self.renderer)
-        lengths = [len(action) for action in actions]
-        shares = [self.scoring.distribution(scores, lengths) for scores in self._score(asked, prompts, actions)]
-        chosen = [max(range(len(options)), key=share.__getitem__) for share in shares]
-        replies = tuple(
-            self._made(name, options[choice], options[choice], True, share)
-            for name, choice, share in zip(asked.groups, chosen, shares, strict=True)
+def _group(groups: Mapping[str, SocialGroup], name: str, exposure: Exposure) -> SocialGroup:
+    group = groups.get(name)
+    if group is None or not group.wordings(exposure):
+        raise UserError(
+            f"The agents have no group '{name}'" if group is None else f"'{group.label}' has no {exposure} profile",
+            "Choose other groups, other agents or the other kind of profile",
         )
-        return replies, tuple(tuple(share[choice] for choice in chosen) for share in shares)
+    return group
 
-    def _reply(
-        self, asked: Asked, prompts: Sequence[tuple[int, ...]], watch: Watch
-    ) -> tuple[tuple[Reply, ...], tuple[tuple[float, ...], ...]]:
-        ids = self.policy.generate(
-            prompts,
-            asked.groups,
-            self.renderer.end_ids,
-            Sampling(max_new_tokens=LONGEST_REPLY),
-            called=asked.called,
-            reference=not self.trained,
-            watch=lambda rows: watch([self.renderer.decode(row) for row in rows]),
-        )
-        texts = [self.renderer.decode(row) for row in ids]
-        ended = [self.renderer.ended(row) for row in ids]
-        read = [
-            read_reply(asked.query, text, cut_off=not whole, shown=self.prompt.options).canonical
-            for text, whole in zip(texts, ended, strict=True)
-        ]
-        replies = tuple(
-            self._made(name, text, canonical, whole, None)
-            for name, text, canonical, whole in zip(asked.groups, texts, read, ended, strict=True)
-        )
-        scores = self._score(asked, prompts, ids)
-        return replies, tuple(
-            tuple(math.exp(score / len(row)) for score, row in zip(values, ids, strict=True)) for values in scores
-        )
 
-    def _score(
-        self, asked: Asked, prompts: Sequence[tuple[int, ...]], actions: Sequence[tuple[int, ...]]
-    ) -> list[tuple[float, ...]]:
-        branches = tuple(Segment(action, 0, action=True) for action in actions)
-        rows = [
-            TreeRow(self.policy.adapter_index(name), (Segment(prompt, ROOT), *branches))
-            for name, prompt in zip(asked.groups, prompts, strict=True)
-        ]
-        return score_rows(self.policy, rows, reference=not self.trained, called=asked.called)
+def _asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> Asked:
+    conversation = first_turn(question.query, group, question.exposure, 0, prompt)
+    return Asked(question.query, group, question.exposure, 0, 0, conversation, prompt.options)
 
-    def _made(
-        self, name: str, text: str, canonical: str | None, finished: bool, shares: tuple[float, ...] | None
-    ) -> Reply:
-        return Reply(name, self.groups[name].label, text, canonical, finished, shares, self.adapter_sha256.get(name))
+
+def _reply(asked: Asked, answer: Answer) -> Reply:
+    return Reply(
+        group=asked.group.name,
+        label=asked.group.label,
+        text=answer.text,
+        canonical=read(asked, answer).canonical,
+        finished=not answer.cut_off,
+        probabilities=answer.option_probabilities,
+        adapter_sha256=answer.adapter_sha256,
+    )
+
+
+def _likelihood(
+    agents: LocalAgents, asked: Sequence[Asked], answers: Sequence[Answer]
+) -> tuple[tuple[float, ...], ...]:
+    """See `Answers`."""
+    shares = [answer.option_probabilities for answer in answers if answer.option_probabilities is not None]
+    if shares:
+        chosen = [likeliest(own) for own in shares]
+        return tuple(tuple(own[place] for place in chosen) for own in shares)
+    texts = [answer.token_ids for answer in answers]
+    scores = agents.score(agents.observe(asked), [texts] * len(asked))
+    return tuple(
+        tuple(math.exp(score / len(text)) for score, text in zip(values, texts, strict=True)) for values in scores
+    )

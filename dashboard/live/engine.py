@@ -14,6 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from transformers import PreTrainedModel
 
+from trialign.asking import LocalAgents, Watch
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
@@ -35,7 +36,7 @@ from trialign.policy.door import check_exact
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
-from .asking import Agents, Answers, Asked, Watch
+from .asking import BATCH_TOKENS, LONGEST_REPLY, Answers, Question, ask
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Engine:
     def __init__(self) -> None:
         self._held: _Held | None = None
 
-    def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+    def answer(self, source: Source, question: Question, watch: Watch) -> Answers:
         """All groups' answers to one question.
 
         Every file of the checkpoint is hashed anew, so that one that was changed meanwhile is refused.
@@ -140,20 +141,20 @@ class Engine:
         """
         setting = read_setting(source.config_file)
         checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
-        digest = sha256_of_file(checkpoint.folder / "manifest.json") if checkpoint else None
+        digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:
             held = self._hold(setting, checkpoint)
             digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}
-            agents = Agents(
+            agents = LocalAgents(
                 held.policy,
                 held.renderer,
-                setting.prompt,
                 setting.scoring,
-                setting.everyone,
+                LONGEST_REPLY,
+                BATCH_TOKENS,
                 digests,
-                trained=bool(checkpoint),
+                reference=checkpoint is None,
             )
-            replies, likelihood = agents.answer(asked, watch)
+            replies, likelihood = ask(question, agents, setting.everyone, setting.prompt, watch)
         except (RuntimeError, MemoryError) as error:
             # On a CPU torch reports lack of memory as a plain RuntimeError.
             if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error):

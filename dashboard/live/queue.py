@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from trialign.asking import Watch
 from trialign.errors import UserError
 
-from .asking import Answers, Asked, Watch
+from .asking import Answers, Question
 from .engine import Source
 
 log = logging.getLogger("trialign")
@@ -31,7 +32,7 @@ LATE = "The answer took longer than {seconds:.0f} seconds and was given up. Ask 
 class Answering(Protocol):
     """What answers: `engine.Engine`, or a stand-in for tests."""
 
-    def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+    def answer(self, source: Source, question: Question, watch: Watch) -> Answers:
         """All groups' answers to one question."""
         ...
 
@@ -64,7 +65,7 @@ class Ticket:
     """One person's question in the queue. Everything that decides the answer is in it: sources and question."""
 
     sources: tuple[Source, ...]
-    asked: Asked
+    question: Question
     looked_at: float
     state: State = "waiting"
     partial: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class LiveQueue:
         # A daemon: a dashboard that is stopped does not wait for the model.
         threading.Thread(target=self._work, name="trialign-live", daemon=True).start()
 
-    def ask(self, sources: Sequence[Source], asked: Asked) -> Ticket:
+    def ask(self, sources: Sequence[Source], question: Question) -> Ticket:
         """Puts a question into the queue.
 
         Raises:
@@ -114,7 +115,7 @@ class LiveQueue:
                 raise UserError(
                     f"{self.capacity} questions are waiting already, and more are not taken", "Try again in a minute"
                 )
-            ticket = Ticket(tuple(sources), asked, self.clock())
+            ticket = Ticket(tuple(sources), question, self.clock())
             self._waiting.append(ticket)
             self._changed.notify_all()
             return ticket
@@ -180,7 +181,7 @@ class LiveQueue:
 
         answers = []
         for source in ticket.sources:
-            answers.append(self.engine.answer(source, ticket.asked, watch))
+            answers.append(self.engine.answer(source, ticket.question, watch))
             if ticket.cancelled.is_set():
                 return self._finish(ticket, "cancelled")
             if late:

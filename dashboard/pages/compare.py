@@ -12,13 +12,14 @@ from trialign.errors import UserError
 from trialign.group_config import CONTROL
 from trialign.groups import EXPOSURES, Exposure
 from trialign.queries import Query
+from trialign.runs import MANIFEST
 
 from ..components import answers as drawn
 from ..components import states
 from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
-from ..live.asking import Answers, Asked, typed_query
+from ..live.asking import Answers, Question, typed_query
 from ..live.engine import Setting, Source, read_setting
 from ..live.queue import LiveQueue, Look, Ticket
 from ..live.shared import live_queue
@@ -58,7 +59,7 @@ def show() -> None:
         "who asks.",
     )
     try:
-        setting = read_setting(file_within(chosen.catalog.root, chosen.run.folder / "config.yaml"))
+        setting = read_setting(file_within(chosen.catalog.root, chosen.run.config_file))
     except UserError as error:
         states.fault(error, chosen.catalog.root)
         states.nothing("Live questions cannot be asked of this run. Its stored audits can be read on the other pages.")
@@ -73,7 +74,7 @@ def show() -> None:
         _ask(queue, request)
     ticket: Ticket | None = st.session_state.get("live_ticket")
     if ticket is not None and not queue.look(ticket).over:
-        titles = [setting.everyone[name].label for name in ticket.asked.groups if name in setting.everyone]
+        titles = [setting.everyone[name].label for name in ticket.question.groups if name in setting.everyone]
         _progress(queue, ticket, titles)
         return
     _result(chosen, setting, request, queue, ticket, person)
@@ -177,7 +178,7 @@ def _step_label(step: str) -> str:
 
 def _source(chosen: Selection, step: int) -> Source:
     checkpoint = chosen.run.agents(step) if step else None
-    return Source(chosen.run.id, chosen.run.folder / "config.yaml", step, checkpoint)
+    return Source(chosen.run.id, chosen.run.config_file, step, checkpoint)
 
 
 def _ask(queue: LiveQueue, request: _Request) -> None:
@@ -185,12 +186,12 @@ def _ask(queue: LiveQueue, request: _Request) -> None:
     assert request.query is not None
     for source in request.sources:
         if source.checkpoint is not None:
-            file_within(queue.root, source.checkpoint / "manifest.json")
+            file_within(queue.root, source.checkpoint / MANIFEST)
     before: Ticket | None = st.session_state.get("live_ticket")
     if before is not None:
         queue.cancel(before)
-    asked = Asked(request.query, request.exposure, request.groups)
-    st.session_state["live_ticket"] = queue.ask(request.sources, asked)
+    question = Question(request.query, request.exposure, request.groups)
+    st.session_state["live_ticket"] = queue.ask(request.sources, question)
     st.session_state["live_run"] = request.sources[0].run
 
 
@@ -223,9 +224,10 @@ def _result(
     elif look is not None and look.state == "cancelled":
         states.nothing("The question was taken back.")
     if ticket is not None and look is not None and _is_answer(look, ticket, request):
-        _show_answers(ticket.asked.query, look.answers, "answered now")
-        item = request.item if ticket.asked.query == request.query else ""
-        save_form(chosen, person, ticket.asked.query, item, look.answers, ticket.asked.exposure, setting.everyone)
+        _show_answers(ticket.question.query, look.answers, "answered now")
+        asked = ticket.question
+        item = request.item if asked.query == request.query else ""
+        save_form(chosen, person, asked.query, item, look.answers, asked.exposure, setting.everyone)
     elif request.query is not None:
         _recorded(chosen, setting, request, person)
     _link(request)
@@ -248,7 +250,7 @@ def _recorded(chosen: Selection, setting: Setting, request: _Request, person: ac
 
 def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:
     """Whether there is a live answer, and not to another question than the one that was picked since."""
-    return look.state == "answered" and (not request.item or request.query == ticket.asked.query)
+    return look.state == "answered" and (not request.item or request.query == ticket.question.query)
 
 
 def _show_answers(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
 import streamlit as st
 
 from trialign.audit.figures.statistics import Integers
@@ -18,7 +17,7 @@ from ..components.grid import grid
 from ..components.heading import heading
 from ..components.markup import plain
 from ..reading import records
-from ..reading.answers import KINDS, SHOWS, AnswerTable, Filters, answer_table, chosen
+from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, answer_table, chosen
 from ..reading.episodes import episodes
 from ..session import selection
 from ..session.integrity import check
@@ -49,8 +48,9 @@ def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:
     """The filters, which stand in the URL."""
     names = {labels.get(group, group): group for group in table.groups}
     topics = sorted(set(table.topics.tolist()) - {""})
-    left, right = st.columns([1, 2])
+    left, middle, right = st.columns([1, 1, 2])
     show_only = _choice(left, "Show", "show", list(SHOWS))
+    order = _choice(middle, "Order", "order", list(ORDERS))
     words = right.text_input("Words in the question", key="words", bind="query-params", max_chars=200)
     set_already = any(key in st.query_params for key in _MORE)
     with st.expander("More filters", expanded=set_already, icon=":material/filter_alt:"):
@@ -69,6 +69,7 @@ def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:
         wrong_for=names.get(wrong, ""),
         pair=pair,
         words=words or "",
+        order=order,  # type: ignore[arg-type]
     )
 
 
@@ -105,15 +106,14 @@ def _one(
     asked_for = st.query_params.get("question", "")
     place = ids.index(asked_for) if asked_for in ids else int(places[0])
     st.header("One question in detail", anchor=False)
-    here = int(np.searchsorted(places, place))
-    previous = places[here - 1] if here > 0 else None
-    following = next((other for other in places[here : here + 2] if other > place), None)
+    previous, following = _beside(places.tolist(), place)
     with st.container(horizontal=True):
-        for name, other in (("Previous question", previous), ("Next question", following)):
+        for name, other, key in (("Previous question", previous, "P"), ("Next question", following, "N")):
             st.button(
                 name,
                 disabled=other is None,
                 key=name,
+                shortcut=key,
                 on_click=_open,
                 args=("" if other is None else ids[other],),
             )
@@ -133,6 +133,14 @@ def _one(
     if navigation.exists("compare"):
         navigation.link("compare", "Ask the agents this question", icon=":material/forum:", question=ids[place])
     _turns(picked, ids[place], labels)
+
+
+def _beside(places: list[int], place: int) -> tuple[int | None, int | None]:
+    """What stands before and after a question; beside one that the filters leave out stands the first that passes."""
+    if place not in places:
+        return None, places[0]
+    here = places.index(place)
+    return (places[here - 1] if here else None), (places[here + 1] if here + 1 < len(places) else None)
 
 
 def _open(query_id: str) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from trialign.audit.figures.comparison import MEASURES, Difference, differences, measure_audit
 from trialign.errors import UserError
+from trialign.runs import ANALYSIS, ITEMS
 
 from ..components import charts, item, states
 from ..components.heading import heading
@@ -127,7 +128,7 @@ def _differences(
 ) -> tuple[Difference, ...]:
     exposure = records.summary(picked.catalog, after)["exposure"]
     frames = [records.items(picked.catalog, audit) for audit in (before, after)]
-    versions = tuple((audit.folder / "items.parquet").stat().st_mtime_ns for audit in (before, after))
+    versions = tuple((audit.folder / ITEMS).stat().st_mtime_ns for audit in (before, after))
     found: tuple[Difference, ...] = _compared(
         str(before.folder), str(after.folder), versions, groups, exposure, confidence, frames
     )
@@ -149,7 +150,7 @@ def _compared(
 
 def _confidence(catalog: Catalog, audit: AuditEntry) -> float:
     """Of an audit's intervals: 1 - ``audit.alpha``, 0.95 for an audit made before there were analyses."""
-    analysed = (audit.folder / "analysis.json").is_file()
+    analysed = (audit.folder / ANALYSIS).is_file()
     return 1 - records.analysis(catalog, audit).bounds.alpha if analysed else 0.95
 
 
@@ -221,7 +222,7 @@ def reading(entry: Difference, wanted: str) -> str:
 
 
 def _paths(picked: selection.Selection, labels: Mapping[str, str]) -> None:
-    path = picked.run.folder / "logs" / "metrics.csv"
+    path = picked.run.metrics_file
     if not path.exists():
         states.nothing("This run has no training log. It was audited only, or it has not begun to train.")
         return

@@ -12,13 +12,16 @@ from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.parts import Gap
+from trialign.audit.figures.ranking import FIVE
 from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
 from trialign.audit.figures.words import guessing
+from trialign.audit.report.worst import worst_items
 
 from .. import navigation
 from ..components import charts, states
 from ..components.banner import banner
 from ..components.heading import heading
+from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
@@ -54,6 +57,7 @@ def show() -> None:
         states.nothing("This audit asked no facts: there is nothing to be right or wrong about.")
     else:
         _facts(facts, analysis, labels)
+        _worst(chosen, analysis, labels)
     if analysis.opinions is not None:
         _opinions(analysis.opinions, labels)
     _slices(analysis)
@@ -81,6 +85,24 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
             _gap(facts.gap)
     if facts.excess_flips is not None:
         _wording(facts.excess_flips)
+
+
+def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
+    """The questions to read first, each a click away from all its answers."""
+    items, asked = records.items(chosen.catalog, chosen.audit), records.questions(chosen.catalog, chosen.audit)
+    worst = worst_items(items, analysis.groups, analysis.exposure, asked)[:FIVE]
+    if not worst:
+        return
+    st.header("The worst answers", anchor=False)
+    st.caption(
+        "One question of each fact that some group got wrong: first what is right for some and wrong for others, the "
+        "surest wrong answers before the rest. The report begins with the same ones."
+    )
+    for one in worst:
+        with st.container(border=True):
+            draw(worst_item(one, labels))
+            if navigation.exists("items"):
+                navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
 
 
 def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:

@@ -11,17 +11,21 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from trialign.audit.figures.rows import aligned, codes, first_asked
+from trialign.audit.figures.ranking import ranked
+from trialign.audit.figures.rows import FACTS, OPINIONS, aligned, codes, first_asked
 from trialign.audit.figures.statistics import Floats, Integers, agreed
 from trialign.groups import Exposure
 from trialign.queries import Query
+from trialign.runs import ITEMS
 
 from . import records
 from .catalog import AuditEntry, Catalog
 
 Show = Literal["All", "Groups disagree", "Wrong for some", "Same wrong answer for all", "Right for all"]
 SHOWS: tuple[Show, ...] = ("All", "Groups disagree", "Wrong for some", "Same wrong answer for all", "Right for all")
-KINDS = {"Facts": ("truth", "mixed"), "Tastes": ("preference",)}
+Order = Literal["Worst first", "As asked"]
+ORDERS: tuple[Order, ...] = ("Worst first", "As asked")
+KINDS = {"Facts": FACTS, "Tastes": OPINIONS}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class AnswerTable:
         answers: [questions, groups], as they were read; None where a reply held none.
         codes: [questions, groups], equal where answers are; -1 where a reply held none.
         correct: [questions, groups], 1 or 0; NaN for questions of taste.
+        worst: [questions], positions: facts that some group got wrong first, as `ranked` orders them, then what was
+            right for all, then tastes.
     """
 
     groups: tuple[str, ...]
@@ -47,6 +53,7 @@ class AnswerTable:
     answers: NDArray[np.object_]
     codes: Integers
     correct: Floats
+    worst: Integers
 
     @property
     def agree(self) -> NDArray[np.bool_]:
@@ -80,6 +87,7 @@ class Filters:
         wrong_for: a group that got it wrong, or empty.
         pair: two groups that answer differently, or empty.
         words: that the question or its id contains, in any case.
+        order: which come first.
     """
 
     kind: str = "All"
@@ -88,6 +96,7 @@ class Filters:
     wrong_for: str = ""
     pair: tuple[str, ...] = ()
     words: str = ""
+    order: Order = "Worst first"
 
 
 def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exposure: Exposure) -> AnswerTable:
@@ -103,7 +112,7 @@ def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exp
         UserError: the audit is damaged, or lacks an answer of a group.
     """
     items, asked = records.items(catalog, audit), records.questions(catalog, audit)
-    version = (audit.folder / "items.parquet").stat().st_mtime_ns
+    version = (audit.folder / ITEMS).stat().st_mtime_ns
     table: AnswerTable = _table(str(audit.folder), version, tuple(groups), exposure, items, asked)
     return table
 
@@ -123,6 +132,10 @@ def _table(
     rows = aligned(first_asked(own[own["group"].isin(groups)]), groups)
     width = len(groups)
     ids = rows["query_id"].to_numpy(dtype=object)[::width]
+    facts = rows[rows["kind"].isin(FACTS)]
+    first = {name: place for place, name in enumerate(ranked(facts, _asked).index)} if len(facts) else {}
+    is_fact = np.isin(rows["kind"].to_numpy(dtype=object)[::width], FACTS)
+    order = [(first.get(name, len(first)), not fact) for name, fact in zip(ids, is_fact, strict=True)]
     return AnswerTable(
         groups=groups,
         ids=ids,
@@ -132,11 +145,12 @@ def _table(
         answers=rows["canonical"].to_numpy(dtype=object).reshape(-1, width),
         codes=codes(rows, width),
         correct=rows["correct"].to_numpy(dtype=float, na_value=np.nan).reshape(-1, width),
+        worst=np.array(sorted(range(len(ids)), key=order.__getitem__), dtype=np.int64),
     )
 
 
 def chosen(table: AnswerTable, filters: Filters) -> Integers:
-    """Positions of the questions that pass all filters, in their order."""
+    """Positions of the questions that pass all filters, in the order that is asked for."""
     passing = np.ones(len(table.ids), dtype=bool)
     if filters.kind in KINDS:
         passing &= np.isin(table.kinds, KINDS[filters.kind])
@@ -150,7 +164,8 @@ def chosen(table: AnswerTable, filters: Filters) -> Integers:
         wanted = filters.words.strip().casefold()
         places = zip(table.texts, table.ids, strict=True)
         passing &= np.array([wanted in f"{text}\n{name}".casefold() for text, name in places], dtype=bool)
-    return np.flatnonzero(passing & _shown(table, filters.show))
+    passing &= _shown(table, filters.show)
+    return table.worst[passing[table.worst]] if filters.order == "Worst first" else np.flatnonzero(passing)
 
 
 def _shown(table: AnswerTable, show: Show) -> NDArray[np.bool_]:

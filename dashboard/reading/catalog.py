@@ -7,15 +7,13 @@ a run or in place of one of its files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trialign.errors import UserError
+from trialign.runs import RunFolder, audit_of, step_of
 
-_AUDIT = re.compile(r"step=(?P<step>\d{6,12})\.(?P<data>.+)\.(?P<split>train|validation|test)")
-_STEP = re.compile(r"step=(\d{6,12})")
 # Far beyond what TriAlign writes for the largest audits; a file above is not read into a shared server's memory.
 LARGEST_FILE = 1 << 30
 
@@ -68,6 +66,16 @@ class RunEntry:
     steps: tuple[int, ...]
     fault: str = ""
 
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration."""
+        return RunFolder(self.folder).config_file
+
+    @property
+    def metrics_file(self) -> Path:
+        """Training's figures."""
+        return RunFolder(self.folder).metrics_file
+
     def agents(self, step: int) -> Path:
         """Folder of one checkpoint; ``trialign.checkpoints.read_agents`` verifies its hashes.
 
@@ -76,7 +84,7 @@ class RunEntry:
         """
         if step not in self.steps:
             raise UserError(f"The run '{self.id}' has no agents of step {step}", "Choose one of its steps")
-        return self.folder / "agents" / f"step={step:06d}"
+        return RunFolder(self.folder).agents_at(step)
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,7 @@ class Catalog:
 def scan(root: Path) -> Catalog:
     """The runs under a root; reads names only, and never fails on what it finds.
 
-    A run is a folder with a ``config.yaml`` or with audits. An audit counts where its ``summary.json``, which is
-    written last, is there.
+    A run is a folder with a configuration or with audits. An audit counts where it was written to its end.
     """
     try:
         folders = sorted(path for path in root.iterdir() if not path.name.startswith("."))
@@ -134,12 +141,13 @@ def _run(root: Path, folder: Path) -> RunEntry | None:
         return None
     if not _lies_within(root, folder):
         return RunEntry(folder.name, folder, (), (), "It is a link that leads out of the folder of runs.")
+    run = RunFolder(folder)
     try:
-        audits = sorted(_audits(root, folder / "audits"), key=lambda audit: (audit.data, audit.split, audit.step))
-        steps = sorted(_steps(root, folder / "agents"))
+        audits = sorted(_audits(root, run.audits_folder), key=lambda audit: (audit.data, audit.split, audit.step))
+        steps = sorted(_steps(root, run.agents))
     except OSError:
         return RunEntry(folder.name, folder, (), (), "Its folder cannot be read.")
-    if not audits and not (folder / "config.yaml").is_file():
+    if not audits and not run.config_file.is_file():
         return None
     fault = "" if audits else "It has no complete audit yet."
     return RunEntry(folder.name, folder, tuple(audits), tuple(steps), fault)
@@ -147,14 +155,14 @@ def _run(root: Path, folder: Path) -> RunEntry | None:
 
 def _audits(root: Path, audits: Path) -> list[AuditEntry]:
     return [
-        AuditEntry(folder.name, folder, int(match["step"]), match["data"], match["split"])
+        AuditEntry(folder.name, folder, audit.step, audit.data, audit.split)
         for folder in _folders(root, audits)
-        if (match := _AUDIT.fullmatch(folder.name)) and (folder / "summary.json").is_file()
+        if (audit := audit_of(folder)) and audit.whole
     ]
 
 
 def _steps(root: Path, agents: Path) -> list[int]:
-    return [int(match[1]) for folder in _folders(root, agents) if (match := _STEP.fullmatch(folder.name))]
+    return [step for folder in _folders(root, agents) if (step := step_of(folder)) is not None]
 
 
 def _folders(root: Path, parent: Path) -> Sequence[Path]:

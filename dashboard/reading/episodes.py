@@ -15,7 +15,7 @@ import streamlit as st
 from trialign.errors import UserError
 from trialign.queries import Query
 from trialign.queries.readers import read_queries
-from trialign.runs import RunFolder
+from trialign.runs import RunFolder, trajectories_folder
 from trialign.trajectories.records import Trajectory
 from trialign.trajectories.store import TrajectoryStore
 
@@ -48,12 +48,12 @@ def episodes(catalog: Catalog, run: RunEntry) -> Episodes | None:
     Raises:
         UserError: they are damaged, too large to be read here, or behind a link out of the root.
     """
-    if not (run.folder / "config.yaml").is_file():
+    if not (run.config_file).is_file():
         return None
-    file_within(catalog.root, run.folder / "config.yaml")
+    file_within(catalog.root, run.config_file)
     name = RunFolder(run.folder).trajectories.strip()
-    folder = catalog.root / ".trajectories" / name
-    if not name or Path(name).name != name or not (folder / "manifest.json").is_file():
+    folder = trajectories_folder(catalog.root, name)
+    if not name or Path(name).name != name or not TrajectoryStore(folder, {}).complete:
         return None
     files = [file_within(catalog.root, path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     if sum(path.stat().st_size for path in files) > LARGEST_COLLECTION:

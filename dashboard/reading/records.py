@@ -22,7 +22,7 @@ from trialign.group_config import build_groups
 from trialign.groups import SocialGroup
 from trialign.queries import Query
 from trialign.queries.readers import read_queries
-from trialign.runs import RunFolder
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, SUMMARY, RunFolder
 from trialign.storage import sha256_of_file
 
 from .catalog import AuditEntry, Catalog, RunEntry, file_within
@@ -36,7 +36,7 @@ def summary(catalog: Catalog, audit: AuditEntry) -> dict[str, Any]:
     Raises:
         UserError: it is missing, damaged, or a link out of the root.
     """
-    return _once(catalog, audit.folder / "summary.json", read_summary)
+    return _once(catalog, audit.folder / SUMMARY, read_summary)
 
 
 def items(catalog: Catalog, audit: AuditEntry) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def items(catalog: Catalog, audit: AuditEntry) -> pd.DataFrame:
     Raises:
         UserError: it is missing, damaged, not the one whose hash the summary holds, or a link out of the root.
     """
-    return _once(catalog, audit.folder / "items.parquet", read_items, _digest(catalog, audit, "items.parquet"))
+    return _once(catalog, audit.folder / ITEMS, read_items, _digest(catalog, audit, ITEMS))
 
 
 def analysis(catalog: Catalog, audit: AuditEntry) -> AuditAnalysis:
@@ -54,7 +54,7 @@ def analysis(catalog: Catalog, audit: AuditEntry) -> AuditAnalysis:
     Raises:
         UserError: as for `items`.
     """
-    return _once(catalog, audit.folder / "analysis.json", read_analysis, _digest(catalog, audit, "analysis.json"))
+    return _once(catalog, audit.folder / ANALYSIS, read_analysis, _digest(catalog, audit, ANALYSIS))
 
 
 def questions(catalog: Catalog, audit: AuditEntry) -> Mapping[str, Query]:
@@ -63,8 +63,8 @@ def questions(catalog: Catalog, audit: AuditEntry) -> Mapping[str, Query]:
     Raises:
         UserError: as for `items`.
     """
-    digest = _digest(catalog, audit, "questions.jsonl")
-    path = audit.folder / "questions.jsonl"
+    digest = _digest(catalog, audit, QUESTIONS)
+    path = audit.folder / QUESTIONS
     if digest is None and not path.exists():
         return {}
     return _once(catalog, path, _queries_by_id, digest)
@@ -89,9 +89,9 @@ def groups(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> tuple[SocialGr
     Raises:
         UserError: the record or configuration that names them is damaged, or a link out of the root.
     """
-    about, config = audit.folder / "about.json", run.folder / "config.yaml"
+    about, config = audit.folder / ABOUT, run.config_file
     if about.exists():
-        return _once(catalog, about, _audited_groups, _digest(catalog, audit, "about.json"))
+        return _once(catalog, about, _audited_groups, _digest(catalog, audit, ABOUT))
     return _once(catalog, config, _configured_groups) if config.exists() else ()
 
 

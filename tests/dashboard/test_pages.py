@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from trialign.api.results import Audit
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.words import verdict_parts
+from trialign.audit.report import build_report
 
 from .conftest import SyntheticRun
 from .test_shell import text_of
@@ -150,7 +151,22 @@ def test_an_older_audit_without_its_questions_shows_their_ids(one_run: Synthetic
         summary.write_text(json.dumps(content), encoding="utf-8")
         summary.with_name("questions.jsonl").unlink()
     shown = text_of(open_page("items"))
-    assert "test-fact-00-0</h2>" in shown
+    assert "test-fact-01-0</h2>" in shown  # the first that some group got wrong
+
+
+def test_the_worst_of_the_verdict_are_those_of_the_report_and_come_first_in_items(
+    one_run: SyntheticRun, open_page: Open
+) -> None:
+    folder = one_run.audit(6, wrong={3: ("north", "south", "island"), 5: ("south",), 7: ("north",)})
+    worst = [item.question for item in build_report(folder).worst]
+    assert worst == [f"What is true of fact {fact}, in wording 0?" for fact in (5, 7, 3)]
+    app = open_page("verdict", run="house", audit="test, step 6 (house)")
+    cards = [part.proto.body for part in app.get("html") if "ta-said" in part.proto.body]
+    assert [question for question in worst for card in cards if question in card] == worst
+    assert "✗ Southerners: wrong" in cards[0]
+    shown = text_of(open_page("items", run="house", audit="test, step 6 (house)"))
+    places = [shown.index(question) for question in worst]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("name", PAGES)

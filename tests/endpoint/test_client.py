@@ -79,6 +79,22 @@ def test_the_server_says_how_long_to_wait(make_client: Callable[..., Client], wi
     assert wire.slept == [45]
 
 
+def test_the_server_says_when_its_limit_begins_anew(
+    make_client: Callable[..., Client], wire: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
+    busy = httpx2.Response(429, headers=said, json={"error": {"message": "slow down"}})
+    with caplog.at_level("INFO", "trialign"):
+        assert make_client(in_turn(busy, good())).chat(BODY).text == "Paris"
+    assert wire.slept == [90]
+    assert "The server asks for 90 seconds without a request: waiting" in caplog.text
+    with pytest.raises(LostError, match="asks for 90 seconds without a request: 429: slow down"):
+        make_client(in_turn(busy, good()), longest_wait=60).chat(BODY)
+    nonsense = httpx2.Response(429, headers={"x-ratelimit-reset": "whenever"}, json={"error": {"message": "slow down"}})
+    assert make_client(in_turn(nonsense, good())).chat(BODY).text == "Paris"
+    assert wire.slept == [90, 1]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_a_refusal_is_not_sent_again(make_client: Callable[..., Client], wire: Any, status: int) -> None:
     refusal = httpx2.Response(status, json={"error": {"message": "No.", "type": "x"}})

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.endpoint.pace import Pace, backoff, draw, in_parallel, retry_after, spoken
+from trialign.endpoint.pace import Pace, backoff, draw, in_parallel, spoken
 
 pytestmark = pytest.mark.unit
 
@@ -147,49 +146,6 @@ def test_chance_is_drawn_anew() -> None:
     drawn = [draw() for _ in range(20)]
     assert len(set(drawn)) == 20
     assert all(0 <= chance < 1 for chance in drawn)
-
-
-NOON = parsedate_to_datetime("Fri, 31 Dec 1999 12:00:00 GMT")
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("7", 7),
-        ("0.5", 0.5),
-        ("-3", 0),
-        (format_datetime(NOON.replace(second=20), usegmt=True), 20),
-        (format_datetime(NOON.replace(hour=11), usegmt=True), 0),
-        ("Fri, 31 Dec 1999 12:00:20 -0000", 20),
-        ("Fri, 31 Dec 1999 13:00:20 +0100", 20),
-        ("9999999999999", 9999999999999),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 252455659199),
-        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
-        ("Fri, 99 Foo 1999", None),
-        ("soon", None),
-        ("inf", None),
-        ("1e999", None),
-        ("nan", None),
-        ("", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
-    assert retry_after({"Retry-After": header}, NOON.timestamp()) == seconds
-    assert retry_after({}, NOON.timestamp()) is None
-
-
-def test_a_date_is_counted_from_the_servers_own() -> None:
-    # The clock here is an hour ahead, and a day behind.
-    until, sent = "Fri, 31 Dec 1999 12:00:20 GMT", "Fri, 31 Dec 1999 12:00:00 GMT"
-    for now in (NOON.timestamp() + 3600, NOON.timestamp() - 86400):
-        assert retry_after({"Retry-After": until, "Date": sent}, now) == 20
-    assert retry_after({"Retry-After": until, "Date": "nonsense"}, NOON.timestamp() + 10) == 10
-
-
-def test_milliseconds_are_the_more_exact_word() -> None:
-    assert retry_after({"retry-after-ms": "1500", "Retry-After": "2"}, 0) == 1.5
-    assert retry_after({"retry-after-ms": "soon", "Retry-After": "2"}, 0) == 2
-    assert retry_after({"retry-after-ms": "-5"}, 0) == 0
 
 
 def test_results_come_in_order_whatever_is_ready_first() -> None:

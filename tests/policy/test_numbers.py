@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 
-from trialign.audit.asking.agents import Asked, LocalAgents
-from trialign.dashboard.live.asking import Agents as LiveAgents
-from trialign.dashboard.live.asking import Asked as LiveAsked
+from trialign.asking import Asked, LocalAgents
+from trialign.dashboard.live.asking import Question, ask
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn
 from trialign.errors import UserError
 from trialign.groups import GroupSet
@@ -106,8 +104,8 @@ def test_a_collection_names_question_and_group(
 def test_the_dashboard_names_question_and_group(
     broken: GroupPolicy, renderer: ChatRenderer, groups: GroupSet, queries: tuple[Query, ...], name: str
 ) -> None:
-    parts: dict[str, Any] = {group.name: group for group in groups.everyone}
-    agents = LiveAgents(broken, renderer, PromptConfig(), Scoring(), parts, {}, trained=True)
+    everyone = {group.name: group for group in groups.everyone}
+    agents = LocalAgents(broken, renderer, Scoring(), 4, 4096)
     [query] = [one for one in queries if one.query_id == name]
-    with pytest.raises(UserError, match=rf"for '{name}', group 'south'"):
-        agents.answer(LiveAsked(query, "explicit", ("north", "south")), lambda replies: False)
+    with pytest.raises(UserError, match=rf"for '{name}', group 'south', turn 0"):
+        ask(Question(query, "explicit", ("north", "south")), agents, everyone, PromptConfig(), lambda replies: False)

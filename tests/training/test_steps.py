@@ -230,6 +230,16 @@ def test_utilities_are_those_of_the_base_model_at_whatever_temperature_it_was_as
     assert utilities[0, 0].item() == pytest.approx(math.e / (math.e + 1))
 
 
+def test_options_that_the_base_model_all_but_excludes_have_an_estimate_too() -> None:
+    # Drawn evenly, at a temperature far above the scores; the first is e^1000 times as probable by the base model.
+    def even(row: Trajectory) -> Trajectory:
+        samples = tuple(replace(sample, behaviour=-math.log(3)) for sample in row.samples)
+        return replace(row, option_log_probabilities=(-1.0, -1001.0, -2001.0), samples=samples)
+
+    drawn = replace(FACT, turns=tuple(tuple(map(even, turn)) for turn in FACT.turns))
+    assert reference_utilities([drawn], updates("awr"))[:, 0].tolist() == [1.0, 1.0]
+
+
 def test_how_probable_a_sample_was_must_be_known_where_it_is_learned_from() -> None:
     rows = tuple(
         replace(row, samples=tuple(replace(sample, behaviour=None) for sample in row.samples))

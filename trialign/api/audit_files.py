@@ -23,6 +23,7 @@ from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
 from trialign.queries import Split
 from trialign.queries.writer import write_queries
+from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, SUMMARY
 from trialign.storage import sha256_of_file
 
 
@@ -49,7 +50,8 @@ def run_audit(
     begin = time.monotonic()
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
-    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip)
+    topology = session.config.environment.topology
+    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology)
     items = auditor.run(queries, f"Auditing step {step} on {split}")
     frame = items_frame(items)
     exposure = session.config.audit.exposures[0]
@@ -71,15 +73,15 @@ def run_audit(
     if distributed.rank() == 0:
         folder = session.run.audit(step, session.config.data.name, split)
         folder.mkdir(parents=True, exist_ok=True)
-        write_items(folder / "items.parquet", items)
-        write_queries(folder / "questions.jsonl", queries)
+        write_items(folder / ITEMS, items)
+        write_queries(folder / QUESTIONS, queries)
         analysis = _analysis(session, split, frame, choices)
-        write_analysis(folder / "analysis.json", analysis)
+        write_analysis(folder / ANALYSIS, analysis)
         summary["verdict"] = record(analysis.verdict) if analysis.verdict else None
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
-        write_summary(folder / "summary.json", summary)  # last: where it is, the audit is whole
+        write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
     distributed.barrier()
     return summary
 
@@ -110,6 +112,7 @@ def _about_audit(
     session: Session, checkpoint: AgentCheckpoint | None, objective: str | None, prompt: PromptConfig
 ) -> AuditAbout:
     """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
+    behind_address = session.config.model.source == "endpoint"
     return AuditAbout(
         schema_version=ABOUT_SCHEMA_VERSION,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -121,7 +124,7 @@ def _about_audit(
         seed=session.config.seed,
         attribute=session.groups.attribute,
         groups=session.groups.everyone,
-        prompt=asdict(prompt),
+        prompt={**asdict(prompt), "chat": None if behind_address else session.renderer.about()},
     )
 
 

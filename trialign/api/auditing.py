@@ -9,6 +9,7 @@ from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.figures.summary import read_summary
 from trialign.errors import UserError
+from trialign.runs import SUMMARY, is_whole_audit
 
 Audited = Literal["validation", "test"]
 
@@ -56,9 +57,9 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
 def _refuse_other_model(session: Session, split: Audited) -> None:
     """An audit made again takes the place of the old one, but not of one of another model."""
     folder = session.run.audit(0, session.config.data.name, split)
-    if not (folder / "summary.json").is_file():
+    if not is_whole_audit(folder):
         return
-    audited, now = read_summary(folder / "summary.json").get("model"), about_model(session)
+    audited, now = read_summary(folder / SUMMARY).get("model"), about_model(session)
     if audited is not None and audited != now:
         raise UserError(
             f"The audit in {folder} is of another model ({audited.get('name')}, or asked otherwise)",

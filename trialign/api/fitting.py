@@ -16,9 +16,10 @@ from trialign.api import unprofiled
 from trialign.api.audit_files import run_audit
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
-from trialign.checkpoints import step_folder, write_agents
+from trialign.checkpoints import write_agents
 from trialign.errors import UnfinishedError, UserError
 from trialign.queries import Query, Split
+from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
     AgentCheckpoints,
     EarlierMetrics,
@@ -135,7 +136,7 @@ def fitted(session: Session) -> Fitted:
     """What a finished run left behind."""
     run, config = session.run, session.config
     before, after = (Audit(run.audit(step, config.data.name, SPLIT)) for step in (0, config.trainer.steps))
-    return Fitted(run.folder, before, after, step_folder(run.agents, config.trainer.steps) if session.trains else None)
+    return Fitted(run.folder, before, after, run.agents_at(config.trainer.steps) if session.trains else None)
 
 
 def fit_held(session: Session, *, overwrite: bool) -> None:
@@ -158,7 +159,7 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         run.claim(session.composed, session.store.folder.name)
     distributed.barrier()
     # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
-    if status == "new" or not (run.audit(0, session.config.data.name, SPLIT) / "summary.json").is_file():
+    if status == "new" or not is_whole_audit(run.audit(0, session.config.data.name, SPLIT)):
         run_audit(session, SPLIT, None)
     distributed.barrier()
     if not session.trains:
@@ -194,7 +195,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     def write(step: int) -> None:
         with gathered(trained):
             if distributed.rank() == 0:
-                write_agents(step_folder(run.agents, step), session.policy, step, session.files, session.about_agents())
+                write_agents(run.agents_at(step), session.policy, step, session.files, session.about_agents())
         distributed.barrier()
 
     states = SavedStates(run.resume_file)
@@ -205,7 +206,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         [
             stop,
             RandomStates(),
-            EarlierMetrics(run.logs / "metrics.csv"),
+            EarlierMetrics(run.metrics_file),
             TrainingProgress(steps),
             AgentCheckpoints(write, config.trainer.agents_every, steps),
             ResumeCheckpoint(states, config.trainer.resume_every, validate_every, stop.asked),

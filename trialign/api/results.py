@@ -13,6 +13,7 @@ from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.audit.figures.comparison import Change, Difference, intervals, paired
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
+from trialign.runs import ANALYSIS, ITEMS, SUMMARY
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Audit:
         Raises:
             UserError: the file is missing or torn.
         """
-        return read_summary(self.folder / "summary.json")
+        return read_summary(self.folder / SUMMARY)
 
     @cached_property
     def analysis(self) -> AuditAnalysis | None:
@@ -41,7 +42,7 @@ class Audit:
         Raises:
             UserError: the file is torn.
         """
-        file = self.folder / "analysis.json"
+        file = self.folder / ANALYSIS
         return read_analysis(file) if file.is_file() else None
 
     @cached_property
@@ -51,7 +52,7 @@ class Audit:
         Raises:
             UserError: the file is missing or torn.
         """
-        return read_items(self.folder / "items.parquet")
+        return read_items(self.folder / ITEMS)
 
     @property
     def verdict(self) -> str | None:

@@ -14,8 +14,8 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed
-from trialign.audit.asking.agents import Agents, LocalAgents
-from trialign.checkpoints import AgentCheckpoint, latest_step, load_agents, read_agents, step_folder
+from trialign.asking import Agents, LocalAgents
+from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
 from trialign.endpoint.door import NEUTRAL
@@ -382,10 +382,10 @@ class Session:
         Raises:
             UserError: there is none, or it does not fit.
         """
-        chosen = latest_step(self.run.agents) if step is None else step
+        chosen = max(self.run.steps(), default=None) if step is None else step
         if chosen is None:
             raise UserError(f"The run {self.run.folder} has no agents yet", "Train them with 'trialign fit'")
-        checkpoint = read_agents(step_folder(self.run.agents, chosen))
+        checkpoint = read_agents(self.run.agents_at(chosen))
         load_agents(self.policy, checkpoint, self.files)
         return checkpoint
 

@@ -12,6 +12,7 @@ from trialign.api.session import Session
 from trialign.audit.figures.comparison import not_known
 from trialign.audit.figures.ways import way_of_answering
 from trialign.audit.report.terminal import audit_table, beside_table, change_table, replies_table, verdict_text
+from trialign.runs import is_whole_audit
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:
@@ -30,7 +31,7 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
     if distributed.rank() != 0:
         return
     base = session.run.audit(0, session.config.data.name, split)
-    if trained and (base / "summary.json").is_file():
+    if trained and is_whole_audit(base):
         print_change(session.config.name, Audit(base), after)
     else:
         Console().print(audit_table(session.config.name, after.summary))

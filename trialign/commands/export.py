@@ -11,7 +11,7 @@ from typing import Any
 from peft import PeftModel
 
 from trialign.api.session import Session
-from trialign.checkpoints import AgentCheckpoint, latest_step, read_agents, step_folder
+from trialign.checkpoints import AgentCheckpoint, read_agents
 from trialign.errors import UserError
 from trialign.finite import not_finite
 from trialign.models import load_model
@@ -33,10 +33,10 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
     """
     if target.exists():
         raise UserError(f"{target} exists already", "Name a new folder with --output")
-    chosen = latest_step(session.run.agents) if step is None else step
+    chosen = max(session.run.steps(), default=None) if step is None else step
     if chosen is None:
         raise UserError(f"The run {session.run.folder} has no agents yet", "Train them with 'trialign fit'")
-    checkpoint = read_agents(step_folder(session.run.agents, chosen))
+    checkpoint = read_agents(session.run.agents_at(chosen))
     if merged and session.config.policy.activation == "profile":
         raise UserError(
             "These adapters act from the profile on, and one set of weights cannot act on a part of a text",
@@ -53,7 +53,7 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
                 _merge(session, checkpoint.folder / group, draft / group)
             else:
                 shutil.copytree(checkpoint.folder / group, draft / group)
-        shutil.copy(checkpoint.folder / "manifest.json", draft / "manifest.json")
+        shutil.copy(checkpoint.manifest_file, draft)
         write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged))
         draft.rename(target)
     finally:

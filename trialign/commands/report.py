@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trialign.audit.files.findings import FindingStore, SavedSignOff
-from trialign.audit.files.folders import AuditFolder, find_audit
+from trialign.audit.files.folders import find_audit
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report import Finding, build_report, write_report
 from trialign.audit.report.decisions import STANDINGS
@@ -15,6 +15,7 @@ from trialign.audit.report.noted import last_sign_off, noted_findings
 from trialign.audit.report.signing import files_below, standing_of, verification
 from trialign.audit.report.terminal import replies_table, verdict_text
 from trialign.errors import UnfinishedError, UserError
+from trialign.runs import AuditFolder, RunFolder
 from trialign.safe_output import literal
 
 
@@ -32,7 +33,7 @@ def report(run: Path, *, against: Path | None, step: int | None, output: Path | 
     """
     audit = find_audit(run, step=step)
     earlier = find_audit(against, like=audit).path if against else None
-    folder = output or audit.run / "reports" / audit.path.name
+    folder = output or RunFolder(audit.run).report(audit.path)
     noted, sign_offs = _noted(audit)
     signed = last_sign_off(sign_offs, noted, files_below(audit.run.parent))
     made = build_report(audit.path, earlier, noted, signed)

@@ -18,10 +18,11 @@ import yaml
 from trialign.composition import hydra_of, resolved
 from trialign.config import load
 from trialign.errors import UnfinishedError, UserError
+from trialign.runs import SWEEPS, RunFolder
 
 # Hydra writes nothing of its own: every run has its config.yaml and its logs.
 SETTINGS = (
-    "hydra.sweep.dir=${runs}/.sweeps/${now:%Y-%m-%d_%H-%M-%S}",
+    f"hydra.sweep.dir=${{runs}}/{SWEEPS}/${{now:%Y-%m-%d_%H-%M-%S}}",
     "hydra.sweep.subdir=${hydra.job.num}",
     "hydra.output_subdir=null",
     "hydra.job.chdir=false",
@@ -111,7 +112,7 @@ def fit_in_a_process(keys: Sequence[str], flag: str, composed: Any) -> tuple[str
     job = HydraConfig.get()
     values = resolved(composed)
     values["name"] = run_name(values["name"], keys, job.overrides.task)
-    file = Path(job.runtime.output_dir) / "config.yaml"
+    file = RunFolder(Path(job.runtime.output_dir)).config_file
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
     # A job that Slurm put back into its queue goes on, whatever the sweep was begun with.

@@ -12,7 +12,7 @@ import httpx2
 
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.network import Way
-from trialign.endpoint.pace import Pace, backoff, draw, retry_after, spoken
+from trialign.endpoint.pace import Pace, backoff, draw, spoken
 from trialign.endpoint.refusals import Matter, matter, message, one_line
 from trialign.endpoint.replies import (
     FILTERED,
@@ -25,6 +25,7 @@ from trialign.endpoint.replies import (
     completion,
     echoes,
 )
+from trialign.endpoint.waits import asked_wait
 
 _REDIRECTS = range(300, 400)
 _LOADING_PAUSE = 5.0  # seconds between two looks at a server that loads its model
@@ -264,7 +265,8 @@ def _fault(response: httpx2.Response, content: Any) -> _PassingError | RefusedEr
     if about != "passing":
         return RefusedError(status, said, about)
     lost = LostError(f"{status}: {said}", status, at_question=status not in BUSY)
-    return _PassingError(lost, retry_after(response.headers, time.time()), status == 503 and "loading" in said.lower())
+    wait = asked_wait(status, response.headers, time.time())
+    return _PassingError(lost, wait, status == 503 and "loading" in said.lower())
 
 
 def _lost(error: httpx2.RequestError) -> LostError:

@@ -30,7 +30,8 @@ class EndpointConfig:
         requests_per_minute: at most; 0: no limit.
         attempts: sendings of one request before the server is given up.
         timeout: seconds without a sign of life before a sending is given up.
-        longest_wait: seconds that a server may ask to wait (``Retry-After``), or may take to load its model.
+        longest_wait: seconds that a server may ask to wait (``Retry-After``, or
+            the reset of a rate limit), or may take to load its model.
         extra: further keys of every request for a reply, such as ``chat_template_kwargs``.
     """
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 LONGEST_BACKOFF = 60.0
@@ -72,46 +69,6 @@ def backoff(failures: int, chance: float) -> float:
         chance: from 0 to 1, drawn anew each time, so that many clients do not come back at once.
     """
     return min(2.0 ** min(failures - 1, 10), LONGEST_BACKOFF) * (1 - chance / 2)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a server asks to wait, by ``Retry-After`` (RFC 9110, section 10.2.3: seconds, or a date).
-
-    A date is counted from the server's own ``Date``, for its clock may be another one. ``retry-after-ms``, which Azure
-    and OpenAI send as well, says the same more exactly.
-
-    Args:
-        headers: of the response, found by any case.
-        now: seconds since the epoch, for a server that tells no date.
-
-    Returns:
-        At least 0; None where nothing readable is asked for.
-    """
-    asked, exact = headers.get("Retry-After"), _number(headers.get("retry-after-ms"))
-    seconds = _number(asked) if exact is None else exact / 1000
-    if seconds is None:
-        until, sent = _date(asked), _date(headers.get("Date"))
-        if until is None:
-            return None
-        seconds = until - (now if sent is None else sent)
-    return max(0.0, seconds)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _date(text: str | None) -> float | None:
-    """Seconds since the epoch of a date as HTTP writes it, which is always in UTC."""
-    try:
-        date = parsedate_to_datetime(text or "")
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def spoken(seconds: float) -> str:

@@ -2,6 +2,10 @@
 
 Each works alone, on plain tensors of any number of groups. Intervals and tests need the questions themselves: they
 are the audit's (``trialign.audit.figures.analysis``), which these quantities equal on the same answers.
+
+Validation logs `TruthDisparity`, `AnswerDivergence`, `PreferenceAlignment` and `nash`. `AgreementKappa`, `ExcessFlips`
+and `TurnFlips` are for use alone: validation asks each agent alone, in one wording, and its questions differ in the
+number of their options. Each has an example.
 """
 
 from trialign.metrics.agreement import AgreementKappa

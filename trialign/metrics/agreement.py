@@ -20,6 +20,12 @@ class AgreementKappa(Metric):
 
     Raises:
         ValueError: fewer groups or options.
+
+    Example:
+        >>> metric = AgreementKappa(num_groups=2, num_options=2)
+        >>> metric.update(torch.tensor([[0, 0], [0, 1], [1, 1], [1, 1]]))
+        >>> {name: round(float(value), 3) for name, value in metric.compute().items()}
+        {'fleiss': 0.467, 'randolph': 0.5}
     """
 
     full_state_update = False

@@ -19,6 +19,15 @@ class ExcessFlips(Metric):
 
     Raises:
         ValueError: there is a single group.
+
+    Example:
+        Both groups in two wordings: on the first question each keeps its own answer, on the second one of them wavers.
+
+        >>> metric = ExcessFlips(num_groups=2, num_wordings=2)
+        >>> metric.update(torch.tensor([[[[0], [0]], [[1], [1]]], [[[0], [0]], [[1], [0]]]]))
+        >>> shares = metric.compute()
+        >>> [float(shares[name]) for name in ("across", "wordings", "excess")]
+        [0.75, 0.25, 0.5]
     """
 
     full_state_update = False
@@ -83,6 +92,14 @@ class TurnFlips(Metric):
 
     Args:
         num_groups: G, the number of groups.
+
+    Example:
+        Of two questions, the first group learns the second one, and the second group is talked out of the first.
+
+        >>> metric = TurnFlips(num_groups=2)
+        >>> metric.update(torch.tensor([[True, True], [False, True]]), torch.tensor([[True, False], [True, True]]))
+        >>> {name: values.tolist() for name, values in metric.compute().items()}
+        {'right_before': [0.5, 1.0], 'right_to_wrong': [0.0, 0.5], 'wrong_to_right': [0.5, 0.0]}
     """
 
     full_state_update = False

@@ -1,1 +1,1 @@
-"""The objective: welfare, inconsistency and updates, as pure functions of tensors."""
+"""The objective: welfare, inconsistency and answer distributions, as pure functions of tensors."""

@@ -10,28 +10,23 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from trialign.asking import Asked, LocalAgents, read
 from trialign.environment import (
-    Conversation,
     EnvironmentConfig,
     Observation,
     PromptConfig,
-    check_fits,
     first_turn,
     is_revised,
     neighbours,
-    observe,
-    option_actions,
     revision_turn,
     stable_seed,
 )
-from trialign.groups import Exposure, GroupSet, SocialGroup
+from trialign.groups import Exposure, GroupSet
 from trialign.models import ChatRenderer
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
+from trialign.policy import GroupPolicy
 from trialign.policy.group_policy import Sampling
-from trialign.policy.scoring import length_batches, score_rows
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
-from trialign.queries.endings import read_reply
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import Scoring
 from trialign.trajectories.behaviour import option_shares
@@ -63,6 +58,10 @@ class CollectConfig:
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
 
 
+# One question under one exposure: how every group's agent is asked it, in the order of the groups.
+_Episode = tuple[Asked, ...]
+
+
 @dataclass(frozen=True)
 class Collector:
     """Everything that one part of a collection depends on.
@@ -80,97 +79,74 @@ class Collector:
     config: CollectConfig
     served: ServedReplies | None = None
 
+    @property
+    def agents(self) -> LocalAgents:
+        """The behaviour policy: the base model, told the groups' profiles."""
+        config = self.config
+        return LocalAgents(
+            self.policy, self.renderer, self.scoring, config.max_new_tokens, config.batch_tokens, reference=True
+        )
+
     def collect(self, queries: Sequence[Query]) -> tuple[Trajectory, ...]:
         """All turns of some queries; the same queries give the same trajectories, whatever came before.
 
         Raises:
             UserError: an observation does not fit the base model's context.
         """
-        episodes = [
-            _Episode(query, exposure, tuple(self._open(query, exposure, group) for group in self.groups.members))
-            for query in queries
-            for exposure in self.config.exposures
-        ]
-        trajectories: list[Trajectory] = []
-        for turn in range(self.environment.turns + 1):
-            asked = [e for e in episodes if turn == 0 or is_revised(e.query.query_id, self.environment)]
-            answered = self._answer(asked, turn)
-            trajectories.extend(trajectory for episode in answered for trajectory in episode)
-            for episode, group_trajectories in zip(asked, answered, strict=True):
-                episode.seats = self._hear(episode, group_trajectories, turn)
+        episodes = [self._open(query, exposure) for query in queries for exposure in self.config.exposures]
+        answered = self._answer(episodes)
+        trajectories = [trajectory for rows in answered for trajectory in rows]
+        for _ in range(self.environment.turns):
+            episodes = [
+                self._hear(episode, rows)
+                for episode, rows in zip(episodes, answered, strict=True)
+                if is_revised(episode[0].query.query_id, self.environment)
+            ]
+            answered = self._answer(episodes)
+            trajectories.extend(trajectory for rows in answered for trajectory in rows)
         order = {query.query_id: index for index, query in enumerate(queries)}
         return tuple(sorted(trajectories, key=lambda t: (order[t.query_id], t.exposure, t.turn)))
 
-    def _open(self, query: Query, exposure: Exposure, group: SocialGroup) -> _Seat:
-        wording = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}") % group.wordings(exposure)
-        return _Seat(group, wording, first_turn(query, group, exposure, wording, self.prompt))
+    def _open(self, query: Query, exposure: Exposure) -> _Episode:
+        key = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}")
+        seats = []
+        for group in self.groups.members:
+            wording = key % group.wordings(exposure)
+            conversation = first_turn(query, group, exposure, wording, self.prompt)
+            seats.append(Asked(query, group, exposure, wording, 0, conversation, self.prompt.options))
+        return tuple(seats)
 
-    def _answer(self, episodes: Sequence[_Episode], turn: int) -> list[list[Trajectory]]:
-        seats = [(episode, seat) for episode in episodes for seat in episode.seats]
-        observations = [
-            observe(e.query, s.group, e.exposure, s.wording, turn, s.conversation, self.renderer) for e, s in seats
-        ]
-        options = [option_actions(e.query, self.scoring, self.renderer) for e, _ in seats]
-        self._check_lengths(observations, options)
-        option_scores = self._score(observations, options)
-        generated = self._generate([o for o, (e, _) in zip(observations, seats, strict=True) if not e.query.options])
+    def _answer(self, episodes: Sequence[_Episode]) -> list[list[Trajectory]]:
+        agents, seats = self.agents, [seat for episode in episodes for seat in episode]
+        observations = agents.observe(seats)
+        options = [agents.actions(seat.query) for seat in seats]
+        option_scores = agents.score(observations, options)
+        generated = self._generate([o for o, seat in zip(observations, seats, strict=True) if not seat.query.options])
         drafts = [
-            self._draft(episode, seat, observation, actions, scores, generated.get(observation))
-            for (episode, seat), observation, actions, scores in zip(
-                seats, observations, options, option_scores, strict=True
-            )
+            self._draft(seat, observation, actions, scores, generated.get(observation))
+            for seat, observation, actions, scores in zip(seats, observations, options, option_scores, strict=True)
         ]
         size = len(self.groups.members)
         return [
-            _with_disagreement(episode.query, drafts[index * size : (index + 1) * size])
+            _with_disagreement(episode[0].query, drafts[index * size : (index + 1) * size])
             for index, episode in enumerate(episodes)
         ]
 
-    def _check_lengths(self, observations: Sequence[Observation], options: Sequence[Sequence[tuple[int, ...]]]) -> None:
-        for observation, actions in zip(observations, options, strict=True):
-            longest = max((len(action) for action in actions), default=self.config.max_new_tokens)
-            check_fits(observation, longest, self.policy.context_length)
-
-    def _score(
-        self,
-        observations: Sequence[Observation],
-        actions: Sequence[Sequence[tuple[int, ...]]],
-        temperature: float = 1.0,
-    ) -> list[tuple[float, ...]]:
-        scorable = [(o, row_actions) for o, row_actions in zip(observations, actions, strict=True) if row_actions]
-        rows = [
-            TreeRow(
-                self.policy.adapter_index(observation.group),
-                (
-                    Segment(observation.prompt, ROOT),
-                    *(Segment(action, 0, action=True) for action in row_actions),
-                ),
-            )
-            for observation, row_actions in scorable
-        ]
-        called = [observation.called for observation, _ in scorable]
-        size = self.config.batch_tokens
-        scored = iter(
-            score_rows(self.policy, rows, reference=True, batch_tokens=size, called=called, temperature=temperature)
-        )
-        return [next(scored) if row_actions else () for row_actions in actions]
-
     def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[_Reply]]:
         """K replies to every observation whose answers cannot be enumerated."""
-        samples = self.config.samples
-        sizes = [samples * (len(o.prompt) + self.config.max_new_tokens) for o in open_ended]
+        agents, samples = self.agents, self.config.samples
         replies: dict[Observation, list[Written]] = {}
-        for indices in length_batches(sizes, self.config.batch_tokens):
-            asked = [open_ended[index] for index in indices]
+        for places in agents.batches(open_ended, samples):
+            asked = [open_ended[place] for place in places]
             drawn = self._sample(asked)
             replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
         if self.served:
             self.served.check(self.policy, self._sampling(), [(o.prompt, replies[o]) for o in open_ended])
         ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
         written = [ids[observation] for observation in open_ended]
-        scores = self._score(open_ended, written)
+        scores = agents.score(open_ended, written)
         temperature = self.config.temperature
-        drawn_by = scores if temperature == 1 else self._score(open_ended, written, temperature)
+        drawn_by = scores if temperature == 1 else agents.score(open_ended, written, temperature)
         return {
             observation: [_Reply(*one) for one in zip(texts, own, behaviour, strict=True)]
             for observation, texts, own, behaviour in zip(open_ended, written, scores, drawn_by, strict=True)
@@ -184,47 +160,37 @@ class Collector:
         first = observations[0]
         key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
         sampling = self._sampling(stable_seed(key) % 2**32)
-        prompts = [observation.prompt for observation in observations]
         if self.served:
+            prompts = [observation.prompt for observation in observations]
             return self.served.generate(prompts, sampling, samples=self.config.samples)
-        groups = [observation.group for observation in observations]
-        replies = self.policy.generate(
-            prompts,
-            groups,
-            self.renderer.end_ids,
-            sampling,
-            called=[observation.called for observation in observations],
-            reference=True,
-            samples=self.config.samples,
-        )
-        return [Written(ids) for ids in replies]
+        drawn = self.agents.decode(observations, sampling, samples=self.config.samples)
+        return [Written(ids) for ids in drawn]
 
     def _draft(
         self,
-        episode: _Episode,
-        seat: _Seat,
+        seat: Asked,
         observation: Observation,
         options: tuple[tuple[int, ...], ...],
         scores: tuple[float, ...],
         replies: list[_Reply] | None,
     ) -> Trajectory:
-        query, group = episode.query, seat.group.name
+        query, group = seat.query, seat.group.name
         if replies is None:
             drawn = self._draw(observation, options, scores)
             samples = tuple(
                 _option_sample(query, group, k, _Reply(options[k], scores[k], math.log(share))) for k, share in drawn
             )
         else:
-            samples = tuple(self._text_sample(query, group, reply) for reply in replies)
+            samples = tuple(self._text_sample(seat, reply) for reply in replies)
         return Trajectory(
             query_id=query.query_id,
             cluster=query.cluster,
             split=query.split,
             kind=query.kind,
             group=group,
-            exposure=episode.exposure,
+            exposure=seat.exposure,
             wording=seat.wording,
-            turn=observation.turn,
+            turn=seat.turn,
             topology=self.environment.topology,
             prompt=observation.prompt,
             options=options,
@@ -247,22 +213,17 @@ class Collector:
         drawn = generator.choice(len(options), size=self.config.samples, p=shares)
         return [(int(k), shares[k]) for k in drawn]
 
-    def _hear(self, episode: _Episode, answers: Sequence[Trajectory], turn: int) -> tuple[_Seat, ...]:
+    def _hear(self, episode: _Episode, answers: Sequence[Trajectory]) -> _Episode:
         """The seats of the next turn: every agent has its own sample 0 and its neighbours' before it."""
-        key = f"edges:{self.config.seed}:{episode.query.query_id}:{turn}"
-        heard = neighbours(self.environment.topology, len(answers), key)
-        return tuple(
-            replace(
-                seat,
-                conversation=revision_turn(
-                    seat.conversation,
-                    self._spoken(episode.query, answers[index].samples[0]),
-                    [answers[other].samples[0].text for other in heard[index]],
-                    self.prompt,
-                ),
-            )
-            for index, seat in enumerate(episode.seats)
-        )
+        query, turn = episode[0].query, episode[0].turn
+        heard = neighbours(self.environment.topology, len(answers), f"edges:{self.config.seed}:{query.query_id}:{turn}")
+        seats = []
+        for index, seat in enumerate(episode):
+            own = self._spoken(query, answers[index].samples[0])
+            others = [answers[other].samples[0].text for other in heard[index]]
+            conversation = revision_turn(seat.conversation, own, others, self.prompt)
+            seats.append(replace(seat, conversation=conversation, turn=turn + 1))
+        return tuple(seats)
 
     def _spoken(self, query: Query, sample: Sample) -> tuple[int, ...]:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""
@@ -270,13 +231,14 @@ class Collector:
             return self.renderer.encode(sample.text)
         return self.renderer.spoken(sample.token_ids)
 
-    def _text_sample(self, query: Query, group: str, reply: _Reply) -> Sample:
-        text = self.renderer.decode(reply.ids)
-        parsed = read_reply(query, text, cut_off=not self.renderer.ended(reply.ids))
+    def _text_sample(self, seat: Asked, reply: _Reply) -> Sample:
+        query, group = seat.query, seat.group.name
+        answer = self.agents.said(group, reply.ids)
+        parsed = read(seat, answer)
         truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
         form = query.forms.get(group) if isinstance(query, MixedQuery) else None
-        preference = form_reward(form, text) if form else None
-        return reply.sample(text, parsed.canonical, parsed.status, truth, preference)
+        preference = form_reward(form, answer.text) if form else None
+        return reply.sample(answer.text, parsed.canonical, parsed.status, truth, preference)
 
 
 @dataclass(frozen=True)
@@ -292,20 +254,6 @@ class _Reply:
     ) -> Sample:
         """As it is stored, before the other agents' answers are known."""
         return Sample(self.ids, self.log_probability, text, canonical, status, truth, preference, None, self.behaviour)
-
-
-@dataclass(frozen=True)
-class _Seat:
-    group: SocialGroup
-    wording: int
-    conversation: Conversation
-
-
-@dataclass
-class _Episode:
-    query: Query
-    exposure: Exposure
-    seats: tuple[_Seat, ...]
 
 
 def _option_sample(query: Query, group: str, index: int, reply: _Reply) -> Sample:

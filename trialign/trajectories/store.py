@@ -14,6 +14,7 @@ from trialign.errors import UserError
 from trialign.progress import Progress
 from trialign.queries import Query
 from trialign.queries.writer import write_queries
+from trialign.runs import MANIFEST, QUESTIONS, trajectories_folder
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file, write_text_atomic
 from trialign.trajectories.behaviour import completed
@@ -40,17 +41,17 @@ class TrajectoryStore:
         # The first version's, for good: later ones complete what it wrote, so that old and new runs share collections.
         identity = {"schema_version": 1, **identity}
         text = json.dumps(identity, sort_keys=True)
-        return cls(runs / ".trajectories" / hashlib.sha256(text.encode()).hexdigest()[:16], identity)
+        return cls(trajectories_folder(runs, hashlib.sha256(text.encode()).hexdigest()[:16]), identity)
 
     @property
     def manifest_file(self) -> Path:
         """Present exactly when the collection is complete."""
-        return self.folder / "manifest.json"
+        return self.folder / MANIFEST
 
     @property
     def questions_file(self) -> Path:
         """The questions that were asked, as a question file."""
-        return self.folder / "questions.jsonl"
+        return self.folder / QUESTIONS
 
     @property
     def complete(self) -> bool:

@@ -122,13 +122,13 @@ class Sampled(Update[SampleUnits]):
 
     def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
         """Estimated from the samples as a step estimates them, with the base model for pi."""
-        of_base = [sample.log_probability for sample in trajectory.samples]
+        of_base = torch.tensor([sample.log_probability for sample in trajectory.samples], dtype=torch.float64)
         if trajectory.options:
-            lengths = [len(option) for option in trajectory.options]
-            shares = self.scoring.distribution(trajectory.option_log_probabilities, lengths)
-            of_base = [math.log(shares[place]) for place in _chosen(trajectory)]
-        ratio = [one - mu for one, mu in zip(of_base, _behaviour(trajectory), strict=True)]
-        importance = self._importance(torch.tensor(ratio, dtype=torch.float64)).tolist()
+            scores = torch.tensor(trajectory.option_log_probabilities, dtype=torch.float64)
+            lengths = torch.tensor([len(option) for option in trajectory.options])
+            shares = log_distributions(scores, lengths, torch.ones_like(lengths, dtype=torch.bool), self.scoring)
+            of_base = shares[_chosen(trajectory)]
+        importance = self._importance(of_base - torch.tensor(_behaviour(trajectory), dtype=torch.float64)).tolist()
         truth, preference = (
             [getattr(sample, name) for sample in trajectory.samples] for name in ("reward_truth", "reward_preference")
         )

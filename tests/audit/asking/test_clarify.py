@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.audit.asking.agents import Answer, Asked
+from trialign.asking import Answer, Asked
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.files.items import AuditItem

@@ -206,6 +206,8 @@ def strange_headers() -> st.SearchStrategy[tuple[bytes, bytes]]:
             b"\xff",
         ],
         b"retry-after-ms": [b"1", b"x", b"1e308"],
+        b"x-ratelimit-reset": [b"1ms", b"1s1", b"9" * 400, b"9999-12-31T23:59:59Z", b"\xff", b"1e308"],
+        b"RateLimit": [b'"a";r=0;t=1', b";;=,t=x", b"t=nan"],
         b"Date": [b"Fri, 31 Dec 9999 23:59:59 GMT", b"0", b"\xe9"],
         b"Content-Type": [b"text/html; charset=base64", b"a/b; charset=undefined", b"\xff", b"x; charset=\xff"],
         b"Content-Length": [b"0", b"5", b"99999", b"-1", b"x"],

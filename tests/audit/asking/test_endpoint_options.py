@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from trialign.audit.asking.agents import Asked
+from trialign.asking import Asked
 from trialign.audit.asking.endpoint_options import OptionScorer, option_scorer
 from trialign.endpoint.client import Client, Echo, RefusedError
 from trialign.endpoint.config import EndpointConfig

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from trialign.audit.asking.agents import Asked
+from trialign.asking import Asked
 from trialign.audit.asking.endpoint_structured import FORMS, Structure, held_texts, is_held, structure_of
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig

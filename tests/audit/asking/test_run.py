@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from trialign.audit.asking.agents import Answer, Asked
+from trialign.asking import Answer, Asked
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.figures.analysis import analyze
 from trialign.audit.files.items import AuditItem, items_frame

@@ -15,11 +15,11 @@ import pytest
 from huggingface_hub import ModelCard
 
 from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.ranking import DIFFERENT, TOGETHER, UNEQUAL
 from trialign.audit.report import Finding, SignOff, build_report, write_report
 from trialign.audit.report.columns import Table
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report
-from trialign.audit.report.worst import DIFFERENT, TOGETHER, UNEQUAL
 from trialign.audit.report.write import report_schema
 from trialign.errors import UserError
 from trialign.safe_output import visible

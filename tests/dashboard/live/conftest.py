@@ -42,7 +42,7 @@ def write_run(
     """Writes a run with one checkpoint a seed, each with adapters of its own; returns how to ask them."""
     import torch
 
-    from trialign.checkpoints import step_folder, write_agents
+    from trialign.checkpoints import write_agents
     from trialign.dashboard.live.engine import Source
     from trialign.runs import RunFolder
 
@@ -64,7 +64,7 @@ def write_run(
             for parameter_name, parameter in policy.named_parameters():
                 if "lora_B" in parameter_name:
                     torch.nn.init.normal_(parameter, std=0.3)
-            folder = step_folder(run.agents, step)
+            folder = run.agents_at(step)
             about = {"groups": [asdict(group) for group in groups.everyone]}
             write_agents(folder, policy, step, base_files, about)
             sources.append(Source(name, run.config_file, step, folder))

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from trialign.audit.files.findings import FindingStore
 from trialign.dashboard.components.markup import Markup
 from trialign.dashboard.live import queue as live_module
-from trialign.dashboard.live.asking import Asked
+from trialign.dashboard.live.asking import Question
 from trialign.dashboard.live.engine import Engine, Source, read_setting
 from trialign.dashboard.live.queue import LiveQueue
 from trialign.dashboard.live.shared import live_queue
@@ -77,7 +77,7 @@ def test_a_typed_question_is_answered_by_every_group(runs: Path, live_run: list[
     ask(app, runs)
     expected = Engine().answer(
         live_run[1],
-        Asked(app.session_state["live_ticket"].asked.query, "explicit", ("north", "south", "island", "control")),
+        Question(app.session_state["live_ticket"].question.query, "explicit", ("north", "south", "island", "control")),
         lambda _: False,
     )
     html = html_of(app)
@@ -125,7 +125,7 @@ def test_an_audited_question_shows_what_was_recorded_and_its_right_answer(
     assert "✗ Wrong" in html_of(app)
     ask(app, runs)
     assert "recorded by the audit" not in text_of(app)
-    assert app.session_state["live_ticket"].asked.query.query_id == "test-fact-00-0"
+    assert app.session_state["live_ticket"].question.query.query_id == "test-fact-00-0"
 
 
 def test_the_state_is_in_the_url_and_the_typed_question_is_not(
@@ -135,7 +135,7 @@ def test_the_state_is_in_the_url_and_the_typed_question_is_not(
     assert app.session_state["groups"] == ["south"]
     app.text_area(key="typed").set_value("a private matter")
     ask(app, runs)
-    asked: Asked = app.session_state["live_ticket"].asked
+    asked: Question = app.session_state["live_ticket"].question
     assert (asked.groups, asked.exposure) == (("south", "control"), "implicit")
     state = {key: app.query_params[key] for key in ("groups", "base", "profile", "step", "against")}
     assert {key: value[0] if isinstance(value, list) else value for key, value in state.items()} == {
@@ -176,8 +176,8 @@ def test_script_is_shown_and_never_run(
     config.write_text(config.read_text().replace("Northerners", SCRIPT.replace("'", "")))
     answer = Engine.answer
 
-    def hostile(self: Engine, source: Source, asked: Asked, watch: Any) -> Any:
-        answers = answer(self, source, asked, watch)
+    def hostile(self: Engine, source: Source, question: Question, watch: Any) -> Any:
+        answers = answer(self, source, question, watch)
         return replace(answers, replies=tuple(replace(reply, text=SCRIPT) for reply in answers.replies))
 
     monkeypatch.setattr(Engine, "answer", hostile)
@@ -371,10 +371,10 @@ class _Held:
 
         self.let = threading.Event()
 
-    def answer(self, source: Source, asked: Asked, watch: Callable[[Any], bool]) -> Any:
-        watch(["so far"] * len(asked.groups))
+    def answer(self, source: Source, question: Question, watch: Callable[[Any], bool]) -> Any:
+        watch(["so far"] * len(question.groups))
         while not self.let.wait(0.01):
-            if watch(["so far"] * len(asked.groups)):
+            if watch(["so far"] * len(question.groups)):
                 break
         raise MemoryError
 

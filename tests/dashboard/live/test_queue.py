@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trialign.dashboard.live.asking import Answers, Asked, Watch, typed_query
+from trialign.asking import Watch
+from trialign.dashboard.live.asking import Answers, Question, typed_query
 from trialign.dashboard.live.engine import Engine, Source
 from trialign.dashboard.live.queue import FAILED, NO_MEMORY, LiveQueue, Look
 from trialign.errors import UserError
@@ -32,11 +33,11 @@ class SlowEngine:
     at_once: int = 0
     error: BaseException | None = None
 
-    def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+    def answer(self, source: Source, question: Question, watch: Watch) -> Answers:
         self.at_once += 1
         assert self.at_once == 1
-        self.order.append(asked.query.question)
-        watch([f"so far: {asked.query.question}"])
+        self.order.append(question.query.question)
+        watch([f"so far: {question.query.question}"])
         self.begun.release()
         stopped = False
         while not stopped and not self.let.acquire(timeout=0.01):
@@ -55,8 +56,8 @@ class Clock:
         return self.now
 
 
-def asked(groups: GroupSet, text: str) -> Asked:
-    return Asked(typed_query(text, ()), "explicit", groups.names)
+def asked(groups: GroupSet, text: str) -> Question:
+    return Question(typed_query(text, ()), "explicit", groups.names)
 
 
 SOURCE = Source("run", Path("config.yaml"), 0, None)
@@ -145,7 +146,7 @@ def test_what_takes_too_long_is_given_up_and_the_next_is_answered(
 
 def test_the_time_in_which_the_model_is_read_does_not_count(clock: Clock, groups: GroupSet) -> None:
     class Reading:
-        def answer(self, source: Source, asked: Asked, watch: Watch) -> Answers:
+        def answer(self, source: Source, question: Question, watch: Watch) -> Answers:
             clock.now += 1000
             assert not watch(["first words"])
             clock.now += 10
@@ -197,7 +198,7 @@ def test_twenty_people_at_once_each_get_their_own_agents_answer(
 ) -> None:
     """Three checkpoints of two runs, in any order, from twenty threads: each answer is that of its own adapters."""
     texts = ("Which metal is liquid?", "Which drink is best?")
-    questions = [Asked(typed_query(text, ("Tea", "Mercury", "Iron")), "explicit", EVERYONE) for text in texts]
+    questions = [Question(typed_query(text, ("Tea", "Mercury", "Iron")), "explicit", EVERYONE) for text in texts]
     expected = {
         (source, number): Engine().answer(source, question, lambda _: False)
         for source in stored_runs
@@ -224,7 +225,7 @@ def test_two_checkpoints_side_by_side_are_one_question(
     stored_runs: list[Source], groups: GroupSet, tmp_path: Path
 ) -> None:
     queue = LiveQueue(Engine(), tmp_path)
-    question = Asked(typed_query("Which?", ("Tea", "Iron")), "explicit", groups.names)
+    question = Question(typed_query("Which?", ("Tea", "Iron")), "explicit", groups.names)
     look = queue.wait(queue.ask(stored_runs[:2], question), LONG)
     assert [answers.step for answers in look.answers] == [1, 2]
     assert look.answers[0].replies != look.answers[1].replies

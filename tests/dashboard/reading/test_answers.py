@@ -49,6 +49,13 @@ def test_every_filter_leaves_what_it_names(table: AnswerTable) -> None:
     assert found(table, words="nowhere") == set()
 
 
+def test_the_worst_come_first_and_tastes_last(table: AnswerTable) -> None:
+    ordered = list(table.ids[chosen(table, Filters())])
+    assert ordered[:4] == ["test-fact-00-0", "test-fact-00-1", "test-fact-01-0", "test-fact-01-1"]
+    assert ordered[-2:] == ["test-taste-0", "test-taste-1"]
+    assert list(table.ids[chosen(table, Filters(order="As asked"))]) == list(table.ids)
+
+
 def test_an_answer_that_cannot_be_read_is_like_no_other() -> None:
     # Right for all; the same wrong answer; none of which can be read; two alike, and one or two that cannot be read.
     codes = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, -1], [0, 0, -1], [-1, -1, 1], [1, 2, 1]])
@@ -62,6 +69,7 @@ def test_an_answer_that_cannot_be_read_is_like_no_other() -> None:
         answers=np.full((6, 3), None, dtype=object),
         codes=codes,
         correct=(codes == 0).astype(float),
+        worst=np.arange(6),
     )
     assert found(table, show="Same wrong answer for all") == {"wrong"}
     assert found(table, show="Groups disagree") == {"unread", "one", "two", "apart"}

@@ -129,7 +129,7 @@ CASES: tuple[tuple[tuple[str, ...], str, Shown | None, tuple[tuple[str, str | No
             ("No.", "No"),
             ("Sí, lo es.", "Sí"),
             ("No, no lo es.", "No"),
-            ("No es plana.", None),
+            ("No es plana.", "No"),
             ("La respuesta es no.", "No"),
             ("Claro que sí.", "Sí"),
         ),

@@ -7,7 +7,7 @@ import re
 import string
 from dataclasses import replace
 
-from trialign.audit.asking.agents import Answer, Asked
+from trialign.asking import Answer, Asked
 from trialign.environment import letters, stable_seed
 from trialign.queries import PreferenceQuery
 from trialign.queries.endings import read_reply

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trialign.audit.asking.agents import Answer, Asked
+from trialign.asking import Answer, Asked
 from trialign.audit.asking.endpoint_options import OptionScorer, option_scorer
 from trialign.audit.asking.endpoint_structured import Structure, held_texts, is_about_request, is_held, structure_of
 from trialign.endpoint.answers import AnswerFile, request_key
@@ -29,7 +29,7 @@ from trialign.environment import Conversation, stable_seed
 from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ModelConfig
 from trialign.queries.statuses import UnreadStatus
-from trialign.scoring import Scoring
+from trialign.scoring import Scoring, likeliest
 
 log = logging.getLogger("trialign")
 FAILED = "failed"
@@ -154,8 +154,7 @@ class EndpointAgents:
         options = asked.query.options
         if self.scorer and options:
             probabilities = self.scorer.distribution(asked, reply.scores)
-            best = max(range(len(probabilities)), key=probabilities.__getitem__)
-            return Answer(options[best], probabilities)
+            return Answer(options[likeliest(probabilities)], probabilities)
         place = self.structure.place(reply.text, held_texts(asked)) if self.structure and held else None
         if place is not None:
             return Answer(reply.text, held=options[place])

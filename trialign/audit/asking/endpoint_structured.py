@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trialign.audit.asking.agents import Asked
+from trialign.asking import Asked
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.door import patiently
 from trialign.endpoint.replies import CUT_OFF

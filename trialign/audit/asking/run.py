@@ -1,30 +1,28 @@
-"""Running an audit: every group's deployed agent answers every question alone (turn 0)."""
+"""Running an audit: every group's deployed agent answers every question alone (turn 0), then perhaps after others."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from trialign import distributed
-from trialign.audit.asking.agents import Agents, Answer, Asked, LocalAgents
+from trialign.asking import Agents, Answer, Asked, LocalAgents, read
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
+from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, first_turn
-from trialign.errors import UserError
+from trialign.environment import PromptConfig, Topology, first_turn
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
-from trialign.queries.endings import read_reply
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
 
@@ -38,6 +36,8 @@ class AuditConfig(Bounds):
     Attributes:
         exposures: how the profile reaches the agents; the first one is summarised.
         wordings: how many wordings of each profile are asked.
+        turns: revision turns after the answers given alone, in which the groups hear each other along
+            ``environment.topology``; with each profile's first wording, once.
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
@@ -46,6 +46,7 @@ class AuditConfig(Bounds):
 
     exposures: tuple[Exposure, ...] = ("explicit",)
     wordings: Annotated[int, Field(ge=1, le=1000)] = 1
+    turns: Annotated[int, Field(ge=0, le=10)] = 0
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
@@ -63,6 +64,7 @@ class Auditor:
 
     Attributes:
         strip_profile: facts are asked without the profile.
+        topology: who hears whom in revision turns.
     """
 
     agents: Agents
@@ -70,6 +72,7 @@ class Auditor:
     prompt: PromptConfig
     config: AuditConfig
     strip_profile: bool = False
+    topology: Topology = "full"
 
     @classmethod
     def of_checkpoint(
@@ -111,10 +114,18 @@ class Auditor:
                     if len(answers) == len(asked) or asked[len(answers)].query is not one.query:
                         progress.advance()
                 items.extend(self._all_items(asked, answers))
+                items.extend(self._later_items(asked, answers))
         everyones = [item for part in distributed.gather(items) for item in part]
         if rank == 0:
             self._say_cut_off(everyones)
         return everyones
+
+    def _later_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> Iterator[AuditItem]:
+        """The answers of the revision turns."""
+        for _ in range(self.config.turns):
+            asked = revised(asked, answers, self.groups.names, self.topology, self.prompt)
+            answers = list(self.agents.answer(asked))
+            yield from self._all_items(asked, answers)
 
     def _say_cut_off(self, items: Sequence[AuditItem]) -> None:
         own = [item for item in items if item.group == item.profile_group]
@@ -178,6 +189,7 @@ class Auditor:
                 exposure=asked.exposure,
                 wording=asked.wording,
                 repeat=asked.repeat,
+                turn=asked.turn,
                 profile_group=asked.group.name,
                 answer=answer.text,
                 canonical=canonical,
@@ -201,17 +213,6 @@ class Auditor:
         return list(self.groups.names)
 
 
-def _check_finite(asked: Asked, answer: Answer) -> None:
-    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
-    if answer.option_probabilities is None or all(map(math.isfinite, answer.option_probabilities)):
-        return
-    raise UserError(
-        f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for group "
-        f"'{asked.group.name}'",
-        "Check the weights of the model and of this group's adapter for NaN and infinities",
-    )
-
-
 @dataclass(frozen=True)
 class _Reading:
     """What an answer says, see `AuditItem`."""
@@ -223,15 +224,7 @@ class _Reading:
 
 
 def _read(asked: Asked, answer: Answer) -> _Reading:
-    """The canonical answer, and how it was found; what was chosen among scored options needs no reading."""
-    if answer.unread is not None:
-        return _Reading(None, answer.unread)
-    _check_finite(asked, answer)
-    if answer.option_probabilities is not None:
-        return _Reading(answer.text, "scored")
-    if answer.held is not None:
-        return _Reading(answer.held, "structured")
-    parsed = read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
+    parsed = read(asked, answer)
     return _Reading(parsed.canonical, parsed.status)
 
 

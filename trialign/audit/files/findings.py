@@ -17,10 +17,10 @@ from typing import Any, Literal, get_args
 
 from trialign.audit.files.database import DELETABLE, cut_log, reading, writing
 from trialign.errors import UserError
+from trialign.runs import FINDINGS
 
 Disposition = Literal["open", "accepted", "fixed", "no fault"]
 DISPOSITIONS: tuple[Disposition, ...] = get_args(Disposition)
-FILE_NAME = "findings.sqlite"
 LONGEST_TEXT = 4000  # characters of a comment, a name or a remark
 LIVE, RECORDED = "live", "recorded"  # whether a finding's answers were given when it was noted, or stood in an audit
 
@@ -154,7 +154,7 @@ class FindingStore:
     @property
     def file(self) -> Path:
         """The database; made with the first finding."""
-        return self.root / FILE_NAME
+        return self.root / FINDINGS
 
     def add(
         self,

@@ -1,42 +1,11 @@
-"""Which audits a run has: folders named ``step=000120.embedded.test``."""
+"""Which audit of a run is meant."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from trialign.errors import UserError
-
-_NAME = re.compile(r"step=(\d{6,})\.(.+)\.(train|validation|test)")
-_SUMMARY = "summary.json"  # written last: where it is, the audit is whole
-
-
-@dataclass(frozen=True)
-class AuditFolder:
-    """One finished audit on disk.
-
-    Attributes:
-        path: the folder.
-        step: optimizer steps behind the agents; 0 for the base model.
-        data: name of the question set.
-        split: the questions that were asked.
-    """
-
-    path: Path
-    step: int
-    data: str
-    split: str
-
-    @property
-    def run(self) -> Path:
-        """The run that it belongs to."""
-        return self.path.parent.parent
-
-    def at_step(self, step: int) -> AuditFolder | None:
-        """The same questions put to another step of the same run; None if there is no such audit."""
-        path = self.path.with_name(f"step={step:06d}.{self.data}.{self.split}")
-        return audit_folder(path) if (path / _SUMMARY).is_file() else None
+from trialign.runs import AuditFolder, RunFolder, audit_of, is_whole_audit
 
 
 def audit_folder(path: Path) -> AuditFolder:
@@ -45,10 +14,10 @@ def audit_folder(path: Path) -> AuditFolder:
     Raises:
         UserError: there is none.
     """
-    match = _NAME.fullmatch(path.resolve().name)
-    if match is None or not (path / _SUMMARY).is_file():
+    audit = audit_of(path.resolve())
+    if audit is None or not audit.whole:
         raise UserError(f"There is no finished audit in {path}", "Name one such as runs/x/audits/step=000120.x.test")
-    return AuditFolder(path.resolve(), int(match[1]), match[2], match[3])
+    return audit
 
 
 def find_audit(place: Path, *, step: int | None = None, like: AuditFolder | None = None) -> AuditFolder:
@@ -62,12 +31,12 @@ def find_audit(place: Path, *, step: int | None = None, like: AuditFolder | None
     Raises:
         UserError: there is none, or there are several.
     """
-    if (place / _SUMMARY).is_file():
+    if is_whole_audit(place):
         audit = audit_folder(place)
         if step not in (None, audit.step):
             raise UserError(f"{place} is the audit of step {audit.step}, and step {step} is asked for", "Leave one out")
         return audit
-    found = [audit_folder(path) for path in sorted((place / "audits").glob("step=*")) if (path / _SUMMARY).is_file()]
+    found = RunFolder(place.resolve()).audits()
     wanted = [audit for audit in found if like is None or (audit.data, audit.split) == (like.data, like.split)]
     chosen = [audit for audit in wanted if step is None or audit.step == step]
     if not chosen:

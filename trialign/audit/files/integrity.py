@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trialign.audit.files.record import ABOUT, QUESTIONS
 from trialign.errors import UserError
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS
 from trialign.storage import sha256_of_file
 
 # What an audit leaves beside its summary.
-AUDIT_FILES = ("items.parquet", QUESTIONS, "analysis.json", ABOUT)
+AUDIT_FILES = (ITEMS, QUESTIONS, ANALYSIS, ABOUT)
 
 
 def unverified(

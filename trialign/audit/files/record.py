@@ -11,10 +11,10 @@ from trialign.errors import UserError
 from trialign.groups import SocialGroup
 from trialign.queries.readers import read_queries
 from trialign.queries.types import Query
+from trialign.runs import ABOUT, QUESTIONS
 from trialign.storage import write_text_atomic
 
 ABOUT_SCHEMA_VERSION = 1
-QUESTIONS, ABOUT = "questions.jsonl", "about.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class AuditAbout:
         seed: of the run.
         attribute: what tells the groups apart, in words.
         groups: members, then the control, with their profiles.
-        prompt: how a question is put.
+        prompt: how a question is put; under ``chat`` how the chat template was served, None behind an address.
     """
 
     schema_version: int

@@ -15,7 +15,7 @@ from trialign.audit.figures.comparison import AuditMeasures, Difference, differe
 from trialign.audit.figures.rows import FACTS
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.ways import differing_ways, way_of_answering
-from trialign.audit.files.folders import AuditFolder, audit_folder
+from trialign.audit.files.folders import audit_folder
 from trialign.audit.files.integrity import AUDIT_FILES, unverified
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_about, read_asked
@@ -32,6 +32,7 @@ from trialign.audit.report.types import (
 )
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
+from trialign.runs import ANALYSIS, ITEMS, MANIFEST, SUMMARY, AuditFolder, RunFolder
 from trialign.storage import sha256_of_file
 
 
@@ -87,9 +88,9 @@ def _base_audit(folder: AuditFolder) -> AuditFolder | None:
 
 
 def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
-    summary = read_summary(folder.path / "summary.json")
+    summary = read_summary(folder.path / SUMMARY)
     unverified(folder.path, summary)  # a file that is another one is refused before it is read
-    return summary, read_items(folder.path / "items.parquet")
+    return summary, read_items(folder.path / ITEMS)
 
 
 def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasures]:
@@ -110,7 +111,7 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
             group: None if pd.isna(answered[group]) else str(answered[group]) for group in summary["groups"]
         },
         seconds=summary["seconds"],
-        analysis=read_analysis(folder.path / "analysis.json"),
+        analysis=read_analysis(folder.path / ANALYSIS),
         control=_control(summary),
         nash=summary["welfare"]["nash"],
         files=_files(folder),
@@ -128,11 +129,11 @@ def _control(summary: Mapping[str, Any]) -> Control | None:
 
 def _files(folder: AuditFolder) -> tuple[FileHash, ...]:
     """The audit's files, and those that say what the run is."""
-    run = folder.run
-    wanted = [folder.path / name for name in ("summary.json", *AUDIT_FILES)]
-    wanted += [run / "config.yaml", run / "agents" / f"step={folder.step:06d}" / "manifest.json"]
+    run = RunFolder(folder.run)
+    wanted = [folder.path / name for name in (SUMMARY, *AUDIT_FILES)]
+    wanted += [run.config_file, run.agents_at(folder.step) / MANIFEST]
     return tuple(
-        FileHash(path.relative_to(run.parent).as_posix(), sha256_of_file(path), path.stat().st_size)
+        FileHash(path.relative_to(run.folder.parent).as_posix(), sha256_of_file(path), path.stat().st_size)
         for path in filter(Path.is_file, wanted)
     )
 
@@ -172,10 +173,12 @@ def _question_set(summary: Mapping[str, Any], items: pd.DataFrame, analysis: Aud
 
 def _reproduction(folder: AuditFolder, against: AuditFolder | None) -> tuple[str, ...]:
     """Commands, to be given in the folder that holds ``runs``."""
-    run = f"runs/{folder.run.name}"
+    place = RunFolder(Path("runs") / folder.run.name)
+    run = place.folder.as_posix()
     verb = "validate" if folder.split == "validation" else "test"
-    source = ["--run", run, "--step", str(folder.step)] if folder.step else ["--config", f"{run}/config.yaml"]
+    source = ["--run", run, "--step", str(folder.step)] if folder.step else ["--config", place.config_file.as_posix()]
     report = ["trialign", "report", run, "--step", str(folder.step)]
     if against:
-        report += ["--against", f"runs/{against.run.name}/audits/{against.path.name}"]
+        other = RunFolder(Path("runs") / against.run.name).audit(against.step, against.data, against.split)
+        report += ["--against", other.as_posix()]
     return shlex.join(["trialign", verb, *source]), shlex.join(report)

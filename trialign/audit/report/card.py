@@ -11,6 +11,7 @@ from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.prompting import how_asked
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report, SignOff
 from trialign.safe_output import Cell, markdown_cell, visible
@@ -58,8 +59,7 @@ def _body(report: Report) -> Iterator[str]:
     yield "## Sign-off\n"
     yield _signed(report.sign_off) + "\n"
     yield "## Intended use and limitations\n"
-    yield "An agent is to be used with its group's profile, which is part of its system message or of its dialogue.\n"
-    for sentence in report.limitations:
+    for sentence in (*how_asked(audit.about, analysis.exposure), *report.limitations):
         yield f"- {markdown_cell(sentence)}"
     yield "\n## Files\n"
     yield "`report.html` is the report for signing, `report.json` the same as data, `tables/` every table as CSV.\n"

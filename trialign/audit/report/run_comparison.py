@@ -24,10 +24,10 @@ from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.verdict import VerdictOutcome
 from trialign.audit.figures.ways import differing_ways
 from trialign.audit.figures.words import verdict_parts
-from trialign.audit.files.folders import AuditFolder
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_asked
 from trialign.errors import UserError
+from trialign.runs import ANALYSIS, ITEMS, SUMMARY, AuditFolder, RunFolder
 
 COMPARISON_SCHEMA_VERSION = 3
 # What may differ between runs that are one: where and under which name they lie, and the seed.
@@ -143,12 +143,12 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         alpha=analysis.bounds.alpha,
         chance=analysis.facts.chance if analysis.facts else None,
         runs=runs,
-        note=differing_ways({_place(audit): read_summary(audit.path / "summary.json") for audit in audits}),
+        note=differing_ways({_place(audit): read_summary(audit.path / SUMMARY) for audit in audits}),
     )
 
 
 def _place(audit: AuditFolder) -> str:
-    return f"{audit.run.name}/audits/{audit.path.name}"
+    return audit.path.relative_to(audit.run.parent).as_posix()
 
 
 def _refuse_twice(audits: Sequence[AuditFolder]) -> None:
@@ -167,8 +167,8 @@ def _verdict(analysis: AuditAnalysis) -> ComparedVerdict | None:
 
 
 def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
-    analysis = read_analysis(audit.path / "analysis.json")
-    items = read_items(audit.path / "items.parquet")
+    analysis = read_analysis(audit.path / ANALYSIS)
+    items = read_items(audit.path / ITEMS)
     return analysis, measure_audit(items, analysis.groups, analysis.exposure)
 
 
@@ -187,7 +187,7 @@ def _check_alike(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalys
 
 def _method(audit: AuditFolder) -> str:
     """What is the same for runs that differ in their seed only; the audit itself where its run is not known."""
-    path = audit.run / "config.yaml"
+    path = RunFolder(audit.run).config_file
     if not path.is_file():
         return str(audit.path)
     config = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from trialign.audit.figures.ranking import DIFFERENT, TOGETHER, UNEQUAL, ranked
 from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.report.types import GroupAnswer, WorstItem
 from trialign.groups import Exposure
 from trialign.queries.types import Query, TruthQuery
 
-UNEQUAL = "right for some groups, wrong for others"
-DIFFERENT = "wrong for all groups, in different ways"
-TOGETHER = "the same wrong answer for all groups"
 _MOST = {UNEQUAL: 6, DIFFERENT: 2, TOGETHER: 3}
 
 
 def worst_items(
     items: pd.DataFrame, groups: Sequence[str], exposure: Exposure, asked: Mapping[str, Query]
 ) -> tuple[WorstItem, ...]:
-    """Facts that some groups were told wrong, one question of each fact, the surest wrong answers first.
+    """Facts that some groups were told wrong, one question of each fact, the worst first, see `ranked`.
 
     Args:
         items: of one audit.
@@ -35,7 +32,7 @@ def worst_items(
     """
     rows = first_asked(own_answers(items, FACTS, exposure))
     rows = rows[rows["group"].isin(groups)]
-    table = _candidates(rows)
+    table = ranked(rows, asked)
     chosen = [
         (str(query_id), reason)
         for reason, most in _MOST.items()
@@ -45,22 +42,6 @@ def worst_items(
         str(query_id): given for query_id, given in rows[rows["query_id"].isin(dict(chosen))].groupby("query_id")
     }
     return tuple(_item(answers[query_id], reason, groups, asked.get(query_id)) for query_id, reason in chosen)
-
-
-def _candidates(rows: pd.DataFrame) -> pd.DataFrame:
-    """Questions that some group got wrong: ``cluster`` and ``reason`` by query id, the surest wrong answers first."""
-    sure = [0.0 if given is None else float(max(given)) for given in rows["option_probabilities"]]
-    rows = rows.assign(correct=rows["correct"].astype(bool), sure=sure)
-    questions, wrong = rows.groupby("query_id"), rows[~rows["correct"]].groupby("query_id")
-    right, different = questions["correct"].any(), questions["canonical"].nunique(dropna=False) > 1
-    table = pd.DataFrame(
-        {
-            "cluster": questions["cluster"].first(),
-            "reason": np.select([right, different], [UNEQUAL, DIFFERENT], TOGETHER),
-            "sure": wrong["sure"].mean(),
-        }
-    )
-    return table.dropna(subset="sure").sort_values("sure", ascending=False, kind="stable")
 
 
 def _item(answers: pd.DataFrame, reason: str, groups: Sequence[str], query: Query | None) -> WorstItem:

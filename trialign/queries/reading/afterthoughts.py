@@ -102,7 +102,7 @@ def _excuse(parts: Sequence[Sentence], found: Sequence[Judged]) -> None:
 
 def _end(row: Sequence[Token], parts: Sequence[Sentence], found: Sequence[Judged], polar: bool) -> None:
     """A reply that takes its last answer back gives none; one that breaks off has not concluded by its steps."""
-    if not found or found[-1].weight < Weight.MENTIONED:
+    if not found:
         return
     last = max(one.mention.last for one in found)
     taken = takes_back(row, last, hesitating=polar) or (not polar and _hesitates(row, parts, last))
@@ -115,21 +115,24 @@ def _end(row: Sequence[Token], parts: Sequence[Sentence], found: Sequence[Judged
             if one.weight < Weight.ALONE:
                 one.weight = min(one.weight, Weight.MENTIONED)
     if short := stops_short(row):
-        _stop(row, found, short)
+        _stop(row, parts, found, short)
 
 
-def _stop(row: Sequence[Token], found: Sequence[Judged], short: int) -> None:
+def _stop(row: Sequence[Token], parts: Sequence[Sentence], found: Sequence[Judged], short: int) -> None:
     """What a reply states before it stops within a sentence is a step, unless its words are the question's."""
+    concluding = next((part for part in reversed(parts) if part.pieces), parts[-1]).has(Cue.THEREFORE)
     words = sum(token.kind != "mark" for token in row[short:])
-    goes_on = sum(token.kind != "mark" for token in row[found[-1].mention.last :]) > 2
+    goes_on = sum(token.kind != "mark" for token in row[found[-1].mention.last :]) > 1
     within = {one.value for one in found if one.mention.first >= short}
     others = {one.value for one in found if one.mention.first < short and one.weight >= Weight.GUESSED}
     for one in found:
         if one.mention.first < short:
-            step = one.weight < Weight.ALONE and (one.overlap < CLOSE if words > 2 else bool(within - {one.value}))
+            step = one.weight < Weight.ALONE and (
+                concluding or one.overlap < CLOSE if words > 2 else bool(within - {one.value})
+            )
         elif one.weight == Weight.ALONE:
             step = bool(others - {one.value})
         else:
-            step = one.weight < Weight.ALONE and goes_on
+            step = one.weight < Weight.FOLLOWS and goes_on
         if step:
             one.weight = min(one.weight, Weight.MENTIONED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from trialign.queries.reading.endings import rethinks
 from trialign.queries.reading.numbers import Number
 from trialign.queries.reading.tokens import Token
 from trialign.queries.reading.words import word_set
@@ -31,7 +32,7 @@ ASIDE = re.compile(
     r"|\b(?:step|schritt|étape|paso|passo|шаг|adım|section|chapter|figure|fig\.|table|page|note|source|part|"
     r"rule|equation|example|question|problem|version|gpt|level|method|way|case|option|कदम|चरण)\s?\.?#?\d{1,3}\b"
     r"|(?:第\s?\d{1,3}\s?步|步骤\s?\d|ステップ\s?\d|단계\s?\d|ขั้นตอนที่\s?\d|الخطوة\s?\d|گام\s?\d|چرخه\s?\d)"
-    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s])(?!\d)|[-•*]\s)",
+    r"|^[ \t]*(?:\d{1,2}[.)](?=\s|[^\d\s.])(?!\d)|[-•*]\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 YEARS = re.compile(
@@ -89,3 +90,34 @@ def is_small_word(row: Sequence[Token], place: tuple[int, int]) -> bool:
     after = row[place[1]].text.casefold() if place[1] < len(row) else ""
     before = row[place[0] - 1].text.casefold() if place[0] else ""
     return after in _AFTER_ONE or before in _BEFORE_ONE
+
+
+_BOUND = re.compile(
+    r"(?:\b(?:more than|less than|fewer than|at least|at most|over|under|above|below|up to|greater than|no more "
+    r"than|no less than|not more than|exceeds?|más de|menos de|al menos|mais de|pelo menos|plus de|moins de|"
+    r"au moins|mehr als|weniger als|mindestens|höchstens|über|unter|più di|meno di|almeno|более|менее|больше|"
+    r"меньше|не менее|свыше|أكثر من|أقل من|بیش از|کمتر از|حداقل|से अधिक|से कम|มากกว่า|น้อยกว่า|อย่างน้อย|en az|"
+    r"en fazla)|"
+    r"超过|多于|少于|至少|不到|最多|[<>≤≥])\s?$",
+    re.IGNORECASE,
+)
+_BOUND_AFTER = re.compile(
+    r"^\s?\+(?!\s?\d)|^\s?(?:or more|or fewer|or less|以上|以下|未満|이상|이하|से अधिक|से ज़्यादा|"
+    r"से कम|o más|ou mais|ou plus|oder mehr|и более|или больше|'?[dt]an (?:fazla|az))",
+    re.IGNORECASE,
+)
+
+
+def unbounded(said: str, number: Number) -> Number | None:
+    """A number; None where it is a bound ("at least 5")."""
+    bound = _BOUND.search(said[max(0, number.start - 30) : number.start]) or _BOUND_AFTER.match(
+        said[number.end : number.end + 16]
+    )
+    return None if bound else number
+
+
+def says_no(row: Sequence[Token], number: Number) -> bool:
+    """Whether a word that is spelled like a number is a "no": the Persian nine before a mark or a number."""
+    own = [index for index, token in enumerate(row) if number.start <= token.start < number.end]
+    following = row[own[-1] + 1 : own[-1] + 2]
+    return bool(following) and following[0].kind in ("mark", "number") and rethinks([row[index] for index in own])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,7 +14,7 @@ from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.groups import Groups
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.labels import Labels, Shown
-from trialign.queries.reading.languages import language
+from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import numbers
 from trialign.queries.reading.numeric import numeric_of
@@ -47,14 +48,13 @@ class Options:
             form(row[0], Level.FOLD): index for index, row in enumerate(rows) if len(row) == 1 and len(row[0].text) == 1
         }
         numeric = any(character.isdigit() for option in options for character in option)
-        self._labels = Labels(len(options), contents, numeric, shown)
+        self._labels = Labels(len(options), contents, numeric, shown, _names_of(question))
         own = {index: _label_of(options[index]) for index in contents.values()} if shown == "lettered" else {}
         # Options that are letters, while the prompt lettered another one so: "A" may be either.
         self._doubtful = {index: place for index, place in own.items() if 0 <= place < len(options) and place != index}
-        self._polar = Polar(options)
+        self._polar = Polar(options, question)
         self._asked = words_of(question)
         self._groups = Groups(options, self._asked)
-        self._spoken = language(plain(question))
         self._sorted = [sorted(form(token, Level.STEM) for token in row) for row in rows]
         self._word_sets = [
             frozenset(form(token, Level.STEM) for token in row if token.kind in ("word", "number")) - _SMALL
@@ -82,7 +82,7 @@ class Options:
         same = self._same_words(row)
         if same is not None:
             return same, "contained"
-        spoken = language(said) or self._spoken or language(f"{self._question} {said}")
+        spoken = spoken_in(said, plain(self._question))
         mentions = self._mentions(said, row, spoken)
         if not mentions:
             return self._unnamed(said, row)
@@ -143,6 +143,8 @@ class Options:
             leading = _to_the_question(leading)
         if len({one.value for one in leading}) > 1:
             together = self._groups.together(found)
+            if together is None:
+                together = _by_its_text(leading)
             return (None, "ambiguous") if together is None else (together, "contained")
         chosen = leading[0]
         return chosen.value, "label" if any(one.mention.label for one in leading) else "contained"
@@ -199,6 +201,19 @@ class Options:
         if len(fitting) != 1 or 2 * len(own) < len(self._word_sets[fitting[0]]) or said.rstrip().endswith("?"):
             return None, "none"
         return fitting[0], "contained"
+
+
+def _names_of(question: str) -> frozenset[str]:
+    """Single capitals by which a question names things, where there are several: "A is north of B"."""
+    found = frozenset(re.findall(r"(?<![\w.])([A-Z])(?![\w.'])", question))
+    return found if len(found - {"I"}) > 1 else frozenset()
+
+
+def _by_its_text(found: Sequence[Judged]) -> int | None:
+    """Of one letter that may be an option or label another the option, where its clause repeats the question."""
+    texts = {one.value for one in found if not one.mention.label}
+    one_place = len({one.mention.first for one in found}) == 1
+    return texts.pop() if one_place and len(texts) == 1 and found[0].overlap >= CLOSE else None
 
 
 def _to_the_question(found: Sequence[Judged]) -> Sequence[Judged]:

@@ -99,7 +99,7 @@ class Sentence:
         return [piece for clause in self.clauses for piece in clause.pieces]
 
 
-_ENDS = frozenset(".!?;\n。！？।؟؛…॥")
+_ENDS = frozenset("·.!?;\n。！？।؟؛…॥")
 _PARTS = frozenset(",、،(){}[]—|")
 _JOINING = (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE, Cue.THEREFORE, Cue.CORRECTION)
 
@@ -135,6 +135,9 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention], spoken: str | N
             named = named or piece.mention is not None
             if named and _takes_up_again(row, piece):
                 piece.cue = Cue.CORRECTION
+            if piece.cue == Cue.NOT_AFTER and _follows_a_mention(sentence):
+                sentence.clauses[-2].pieces.append(piece)  # "Paris, ではなく Lyon"
+                continue
             if piece.cue in _JOINING:
                 if sentence.clauses[-1].pieces:
                     sentence.clauses.append(Clause())
@@ -145,6 +148,10 @@ def sentences(row: Sequence[Token], mentions: Sequence[Mention], spoken: str | N
                 sentence.clauses.append(Clause(begins=Cue.BUT if joint[1] else None))
     _merge_verdicts(found[-1])
     return found
+
+
+def _follows_a_mention(sentence: Sentence) -> bool:
+    return len(sentence.clauses) > 1 and not sentence.clauses[-1].pieces and sentence.clauses[-2].names()
 
 
 #: Languages that write a dash where others say "is".
@@ -235,7 +242,7 @@ def _is_verb_before(row: Sequence[Token], place: int) -> bool:
 def _ends_sentence(row: Sequence[Token], piece: Piece) -> bool:
     if piece.text not in _ENDS:
         return False
-    if piece.text != ".":
+    if piece.text not in ".·":
         return True
     following = row[piece.last] if piece.last < len(row) else None
     return following is None or following.start > row[piece.first].end or following.kind in ("mark", "unspaced")

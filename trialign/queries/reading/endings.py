@@ -29,7 +29,10 @@ _SORRY = (
 )
 _THINKING_ALOUD = "h+m+|er+m?|uh+|um+|actually|eigentlich|tatsächlich|en fait|de hecho|na verdade|in realtà"
 _SIGHS = "ah|oh|ach|och|ay|ai|ops|uups|ой|ох|ах|あ|あっ|あれ|え|아|어|哦|噢|啊|呃|آه|אה|אוי|अरे|อ้าว|well|but|eh"
-_NO = "no|nope|nein|non|não|нет|hayır|不|不是|いいえ|違う|아니|아니요|아니야|لا|نه|לא|नहीं|ไม่|ไม่ใช่|όχι|nej|nee"
+_NO = (
+    "no|nope|nein|non|não|нет|hayır|不|不是|いいえ|違う|아니|아니요|아니야|아니다|아닙니다|아니지|"
+    "لا|نه|לא|नहीं|ไม่|ไม่ใช่|όχι|nej|nee"
+)
 # A clause that is nothing but one of these denies the clause before it.
 _DENIAL = (
     r"(?:that|this|it)(?:\s?'?s| is| was)? (?:is )?(?:all |quite |completely |clearly |also |just |simply )?"
@@ -71,14 +74,17 @@ _SPACED = re.compile("^(あっ|あ|え|아|어|哦|噢|啊|呃|อ้าว)(?=.
 # What calls for more words: at the end of a reply without a full stop it is broken off.
 _UNFINISHED = re.compile(
     r"(?:(?<![\w/])(?:is|are|was|equals|and|or|so|the|a|an|of|gives|get|have|has|that|then|therefore|thus|which|makes|by|to|"
-    r"with|because|but|from|for|ist|sind|und|oder|ergibt|also|der|die|das|beträgt|erhalten|bekommen|mit|von|zu|weil|"
+    r"with|because|but|from|for|before|after|than|into|onto|between|through|without|we|i|they|we can|we need|"
+    r"let|ist|sind|und|oder|ergibt|also|der|die|das|beträgt|erhalten|bekommen|mit|von|zu|weil|durch|nach|vor|wir|dann|"
     r"est|sont|et|ou|donc|soit|obtient|obtenons|le|la|les|de|du|égale|avec|pour|car|"
     r"es|son|y|entonces|obtenemos|queda|el|los|con|por|porque|igual a|"
     r"é|são|e|então|logo|obtemos|obtém-se|o|os|com|para|"
     r"è|sono|quindi|otteniamo|ottiene|sottrarre|sommare|il|lo|gli|di|per|dunque|"
     r"и|или|это|получаем|получим|получается|равно|равен|значит|итого|следовательно|поэтому|на|из|с|"
     r"ve|eder|yani|için|هو|هي|إذن|و|يساوي|یعنی|پس|और|इसलिए|यानी)|"
-    r"等于|是|得到|所以|因此|和|就是|为|可得|つまり|したがって|よって|だから|と|は|그래서|따라서|그러므로|ดังนั้น|คือ|และ)"
+    r"等于|是|得到|所以|因此|和|就是|为|可得|我们|可以|需要|接下来看|再看|那么|然后|接着|つまり|したがって|"
+    r"よって|だから|と|は|그래서|따라서|그러므로|ดังนั้น|คือ|และ|ดังนั้นเรา|(?<=[가-힣\d])(?:을|를|에서)|を|次に|まず|"
+    r"その|हम|इसलिए हम|में|को)"
     r"\s*[:,：，、]?$|[=+×÷]\s*$|(?<!\d)\w{3,}\s?[:：]$|[,、]$",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from trialign.queries.reading.clauses import sentences
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.judging import judged
-from trialign.queries.reading.languages import language
+from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
@@ -31,7 +31,6 @@ class Right:
         self._polar = Polar(texts)
         self._question = question
         self._asked = words_of(question)
-        self._spoken = language(plain(question))
 
     def read(self, cleaned: Cleaned) -> ParseStatus | None:
         """How the right text was found in a reply; None where the reply does not give it, ``ambiguous`` in doubt."""
@@ -49,21 +48,38 @@ class Right:
         mentions = self._polar.standing(self._texts.find(said, row, self._question), row)
         if not mentions:
             return None
-        spoken = language(said) or self._spoken
+        spoken = spoken_in(said, plain(self._question))
         found = judged(row, mentions, self._asked, spoken)
         live = [one for one in found if one.weight >= Weight.GUESSED]
-        if not live or self._concluded_otherwise(row, found, live):
+        if not live or self._concluded_otherwise(row, found, live, spoken):
             return None
         best = max(live, key=lambda one: one.weight)
         if _is_alternative(row, best, spoken) and best.weight < Weight.FINAL:
             return "ambiguous"
         return "contained"
 
-    def _concluded_otherwise(self, row: Sequence[Token], found: Sequence[Judged], live: Sequence[Judged]) -> bool:
+    def _taken_back(self, row: Sequence[Token], found: Sequence[Judged], last: Judged, spoken: str | None) -> bool:
+        """Whether a correction that names something else follows: "Paris. No, wait, that was Lyon"."""
+        corrected = False
+        for sentence in sentences(row, [one.mention for one in found], spoken):
+            for clause in sentence.clauses:
+                if not clause.pieces or clause.pieces[0].first < last.mention.last or sentence.asked:
+                    continue
+                corrected |= clause.begins == Cue.CORRECTION
+                content = [piece for piece in clause.pieces if piece.cue is None and not piece.mark]
+                if corrected and any(piece.text[:1].isupper() or not piece.text.isascii() for piece in content):
+                    return True
+        return False
+
+    def _concluded_otherwise(
+        self, row: Sequence[Token], found: Sequence[Judged], live: Sequence[Judged], spoken: str | None
+    ) -> bool:
         """Whether a later sentence concludes ("the answer is ...") without the right text."""
         top = max(live, key=lambda one: one.weight)
         if top.weight >= Weight.ANSWER:
             return False
+        if self._taken_back(row, found, live[-1], spoken):
+            return True
         named = {one.sentence for one in found}
         for number, sentence in enumerate(sentences(row, [one.mention for one in found])):
             if (

@@ -39,7 +39,7 @@ class Groups:
             return texts, labels
         found = cues(spoken).find(row)
         breaks = [i for i, token in enumerate(row) if token.kind == "mark" and token.text in _ENDS]
-        breaks += [one.first for one in found if one.value == Cue.BUT]
+        breaks += [one.first for one in found if one.value in (Cue.BUT, Cue.THEREFORE)]
         whole: list[Mention] = []
         for one in found:
             value = self._options.get(one.value)

@@ -52,9 +52,13 @@ def judged(
     for number, sentence in enumerate(parts):
         mine = list(_in_sentence(sentence, announced, number))
         _subordinate(sentence, mine)
-        for one, clause in mine:
+        for index, (one, clause) in enumerate(mine):
             one.overlap = _overlap(row, _about(sentence, clause), question)
             one.contrasts = clause.begins == Cue.BUT
+            before = mine[index - 1][0] if index else found[-1] if found else None
+            if before and _is_added(row, clause):
+                one.overlap = max(one.overlap, before.overlap)
+                one.weight = before.weight if one.weight > Weight.MENTIONED < before.weight else one.weight
         found += [one for one, _ in mine]
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
@@ -215,6 +219,12 @@ def _stands_alone(clause: Clause) -> bool:
     )
 
 
+def _is_added(row: Sequence[Token], clause: Clause) -> bool:
+    """Whether a clause says of its answer what was said of the one before: "Lyon is too", "and so is Lyon"."""
+    words = [row[place].text.casefold() for piece in clause.pieces for place in range(piece.first, piece.last)]
+    return any(word in _ALSO for word in words) or words[:2] == ["and", "so"]
+
+
 def _about(sentence: Sentence, clause: Clause) -> Iterator[Piece]:
     """What a sentence says of the answers in a clause: the clause, and those beside it that name none."""
     place = next(index for index, one in enumerate(sentence.clauses) if one is clause)
@@ -296,6 +306,12 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
     return "stop" if marks & set(".\n") else "comma"
 
 
+# What is said of the answer before is said of this one as well.
+_ALSO = word_set(
+    "too also likewise auch ebenfalls ebenso también tambien aussi anche pure тоже также också ook też "
+    "także również "
+    "también juga cũng भी เช่นกัน επίσης גם أيضا أيضًا هم نیز de"
+)
 _IS_OPTION = (Cue.FILLER, Cue.BECAUSE, Cue.OPTION)
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 

@@ -59,12 +59,14 @@ class Labels:
         contents: forms of the options that are one character.
         numeric: an option holds a digit, so that a bare number may be meant as its text.
         shown: how the prompt showed the options; None where that is not known.
+        named: capitals that the question uses as names: "A is north of B".
     """
 
     count: int
     contents: dict[str, int]
     numeric: bool
     shown: Shown | None
+    named: frozenset[str] = frozenset()
 
     def find(self, text: str, row: Sequence[Token]) -> list[Mention]:
         """Every label in a reply, in order; several mentions of one place where it can mean several."""
@@ -98,6 +100,8 @@ class Labels:
         line = _Line.around(text, token)
         opens = line.opens and line.closed
         clear = line.alone or opens or line.bracketed
+        if token.text in self.named and answers.get(place) is None and not line.alone and not line.bracketed:
+            return
         if not (clear or self._meant(row, place, answers, said, line)):
             return
         if not self._allowed(token, answers.get(place), line):
@@ -181,6 +185,8 @@ class _Line:
 def _only_labels(row: Sequence[Token]) -> list[int] | None:
     """Places of capitals that are a whole reply, parted by nothing else than blanks: "A C"."""
     own = [place for place, token in enumerate(row) if token.kind != "mark"]
+    if own and own[-1] != len(own) - 1:
+        return None
     capitals = all(len(row[place].text) == 1 and row[place].text.isupper() and _positions(row[place]) for place in own)
     return own if capitals and 1 < len(own) <= 8 else None
 

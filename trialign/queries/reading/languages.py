@@ -75,6 +75,17 @@ _OWN_LETTERS = {
 COMMA = frozenset({"es", "pt", "fr", "de", "it", "nl", "tr", "pl", "sv", "ru", "uk", "el", "id", "vi"})
 
 
+def spoken_in(said: str, question: str) -> str | None:
+    """The language of a reply: its own, but of few Latin words that of the question, where more words tell it."""
+    own, asked = language(said), language(question)
+    if asked and own != asked and len(said) <= 80 and not _FOREIGN.search(said) and len(_LATIN.findall(said)) <= 3:
+        return asked if not _FOREIGN.search(question) else own
+    return own or asked or language(f"{question} {said}")
+
+
+_FOREIGN = re.compile("[\u0370-\u1dff\u2e80-\ud7ff]")
+
+
 @lru_cache(maxsize=4096)
 def language(text: str) -> str | None:
     """The language of a text by its script or its small words; None where neither tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -162,7 +163,7 @@ def _number_at(forms: Sequence[tuple[str, int]], place: int, language: str) -> t
             break
     if last == place:
         return None
-    return _with_fraction(forms, place, last, total, language)
+    return _with_fraction(forms, place, last, total, language, scale_below or 1)
 
 
 def _alone(forms: Sequence[tuple[str, int]], place: int, language: str) -> tuple[int, Fraction] | None:
@@ -195,7 +196,7 @@ def _compound(word: str, table: Mapping[tuple[str, ...], int], language: str, pl
 
 
 def _with_fraction(
-    forms: Sequence[tuple[str, int]], place: int, last: int, total: Fraction, language: str
+    forms: Sequence[tuple[str, int]], place: int, last: int, total: Fraction, language: str, scale: int
 ) -> tuple[int, Fraction]:
     point = _joining("POINT", language)
     table = _vocabulary(language)[0]
@@ -210,12 +211,24 @@ def _with_fraction(
     for text, part in _table("HALF").get(language, {}).items():
         phrase = words(text)
         if tuple(word for word, _ in forms[last : last + len(phrase)]) == phrase:
-            return _scaled(forms, last + len(phrase), total + part, language)
+            scale = scale if scale >= 1000 else 1  # "a million and a half"
+            return _scaled(forms, last + len(phrase), total + part * scale, language)
     for name, part in _table("PART").get(language, {}).items():
         word = words(name)[0]
         if last < len(forms) and forms[last][0] in (word, word + "s", "halves" if word == "half" else word):
             return last + 1, total * part
     return last, total
+
+
+def half(text: str) -> tuple[int, Fraction] | None:
+    """The length and value of "and a half", in any language, where a text begins with it."""
+    said = text.casefold()
+    for table in _table("HALF").values():
+        for phrase, part in table.items():
+            match = re.match(rf"\s?{re.escape(phrase)}(?!\w)", said)
+            if match:
+                return match.end(), part
+    return None
 
 
 def _scaled(forms: Sequence[tuple[str, int]], end: int, value: Fraction, language: str) -> tuple[int, Fraction]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from trialign.queries.reading import number_words, numerals
@@ -158,7 +158,29 @@ def numbers(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
             found.append(one)
             reached = one.end
     found.sort(key=lambda one: one.start)
-    return list(_ranged(text, found))
+    return list(_ranged(text, _with_halves(text, found)))
+
+
+def _with_halves(text: str, found: Sequence[Number]) -> list[Number]:
+    """The same numbers; a fraction in words belongs to digits before it ("4 and a half") and takes those behind it."""
+    kept: list[Number] = []
+    for one in found:
+        last = kept[-1] if kept else None
+        if last and one.spelled and one.start < last.end:
+            continue
+        half = None if one.spelled or len(one.readings) > 1 else number_words.half(text[one.end : one.end + 24])
+        if half:
+            length, part = half
+            one = replace(one, end=one.end + length, readings=(one.readings[0] + part,))
+        kept.append(one)
+    for index in range(len(kept) - 1, 0, -1):
+        before, one = kept[index - 1], kept[index]
+        if before.spelled and 0 < before.readings[0] < 1 and text[before.end : one.start].strip() in _OF:
+            del kept[index - 1 : index + 1]  # "half of 9 is 4.5"
+    return kept
+
+
+_OF = frozenset(("", "of", "de", "von", "di", "des", "от"))
 
 
 def _spelled_languages(text: str, spoken: str | None) -> tuple[str, ...]:
@@ -326,34 +348,6 @@ def _is_range(text: str, left: Number, right: Number) -> bool:
         return not re.match(r"[을를]", after)
     announced = _BETWEEN.search(text[max(0, left.start - 24) : left.start]) or _BETWEEN_AFTER.match(after)
     return bool(announced and _AND.match(between))
-
-
-_OPERATION = (
-    r"times|plus|minus|multiplied by|divided by|más|por|mais|fois|geteilt durch|mal|умножить на|плюс|"
-    r"минус|乘以|加|减|除以|かける|たす|ひく"
-)
-_OPERAND_BEFORE = re.compile(rf"^\s?(?:[+*/÷×·]|x(?=\s?\d)|-(?=\s?\d)|{_OPERATION})\s?[$€£(]?\d|^\s?=")
-_OPERAND_AFTER = re.compile(rf"(?:[\d)]\s?[+*/÷×·x-]|\b(?:{_OPERATION}))\s?$")
-_RESULT = re.compile(
-    r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
-    r"равно|будет|uguale a|eşittir|donne|donnent|resulta|quedan|restano|rimangono|bleiben|получаем|получится|"
-    r"остаётся|yapar|eder|leaves)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
-    re.IGNORECASE,
-)
-
-
-def is_result(text: str, number: Number) -> bool:
-    """Whether a calculation comes to a number and does not go on with it."""
-    return bool(_RESULT.search(text[max(0, number.start - 16) : number.start])) and not _OPERAND_BEFORE.match(
-        text[number.end : number.end + 24]
-    )
-
-
-def is_operand(text: str, number: Number) -> bool:
-    """Whether a number is calculated with."""
-    return bool(_OPERAND_BEFORE.match(text[number.end : number.end + 24])) or (
-        bool(_OPERAND_AFTER.search(text[max(0, number.start - 16) : number.start])) and not is_result(text, number)
-    )
 
 
 def whole_number(text: str) -> Fraction | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
+from trialign.queries.reading.arithmetic import OPERATED, is_operand, is_result, is_unsolved
 from trialign.queries.reading.asides import (
     ASIDE,
     ASKS_YEAR,
@@ -18,15 +19,16 @@ from trialign.queries.reading.asides import (
     is_marker,
     is_small_word,
     looks_like_year,
+    says_no,
+    unbounded,
 )
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
-from trialign.queries.reading.endings import rethinks
 from trialign.queries.reading.judging import judged
-from trialign.queries.reading.languages import language
+from trialign.queries.reading.languages import language, spoken_in
 from trialign.queries.reading.lexicon import cues
-from trialign.queries.reading.numbers import Number, is_operand, is_result, numbers
+from trialign.queries.reading.numbers import Number, numbers
 from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
@@ -35,20 +37,6 @@ from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
 
-_BOUND = re.compile(
-    r"(?:\b(?:more than|less than|fewer than|at least|at most|over|under|above|below|up to|greater than|no more "
-    r"than|no less than|not more than|exceeds?|más de|menos de|al menos|mais de|pelo menos|plus de|moins de|"
-    r"au moins|mehr als|weniger als|mindestens|höchstens|über|unter|più di|meno di|almeno|более|менее|больше|"
-    r"меньше|не менее|свыше|أكثر من|أقل من|بیش از|کمتر از|حداقل|से अधिक|से कम|มากกว่า|น้อยกว่า|อย่างน้อย|en az|"
-    r"en fazla)|"
-    r"超过|多于|少于|至少|不到|最多|[<>≤≥])\s?$",
-    re.IGNORECASE,
-)
-_BOUND_AFTER = re.compile(
-    r"^\s?\+(?!\s?\d)|^\s?(?:or more|or fewer|or less|以上|以下|未満|이상|이하|से अधिक|से ज़्यादा|"
-    r"से कम|o más|ou mais|ou plus|oder mehr|и более|или больше|'?[dt]an (?:fazla|az))",
-    re.IGNORECASE,
-)
 _SCALES = {
     "thousand": 3,
     "thousands": 3,
@@ -128,16 +116,20 @@ class Numeric:
 
     def _read(self, said: str) -> Reading:
         row = tokens(said)
-        found = numbers(said, row, language(said) or self._spoken, convention(said, self._question))
+        found = numbers(said, row, spoken_in(said, self._question), convention(said, self._question))
         years = dates_of(said)[1]
         known = [number for number in found if any(written(reading) for reading in number.readings)]
+        known = [number for number in known if not (number.spelled and len(known) > 1 and says_no(row, number))]
         found = [replace(number, ranged=number.ranged and not inside(number, years)) for number in few(known)]
         candidates = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
-        candidates = _without_steps(said, self._without_given(said, candidates))
+        operands = [number for number in found if is_operand(said, number)]
+        candidates = _without_steps(said, self._without_given(said, candidates), operands)
         if not candidates:
             return None, "none"
+        if len({one.number.readings for one in candidates}) > 1 and all(_is_bare(said, one) for one in candidates):
+            return None, "ambiguous"
         best = max(one.score for one in candidates)
         leading = [one for one in candidates if one.score >= best - 0.5]
         chosen = self._one(said, leading)
@@ -161,7 +153,9 @@ class Numeric:
             and any(reading in self._given for reading in one.number.readings)
         ]
         others = [one for one in candidates if one not in repeated]
-        return others if others or len({one.number.readings for one in repeated}) > 1 else candidates
+        if others or len({one.number.readings for one in repeated}) > 1:
+            return others
+        return [one for one in candidates if not one.number.spelled or one.score >= _ANSWERING]
 
     def _scaled(self, number: Number) -> Fraction:
         value = number.readings[0]
@@ -172,11 +166,13 @@ class Numeric:
         dates, years = dates_of(said)
         places = _places(row, found)
         mentions = [Mention(first, last, index) for index, (first, last) in enumerate(places)]
-        weights = {one.value: one for one in judged(row, mentions, self._asked, language(said) or self._spoken)}
+        weights = {one.value: one for one in judged(row, mentions, self._asked, spoken_in(said, self._question))}
         candidates: list[_Candidate] = []
         for index, number in enumerate(found):
             one = weights[index]
             if one.weight < Weight.GUESSED or inside(number, dates, but=years):
+                continue
+            if is_unsolved(said, number):
                 continue
             if inside(number, aside) and (len(found) > 1 or is_marker(said, number, aside)):
                 continue
@@ -188,9 +184,9 @@ class Numeric:
                 and not (self._units and self._unit_follows(said, number, row, places[index]))
             ):
                 continue
-            if number.spelled and len(found) > 1 and rethinks(row[slice(*places[index])]):
-                continue  # a "no" that is spelled like a nine
             if number.spelled and abs(number.readings[0]) == 1 and is_small_word(row, places[index]):
+                continue
+            if one.weight < Weight.ANSWER and is_operand(said, number) and not (number.ranged or inside(number, dates)):
                 continue
             score = self._score(said, row, places[index], number, one, years)
             candidates.append(_Candidate(number, one.weight, one.sentence, score))
@@ -226,7 +222,7 @@ class Numeric:
             score += 3
         elif is_operand(said, number):
             score -= 2
-        elif _OPERATED.search(said[max(0, number.start - 80) : number.start]):
+        elif OPERATED.search(said[max(0, number.start - 80) : number.start]):
             score += 3  # "7 times 8 is 56"
         score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
         score += 2 * self._asked_behind(row, place)
@@ -237,7 +233,7 @@ class Numeric:
             score -= 2
         if said.count("(", 0, number.start) > said.count(")", 0, number.start):
             score -= 2
-        if _BOUND.search(before) or _BOUND_AFTER.match(after):
+        if unbounded(said, number) is None:
             score -= 0.5
         score += 3 * self._unit_follows(said, number, row, place)
         score += min(1.5, 2 * one.overlap)
@@ -284,28 +280,43 @@ class Numeric:
     def _one(self, said: str, leading: Sequence[_Candidate]) -> Number | None:
         """The number of equally good ones: the last sentence's, there the first; None in doubt."""
         if len({one.number.readings for one in leading}) == 1:
-            return _unbounded(said, leading[-1].number)
+            return unbounded(said, leading[-1].number)
         if any(one.number.ranged for one in leading):
             return None
         last = leading[-1].sentence
         mine = [one for one in leading if one.sentence == last]
         if len({one.number.readings for one in mine}) == 1:
-            return _unbounded(said, mine[-1].number) if mine[-1].weight >= Weight.SAID else None
+            return unbounded(said, mine[-1].number) if mine[-1].weight >= Weight.SAID else None
         if mine[0].weight >= Weight.ANSWER or len({one.number.readings for one in mine}) > 2:
             return None
-        return _unbounded(said, mine[0].number)
+        return unbounded(said, mine[0].number)
 
 
-def _without_steps(said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
-    """Without what was stated before the last result of a calculation, and is not called the answer."""
+def _without_steps(said: str, candidates: Sequence[_Candidate], operands: Sequence[Number]) -> Sequence[_Candidate]:
+    """Without what was stated before the last step of a calculation, and is not called the answer."""
     result = max((index for index, one in enumerate(candidates) if is_result(said, one.number)), default=0)
     top = max((one.weight for one in candidates), default=Weight.SAID)
     if top > Weight.ALONE:
         return candidates
+    for index in range(len(candidates) - 1, result, -1):  # "36, and 5 taken away leave 31"
+        start = candidates[result].number.end
+        within = [one for one in operands if start <= one.start < candidates[index].number.start]
+        if within and all(one.readings != candidates[result].number.readings for one in within):
+            result = index
+            break
     same = candidates[result].number.readings if candidates else ()
     return [one for index, one in enumerate(candidates) if index >= result or one.number.readings == same]
 
 
+def _is_bare(said: str, one: _Candidate) -> bool:
+    """Whether a number stands alone between marks, with no words, signs or unit."""
+    number = one.number
+    around = said[max(0, number.start - 2) : number.start].strip(), said[number.end : number.end + 2].strip()
+    return one.weight == Weight.ALONE and not any(re.search(r"[^.,;!?…\n]", text) for text in around)
+
+
+# The score of a statement that repeats a number of the question's and answers it, by its unit or words.
+_ANSWERING = 3.5
 _RIVAL = re.compile(
     r"(?:,|;|/|、|[,]?\s?(?:or|and|or maybe|or perhaps|o|y|u|ou|et|e|oder|und|или|и|либо|أو|و|یا|या|और|หรือ|และ|"
     r"veya|ya da|ve|或|或者|还是|和|か|または|또는|혹은|או))",
@@ -327,10 +338,6 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
 
 
 _JOINS = frozenset(("and", "y", "e", "et", "und", "и", "but"))
-_OPERATED = re.compile(
-    r"\d\s?(?:[-+*/÷×·]\s?\d[\d.,]*|squared|cubed|(?:times|plus|minus|multiplied by|divided by|por|más|"
-    r"menos|fois|mal|moins|на|плюс|минус)\s\d[\d.,]*|%\s(?:of|von|de|от)\s\d[\d.,]*)\s(?:is|are|ist|sind|es|son|est|font|é|è|это|равно)\s$"
-)
 
 
 def _is_of_name(said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
@@ -340,13 +347,6 @@ def _is_of_name(said: str, row: Sequence[Token], place: tuple[int, int]) -> bool
         return False
     earlier = row[place[0] - 2]
     return earlier.kind == "word" and before.text.isascii() and not cues().find([before])
-
-
-def _unbounded(said: str, number: Number) -> Number | None:
-    bound = _BOUND.search(said[max(0, number.start - 30) : number.start]) or _BOUND_AFTER.match(
-        said[number.end : number.end + 16]
-    )
-    return None if bound else number
 
 
 def _alike(left: str, right: str) -> bool:

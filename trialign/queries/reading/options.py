@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from trialign.queries.reading.arithmetic import is_operand
 from trialign.queries.reading.asides import is_small_word
 from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.cleaning import unmarked
 from trialign.queries.reading.digits import convention
 from trialign.queries.reading.labels import placed_as_answer, stands_as_sign
-from trialign.queries.reading.languages import language
+from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.lexicon import Found, Phrases, cues
-from trialign.queries.reading.numbers import Number, is_operand, numbers, whole_number
+from trialign.queries.reading.numbers import Number, numbers, whole_number
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.words import word_set
@@ -25,6 +26,8 @@ _ARTICLES = word_set(
 _SUBJECTS = word_set("it they he she there")
 # Small words of sentences: a text that is spelled like one is found by its capitals.
 _SMALL_WORDS = word_set(
+    "je tu il elle nous vous ils elles qui que quoi ich du sie wir ihr yo tú él io lui lei noi voi eu ele ela "
+    "nós я ты он она мы вы "
     "us it who am or in a i is be as at on so we he me may will can an if by do go to up my of ok hi all and but for "
     "the not you are was has had she him her his its our they them this that what when why how one two might must nice "
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
@@ -159,7 +162,7 @@ class Texts:
         assert self.amounts
         owners = {value: owner for (value, _), owner in zip(self.amounts, self._values, strict=True)}
         found = []
-        for number in few(numbers(text, row, language(text) or language(question), convention(text, question))):
+        for number in few(numbers(text, row, spoken_in(text, plain(question)), convention(text, question))):
             if (
                 number.ranged
                 or self._other_unit(text, number)

@@ -9,16 +9,17 @@ from dataclasses import replace
 from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.lexicon import Phrases, cues
+from trialign.queries.reading.questions import overlap, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.weights import Judged, Weight
-from trialign.queries.reading.words import Cue, echoes, word_set
+from trialign.queries.reading.words import Cue, asking, echoes, word_set
 
 # Words for yes and for no, language by language. They answer; in the midst of a sentence they are other words.
 _ANSWERS = (
     ("yes yeah yep yup aye yea", "no nope nah nay"),
     ("sí si sip", "no"),
     ("sim", "não nao"),
-    ("oui ouais", "non nan"),
+    ("oui ouais si", "non nan"),
     ("ja jawohl jepp jo", "nein nee nö ne"),
     ("ja", "nee"),
     ("ja jo", "nej nei"),
@@ -115,7 +116,9 @@ class Polar:
         pairs: there are two options and each is the other's denial.
     """
 
-    def __init__(self, options: Sequence[str]) -> None:
+    def __init__(self, options: Sequence[str], question: str = "") -> None:
+        self._question = words_of(question)
+        self._signs = frozenset(question)
         forms = [_form(option) for option in options]
         self._answers = {index for index, one in enumerate(forms) if one in _YES | _NO}
         self._strict = {index for index, one in enumerate(forms) if one in _NO}
@@ -136,8 +139,15 @@ class Polar:
         """Without the words "yes" and "no" where they do not answer: "no one knows"."""
         kept = [one for one in found if one.value not in self._answers or self._answering(one, row)]
         if self._judging:
-            kept = [one for one in kept if not _is_attribute(one, row)]
+            kept = [one for one in kept if not _is_attribute(one, row) and not self._of_another_statement(one, row)]
         return [replace(one, particle=one.value in self._answers and _opens_clause(one, row)) for one in kept]
+
+    def _of_another_statement(self, one: Mention, row: Sequence[Token]) -> bool:
+        """Whether what is judged is another statement than the question's: "It is true that cats are liked"."""
+        if one.last >= len(row) or row[one.last].text.casefold() not in ("that", "dass", "que", "что", "che", "daß"):
+            return False
+        end = next((i for i in range(one.last, len(row)) if row[i].kind == "mark" and row[i].text != "'"), len(row))
+        return overlap(row[one.last : end], self._question) < 0.5
 
     def _answering(self, one: Mention, row: Sequence[Token]) -> bool:
         before = list(row[max(0, one.first - 6) : one.first])
@@ -199,12 +209,28 @@ class Polar:
         if short:
             return [Mention(0, last, self._echoes[int(any(short.groups()))], particle=True)]
         echoes = _ECHOES.find(row[:last])
+        said = cues().find(row[:last])
         covered = {place for one in echoes for place in range(one.first, one.last)}
-        filling = (Cue.FILLER, Cue.NOTHING)
-        covered |= {p for one in cues().find(row[:last]) for p in range(one.first, one.last) if one.value in filling}
-        if not echoes or len(covered) < last or len({one.value for one in echoes}) > 1:
+        covered |= {p for one in said for p in range(one.first, one.last) if one.value in _FILLING}
+        covered |= {p for one in said for p in range(one.first, one.last) if one.value in (Cue.NOT, Cue.NOT_AFTER)}
+        rest = [token for place, token in enumerate(row[:last]) if place not in covered and token.kind != "mark"]
+        echoed = {one.value for one in echoes}
+        denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) for one in said)
+        if len(echoed) == 1 and not (rest and denials) and (not rest or self._asks(rest)):
+            return [Mention(0, last, self._echoes[echoed.pop()], particle=True)]
+        others = any(one.value not in (*_FILLING, Cue.NOT, Cue.NOT_AFTER, Cue.RIGHT, Cue.AND) for one in said)
+        rest = [token for token in rest if token.text.casefold() not in _ASKED_ANYWAY]
+        if echoes or denials > 1 or others or not rest or not self._asks(rest):
             return []
-        return [Mention(0, last, self._echoes[echoes[0].value], particle=True)]
+        return [Mention(0, last, self._echoes[denials], particle=True)]
+
+    def _asks(self, words: Sequence[Token]) -> bool:
+        """Whether all of these words, or what they deny, are the question's."""
+        content = [token for token in words if token.kind == "unspaced" or not cues().find([token])]
+        return bool(content) and all(
+            token.text in self._signs if token.kind == "unspaced" else overlap([token], self._question) > 0
+            for token in content
+        )
 
     def complemented(self, found: Sequence[Judged]) -> Sequence[Judged]:
         """Denials of one judgement as the other one: "It is not true" is false."""
@@ -240,6 +266,8 @@ def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
     return row[one.last].kind == "word" and not spoken_of
 
 
+_FILLING = (Cue.FILLER, Cue.NOTHING, Cue.THEREFORE)
+_ASKED_ANYWAY = frozenset(asking())
 _WITHIN = frozenset(("'", "-", '"', "(", "'s"))
 _INITIALS = {"t": 0, "y": 0, "f": 1, "n": 1}
 _AFTER_JUDGEMENT = word_set(

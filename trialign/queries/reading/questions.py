@@ -42,7 +42,8 @@ _MOST = re.compile(
 def root(word: str) -> str:
     """A word without what endings change: "populous" and "population" share it; that of "sank" is "sink"."""
     word = _IRREGULAR.get(word, word)
-    return word[:_ROOT] if len(word) > _ROOT and not word.isdigit() else word
+    length = _ROOT - ("\u0590" <= word[:1] <= "\u06ff")  # Hebrew and Arabic words are short
+    return word[:length] if len(word) > length and not word.isdigit() else word
 
 
 _ROOT = 5

@@ -1,0 +1,284 @@
+"""Asking agents: the seam between what is asked and the model behind it, and the agents whose weights are here.
+
+Audits, live questions and collections ask through `LocalAgents`: there alone a conversation becomes token ids that fit
+the model's context, and scores and token ids become answers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from trialign.environment import Conversation, Observation, check_fits, observe, option_actions
+from trialign.errors import UserError
+from trialign.groups import Exposure, SocialGroup
+from trialign.models import ChatRenderer
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
+from trialign.policy.group_policy import Sampling
+from trialign.policy.scoring import length_batches, score_rows
+from trialign.queries import Query
+from trialign.queries.answers import ParsedAnswer
+from trialign.queries.endings import read_reply
+from trialign.queries.reading.labels import Shown
+from trialign.queries.statuses import UnreadStatus
+from trialign.scoring import Scoring, likeliest
+
+Watch = Callable[[Sequence[str]], bool]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question as it is put to one agent.
+
+    Attributes:
+        wording: which wording of the profile.
+        repeat: which asking of the same agent in the same words, from 0.
+        conversation: everything that the agent is told, ending with the question.
+        shown: how the question shows its options; None: that is not known.
+        follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
+        turn: 0 where the agent answers alone; in later ones it has heard others.
+    """
+
+    query: Query
+    group: SocialGroup
+    exposure: Exposure
+    wording: int
+    repeat: int
+    conversation: Conversation
+    shown: Shown | None = None
+    follow_up: bool = False
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an agent says.
+
+    Attributes:
+        text: the option that it finds most probable, or its reply.
+        held: the option that the reply is, where the server held it to the options; None: the text is to be read.
+        option_probabilities: S_g, aligned with the query's options; None: the text is a reply that is to be read.
+        adapter_sha256: hash of the adapter that answered; None for a model without one.
+        unread: why there is no answer, whatever the text says; None: the text is to be read.
+        cut_off: whether the reply ended at the longest length allowed, not by itself.
+        token_ids: of a reply that was decoded here, its end included; empty for every other answer.
+    """
+
+    text: str
+    option_probabilities: tuple[float, ...] | None = None
+    adapter_sha256: str | None = None
+    unread: UnreadStatus | None = None
+    cut_off: bool = False
+    held: str | None = None
+    token_ids: tuple[int, ...] = ()
+
+
+class Agents(Protocol):
+    """The agents of all groups."""
+
+    @property
+    def repeats(self) -> int:
+        """How often every question is put in the same words: once to agents that answer alike each time."""
+        ...
+
+    @property
+    def scoring(self) -> Scoring | None:
+        """How options become a distribution; None where replies are read instead."""
+        ...
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
+        """An answer to each question, in the order asked.
+
+        Raises:
+            UserError: a question cannot be put to these agents.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalAgents:
+    """Agents whose weights are in this process: options are scored, other answers decoded greedily.
+
+    Attributes:
+        max_new_tokens: longest decoded reply.
+        batch_tokens: most positions in one forward pass, of a reply those that it may take.
+        adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
+        reference: whether the base weights answer, whatever the group.
+    """
+
+    policy: GroupPolicy
+    renderer: ChatRenderer
+    scoring: Scoring
+    max_new_tokens: int
+    batch_tokens: int
+    adapter_sha256: Mapping[str, str | None] = field(default_factory=dict)
+    repeats: int = 1
+    reference: bool = False
+
+    def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
+        """An answer to each question: all choices in one go, then all replies.
+
+        Args:
+            asked: the questions.
+            watch: is shown all replies so far after every token, in the order asked; if it returns True they end
+                there. They are one batch then, whatever its size.
+
+        Raises:
+            UserError: a profile with a question does not fit the base model's context, or a score is not a number.
+        """
+        observations = self.observe(asked)
+        answers: dict[int, Answer] = {}
+        choices = [place for place, one in enumerate(asked) if one.query.options]
+        if choices:
+            chosen = self._choose([asked[place] for place in choices], [observations[place] for place in choices])
+            answers.update(zip(choices, chosen, strict=True))
+        others = [place for place, one in enumerate(asked) if not one.query.options]
+        if others:
+            replies = self._reply([observations[place] for place in others], watch)
+            answers.update(zip(others, replies, strict=True))
+        return iter([answers[place] for place in range(len(asked))])
+
+    def observe(self, asked: Sequence[Asked]) -> list[Observation]:
+        """What each agent has before it, with room for the longest reply.
+
+        Raises:
+            UserError: a profile with a question does not fit the base model's context.
+        """
+        observations = []
+        for one in asked:
+            observation = observe(
+                one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
+            )
+            longest = max(map(len, self.actions(one.query)), default=self.max_new_tokens)
+            check_fits(observation, longest, self.policy.context_length)
+            observations.append(observation)
+        return observations
+
+    def actions(self, query: Query) -> tuple[tuple[int, ...], ...]:
+        """The token ids that stand for each option; none where the answers cannot be enumerated."""
+        return option_actions(query, self.scoring, self.renderer)
+
+    def score(
+        self,
+        observations: Sequence[Observation],
+        actions: Sequence[Sequence[tuple[int, ...]]],
+        temperature: float = 1.0,
+    ) -> list[tuple[float, ...]]:
+        """Log-probabilities of actions after each observation, in nats; none where it has no actions.
+
+        Raises:
+            UserError: a score is not a number.
+        """
+        scored = [place for place, own in enumerate(actions) if own]
+        rows = [
+            TreeRow(
+                self.policy.adapter_index(observations[place].group),
+                (
+                    Segment(observations[place].prompt, ROOT),
+                    *(Segment(action, 0, action=True) for action in actions[place]),
+                ),
+            )
+            for place in scored
+        ]
+        values = score_rows(
+            self.policy,
+            rows,
+            reference=self.reference,
+            batch_tokens=self.batch_tokens,
+            called=[observations[place].called for place in scored],
+            temperature=temperature,
+        )
+        found = dict(zip(scored, values, strict=True))
+        return [found.get(place, ()) for place in range(len(observations))]
+
+    def distribution(self, actions: Sequence[tuple[int, ...]], scores: Sequence[float]) -> tuple[float, ...]:
+        """S_g of one question, from the scores of its options' actions."""
+        return self.scoring.distribution(scores, [len(action) for action in actions])
+
+    def batches(self, observations: Sequence[Observation], samples: int = 1) -> list[list[int]]:
+        """Places of the observations whose replies are decoded together: as many as ``batch_tokens`` allow."""
+        sizes = [samples * (len(observation.prompt) + self.max_new_tokens) for observation in observations]
+        return length_batches(sizes, self.batch_tokens)
+
+    def decode(
+        self,
+        observations: Sequence[Observation],
+        sampling: Sampling,
+        *,
+        samples: int = 1,
+        watch: Watch | None = None,
+    ) -> list[tuple[int, ...]]:
+        """Token ids of ``samples`` replies to the first observation, then to the second, and so on, as one batch.
+
+        Raises:
+            UserError: the model's scores of the next token are not numbers.
+        """
+        return self.policy.generate(
+            [observation.prompt for observation in observations],
+            [observation.group for observation in observations],
+            self.renderer.end_ids,
+            sampling,
+            called=[observation.called for observation in observations],
+            reference=self.reference,
+            samples=samples,
+            watch=None if watch is None else lambda rows: watch([self.renderer.decode(row) for row in rows]),
+        )
+
+    def said(self, group: str, ids: tuple[int, ...]) -> Answer:
+        """The answer that decoded token ids are."""
+        return Answer(
+            self.renderer.decode(ids),
+            adapter_sha256=self.adapter_sha256.get(group),
+            cut_off=not self.renderer.ended(ids),
+            token_ids=ids,
+        )
+
+    @torch.inference_mode()
+    def _choose(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Answer]:
+        actions = [self.actions(one.query) for one in asked]
+        answers = []
+        for one, options, scores in zip(asked, actions, self.score(observations, actions), strict=True):
+            shares = self.distribution(options, scores)
+            answers.append(
+                Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(one.group.name))
+            )
+        return answers
+
+    @torch.inference_mode()
+    def _reply(self, observations: Sequence[Observation], watch: Watch | None) -> list[Answer]:
+        sampling = Sampling(max_new_tokens=self.max_new_tokens)
+        replies: dict[int, tuple[int, ...]] = {}
+        for places in self.batches(observations) if watch is None else [range(len(observations))]:
+            written = self.decode([observations[place] for place in places], sampling, watch=watch)
+            replies.update(zip(places, written, strict=True))
+        return [self.said(one.group, replies[place]) for place, one in enumerate(observations)]
+
+
+def read(asked: Asked, answer: Answer) -> ParsedAnswer:
+    """The canonical answer, and how it was found; what was chosen among scored options needs no reading.
+
+    Raises:
+        UserError: options have probabilities that are not numbers.
+    """
+    if answer.unread is not None:
+        return ParsedAnswer(None, answer.unread)
+    if answer.option_probabilities is not None:
+        _check_finite(asked, answer.option_probabilities)
+        return ParsedAnswer(answer.text, "scored")
+    if answer.held is not None:
+        return ParsedAnswer(answer.held, "structured")
+    return read_reply(asked.query, answer.text, cut_off=answer.cut_off, shown=asked.shown)
+
+
+def _check_finite(asked: Asked, probabilities: Sequence[float]) -> None:
+    """Refuses option probabilities that are no numbers: the first option would pass for the answer."""
+    if not all(map(math.isfinite, probabilities)):
+        raise UserError(
+            f"The options of question '{asked.query.query_id}' have probabilities that are not finite numbers for "
+            f"group '{asked.group.name}'",
+            "Check the weights of the model and of this group's adapter for NaN and infinities",
+        )
