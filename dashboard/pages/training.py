@@ -22,6 +22,7 @@ from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, file_within
 from ..reading.episodes import episodes
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "The same questions before and after training, paired question by question. A change counts only where its "
@@ -85,6 +86,7 @@ def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> Non
         bind="query-params",
     )
     before, after = others[str(label)], picked.audit
+    check(picked.catalog, before, after)
     summaries = [records.summary(picked.catalog, audit) for audit in (before, after)]
     try:
         confidence = _confidence(picked.catalog, after)

@@ -15,20 +15,21 @@ from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.ranking import FIVE
 from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
-from trialign.audit.figures.verdict import Verdict
-from trialign.audit.figures.words import guessing, lead, title, verdict_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.report.worst import worst_items
 
 from .. import navigation
 from ..components import charts, states
+from ..components.banner import banner
 from ..components.heading import heading
 from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
-from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict, span
+from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "The agent of every group answered the same questions. What counts is whether the groups differ by more than "
@@ -49,6 +50,7 @@ def show() -> None:
     """Draws the page."""
     chosen = selection.current()
     heading("Do all groups get the same facts?", f"{chosen.run.id} · {chosen.audit.sentence}", _LEAD)
+    check(chosen.catalog, chosen.audit)
     analysis = records.analysis(chosen.catalog, chosen.audit)
     labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
     facts = analysis.facts
@@ -65,7 +67,7 @@ def show() -> None:
 
 def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     if analysis.verdict is not None:
-        _banner(analysis.verdict, facts, analysis, labels)
+        banner(analysis.verdict, facts, analysis, labels)
     if any(one.unread for one in facts.replies.values()):
         _replies(facts.replies, labels)
     _tiles(facts)
@@ -102,30 +104,6 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
             draw(worst_item(one, labels))
             if navigation.exists("items"):
                 navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
-
-
-def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
-    outcome = OUTCOMES[verdict.outcome]
-    style = "unsure" if verdict.exceptions and verdict.outcome == "holds" else outcome.style
-    asked = (
-        f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
-        f"{analysis.exposure} profiles"
-    )
-    head = title(verdict)
-    said = lead(verdict, facts, analysis.bounds, labels).removeprefix(f"{head}: ")
-    parts = Markup("").join(
-        Markup(
-            '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
-        ).format(sign, name, word, sentence)
-        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, labels)
-    )
-    draw(
-        Markup(
-            '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
-            '<h2 class="ta-banner-title">{}</h2><p>{}</p><ul class="ta-parts">{}</ul><p class="ta-eyebrow">{}</p></div>'
-            "</section>"
-        ).format(style, outcome.symbol, head, f"{said[:1].upper()}{said[1:]}", parts, asked)
-    )
 
 
 def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:

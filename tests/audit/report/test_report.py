@@ -295,6 +295,29 @@ def test_a_file_that_was_changed_after_the_audit_is_refused(write_audit: WriteAu
         build_report(folder)
 
 
+def test_a_file_that_the_audit_wrote_and_is_missing_is_refused(write_audit: WriteAudit) -> None:
+    folder = write_audit()
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    names = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "summary.json").write_text(json.dumps({**summary, "files": files}))
+    assert build_report(folder).audit.unverified == ()
+    for name in ("questions.jsonl", "about.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        with pytest.raises(UserError, match=f"{name}, which the audit wrote, is missing"):
+            build_report(folder)
+        (folder / name).write_bytes(content)
+
+
+def test_without_hashes_every_form_says_that_nothing_can_be_verified(write_audit: WriteAudit, tmp_path: Path) -> None:
+    report = build_report(write_audit())
+    assert report.audit.unverified == ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
+    write_report(report, tmp_path)
+    for name in ("report.html", "README.md", "report.json"):
+        assert "Cannot be verified: the audit kept no hash of items" in (tmp_path / name).read_text(encoding="utf-8")
+
+
 def test_findings_and_the_signature_stand_in_every_form(report: Report, tmp_path: Path) -> None:
     write_report(report, tmp_path)
     page = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).texts)

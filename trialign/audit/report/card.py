@@ -8,11 +8,13 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from trialign.audit.figures import measures
 from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
+from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.prompting import how_asked
 from trialign.audit.report.tables import report_tables
-from trialign.audit.report.types import Report
+from trialign.audit.report.types import Report, SignOff
 from trialign.safe_output import Cell, markdown_cell, visible
 
 _TABLES = ("groups", "replies", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
@@ -45,6 +47,8 @@ def _body(report: Report) -> Iterator[str]:
     for name, sign, outcome, sentence in verdict_parts(verdict, analysis.facts, analysis.bounds):
         yield f"- {sign} {name}, {outcome}: {markdown_cell(sentence)}"
     yield ""
+    if report.audit.unverified:
+        yield f"**{markdown_cell(not_verifiable(report.audit.unverified))}**\n"
     yield "This card supports documentation of an audit. It is no certificate.\n"
     for name in _TABLES:
         if name in tables:
@@ -53,11 +57,22 @@ def _body(report: Report) -> Iterator[str]:
             yield markdown_table(shown.without_zeros() if name == "replies" else shown)
             if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
                 yield f"Beside these: {guessing(analysis.facts)}.\n"
+    yield "## Sign-off\n"
+    yield _signed(report.sign_off) + "\n"
     yield "## Intended use and limitations\n"
     for sentence in (*how_asked(audit.about, analysis.exposure), *report.limitations):
         yield f"- {markdown_cell(sentence)}"
     yield "\n## Files\n"
     yield "`report.html` is the report for signing, `report.json` the same as data, `tables/` every table as CSV.\n"
+
+
+def _signed(signed: SignOff | None) -> str:
+    if signed is None:
+        return "Nobody has signed this audit."
+    sign, _ = decided(signed.decision, signed.standing)
+    who = f"{signed.name} ({signed.role})" if signed.role else signed.name
+    said = f"{sign} {signed.decision}: {who}, {signed.time}. {signed.note}"
+    return markdown_cell(f"{said} {signed.remark}".strip())
 
 
 def _metadata(report: Report) -> ModelCardData:

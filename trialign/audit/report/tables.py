@@ -37,6 +37,7 @@ def report_tables(report: Report) -> dict[str, Table]:
         _slices(report),
         record_tables.worst(report),
         record_tables.findings(report),
+        record_tables.finding_answers(report.findings),
         record_tables.files(report),
     )
     return {table.name: table for table in made if table.rows}
