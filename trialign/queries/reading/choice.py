@@ -22,6 +22,7 @@ from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.trust import disputed
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import CLOSE, Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
@@ -89,6 +90,8 @@ class Options:
             return self._unnamed(said, row)
         found = judged(row, mentions, self._asked, spoken, polar=self._polar.pairs)
         value, status = self._decided(found, row)
+        if value is not None and disputed(row, found, value, spoken):
+            return None, "ambiguous"
         numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
         return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
 

@@ -51,6 +51,14 @@ _DO = (
 )
 
 
+class Closing(Enum):
+    """What the words behind an answer make of it."""
+
+    UNDECIDED = auto()  # the speaker cannot decide or does not know
+    RETRACT = auto()  # takes back what was said
+    STANDS = auto()  # returns to the first answer
+
+
 def phrases(spoken: str | None = None) -> Iterator[tuple[str, Cue]]:
     """Every phrase with what it does; a phrase that is given twice counts as what it does last.
 
@@ -74,6 +82,13 @@ def places() -> Iterator[tuple[str, int]]:
     for name, _, phrase in _listed():
         if name == "LAST" or name.startswith("PLACE"):
             yield phrase, -1 if name == "LAST" else int(name.removeprefix("PLACE")) - 1
+
+
+def closings() -> Iterator[tuple[str, Closing]]:
+    """Phrases that leave a reply undecided, take its answer back or return to its first."""
+    for name, _, phrase in _listed():
+        if name in Closing.__members__:
+            yield phrase, Closing[name]
 
 
 def echoes() -> Iterator[tuple[str, int]]:
