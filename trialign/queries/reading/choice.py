@@ -22,7 +22,7 @@ from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
-from trialign.queries.reading.trust import disputed
+from trialign.queries.reading.trust import disputed, first_stands
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import CLOSE, Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
@@ -72,7 +72,9 @@ class Options:
                 return next(reading for reading in readings if reading[0] is not None)
             if named:
                 return None, "ambiguous"
-        return self._read(plain(cleaned.spoken).strip() if self._texts.literal else cleaned.said)
+        value, status = self._read(plain(cleaned.spoken).strip() if self._texts.literal else cleaned.said)
+        struck = {one for text in cleaned.struck for one in self._texts.whole(text)}
+        return (None, "ambiguous") if value in struck and not self._texts.literal else (value, status)
 
     def _read(self, said: str) -> Reading:
         equal = self._texts.whole(said)
@@ -89,11 +91,17 @@ class Options:
         if not mentions:
             return self._unnamed(said, row)
         found = judged(row, mentions, self._asked, spoken, polar=self._polar.pairs)
+        first = first_stands(row, found)
+        if first is not None:
+            return first, "contained"
         value, status = self._decided(found, row)
-        if value is not None and disputed(row, found, value, spoken):
+        negated = self._negated and not self._polar.pairs
+        if value is not None and disputed(row, found, value, spoken, negated=negated):
             return None, "ambiguous"
         numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
-        return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
+        if status == "ambiguous" and numbers_only:
+            return self._by_number(said, {one.value for one in found if one.weight == Weight.DENIED})
+        return value, status
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
         texts = self._polar.standing(few(self._texts.find(said, row, self._question)), row)
@@ -163,11 +171,11 @@ class Options:
         fitting = [index for index, words in enumerate(self._sorted) if words == own]
         return fitting[0] if len(fitting) == 1 else None
 
-    def _by_number(self, said: str) -> Reading:
+    def _by_number(self, said: str, denied: set[int]) -> Reading:
         """Of several options that are numbers the one that answers the question, as a number without options would."""
         number, _ = numeric_of(self._question).read(Cleaned(said, (), cut_off=False))
         equal = self._texts.whole(number) if number is not None else set()
-        return (min(equal), "contained") if len(equal) == 1 else (None, "ambiguous")
+        return (min(equal), "contained") if len(equal) == 1 and not equal & denied else (None, "ambiguous")
 
     def _unnamed(self, said: str, row: Sequence[Token]) -> Reading:
         """A short reply that is part of one option's words, at least half of them, and of no other's."""

@@ -47,6 +47,11 @@ _TAGGED = re.compile(r"<(answer|final_answer|final|choice|result|output|response
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:[a-z]{2,10}(?=\s))?", re.MULTILINE)
 
 _STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}~~|<(s|del|strike)>[^<\n]{1,200}</\1>")
+# Between these tags others have their end token: they strike only what more words follow.
+_CROSSED = re.compile(r"<s>(?=\S)([^<\n]{1,200})</s>(?=\s*\w)")
+_STRUCK_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|[A-Za-z][.)])?[ \t]*~~(?=\S)[^~\n]{1,200}~~[ \t]*$", re.MULTILINE)
+# A box that the reply's end leaves open.
+_OPEN_BOX = re.compile(r"\\boxed\s*\{(?:[^{}]|\{[^{}]{0,60}\}){0,60}(?:\{[^{}]{0,60})?\Z")
 _STARS = re.compile(
     r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<=[^\W\d])\*\*|\*\*(?=[^\W\d])|"
     r"(?<=\d)\*\*(?!\s?\d)|(?<!\d)(?<!\d )\*\*(?=\d)"
@@ -128,12 +133,14 @@ class Cleaned:
         marked: what stands in a mark for the answer (a box, a tag, a key), in order; usually empty.
         cut_off: the reply stopped within its thinking.
         spoken: the words with their markup.
+        struck: what is struck through, and so taken back.
     """
 
     said: str
     marked: tuple[str, ...]
     cut_off: bool
     spoken: str = ""
+    struck: tuple[str, ...] = ()
 
 
 def cleaned(text: str) -> Cleaned:
@@ -141,9 +148,12 @@ def cleaned(text: str) -> Cleaned:
     spoken, cut_off = without_thinking(text)
     if _SPREAD.fullmatch(spoken):
         spoken = re.sub(r"(?<=\w) (?=\w)", "", spoken)
-    spoken = _ENDLESS.sub(" … ", _own_turn(_shortened(spoken)))
+    spoken = _ENDLESS.sub(" … ", _own_turn(_CROSSED.sub(r"~~\1~~", _shortened(spoken))))
     marked = tuple(unmarked(one) for one in _marked(spoken))
-    return Cleaned(unmarked(spoken), tuple(one for one in marked if one.strip()), cut_off, spoken)
+    struck = tuple(unmarked(re.sub(r"~~|<[^>]*>", "", one[0])) for one in _STRUCK.finditer(spoken))
+    cut_off = cut_off or bool(_OPEN_BOX.search(spoken))
+    said = unmarked(_STRUCK_ITEM.sub("", spoken))
+    return Cleaned(said, tuple(one for one in marked if one.strip()), cut_off, spoken, struck)
 
 
 def unmarked(text: str) -> str:
@@ -210,7 +220,7 @@ def _shortened(text: str) -> str:
 def _marked(text: str) -> Iterator[str]:
     boxes = list(_boxes(text))
     if boxes:
-        yield boxes[-1]
+        yield from dict.fromkeys(boxes) if _OFFERS.search(text) else boxes[-1:]
         return
     tags = list(_TAGGED.finditer(text))
     if tags:
@@ -219,6 +229,10 @@ def _marked(text: str) -> Iterator[str]:
         yield text[last.end() : end if end >= 0 else len(text)]
         return
     yield from _from_keys(text)
+
+
+# Another box is another answer, and not the next step's.
+_OFFERS = re.compile(r"\b(?:alternatively|or|either|oder|ou|o|или|alternativement|alternativamente)\b|或|または|또는", re.IGNORECASE)
 
 
 def _boxes(text: str) -> Iterator[str]:

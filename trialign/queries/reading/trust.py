@@ -13,7 +13,7 @@ from trialign.queries.reading.clauses import Sentence, sentences
 from trialign.queries.reading.lexicon import Found, Phrases
 from trialign.queries.reading.tokens import Level, Token
 from trialign.queries.reading.weights import Judged, Weight
-from trialign.queries.reading.words import Closing, closings
+from trialign.queries.reading.words import Closing, closings, word_set
 
 
 def closing(row: Sequence[Token]) -> list[Found[Closing]]:
@@ -28,11 +28,22 @@ def is_left_open(row: Sequence[Token], last: int) -> bool:
         row: the reply's tokens.
         last: beyond the last token of the answer's last mention.
     """
-    behind = [one for one in closing(row) if one.first >= last]
-    return any(one.value != Closing.STANDS for one in behind)
+    words = [token.text.casefold() for token in row[last:] if token.kind != "mark"]
+    behind = [one.value for one in closing(row) if one.first >= last]
+    return bool(words and words[-1] in _HESITATES) or bool(behind and behind[-1] != Closing.STANDS)
 
 
-def disputed(row: Sequence[Token], found: Sequence[Judged], value: int, spoken: str | None) -> bool:
+def first_stands(row: Sequence[Token], found: Sequence[Judged]) -> int | None:
+    """The first answer, where a reply returns to it at its end: "Wait ... no, my first answer stands"."""
+    closings = closing(row)
+    if not found or not closings or closings[-1].value != Closing.STANDS or closings[-1].first < found[-1].mention.first:
+        return None
+    return found[0].value if found[0].weight > Weight.DENIED else None
+
+
+def disputed(
+    row: Sequence[Token], found: Sequence[Judged], value: int, spoken: str | None, *, negated: bool = False
+) -> bool:
     """Whether something in a reply speaks against the answer that was read from it.
 
     Args:
@@ -40,30 +51,64 @@ def disputed(row: Sequence[Token], found: Sequence[Judged], value: int, spoken: 
         found: its mentions, as judged.
         value: the answer that was read.
         spoken: the reply's language.
+        negated: the question asks what is not so, so that a denial answers it.
     """
     mine = [one for one in found if one.value == value]
     if not mine:
         return False
-    last = mine[-1].mention
-    if is_left_open(row, last.last):
+    last = mine[-1]
+    corrected = any(one.weight == Weight.DENIED and one.sentence == last.sentence for one in found if one not in mine)
+    if is_left_open(row, last.mention.last) and not corrected:
         return True
-    denied = [one for one in mine if one.weight == Weight.DENIED]
-    if denied and mine[-1].weight < Weight.ALONE:
+    denied = any(one.weight == Weight.DENIED for one in mine) and not (negated and last is found[-1])
+    if denied and last.weight < Weight.ALONE:
         return True
-    later = [one for one in found if one.mention.first > last.first and one.value != value]
+    later = [one for one in found if one.mention.first > last.mention.first and one.value != value]
     later = [one for one in later if one.weight >= Weight.MENTIONED]
-    return bool(later) and not _stands_first(sentences(row, [one.mention for one in found], spoken), mine, later)
+    return bool(later) and not _stands_first(row, sentences(row, [one.mention for one in found], spoken), mine, later)
 
 
-def _stands_first(parts: Sequence[Sentence], mine: Sequence[Judged], later: Sequence[Judged]) -> bool:
+def _stands_first(
+    row: Sequence[Token], parts: Sequence[Sentence], mine: Sequence[Judged], later: Sequence[Judged]
+) -> bool:
     """Whether the answer was given before anything else, or answers the question better than what follows it."""
     best = max(mine, key=lambda one: (one.weight, one.overlap))
     if best.weight <= Weight.SAID:
         return all(one.overlap < best.overlap or one.weight == Weight.MENTIONED for one in later)
-    if any(one.weight >= Weight.FOLLOWS for one in later):
+    opens = _opens(parts, mine[0])
+    if any(one.first >= mine[0].mention.last for one in closing(row)):
         return False
-    opening = next((number for number, part in enumerate(parts) if part.pieces), 0)
-    return mine[0].sentence == opening or best.weight >= Weight.ANSWER
+    beside = [one for one in later if one.sentence == best.sentence and one.weight >= Weight.SAID]
+    if best.mention.label and beside and not beside[0].mention.label and all(one.mention.label for one in mine):
+        return False  # "A, that is the Po"
+    if best.weight >= Weight.ANSWER:
+        return not beside if opens else all(one.weight <= Weight.SAID for one in later) and not (
+            beside or _is_unfinished(parts)
+        )
+    if all(one.weight < Weight.FOLLOWS for one in later):
+        closer = max(one.overlap for one in mine) > max(one.overlap for one in later)
+        return opens or (closer and not _is_unfinished(parts))
+    return False
+
+
+def _opens(parts: Sequence[Sentence], one: Judged) -> bool:
+    """Whether nothing that adds to it stands before an answer or in its clause: "It's Paris, as Lyon is smaller"."""
+    for part in parts[: one.sentence + 1]:
+        for clause in part.clauses:
+            if any(piece.mention is None and piece.cue is None and not piece.mark for piece in clause.pieces):
+                return False
+            if any(piece.mention is one.mention for piece in clause.pieces):
+                return True
+    return False
+
+
+def _is_unfinished(parts: Sequence[Sentence]) -> bool:
+    """Whether the last of several sentences has no end."""
+    spoken = [part for part in parts if part.pieces]
+    return len(spoken) > 1 and not spoken[-1].ended
+
+
+_HESITATES = word_set("hm hmm hmmm uh um erm uhm mmm euh ähm eh э хм えっと 음 嗯")
 
 
 @cache
