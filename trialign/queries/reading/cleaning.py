@@ -50,8 +50,8 @@ _STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}~~|<(s|del|strike)>[^<\n]{1,200}</\1
 # Between these tags others have their end token: they strike only what more words follow.
 _CROSSED = re.compile(r"<s>(?=\S)([^<\n]{1,200})</s>(?=\s*\w)")
 _STRUCK_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|[A-Za-z][.)])?[ \t]*~~(?=\S)[^~\n]{1,200}~~[ \t]*$", re.MULTILINE)
-# A box that the reply's end leaves open.
-_OPEN_BOX = re.compile(r"\\boxed\s*\{(?:[^{}]|\{[^{}]{0,60}\}){0,60}(?:\{[^{}]{0,60})?\Z")
+# A box that the reply's end leaves open within a number or a command.
+_OPEN_BOX = re.compile(r"\\boxed\s*\{\s*(?:[-\d.,]{0,20}|[^{}\n]{0,60}\{[^{}\n]{0,60}|\\[a-z]{0,12})\Z")
 _STARS = re.compile(
     r"(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])|(?<=[^\W\d])\*\*|\*\*(?=[^\W\d])|"
     r"(?<=\d)\*\*(?!\s?\d)|(?<!\d)(?<!\d )\*\*(?=\d)"
@@ -151,8 +151,9 @@ def cleaned(text: str) -> Cleaned:
     spoken = _ENDLESS.sub(" … ", _own_turn(_CROSSED.sub(r"~~\1~~", _shortened(spoken))))
     marked = tuple(unmarked(one) for one in _marked(spoken))
     struck = tuple(unmarked(re.sub(r"~~|<[^>]*>", "", one[0])) for one in _STRUCK.finditer(spoken))
-    cut_off = cut_off or bool(_OPEN_BOX.search(spoken))
-    said = unmarked(_STRUCK_ITEM.sub("", spoken))
+    left_open = bool(_OPEN_BOX.search(spoken))
+    said = "" if left_open else unmarked(_STRUCK_ITEM.sub("", spoken))
+    cut_off = cut_off or left_open
     return Cleaned(said, tuple(one for one in marked if one.strip()), cut_off, spoken, struck)
 
 

@@ -15,6 +15,7 @@ from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Token, tokens
+from trialign.queries.reading.trust import is_left_open
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue
@@ -54,6 +55,8 @@ class Right:
         if not live or self._concluded_otherwise(row, found, live, spoken):
             return None
         best = max(live, key=lambda one: one.weight)
+        if is_left_open(row, live[-1].mention.last):
+            return None
         if _is_alternative(row, best, spoken) and best.weight < Weight.FINAL:
             return "ambiguous"
         return "contained"

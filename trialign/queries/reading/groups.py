@@ -45,6 +45,9 @@ class Groups:
             value = self._options.get(one.value)
             if value is None or (self._count > 4 and row[one.first].text.casefold() in _PAIRED):
                 continue
+            following = row[one.last].text if one.last < len(row) else ""
+            if row[one.first].text.casefold() == "both" and following.istitle() and not self._is_named(one.last, texts):
+                continue  # "both Newton and Huygens"
             start = max((i for i in breaks if i < one.first), default=0)
             end = min((i for i in breaks if i >= one.last), default=len(row))
             own = next((text for text in texts if text.first <= one.first < text.last and text.value == value), None)
@@ -60,6 +63,10 @@ class Groups:
                 none = one.value == Cue.NEITHER
                 whole.append(replace(mine, last=max(mine.last, reach), particle=none))  # "aucun n'est", "никто не"
         return [*texts, *dict.fromkeys(whole)], labels
+
+    def _is_named(self, place: int, texts: Sequence[Mention]) -> bool:
+        """Whether an option is named at a place, or as good as there."""
+        return any(text.first in (place, place + 1) for text in texts)
 
     def _speaks(self, row: Sequence[Token], found: Sequence[Found[Cue]], one: Found[Cue]) -> bool:
         """Whether such a word opens its clause, and nothing follows it or what the question asks: "Both are birds"."""

@@ -108,7 +108,7 @@ _RANGE = re.compile(
 )
 # The same between two ends that "between" announces before or behind them.
 _AND = re.compile(
-    r"^\s?[%°]?[CF]?(?:\s?[^\W\d]{1,10})?\s(?:a|al|e|y|and|und|et|и|و|ve|ile|to|i|en|dan|và|και|और|และ|та|і)\s?ו?$|^\s?(?:와|과|と|和|与)\s?$|"
+    r"^\s?[%°$€£¥₽]?[CF]?(?:\s?[^\W\d]{1,10})?\s(?:a|al|e|e le|e i|e gli|e as|e os|y las|y los|et les|und die|y|and|und|et|и|و|ve|ile|to|i|en|dan|và|και|और|และ|та|і)\s?ו?$|^\s?(?:와|과|と|和|与)\s?$|"
     r"^\sו?-?$",
     re.IGNORECASE,
 )
@@ -158,7 +158,7 @@ def numbers(text: str, row: Sequence[Token], spoken: str | None, notation: Conve
             found.append(one)
             reached = one.end
     found.sort(key=lambda one: one.start)
-    return list(_ranged(text, _with_halves(text, found)))
+    return list(_ranged(text, list(_with_scales(_with_halves(text, found), text))))
 
 
 def _with_halves(text: str, found: Sequence[Number]) -> list[Number]:
@@ -174,6 +174,30 @@ def _with_halves(text: str, found: Sequence[Number]) -> list[Number]:
             one = replace(one, end=one.end + length, readings=(one.readings[0] + part,))
         kept.append(one)
     return list(_without_shares(text, kept))
+
+
+def _with_scales(found: Sequence[Number], text: str) -> Iterator[Number]:
+    """The same numbers; a scale in words multiplies the amount in words right before it ("полтора миллиона")."""
+    kept: list[Number] = []
+    for one in found:
+        last = kept[-1] if kept else None
+        if (
+            last
+            and last.spelled
+            and one.spelled
+            and text[last.end : one.start] == " "
+            and len(last.readings) == len(one.readings) == 1
+            and one.readings[0] in _PURE_SCALES
+            and 0 < last.readings[0] < one.readings[0]
+        ):
+            product = last.readings[0] * one.readings[0]
+            kept[-1] = replace(last, end=one.end, readings=(product,), scaled=True)
+        else:
+            kept.append(one)
+    yield from kept
+
+
+_PURE_SCALES = frozenset(Fraction(10**power_of_ten) for power_of_ten in (3, 6, 9, 12))
 
 
 def _without_shares(text: str, found: Sequence[Number]) -> Iterator[Number]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 from trialign.queries.reading.arithmetic import OPERATED, is_operand, is_result, is_unsolved
 from trialign.queries.reading.asides import (
@@ -31,6 +32,7 @@ from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, numbers
 from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
+from trialign.queries.reading.trust import is_left_open
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.statuses import ParseStatus
@@ -146,7 +148,7 @@ class Numeric:
         known = [number for number in found if any(written(reading) for reading in number.readings)]
         known = [number for number in known if not (number.spelled and len(known) > 1 and says_no(row, number))]
         found = [replace(number, ranged=number.ranged and not inside(number, years)) for number in few(known)]
-        candidates = self._candidates(said, row, found)
+        candidates, denied = self._candidates(said, row, found)
         if not candidates:
             return None, "none"
         operands = [number for number in found if is_operand(said, number)]
@@ -160,6 +162,9 @@ class Numeric:
         chosen = self._one(said, leading)
         if (
             chosen is None
+            or _is_open(row, found, chosen)
+            or _is_either(said, found, chosen)
+            or (denied and self._is_aside(said, found, chosen))
             or len(chosen.readings) > 1
             or chosen.ranged
             or _has_rival(said, [one.number for one in candidates], chosen)
@@ -170,13 +175,13 @@ class Numeric:
 
     def _without_given(self, said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
         """Without the question's own numbers, where the reply has others or repeats several of them."""
+        known = {id(one): any(reading in self._given for reading in one.number.readings) for one in candidates}
+        solved = any(is_result(said, one.number) and not known[id(one)] for one in candidates)
         repeated = [
             one
             for one in candidates
-            if one.weight <= Weight.SAID
-            and not is_result(said, one.number)
-            and any(reading in self._given for reading in one.number.readings)
-        ]
+            if one.weight <= Weight.SAID and known[id(one)] and (solved or not is_result(said, one.number))
+        ]  # what comes to one of them after another result is a check
         others = [one for one in candidates if one not in repeated]
         if others or len({one.number.readings for one in repeated}) > 1:
             return others
@@ -190,7 +195,16 @@ class Numeric:
         value = number.readings[0]
         return value / self._scale if self._scale > 1 and (number.scaled or abs(value) >= self._scale) else value
 
-    def _candidates(self, said: str, row: Sequence[Token], found: Sequence[Number]) -> Sequence[_Candidate]:
+    def _is_aside(self, said: str, found: Sequence[Number], chosen: Number) -> bool:
+        """Whether a calculation with none of the question's numbers comes to the number: a step of another one."""
+        operands = [one for one in found if is_operand(said, one)]
+        given = any(reading in self._given for one in operands for reading in one.readings)
+        return is_result(said, chosen) and len(self._given) > 1 and not given
+
+    def _candidates(
+        self, said: str, row: Sequence[Token], found: Sequence[Number]
+    ) -> tuple[Sequence[_Candidate], bool]:
+        """The numbers that can be the answer, and whether another one is denied."""
         aside = [match.span() for match in ASIDE.finditer(said)]
         dates, years = dates_of(said)
         places = _places(row, found)
@@ -219,7 +233,7 @@ class Numeric:
                 continue
             score = self._score(said, row, places[index], number, one, years)
             candidates.append(_Candidate(number, one.weight, one.sentence, score))
-        return candidates
+        return candidates, any(one.weight == Weight.DENIED for one in weights.values())
 
     def _score(
         self,
@@ -239,8 +253,10 @@ class Numeric:
             Weight.FINAL: 14.0,
         }[one.weight]
         before, after = said[max(0, number.start - 30) : number.start], said[number.end : number.end + 30]
+        counted = self._unit_follows(said, number, row, place)
         year = inside(number, years) or (
-            looks_like_year(number) and bool(YEARS.search(before) or YEAR_AFTER.match(after))
+            looks_like_year(number)
+            and bool(YEARS.search(before) or YEAR_AFTER.match(after) or (not counted and _OF_EVENT.search(before)))
         )
         if self._asks_year:
             score += 3 if looks_like_year(number) else -1.5
@@ -267,7 +283,7 @@ class Numeric:
             score -= 2
         if unbounded(said, number) is None:
             score -= 0.5
-        score += 3 * self._unit_follows(said, number, row, place)
+        score += 3 * counted
         score += min(1.5, 2 * one.overlap)
         score += 1.5 * self._opens(said, row, place)
         return score
@@ -367,6 +383,32 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
             if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
                 return True
     return False
+
+
+# "The 1908 London games": the year of a thing.
+_OF_EVENT = re.compile(r"\b(?:the|this|edition|ed\.)\s$", re.IGNORECASE)
+_EITHER = re.compile(
+    r"\s?(?:[^\W\d]{1,12}\.?|[$€£%°])?,?\s?(?:or|o|ou|oder|или|либо|то ли|або|lub|albo|of|veya|ya da|yahut|atau|"
+    r"hoặc|أو|یا|או|या|หรือ|或|或者|还是|または|또는|혹은|ή)\s?(?:maybe |perhaps |[$€£])?",
+    re.IGNORECASE,
+)
+
+
+def _is_open(row: Sequence[Token], found: Sequence[Number], chosen: Number) -> bool:
+    """Whether what follows the number's last mention takes it back or cannot decide."""
+    end = max(one.end for one in found if one.readings == chosen.readings or one is chosen)
+    return is_left_open(row, next((place for place, token in enumerate(row) if token.start >= end), len(row)))
+
+
+def _is_either(said: str, found: Sequence[Number], chosen: Number) -> bool:
+    """Whether "or" joins the number, or it and its unit, with another one."""
+    return any(
+        left.readings != right.readings
+        and chosen.readings in (left.readings, right.readings)
+        and right.start - left.end < 24
+        and bool(_EITHER.fullmatch(said[left.end : right.start]))
+        for left, right in pairwise(found)
+    )
 
 
 _JOINS = frozenset(("and", "y", "e", "et", "und", "и", "but"))

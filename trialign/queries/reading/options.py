@@ -33,6 +33,8 @@ _SMALL_WORDS = word_set(
     "reading es il la le lo un de da du sol si se son sur est en et ou por con sin del den der das die ist im zu bei "
     "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
 )
+# Options that are such words are named by other sentences at every turn.
+_AUXILIARY = word_set("may might can will would must all i you we they it he she is as by do go to us me my if in on or")
 _INTERJECTIONS = word_set("ok no so well oh ha hi hm ah yes hey")
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(
@@ -232,7 +234,7 @@ class Texts:
             return False
         if surface in _SMALL_WORDS and first.text.isupper() and len(surface) > 1:
             return text.isupper()
-        if surface in _SMALL_WORDS and not self._of_choice:
+        if surface in _SMALL_WORDS and (not self._of_choice or surface in _AUXILIARY):
             return placed_as_answer(text, row, one.first, one.last)
         return True
 

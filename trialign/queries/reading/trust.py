@@ -74,7 +74,7 @@ def _stands_first(
     """Whether the answer was given before anything else, or answers the question better than what follows it."""
     best = max(mine, key=lambda one: (one.weight, one.overlap))
     if best.weight <= Weight.SAID:
-        return all(one.overlap < best.overlap or one.weight == Weight.MENTIONED for one in later)
+        return all(2 * one.overlap < best.overlap or one.weight == Weight.MENTIONED for one in later)
     opens = _opens(parts, mine[0])
     if any(one.first >= mine[0].mention.last for one in closing(row)):
         return False
