@@ -87,6 +87,7 @@ def _announces(sentence: Sentence) -> bool:
 def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[tuple[Judged, Clause]]:
     reported = refused = unknown = False
     supposed = sentence.has(Cue.IF) and sentence.has(Cue.WOULD) and not sentence.has(Cue.PICK)
+    supposed |= _imagines(sentence)
     subordinate = sentence.clauses[0].begins in (Cue.BUT, Cue.BECAUSE, Cue.MEANWHILE)
     stated = False
     follows = False
@@ -125,6 +126,20 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
             stated = stated or weight >= Weight.SAID
             behind = weight == Weight.DENIED and not _is_denied(_around(clause, place)[0], ())
             yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY), behind=behind), clause
+
+
+def _imagines(sentence: Sentence) -> bool:
+    """Whether a sentence tells what would be if something else were: "If these were insects I'd say 36"."""
+    opening = sentence.clauses[0].pieces
+    if not opening or opening[0].cue != Cue.IF:
+        return False
+    unreal = next((place for place, piece in enumerate(opening) if piece.cue == Cue.WOULD), 0)
+    before = [piece for piece in opening[1:unreal] if piece.mention is None]
+    about_speaker = any(word in _SPEAKER for piece in opening[1 : unreal + 4] for word in piece.text.casefold().split())
+    return bool(before) and opening[unreal].text.casefold() in ("were", "had been", "was") and not about_speaker
+
+
+_SPEAKER = word_set("i me my we us you")
 
 
 def _subordinate(sentence: Sentence, found: Sequence[tuple[Judged, Clause]]) -> None:

@@ -180,8 +180,21 @@ def _group(forms: Sequence[tuple[str, int]], place: int, language: str) -> tuple
     for length in range(min(longest, len(forms) - place), 0, -1):
         value = table.get(tuple(word for word, _ in forms[place : place + length]))
         if value is not None:
-            return value, place + length
+            return _joined(forms, place + length, value, language)
     return _compound(forms[place][0], table, language, place) if place < len(forms) else None
+
+
+def _joined(forms: Sequence[tuple[str, int]], end: int, value: int, language: str) -> tuple[int, int]:
+    """Arabic joins hundreds, units and tens by "and" each: مئتان وست وثلاثون is 236."""
+    table = _vocabulary(language)[0]
+    while language == "ar" and end + 1 < len(forms) and forms[end][0] == "و":
+        part = table.get((forms[end + 1][0],), 0)
+        below_hundred = value >= 100 and value % 100 == 0 and 0 < part < 100
+        tens = 0 < value % 100 < 10 and part in range(20, 100, 10)
+        if not (below_hundred or tens):
+            break
+        value, end = value + part, end + 2
+    return value, end
 
 
 def _compound(word: str, table: Mapping[tuple[str, ...], int], language: str, place: int) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ from trialign.queries.reading.asides import (
     unbounded,
 )
 from trialign.queries.reading.clauses import Mention, few
-from trialign.queries.reading.cleaning import Cleaned
+from trialign.queries.reading.cleaning import Cleaned, unmarked
 from trialign.queries.reading.digits import convention, written
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language, spoken_in
@@ -139,7 +139,11 @@ class Numeric:
             value, status = self._read(marked)
             if value is not None or status == "ambiguous":
                 return value, status
-        return self._read(cleaned.said)
+        value, status = self._read(cleaned.said)
+        bold = {one for text in _BOLD.findall(cleaned.spoken) if (one := self._read(unmarked(text))[0]) is not None}
+        if len(bold) == 1 and value not in bold:
+            return (bold.pop(), "number") if value is None and status != "ambiguous" else (None, "ambiguous")
+        return value, status
 
     def _read(self, said: str) -> Reading:
         row = tokens(said)
@@ -176,7 +180,9 @@ class Numeric:
     def _without_given(self, said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
         """Without the question's own numbers, where the reply has others or repeats several of them."""
         known = {id(one): any(reading in self._given for reading in one.number.readings) for one in candidates}
-        solved = any(is_result(said, one.number) and not known[id(one)] for one in candidates)
+        solved = "=" in self._question and any(
+            is_result(said, one.number) and not known[id(one)] for one in candidates
+        )
         repeated = [
             one
             for one in candidates
@@ -385,10 +391,12 @@ def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
     return False
 
 
+# A number that is all that a reply sets in bold.
+_BOLD = re.compile(r"\*\*(\W{0,3}\d[^*\n]{0,24})\*\*")
 # "The 1908 London games": the year of a thing.
 _OF_EVENT = re.compile(r"\b(?:the|this|edition|ed\.)\s$", re.IGNORECASE)
 _EITHER = re.compile(
-    r"\s?(?:[^\W\d]{1,12}\.?|[$€£%°])?,?\s?(?:or|o|ou|oder|или|либо|то ли|або|lub|albo|of|veya|ya da|yahut|atau|"
+    r"\s?(?P<unit>[^\W\d]{1,12}\.?|[$€£%°])?,?\s?\b(?:or|o|ou|oder|или|либо|то ли|або|lub|albo|of|veya|ya da|yahut|atau|"
     r"hoặc|أو|یا|או|या|หรือ|或|或者|还是|または|또는|혹은|ή)\s?(?:maybe |perhaps |[$€£])?",
     re.IGNORECASE,
 )
@@ -400,13 +408,20 @@ def _is_open(row: Sequence[Token], found: Sequence[Number], chosen: Number) -> b
     return is_left_open(row, next((place for place, token in enumerate(row) if token.start >= end), len(row)))
 
 
+def _converts(unit: str | None, after: str) -> bool:
+    """Whether the same amount is given in two units: "30 metres, or 98 feet"."""
+    following = re.match(r"\s?([^\W\d]{1,12}|[$€£%°])", after)
+    return bool(unit and following and unit.casefold() != following[1].casefold())
+
+
 def _is_either(said: str, found: Sequence[Number], chosen: Number) -> bool:
     """Whether "or" joins the number, or it and its unit, with another one."""
     return any(
         left.readings != right.readings
         and chosen.readings in (left.readings, right.readings)
         and right.start - left.end < 24
-        and bool(_EITHER.fullmatch(said[left.end : right.start]))
+        and (joined := _EITHER.fullmatch(said[left.end : right.start])) is not None
+        and not _converts(joined["unit"], said[right.end : right.end + 16])
         for left, right in pairwise(found)
     )
 
@@ -428,7 +443,7 @@ def _alike(left: str, right: str) -> bool:
     if left == right:
         return len(left) > 1 or not left.isascii()
     length = min(len(left), len(right))
-    return (length >= 4 and left[: length - 1] == right[: length - 1]) or (
+    return (length >= 5 - (not left.isascii()) and left[: length - 1] == right[: length - 1]) or (
         length >= 3 and (left.startswith(right) or right.startswith(left))
     )
 

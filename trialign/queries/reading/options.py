@@ -62,6 +62,7 @@ class Texts:
         if self.literal:
             self._texts = [plain(text).strip() for text in texts]
         self.level = next((level for level in reversed(Level) if not self._keys_collide(level)), Level.SURFACE)
+        self._by_marks = not self.literal and self._of_choice and self._differ_by_marks()
         entries = [(text, index) for index, text in enumerate(self._texts)]
         if self.level == Level.STEM:
             entries += [(bare, index) for bare, index in self._without_articles()]
@@ -82,6 +83,11 @@ class Texts:
         if level == Level.STEM:
             keys = [key[1:] if len(key) > 1 and key[0] in _ARTICLES else key for key in keys]
         return self._collide(keys, range(len(keys)))
+
+    def _differ_by_marks(self) -> bool:
+        """Whether each has a word, and two have the same ones."""
+        worded = all(any(token.kind != "mark" for token in tokens(text)) for text in self._texts)
+        return worded and self._keys_collide(Level.SURFACE)
 
     def _without_articles(self) -> Iterator[tuple[str, int]]:
         for index, text in enumerate(self._texts):
@@ -141,6 +147,8 @@ class Texts:
         """Every place where a text is named, in order."""
         if self.amounts:
             return self._by_value(text, row, question)
+        if self._by_marks:
+            return list(self._literally(text, row))
         words = [token for token in row if token.kind != "mark"]
         whole = {len(words)} & {len(own) for own in self._rows} if len(words) < 12 else set()
         asked = frozenset(word.casefold() for word in re.findall(r"\w+", question))
@@ -150,6 +158,19 @@ class Texts:
             if self._stands(text, row, one, own, asked, alone=bool(whole) and one.last - one.first >= len(words)):
                 found.append(Mention(one.first, one.last, self._values[one.value]))
         return found
+
+    def _literally(self, text: str, row: Sequence[Token]) -> Iterator[Mention]:
+        """Texts that differ by marks alone ("its" and "its'"), sign by sign; the longest at each place."""
+        listed = sorted(zip(self._texts, self._values, strict=True), key=lambda one: -len(one[0]))
+        values = {one.casefold(): value for one, value in listed}
+        if len(values) < len(self._texts):
+            return
+        joined = "|".join(re.escape(one) for one, _ in listed if one)
+        for match in re.finditer(rf"(?<![\w'])(?:{joined})(?!'?\w)", text, re.IGNORECASE):
+            value = values[match[0].casefold()]
+            first = next((i for i, token in enumerate(row) if token.end > match.start()), len(row))
+            last = next((i for i, token in enumerate(row) if token.start >= match.end()), len(row))
+            yield Mention(first, last, value)
 
     def _quoted_marks(self, text: str, row: Sequence[Token]) -> Iterator[Mention]:
         """Texts that are nothing but punctuation, where a reply quotes them."""

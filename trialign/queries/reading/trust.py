@@ -36,7 +36,7 @@ def is_left_open(row: Sequence[Token], last: int) -> bool:
 def first_stands(row: Sequence[Token], found: Sequence[Judged]) -> int | None:
     """The first answer, where a reply returns to it at its end: "Wait ... no, my first answer stands"."""
     closings = closing(row)
-    if not found or not closings or closings[-1].value != Closing.STANDS or closings[-1].first < found[-1].mention.first:
+    if not found or not closings or closings[-1].value != Closing.STANDS or closings[-1].last <= found[-1].mention.first:
         return None
     return found[0].value if found[0].weight > Weight.DENIED else None
 
@@ -87,6 +87,8 @@ def _stands_first(
         )
     if all(one.weight < Weight.FOLLOWS for one in later):
         closer = max(one.overlap for one in mine) > max(one.overlap for one in later)
+        if beside and len(mine) == 1 and max(one.overlap for one in beside) > best.overlap:
+            return False  # "In Othello, the villain is Iago"
         return opens or (closer and not _is_unfinished(parts))
     return False
 
