@@ -22,7 +22,7 @@ from trialign.queries.reading.options import Texts
 from trialign.queries.reading.polar import Polar
 from trialign.queries.reading.questions import words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
-from trialign.queries.reading.trust import disputed, first_stands
+from trialign.queries.reading.trust import concluded, disputed, first_stands
 from trialign.queries.reading.typography import plain
 from trialign.queries.reading.weights import CLOSE, Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
@@ -97,11 +97,18 @@ class Options:
         value, status = self._decided(found, row)
         negated = self._negated and not self._polar.pairs
         if value is not None and disputed(row, found, value, spoken, negated=negated):
-            return None, "ambiguous"
+            return self._concluded(row, found, spoken)
         numbers_only = self._texts.amounts and not any(one.mention.label for one in found)
-        if status == "ambiguous" and numbers_only:
+        if status == "ambiguous" and not numbers_only:
+            return self._concluded(row, found, spoken)
+        if status == "ambiguous":
             return self._by_number(said, {one.value for one in found if one.weight == Weight.DENIED})
         return value, status
+
+    def _concluded(self, row: Sequence[Token], found: Sequence[Judged], spoken: str | None) -> Reading:
+        """What a reply that names several options says in the end."""
+        value = None if self._polar.pairs else concluded(row, found, spoken)
+        return (None, "ambiguous") if value is None else (value, "contained")
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
         texts = self._polar.standing(few(self._texts.find(said, row, self._question)), row)

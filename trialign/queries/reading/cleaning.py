@@ -163,6 +163,7 @@ def unmarked(text: str) -> str:
         lambda match: "\n" if match[0][1:3].lower() in ("br", "p>", "li", "/p") else "", _STRUCK.sub("", text)
     )
     text = plain(_without_latex(text) if any(sign in text for sign in ("\\", "$", "{,}", "^{", "_{")) else text)
+    text = re.sub(r"(?<!\S)[=-]>(?=\s)", "⇒", text)
     text = _HEADING.sub("", _FENCE.sub("", text))
     text = _TICKED.sub(lambda match: f"{match[1]}{'✗' if match[2] == ' ' else '✓'}", text)
     return _UNDERSCORES.sub("", _STARS.sub("", text)).strip()

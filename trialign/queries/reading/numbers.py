@@ -39,7 +39,7 @@ class Number:
 _DIGITS = r"(?:\d+(?:[.,٫٬،'_]\d+|(?<=\d)(?<!\d\d\d\d) \d{3}(?!\d))*|(?<![\d.])\.\d+)"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w)\]}}%°])[-+±](?:\s?(?=[$€£₹¥]))?)?(?:(?P<currency>(?:US|R|A|C|NZ|HK)?[$€£₹¥₩₽₺฿]\s?|"
-    rf"(?:Rs\.?|USD|EUR|GBP|INR)\s?)(?P<inner>-)?)?(?P<body>{_DIGITS})"
+    rf"(?:Rs\.?|Rp\.?|USD|EUR|GBP|INR)\s?)(?P<inner>-)?)?(?P<body>{_DIGITS})"
     r"(?:(?P<exponent>[eE][-+]?\d+)(?![\w.]*\w)|(?:\s?[×x*·✕⋅]\s?|\s(?:times|mal|por|fois|умножить "
     r"на)\s)10\s?(?:\^|\*\*)\s?\(?(?P<ten>[-+]?\d{1,6})\)?"
     r"|\s?(?:\^|\*\*)\s?\(?(?P<power>[-+]?\d{1,6})\)?|(?P<mixed>[ -]\d{1,4}/\d{1,4})|\s?/\s?(?P<lower>\d+)(?![\d/]))?"

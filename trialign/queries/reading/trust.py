@@ -41,6 +41,28 @@ def first_stands(row: Sequence[Token], found: Sequence[Judged]) -> int | None:
     return found[0].value if found[0].weight > Weight.DENIED else None
 
 
+def concluded(row: Sequence[Token], found: Sequence[Judged], spoken: str | None) -> int | None:
+    """The answer that alone fills the last sentence of a reply that reasoned, or alone follows what it took back."""
+    if not found or is_left_open(row, found[-1].mention.last):
+        return None
+    behind = [one.first for one in closing(row) if one.value == Closing.RETRACT]
+    after = {one.value: one.weight for one in found if behind and one.mention.first > behind[-1]}
+    if len(after) == 1 and min(after.values()) >= Weight.SAID:
+        return next(iter(after))
+    parts = sentences(row, [one.mention for one in found], spoken)
+    spoken_parts = [number for number, part in enumerate(parts) if part.pieces]
+    last = found[-1]
+    if last.sentence != spoken_parts[-1] or last.weight < Weight.FOLLOWS:
+        return None
+    pieces = [piece for number in spoken_parts[:-1] for piece in parts[number].pieces]
+    reasoned = sum(piece.cue is None and piece.mention is None for piece in pieces) >= _REASONING
+    own = [one for one in found if one.sentence == last.sentence]
+    return last.value if reasoned and {one.value for one in own} == {last.value} else None
+
+
+_REASONING = 3  # words of its own before a conclusion: "Paris. Lyon." has none
+
+
 def disputed(
     row: Sequence[Token], found: Sequence[Judged], value: int, spoken: str | None, *, negated: bool = False
 ) -> bool:
