@@ -49,7 +49,9 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:[a-z]{2,10}(?=\s))?
 _STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}~~|<(s|del|strike)>[^<\n]{1,200}</\1>")
 # Between these tags others have their end token: they strike only what more words follow.
 _CROSSED = re.compile(r"<s>(?=\S)([^<\n]{1,200})</s>(?=\s*\w)")
-_STRUCK_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|[A-Za-z][.)])?[ \t]*~~(?=\S)[^~\n]{1,200}~~[ \t]*$", re.MULTILINE)
+_STRUCK_ITEM = re.compile(
+    r"^[ \t]*(?:[-*+•]|\d{1,2}[.)]|[A-Za-z][.)])?[ \t]*~~(?=\S)[^~\n]{1,200}~~[ \t]*$", re.MULTILINE
+)
 # A box that the reply's end leaves open within a number or a command.
 _OPEN_BOX = re.compile(r"\\boxed\s*\{\s*(?:[-\d.,]{0,20}|[^{}\n]{0,60}\{[^{}\n]{0,60}|\\[a-z]{0,12})\Z")
 _STARS = re.compile(
@@ -234,7 +236,9 @@ def _marked(text: str) -> Iterator[str]:
 
 
 # Another box is another answer, and not the next step's.
-_OFFERS = re.compile(r"\b(?:alternatively|or|either|oder|ou|o|или|alternativement|alternativamente)\b|或|または|또는", re.IGNORECASE)
+_OFFERS = re.compile(
+    r"\b(?:alternatively|or|either|oder|ou|o|или|alternativement|alternativamente)\b|或|または|또는", re.IGNORECASE
+)
 
 
 def _boxes(text: str) -> Iterator[str]:

@@ -266,8 +266,8 @@ def _before_verb(row: Sequence[Token], place: int) -> bool:
 
 
 _VERBS = word_set(
-    "is was it because and or since as seems would isnt wasnt but for nor rather instead here looks definitely ist es est "
-    "é è porque weil parce car denn pois oder ou und et y e o u are arent should"
+    "is was it because and or since as seems would isnt wasnt but for nor rather instead here looks definitely ist "
+    "es est é è porque weil parce car denn pois oder ou und et y e o u are arent should"
 )
 
 

@@ -108,7 +108,8 @@ _RANGE = re.compile(
 )
 # The same between two ends that "between" announces before or behind them.
 _AND = re.compile(
-    r"^\s?[%°$€£¥₽]?[CF]?(?:\s?[^\W\d]{1,10})?\s(?:a|al|e|e le|e i|e gli|e as|e os|y las|y los|et les|und die|y|and|und|et|и|و|ve|ile|to|i|en|dan|và|και|और|และ|та|і)\s?ו?$|^\s?(?:와|과|と|和|与)\s?$|"
+    r"^\s?[%°$€£¥₽]?[CF]?(?:\s?[^\W\d]{1,10})?\s(?:a|al|e|e le|e i|e gli|e as|e os|y las|y los|et les|und die|"
+    r"y|and|und|et|и|و|ve|ile|to|i|en|dan|và|και|और|และ|та|і)\s?ו?$|^\s?(?:와|과|と|和|与)\s?$|"
     r"^\sו?-?$",
     re.IGNORECASE,
 )

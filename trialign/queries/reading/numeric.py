@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 
 from trialign.queries.reading.arithmetic import OPERATED, is_operand, is_result, is_unsolved
 from trialign.queries.reading.asides import (
@@ -31,40 +30,18 @@ from trialign.queries.reading.languages import language, spoken_in
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import Number, numbers
 from trialign.queries.reading.questions import root, words_of
+from trialign.queries.reading.rivals import has_rival, is_either
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.trust import is_left_open
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.units import SCALES, SYMBOLS
 from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
 
-_SCALES = {
-    "thousand": 3,
-    "thousands": 3,
-    "million": 6,
-    "millions": 6,
-    "billion": 9,
-    "billions": 9,
-    "trillion": 12,
-    "trillions": 12,
-    "millones": 6,
-    "milhões": 6,
-    "bilhões": 9,
-    "milliards": 9,
-    "millionen": 6,
-    "milliarden": 9,
-    "milioni": 6,
-    "miliardi": 9,
-    "миллионов": 6,
-    "миллионах": 6,
-    "миллиардов": 9,
-    "миллиардах": 9,
-}
 _ASKS_SCALE = re.compile(
-    r"\b(?:how many|in|cuántos|quantos|combien de|wie viele|quanti|сколько|en|em|in|в)\s+("
-    + "|".join(_SCALES)
-    + r")\b",
+    r"\b(?:how many|in|cuántos|quantos|combien de|wie viele|quanti|сколько|en|em|in|в)\s+(" + "|".join(SCALES) + r")\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
@@ -75,26 +52,6 @@ _ASKS = re.compile(
 
 
 _ASKS_IN = re.compile(r"\bin ([a-z]+)\b[^a-z]*$")
-_SYMBOLS = {
-    "gram": "g",
-    "kilogram": "kg",
-    "tonne": "t",
-    "metre": "m",
-    "meter": "m",
-    "kilometre": "km",
-    "kilometer": "km",
-    "centimetre": "cm",
-    "centimeter": "cm",
-    "millimetre": "mm",
-    "millimeter": "mm",
-    "litre": "l",
-    "liter": "l",
-    "hour": "h",
-    "minute": "min",
-    "second": "s",
-    "pound": "lb",
-    "mile": "mi",
-}
 
 
 @dataclass(slots=True)
@@ -129,9 +86,9 @@ class Numeric:
         unit = _ASKS.search(self._question)
         self._units = [form(token, Level.STEM) for token in tokens(unit[1]) if token.kind == "word"][:2] if unit else []
         wanted = _ASKS_IN.search(self._question)
-        self._unit = _SYMBOLS.get(wanted[1].casefold().removesuffix("s"), "") if wanted else ""
+        self._unit = SYMBOLS.get(wanted[1].casefold().removesuffix("s"), "") if wanted else ""
         scale = _ASKS_SCALE.search(self._question)
-        self._scale = 10 ** _SCALES[scale[1].lower()] if scale else 1
+        self._scale = 10 ** SCALES[scale[1].lower()] if scale else 1
 
     def read(self, cleaned: Cleaned) -> Reading:
         """The number that a reply gives, written in plain digits."""
@@ -140,7 +97,7 @@ class Numeric:
             if value is not None or status == "ambiguous":
                 return value, status
         value, status = self._read(cleaned.said)
-        bold = {one for text in _BOLD.findall(cleaned.spoken) if (one := self._read(unmarked(text))[0]) is not None}
+        bold = {one for text in _last_bold(cleaned.spoken) if (one := self._read(unmarked(text))[0]) is not None}
         if len(bold) == 1 and value not in bold:
             return (bold.pop(), "number") if value is None and status != "ambiguous" else (None, "ambiguous")
         return value, status
@@ -167,11 +124,11 @@ class Numeric:
         if (
             chosen is None
             or _is_open(row, found, chosen)
-            or _is_either(said, found, chosen)
+            or is_either(said, found, chosen)
             or (denied and self._is_aside(said, found, chosen))
             or len(chosen.readings) > 1
             or chosen.ranged
-            or _has_rival(said, [one.number for one in candidates], chosen)
+            or has_rival(said, [one.number for one in candidates], chosen)
         ):
             return None, "ambiguous"
         text = written(self._scaled(chosen))
@@ -180,9 +137,7 @@ class Numeric:
     def _without_given(self, said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
         """Without the question's own numbers, where the reply has others or repeats several of them."""
         known = {id(one): any(reading in self._given for reading in one.number.readings) for one in candidates}
-        solved = "=" in self._question and any(
-            is_result(said, one.number) and not known[id(one)] for one in candidates
-        )
+        solved = "=" in self._question and any(is_result(said, one.number) and not known[id(one)] for one in candidates)
         repeated = [
             one
             for one in candidates
@@ -278,7 +233,7 @@ class Numeric:
         score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
         score += 2 * self._asked_behind(row, place)
         unit = row[place[1]].text if place[1] < len(row) else ""
-        if self._unit and unit in _SYMBOLS.values():
+        if self._unit and unit in SYMBOLS.values():
             score += 2 if unit == self._unit else -2
         score += 3 * (one.contrasts and one.overlap > 0)
         if _is_of_name(said, row, place):
@@ -371,59 +326,24 @@ def _is_bare(said: str, one: _Candidate) -> bool:
 
 # The score of a statement that repeats a number of the question's and answers it, by its unit or words.
 _ANSWERING = 3.5
-_RIVAL = re.compile(
-    r"(?:,|;|/|、|[,]?\s?(?:or|and|or maybe|or perhaps|o|y|u|ou|et|e|oder|und|или|и|либо|أو|و|یا|या|और|หรือ|และ|"
-    r"veya|ya da|ve|或|或者|还是|和|か|または|또는|혹은|או))",
-    re.IGNORECASE,
-)
 
 
-def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
-    """Whether "or", "and" or a bare comma joins the number with another one."""
-    place = found.index(chosen)
-    for left, right in zip(
-        found[max(0, place - 1) : place + 1], found[max(0, place - 1) + 1 : place + 2], strict=False
-    ):
-        if left.readings != right.readings and chosen in (left, right):
-            between = said[left.end : right.start]
-            if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
-                return True
-    return False
+def _last_bold(spoken: str) -> list[str]:
+    """What a reply sets in bold and names no number behind."""
+    found = list(_BOLD.finditer(spoken))
+    return [one[1] for one in found] if found and not re.search(r"\d", spoken[found[-1].end() :]) else []
 
 
 # A number that is all that a reply sets in bold.
 _BOLD = re.compile(r"\*\*(\W{0,3}\d[^*\n]{0,24})\*\*")
 # "The 1908 London games": the year of a thing.
 _OF_EVENT = re.compile(r"\b(?:the|this|edition|ed\.)\s$", re.IGNORECASE)
-_EITHER = re.compile(
-    r"\s?(?P<unit>[^\W\d]{1,12}\.?|[$€£%°])?,?\s?\b(?:or|o|ou|oder|или|либо|то ли|або|lub|albo|of|veya|ya da|yahut|atau|"
-    r"hoặc|أو|یا|או|या|หรือ|或|或者|还是|または|또는|혹은|ή)\s?(?:maybe |perhaps |[$€£])?",
-    re.IGNORECASE,
-)
 
 
 def _is_open(row: Sequence[Token], found: Sequence[Number], chosen: Number) -> bool:
     """Whether what follows the number's last mention takes it back or cannot decide."""
     end = max(one.end for one in found if one.readings == chosen.readings or one is chosen)
     return is_left_open(row, next((place for place, token in enumerate(row) if token.start >= end), len(row)))
-
-
-def _converts(unit: str | None, after: str) -> bool:
-    """Whether the same amount is given in two units: "30 metres, or 98 feet"."""
-    following = re.match(r"\s?([^\W\d]{1,12}|[$€£%°])", after)
-    return bool(unit and following and unit.casefold() != following[1].casefold())
-
-
-def _is_either(said: str, found: Sequence[Number], chosen: Number) -> bool:
-    """Whether "or" joins the number, or it and its unit, with another one."""
-    return any(
-        left.readings != right.readings
-        and chosen.readings in (left.readings, right.readings)
-        and right.start - left.end < 24
-        and (joined := _EITHER.fullmatch(said[left.end : right.start])) is not None
-        and not _converts(joined["unit"], said[right.end : right.end + 16])
-        for left, right in pairwise(found)
-    )
 
 
 _JOINS = frozenset(("and", "y", "e", "et", "und", "и", "but"))

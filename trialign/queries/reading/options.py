@@ -34,7 +34,9 @@ _SMALL_WORDS = word_set(
     "und oder am an au aux ce on ne ni al os nos mi me te ti er wer wir se"
 )
 # Options that are such words are named by other sentences at every turn.
-_AUXILIARY = word_set("may might can will would must all i you we they it he she is as by do go to us me my if in on or")
+_AUXILIARY = word_set(
+    "may might can will would must all i you we they it he she is as by do go to us me my if in on or"
+)
 _INTERJECTIONS = word_set("ok no so well oh ha hi hm ah yes hey")
 # Words that capitals make an acronym.
 _ACRONYMS = word_set(

@@ -30,13 +30,21 @@ def is_left_open(row: Sequence[Token], last: int) -> bool:
     """
     words = [token.text.casefold() for token in row[last:] if token.kind != "mark"]
     behind = [one.value for one in closing(row) if one.first >= last]
+    asked = max((place for place, token in enumerate(row) if place >= last and token.text in "?？؟"), default=-1)
+    if asked >= 0 and " ".join(one.text.casefold() for one in row[asked + 1 :] if one.kind != "mark") in _UNSURE:
+        return True  # "In km? Not sure."
     return bool(words and words[-1] in _HESITATES) or bool(behind and behind[-1] != Closing.STANDS)
 
 
 def first_stands(row: Sequence[Token], found: Sequence[Judged]) -> int | None:
     """The first answer, where a reply returns to it at its end: "Wait ... no, my first answer stands"."""
     closings = closing(row)
-    if not found or not closings or closings[-1].value != Closing.STANDS or closings[-1].last <= found[-1].mention.first:
+    if (
+        not found
+        or not closings
+        or closings[-1].value != Closing.STANDS
+        or closings[-1].last <= found[-1].mention.first
+    ):
         return None
     return found[0].value if found[0].weight > Weight.DENIED else None
 
@@ -104,8 +112,10 @@ def _stands_first(
     if best.mention.label and beside and not beside[0].mention.label and all(one.mention.label for one in mine):
         return False  # "A, that is the Po"
     if best.weight >= Weight.ANSWER:
-        return not beside if opens else all(one.weight <= Weight.SAID for one in later) and not (
-            beside or _is_unfinished(parts)
+        return (
+            not beside
+            if opens
+            else all(one.weight <= Weight.SAID for one in later) and not (beside or _is_unfinished(parts))
         )
     if all(one.weight < Weight.FOLLOWS for one in later):
         closer = max(one.overlap for one in mine) > max(one.overlap for one in later)
@@ -132,6 +142,7 @@ def _is_unfinished(parts: Sequence[Sentence]) -> bool:
     return len(spoken) > 1 and not spoken[-1].ended
 
 
+_UNSURE = frozenset(("not sure", "no idea", "no clue", "dunno", "unsure", "hard to say", "i dont know", "i don't know"))
 _HESITATES = word_set("hm hmm hmmm uh um erm uhm mmm euh ähm eh э хм えっと 음 嗯")
 
 
