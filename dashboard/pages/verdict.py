@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import AuditAnalysis, Slice
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.flips import ExcessFlips
@@ -25,7 +26,7 @@ from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
-from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict
+from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
 from ..session import selection
 from ..session.integrity import check
@@ -125,23 +126,17 @@ def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> 
 
 def _tiles(facts: FactAnalysis) -> None:
     """The figures of the page, each with what it means."""
-    gap, beside = facts.gap, f"; {guessing(facts)}" if facts.chance is not None else ""
-    tiles = [
-        ("Right answers", facts.mean, f"mean over the groups{beside}"),
-        ("Same answer for all", facts.unanimous, "questions on which every group gives one answer"),
-        ("Right for all", facts.right_for_all, "questions that every group gets right"),
-        ("Same wrong answer for all", facts.consistent_wrong, "agreement that helps nobody"),
-        ("No readable answer", facts.no_answer, "replies that hold none; they count as wrong"),
-    ]
-    cells = [
-        (name, percent(value.value), point(value.low, value.high), about)
-        for name, value, about in tiles
-        if value is not None
-    ]
+    known, gap = measures.by_key(), facts.gap
+    mean, apart = known["mean"], known["gap"]
+    beside = f"; {guessing(facts)}" if facts.chance is not None else ""
+    shown = [(mean.words, facts.mean, f"{mean.about}{beside}")]
+    for measure in measures.ALL:
+        value = getattr(facts, measure.key, None)
+        if measure.question and measure.wanted and value is not None:
+            shown.append((measure.words, value, measure.about))
+    cells = [(words, percent(value.value), point(value.low, value.high), about) for words, value, about in shown]
     if gap is not None:
-        cells.insert(
-            1, ("Gap between groups", points(gap.value), f"chance alone: {points(gap.noise)}", "best minus worst group")
-        )
+        cells.insert(1, (apart.words, points(gap.value), f"chance alone: {points(gap.noise)}", apart.about))
     body = Markup("").join(
         Markup(
             '<div class="ta-tile"><dt>{}</dt><dd><span class="ta-figure">{}</span><span class="ta-range">{}</span>'
@@ -166,12 +161,9 @@ def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
             for group, one in facts.accuracy.items()
         ]
     )
-    lowest, highest = (
-        pick(facts.accuracy, key=lambda group: facts.accuracy[group].value or 0.0) for pick in (min, max)
-    )
+    seen = {names[group]: one.value for group, one in facts.accuracy.items()}
     description = (
-        f"Share of right answers from {percent(facts.accuracy[lowest].value)} ({names[lowest]}) to "
-        f"{percent(facts.accuracy[highest].value)} ({names[highest]}); bars are intervals, the dashed line is the mean"
+        f"Share of right answers{span(seen)}; bars are intervals, the dashed line is the mean"
         f"{f'; {guessing(facts)}' if facts.chance is not None else ''}."
     )
     charts.draw(

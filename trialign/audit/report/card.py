@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
@@ -87,16 +88,17 @@ def _metadata(report: Report) -> ModelCardData:
 
 def _results(report: Report) -> Iterator[EvalResult]:
     facts, opinions = report.audit.analysis.facts, report.audit.analysis.opinions
+    known = measures.by_key()
     values: list[tuple[str, str, float | None]] = []
     if facts:
         values += [
-            ("accuracy", "Accuracy, mean over groups", facts.mean.value),
-            ("accuracy_gap", "Accuracy gap between groups", facts.gap.value if facts.gap else None),
-            ("unanimous", "All groups give the same answer", facts.unanimous.value if facts.unanimous else None),
-            ("right_for_all", "Right for every group", facts.right_for_all.value),
+            ("accuracy", known["mean"].label, facts.mean.value),
+            ("accuracy_gap", known["gap"].label, facts.gap.value if facts.gap else None),
+            ("unanimous", known["unanimous"].label, facts.unanimous.value if facts.unanimous else None),
+            ("right_for_all", known["right_for_all"].label, facts.right_for_all.value),
         ]
     if opinions:
-        values.append(("preference", "Preference score, mean over groups", opinions.mean.own.value))
+        values.append(("preference", known["preference"].label, opinions.mean.own.value))
     questions = report.questions
     for key, name, value in values:
         if value is not None:
@@ -107,7 +109,7 @@ def _results(report: Report) -> Iterator[EvalResult]:
                 dataset_name=_plain(questions.data),
                 dataset_split=questions.split,
                 metric_type=key,
-                metric_name=name,
+                metric_name=name.capitalize(),
                 metric_value=value,
             )
 
