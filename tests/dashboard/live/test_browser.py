@@ -123,6 +123,9 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
     page.get_by_role("textbox", name="Your name").fill("Ana B.")
     page.get_by_role("textbox", name="Your name").press("Enter")
+    # A list of choices closes when the page scrolls.
+    page.get_by_role("button", name="Go on to the signature").scroll_into_view_if_needed()
+    drawn(page)
     page.get_by_role("combobox", name="Decision").click()
     page.get_by_role("option", name="To be used with the noted limits").click()
     page.get_by_role("button", name="Go on to the signature").click()
