@@ -44,7 +44,8 @@ def test_the_map_has_every_folder_and_no_other() -> None:
     inner = {f"trialign/{line.split('/')[1]}/" for line in tracked.splitlines() if re.match(r"trialign/\w+/", line)}
     rooms = {match[0] for line in tracked.splitlines() if (match := re.match(r"trialign/audit/\w+/", line))}
     inner = inner - {"trialign/audit/"} | rooms  # the largest folder is mapped room by room
-    assert set(mapped()) == (folders - {"trialign/"}) | inner | {"trialign/cli.py"}
+    # Single modules may stand among them; that they exist, another test says.
+    assert {name for name in mapped() if name.endswith("/")} == (folders - {"trialign/"}) | inner
 
 
 def test_the_map_lists_folders_as_the_contract_does() -> None:

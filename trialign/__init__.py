@@ -23,6 +23,7 @@ __all__ = ["__version__", "ask", "audit", "compose", "fit", "open_run"]
 def __getattr__(name: str) -> Any:
     """One of the functions above, at its first use."""
     if name in __all__:
+        import_module("trialign.surroundings").settle()
         return getattr(import_module("trialign.api"), name)
     raise AttributeError(f"module 'trialign' has no attribute '{name}'")
 

@@ -24,6 +24,7 @@ from trialign import __version__
 from trialign.commands.arguments import ARGUMENTS
 from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
+from trialign.surroundings import settle
 
 if TYPE_CHECKING:
     from trialign.api.session import Session
@@ -52,9 +53,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0 done, 1 failed or stopped, 2 the user's input or configuration is wrong.
     """
-    # GNU OpenMP's threads spin for milliseconds while they wait, which halts whatever else runs on these cores.
-    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    settle()
     try:
         arguments = parse(argv)
     except SystemExit as stop:
@@ -327,7 +326,6 @@ def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
 def _quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DS_ACCELERATOR", "cpu" if not Path("/dev/nvidia0").exists() else "cuda")
     for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # What one library tells another about its next version is not for the user.

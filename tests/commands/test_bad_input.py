@@ -342,8 +342,8 @@ def test_a_loss_that_is_not_a_number(project: Any, monkeypatch: pytest.MonkeyPat
     words = ("trainer.agents_every=2", "trainer.validate_every=0")
     original, trained = GroupPolicy.score, []
 
-    def score(self: Any, batch: Any, *, reference: bool = False) -> Any:
-        values = original(self, batch, reference=reference)
+    def score(self: Any, batch: Any, **options: Any) -> Any:
+        values = original(self, batch, **options)
         trained.append(self.training)
         # Training begins with its fourth step to give what is no number.
         return values * float("nan") if sum(trained) >= 4 else values

@@ -44,7 +44,7 @@ def test_the_example_trains_the_smoke_run(tmp_path: Path) -> None:
         shutil.copy(EXAMPLES / name, tmp_path)
     # As a user calls it: the installed command, which does not look for modules in the working folder by itself.
     command = [str(Path(sys.executable).with_name("trialign")), "fit", "--config", "custom_objective.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "data.limit=2"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "custom_objective"
     assert len(losses(run)) == 4
@@ -112,3 +112,20 @@ def test_a_question_that_it_cannot_learn_from_is_told_and_what_was_collected_is_
     assert "objective.update=custom_objective:Margin takes no answers to 'number'" in outcome.err
     assert len(mine.collections()) == 1
     assert not (mine.runs / "mine").exists()
+
+
+@pytest.mark.parametrize("answers", ["()", "((),)"])
+def test_a_question_to_which_it_names_no_answer_is_told(mine: Any, answers: str) -> None:
+    text = f"""
+from trialign.updates.likelihood import Likelihood
+
+
+class Silent(Likelihood):
+    def answers(self, trajectory):
+        return {answers}
+"""
+    (mine.folder / "silent_rules.py").write_text(text, encoding="utf-8")
+    sys.modules.pop("silent_rules", None)
+    outcome = mine.fit("objective.update=silent_rules:Silent")
+    assert outcome.code == 2
+    assert "objective.update=silent_rules:Silent takes no answers to" in outcome.err

@@ -295,15 +295,14 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
 
 
 def _check_taken(training: Sequence[Episode], session: Session) -> None:
-    """Refuses observations that no update learns from, or not from what is known of them."""
-    update = session.config.objective.update
+    """Refuses observations of which no update learns an answer, or in which too little is known of the answers."""
     for episode in training:
         for turn in episode.turns:
             index = taker(turn, session.updates)
-            if index is None:
+            if index is None or not all(all(session.updates[index].answers(row) or ((),)) for row in turn):
                 raise UserError(
-                    f"objective.update={update} takes no answers to '{episode.query_id}', a question of the kind "
-                    f"{episode.kind}",
+                    f"objective.update={session.config.objective.update} takes no answers to '{episode.query_id}', a "
+                    f"question of the kind {episode.kind}",
                     "Narrow objective.kinds, or let the update take them",
                 )
             for row in turn:

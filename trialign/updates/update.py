@@ -97,7 +97,10 @@ class Update(ABC, Generic[U]):
         return False
 
     def takes(self, trajectory: Trajectory) -> bool:
-        """Whether it learns from an observation; of several updates, the first that takes it does."""
+        """Whether it learns from an observation; of several updates, the first that takes it does.
+
+        It is asked of the first group's trajectory, and holds for those of all groups.
+        """
         return True
 
     @abstractmethod

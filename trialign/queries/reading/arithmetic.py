@@ -15,12 +15,15 @@ _OPERAND_BEFORE = re.compile(
     r"|^\s?[가-힣]{0,2}[을를]?\s?(?:더하|빼|곱하|나누)|^[^\W\d]{0,3}[をに]\s?(?:引|足|掛|割)"
 )
 _OPERAND_AFTER = re.compile(
-    rf"(?:[\d)]\s?[+*/÷×·x-]|\d\s?[^\W\d]{{0,4}}\s?(?:{_OPERATION})|"
+    rf"(?:[\d)]\s?[+*/÷×·x-]|[.;:\n]\s(?i:{_OPERATION})|\d\s?[^\W\d]{{0,4}}\s?(?:{_OPERATION})|"
     r"\b(?:half|quarter|third|fifth|tenth)s?\sof|"
     r"\b(?:divide|multiply|add|subtract)(?:ing)?(?:\s\S{1,12}\s(?:and|by|to|from|with))?)\s?$"
 )
 _RESULT = re.compile(
-    r"(?:[=≈⇒→]|\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
+    r"(?:[=≈⇒→]|\b(?:in total|altogether|in all|ao todo|no total|en total|en tout|in tutto|in totale|insgesamt|"
+    r"всего|итого)"
+    r"(?:,? (?:is|are|that is|são|son|sono|sind|ce sont|это))?|(?:合わせて|合計|总共|一共)(?:で|是|为)?|"
+    r"\b(?:equals|equal to|gives|makes|yields|totals?|ergibt|igual a|égale|font|"
     r"равно|будет|uguale a|eşittir|donne|donnent|resulta|quedan|restano|rimangono|bleiben|получаем|получится|"
     r"остаётся|yapar|eder|leaves)|等于|得|يساوي|تساوي|برابر|बराबर|เท่ากับ)\s?[$€£]?$",
     re.IGNORECASE,

@@ -13,7 +13,7 @@ from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.endings import breaks_off
 from trialign.queries.reading.groups import Groups
 from trialign.queries.reading.judging import judged
-from trialign.queries.reading.labels import Labels, Shown
+from trialign.queries.reading.labels import Labels, Shown, ranks
 from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.numbers import numbers
@@ -48,12 +48,13 @@ class Options:
             form(row[0], Level.FOLD): index for index, row in enumerate(rows) if len(row) == 1 and len(row[0].text) == 1
         }
         numeric = any(character.isdigit() for option in options for character in option)
-        self._labels = Labels(len(options), contents, numeric, shown, _names_of(question))
+        self._labels = Labels(len(options), contents, numeric, shown, _names_of(question), ranks(tokens(question)))
         own = {index: _label_of(options[index]) for index in contents.values()} if shown == "lettered" else {}
         # Options that are letters, while the prompt lettered another one so: "A" may be either.
         self._doubtful = {index: place for index, place in own.items() if 0 <= place < len(options) and place != index}
         self._polar = Polar(options, question)
         self._asked = words_of(question)
+        self._negated = any(one.value == Cue.NOT for one in cues().find(tokens(question)))
         self._groups = Groups(options, self._asked)
         self._sorted = [sorted(form(token, Level.STEM) for token in row) for row in rows]
         self._word_sets = [
@@ -92,7 +93,7 @@ class Options:
         return self._by_number(said) if status == "ambiguous" and numbers_only else (value, status)
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
-        texts = self._polar.standing(self._texts.find(said, row, self._question), row)
+        texts = self._polar.standing(few(self._texts.find(said, row, self._question)), row)
         texts += self._polar.verdicts(row, texts)
         labels = self._labels.find(said, row)
         texts, labels = self._groups.mark(row, sorted(texts, key=lambda one: one.first), labels, spoken)
@@ -128,6 +129,8 @@ class Options:
 
     def _decided(self, found: Sequence[Judged], row: Sequence[Token]) -> Reading:
         found = self._polar.complemented(found)
+        if self._negated and not self._polar.pairs:
+            found = _asked_for_denials(found)
         live = [one for one in found if one.weight >= Weight.GUESSED]
         if not live:
             together = self._groups.together(found)
@@ -207,6 +210,18 @@ def _names_of(question: str) -> frozenset[str]:
     """Single capitals by which a question names things, where there are several: "A is north of B"."""
     found = frozenset(re.findall(r"(?<![\w.])([A-Z])(?![\w.'])", question))
     return found if len(found - {"I"}) > 1 else frozenset()
+
+
+def _asked_for_denials(found: Sequence[Judged]) -> Sequence[Judged]:
+    """Where a question asks what is not so, what a reply says is not so answers it: "Q does not appear"."""
+    if not any(one.weight == Weight.DENIED and one.behind for one in found):
+        return found
+    return [
+        replace(one, weight=Weight.SAID if one.behind else min(one.weight, Weight.MENTIONED))
+        if one.weight <= Weight.SAID
+        else one
+        for one in found
+    ]
 
 
 def _by_its_text(found: Sequence[Judged]) -> int | None:

@@ -183,7 +183,7 @@ def _merge_verdicts(sentence: Sentence) -> None:
         if len(clause.pieces) > 1 and clause.pieces[-2].mention and clause.pieces[-1].text.casefold() in _TICKS:
             clause.pieces[-1].cue = _TICKS[clause.pieces[-1].text.casefold()]  # "Paris yes, Lyon no"
         tick = _TICKS.get(clause.pieces[0].text.casefold()) if len(clause.pieces) == 1 else None
-        if tick and merged and merged[-1].names():
+        if tick and clause.begins != Cue.CORRECTION and merged and merged[-1].names():
             clause.pieces[0].cue = tick
         if merged and clause.verdict() and merged[-1].names():
             merged[-1].pieces += clause.pieces

@@ -21,7 +21,7 @@ _FILLING = (
     "하지만|لكن|اما|אבל|लेकिन|แต่|yes"
 )
 _SORRY = (
-    "sorry|my bad|my apologies|entschuldigung|verzeihung|sorry nein|perdona|disculpa|desculpa|désolée?|oups|"
+    "sorry|samahani|my bad|my apologies|entschuldigung|verzeihung|sorry nein|perdona|disculpa|desculpa|désolée?|oups|"
     "pardon|scusami|"
     "извините|извини|простите|özür dilerim|affedersin|对不起|不好意思|抱歉|すみません|すいません|ごめん|"
     "ごめんなさい|失礼しました|죄송합니다|미안|죄송해요|"
@@ -30,7 +30,7 @@ _SORRY = (
 _THINKING_ALOUD = "h+m+|er+m?|uh+|um+|actually|eigentlich|tatsächlich|en fait|de hecho|na verdade|in realtà"
 _SIGHS = "ah|oh|ach|och|ay|ai|ops|uups|ой|ох|ах|あ|あっ|あれ|え|아|어|哦|噢|啊|呃|آه|אה|אוי|अरे|อ้าว|well|but|eh"
 _NO = (
-    "no|nope|nein|non|não|нет|hayır|不|不是|いいえ|違う|아니|아니요|아니야|아니다|아닙니다|아니지|"
+    "no|nope|nein|non|não|нет|hayır|hapana|不|不是|不对|不對|不不|いいえ|違う|아니|아니요|아니야|아니다|아닙니다|아니지|"
     "لا|نه|לא|नहीं|ไม่|ไม่ใช่|όχι|nej|nee"
 )
 # A clause that is nothing but one of these denies the clause before it.

@@ -52,13 +52,18 @@ def judged(
     for number, sentence in enumerate(parts):
         mine = list(_in_sentence(sentence, announced, number))
         _subordinate(sentence, mine)
+        known: dict[int, tuple[Sequence[Piece], float]] = {}  # mentions of one clause share what it says
         for index, (one, clause) in enumerate(mine):
-            one.overlap = _overlap(row, _about(sentence, clause), question)
+            part = _part(clause, one.mention)
+            if id(part) not in known:
+                known[id(part)] = part, _overlap(row, _about(sentence, clause, part), question)
+            one.overlap = known[id(part)][1]
             one.contrasts = clause.begins == Cue.BUT
             before = mine[index - 1][0] if index else found[-1] if found else None
             if before and _is_added(row, clause):
                 one.overlap = max(one.overlap, before.overlap)
-                one.weight = before.weight if one.weight > Weight.MENTIONED < before.weight else one.weight
+                shared = before.weight > Weight.MENTIONED or (clause.begins is None and _repeats_verb(clause))
+                one.weight = before.weight if one.weight > Weight.MENTIONED and shared else one.weight
         found += [one for one, _ in mine]
         if sentence.pieces:
             announced = _announces(sentence) or (announced and not mine and sentence.ended == ":")
@@ -110,12 +115,16 @@ def _in_sentence(sentence: Sentence, announced: bool, number: int) -> Iterator[t
                 weight = Weight.FOLLOWS  # "so after 5 minutes it is 20, and after 10 it is 40"
             if weight == Weight.ALONE and not sentence.ended and clause.pieces[-1].text in ("is", "are", "was"):
                 weight = Weight.SAID  # the reply breaks off
+            owned = place > 0 and clause.pieces[place - 1].text.casefold() in _POSSESSIVES
+            if weight == Weight.SAID and owned and not mention.label:
+                weight = Weight.MENTIONED  # "my heart goes out to you"
             if weight > Weight.DENIED and (reported or refused or unknown or supposed or condition or aside):
                 weight = Weight.MENTIONED
             if sentence.asked:
                 weight = min(weight, Weight.MENTIONED)
             stated = stated or weight >= Weight.SAID
-            yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY)), clause
+            behind = weight == Weight.DENIED and not _is_denied(_around(clause, place)[0], ())
+            yield Judged(mention, weight, 0.0, number, clause.has(Cue.PARTLY), behind=behind), clause
 
 
 def _subordinate(sentence: Sentence, found: Sequence[tuple[Judged, Clause]]) -> None:
@@ -193,6 +202,8 @@ def _of_former(between: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     for index, piece in enumerate(between):
         if piece.cue in (Cue.AND, Cue.OR) and any(one.cue for one in between[:index]):
             return list(between[:index]), list(between[index:])
+    if len(between) == 1 and between[0].text in "✗✘❌✓✔✅☑":
+        return list(between), []
     last_after = max((i for i, piece in enumerate(between) if piece.cue == Cue.NOT_AFTER), default=-1)
     if last_after >= 0:
         return list(between[: last_after + 1]), list(between[last_after + 1 :])
@@ -222,19 +233,36 @@ def _stands_alone(clause: Clause) -> bool:
 def _is_added(row: Sequence[Token], clause: Clause) -> bool:
     """Whether a clause says of its answer what was said of the one before: "Lyon is too", "and so is Lyon"."""
     words = [row[place].text.casefold() for piece in clause.pieces for place in range(piece.first, piece.last)]
-    return any(word in _ALSO for word in words) or words[:2] == ["and", "so"]
+    return any(word in _ALSO for word in words) or words[:2] == ["and", "so"] or _repeats_verb(clause)
 
 
-def _about(sentence: Sentence, clause: Clause) -> Iterator[Piece]:
-    """What a sentence says of the answers in a clause: the clause, and those beside it that name none."""
+def _repeats_verb(clause: Clause) -> bool:
+    """Whether a clause opens with a phrase such as "as can", which repeats what was said before."""
+    return bool(clause.pieces) and clause.pieces[0].cue == Cue.AND and clause.pieces[0].text.startswith("as ")
+
+
+def _about(sentence: Sentence, clause: Clause, part: Sequence[Piece]) -> Iterator[Piece]:
+    """What a sentence says of an answer: its part of the clause, and the clauses beside it that name none."""
     place = next(index for index, one in enumerate(sentence.clauses) if one is clause)
-    yield from clause.pieces
+    yield from part
     before = sentence.clauses[:place]
     for others in (sentence.clauses[place + 1 :], () if any(one.mentions for one in before) else before):
         for other in others:
             if other.mentions:
                 break
             yield from other.pieces
+
+
+def _part(clause: Clause, mention: Mention) -> Sequence[Piece]:
+    """The pieces of a clause that speak of one mention, where words of their own follow each of several."""
+    if not 1 < len(clause.mentions) <= _FEW:
+        return clause.pieces
+    ends = [*clause.mentions[1:], len(clause.pieces)]
+    between = [clause.pieces[start + 1 : end] for start, end in zip(clause.mentions, ends, strict=True)]
+    if not all(any(piece.cue is None and not piece.mark for piece in part) for part in between):
+        return clause.pieces
+    own = next(index for index, place in enumerate(clause.mentions) if clause.pieces[place].mention is mention)
+    return [*(clause.pieces[: clause.mentions[0]] if own == 0 else ()), *between[own]]
 
 
 def _overlap(row: Sequence[Token], pieces: Iterable[Piece], question: frozenset[str]) -> float:
@@ -303,6 +331,8 @@ def _link(row: Sequence[Token], left: Mention, right: Mention) -> str | None:
         return "joined"
     if "\n" in marks and left.opens and not right.label:
         return "comma"
+    if not words and not marks and not (left.label or right.label):
+        return "joined"  # particles join them: "달도 태양도"
     return "stop" if marks & set(".\n") else "comma"
 
 
@@ -312,6 +342,8 @@ _ALSO = word_set(
     "także również "
     "también juga cũng भी เช่นกัน επίσης גם أيضا أيضًا هم نیز de"
 )
+_FEW = 6  # more answers in one clause are a list
+_POSSESSIVES = word_set("my your his her our their mein dein mi tu mon ton meu teu")
 _IS_OPTION = (Cue.FILLER, Cue.BECAUSE, Cue.OPTION)
 _ARTICLES = word_set("the a an la el los las le les l der die das o os as il lo gli i un una une")
 

@@ -33,6 +33,16 @@ _SPELLED = (("الف", "ب", "ج", "د"), ("अ", "ब", "स", "द"), ("ㄱ", 
 # Letters that look like Latin ones which stand elsewhere: nobody can tell which was meant.
 _TWINS = {"в": "b", "с": "c", "е": "e", "н": "h"}
 
+
+def ranks(row: Sequence[Token]) -> bool:
+    """Whether words such as "the first" or "first" stand in a question."""
+    return any(token.text.casefold() in _RANKS for token in row) or bool(_POSITIONS.find(row))
+
+
+_RANKS = word_set(
+    "first second third last erste ersten zweite premier première primero primera primeiro primeira primo prima "
+    "первый первая первым"
+)
 _POSITIONS = Phrases(places(), Level.STEM)
 
 _ALONE_BEFORE = re.compile(r"^[\s\"'(\[{*_#>\-•:]*$")
@@ -40,10 +50,11 @@ _ALONE_AFTER = re.compile(r"^[\s\"')\]}*_.,:;!?。।،…\-]*$")
 _DIGIT_SIGNS = re.compile(r"(?:#|№|\bno\.?|\bnumber|\bnum\.?|\bnr\.?|第|ข้อ)\s*$", re.IGNORECASE)
 _DIGIT_COUNTERS = re.compile(r"^\s*(?:番|번|号|號|つ目|个选项|個選項)")
 _COPULA = word_set(
-    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to and "
+    "is its be was are would es é è e est ist sind это 是 为 為 选 選 は هي هو है คือ เป็น είναι with for to on and "
     "or nor not but than both either neither that so say choose pick select la le el die der das o the il du y "
     "und et ou oder и или 或 和 と か या और หรือ και ve veya ya در یا و أو not thus therefore hence then namely "
-    "ie eg mark marked circle chose selected than between of actually definitely clearly probably maybe perhaps "
+    "ie eg mark marked circle think believe guess chose selected than between of actually definitely clearly "
+    "probably maybe perhaps "
     "bukan adalah là is: entre zwischen"
 )
 _CYRILLIC_WORDS = frozenset("яиаоувкс")
@@ -59,6 +70,7 @@ class Labels:
         contents: forms of the options that are one character.
         numeric: an option holds a digit, so that a bare number may be meant as its text.
         shown: how the prompt showed the options; None where that is not known.
+        ranked: the question asks for a first or last, so that "the first" need not be the first option.
         named: capitals that the question uses as names: "A is north of B".
     """
 
@@ -67,6 +79,7 @@ class Labels:
     numeric: bool
     shown: Shown | None
     named: frozenset[str] = frozenset()
+    ranked: bool = False
 
     def find(self, text: str, row: Sequence[Token]) -> list[Mention]:
         """Every label in a reply, in order; several mentions of one place where it can mean several."""
@@ -79,7 +92,7 @@ class Labels:
         found: list[Mention] = []
         place = 0
         while place < len(row):
-            if place in ordinals and _is_ordinal(row, ordinals[place], said):
+            if place in ordinals and _is_ordinal(row, ordinals[place], said, ranked=self.ranked):
                 one = ordinals[place]
                 value = one.value if one.value >= 0 else self.count - 1
                 if value < self.count:
@@ -277,9 +290,11 @@ def _is_half(text: str, token: Token) -> bool:
 _SUFFIX = re.compile(r"'(?:[dt][iıuü]r|n[iıuü]n|[dt][ea]n?|y?[iıuüea])\b")
 
 
-def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue]) -> bool:
+def _is_ordinal(row: Sequence[Token], one: Found[int], said: dict[int, Cue], *, ranked: bool) -> bool:
     """Whether "the second" speaks of an option: a noun for one is in it, or no other noun can follow."""
     named = any(token.text.casefold() in _NOUNS for token in row[one.first : one.last + 1])
+    if ranked and not named:
+        return False
     judged = said.get(one.last) in (Cue.FILLER, Cue.RIGHT, Cue.WRONG, Cue.NOT, Cue.NOT_AFTER, Cue.OPTION, Cue.ANSWER)
     return named or judged or _ends_here(row, one.last - 1) or _before_verb(row, one.last - 1)
 
@@ -332,8 +347,8 @@ def stands_as_sign(text: str, row: Sequence[Token], place: int) -> bool:
     before = row[place - 1] if place else None
     after = row[place + 1] if place + 1 < len(row) else None
     if token.kind == "unspaced":
-        free = before is None or not _is_ideograph(before) or before.text in "是为為选選は答"
-        ends = after is None or not _is_ideograph(after) or after.text in "吧呢的字"
+        free = before is None or not _is_ideograph(before) or before.text in "是为為于选選は答"
+        ends = after is None or not _is_ideograph(after) or after.text in "吧呢的字是也不和都及或与"
         return free and ends
     if token.text.casefold() in _CYRILLIC_WORDS:
         return place in _cue_places(row) or _ends_here(row, place)

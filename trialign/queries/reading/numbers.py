@@ -173,11 +173,21 @@ def _with_halves(text: str, found: Sequence[Number]) -> list[Number]:
             length, part = half
             one = replace(one, end=one.end + length, readings=(one.readings[0] + part,))
         kept.append(one)
-    for index in range(len(kept) - 1, 0, -1):
-        before, one = kept[index - 1], kept[index]
-        if before.spelled and 0 < before.readings[0] < 1 and text[before.end : one.start].strip() in _OF:
-            del kept[index - 1 : index + 1]  # "half of 9 is 4.5"
-    return kept
+    return list(_without_shares(text, kept))
+
+
+def _without_shares(text: str, found: Sequence[Number]) -> Iterator[Number]:
+    """The same numbers without "half of 9", which calculates."""
+    index = 0
+    while index < len(found):
+        one = found[index]
+        following = found[index + 1] if index + 1 < len(found) else None
+        part = one.spelled and len(one.readings) == 1 and 0 < one.readings[0] < 1
+        if part and following and text[one.end : following.start].strip() in _OF:
+            index += 2
+            continue
+        yield one
+        index += 1
 
 
 _OF = frozenset(("", "of", "de", "von", "di", "des", "от"))

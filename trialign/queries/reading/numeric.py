@@ -72,6 +72,29 @@ _ASKS = re.compile(
 )
 
 
+_ASKS_IN = re.compile(r"\bin ([a-z]+)\b[^a-z]*$")
+_SYMBOLS = {
+    "gram": "g",
+    "kilogram": "kg",
+    "tonne": "t",
+    "metre": "m",
+    "meter": "m",
+    "kilometre": "km",
+    "kilometer": "km",
+    "centimetre": "cm",
+    "centimeter": "cm",
+    "millimetre": "mm",
+    "millimeter": "mm",
+    "litre": "l",
+    "liter": "l",
+    "hour": "h",
+    "minute": "min",
+    "second": "s",
+    "pound": "lb",
+    "mile": "mi",
+}
+
+
 @dataclass(slots=True)
 class _Candidate:
     number: Number
@@ -103,6 +126,8 @@ class Numeric:
         )
         unit = _ASKS.search(self._question)
         self._units = [form(token, Level.STEM) for token in tokens(unit[1]) if token.kind == "word"][:2] if unit else []
+        wanted = _ASKS_IN.search(self._question)
+        self._unit = _SYMBOLS.get(wanted[1].casefold().removesuffix("s"), "") if wanted else ""
         scale = _ASKS_SCALE.search(self._question)
         self._scale = 10 ** _SCALES[scale[1].lower()] if scale else 1
 
@@ -155,7 +180,11 @@ class Numeric:
         others = [one for one in candidates if one not in repeated]
         if others or len({one.number.readings for one in repeated}) > 1:
             return others
-        return [one for one in candidates if not one.number.spelled or one.score >= _ANSWERING]
+        if len(repeated) > 1:
+            return repeated  # said in two ways: "five eighths, or 0.625"
+        return [
+            one for one in candidates if one not in repeated or one.score >= (_ANSWERING if one.number.spelled else 0.5)
+        ]
 
     def _scaled(self, number: Number) -> Fraction:
         value = number.readings[0]
@@ -226,7 +255,10 @@ class Numeric:
             score += 3  # "7 times 8 is 56"
         score += min(self._asked_near(row, place), 3.5 if one.weight in (Weight.SAID, Weight.ALONE) else 1)
         score += 2 * self._asked_behind(row, place)
-        score += one.contrasts and one.overlap > 0
+        unit = row[place[1]].text if place[1] < len(row) else ""
+        if self._unit and unit in _SYMBOLS.values():
+            score += 2 if unit == self._unit else -2
+        score += 3 * (one.contrasts and one.overlap > 0)
         if _is_of_name(said, row, place):
             score -= 2
         if any(reading in self._given for reading in number.readings):

@@ -219,7 +219,9 @@ class Texts:
             and len(own[0].text) == 1
             and (own[0].text.isascii() or "а" <= own[0].text.lower() <= "я")
         ):
-            return first.text == own[0].text and stands_as_sign(text, row, one.first)
+            lenient = self._of_choice and self.level >= Level.CASE and own[0].text not in "aio"
+            same = first.text == own[0].text or (lenient and first.text.casefold() == own[0].text)
+            return same and stands_as_sign(text, row, one.first)
         small = (len(surface) <= _SHORT and not self._of_choice) or surface.casefold() in _SMALL_WORDS
         small |= surface.isupper() and surface.casefold() in _ACRONYMS
         if surface.casefold() in _INTERJECTIONS and not self._of_choice and after[:1] in (",", "!") and len(row) > 4:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from trialign.queries.reading.clauses import Mention
+from trialign.queries.reading.clauses import Mention, few
 from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.questions import overlap, words_of
@@ -137,8 +137,9 @@ class Polar:
 
     def standing(self, found: Sequence[Mention], row: Sequence[Token]) -> list[Mention]:
         """Without the words "yes" and "no" where they do not answer: "no one knows"."""
-        kept = [one for one in found if one.value not in self._answers or self._answering(one, row)]
+        kept = [one for one in few(found) if one.value not in self._answers or self._answering(one, row)]
         if self._judging:
+            kept = [one for one in kept if not _is_open(one, row)]
             kept = [one for one in kept if not _is_attribute(one, row) and not self._of_another_statement(one, row)]
         return [replace(one, particle=one.value in self._answers and _opens_clause(one, row)) for one in kept]
 
@@ -151,13 +152,18 @@ class Polar:
 
     def _answering(self, one: Mention, row: Sequence[Token]) -> bool:
         before = list(row[max(0, one.first - 6) : one.first])
-        if before and before[-1].text.casefold() == "and" and any(token.text == "," for token in row[: one.first]):
+        if (
+            before
+            and before[-1].text.casefold() == "and"
+            and any(token.text == "," for token in row[max(0, one.first - 40) : one.first])
+        ):
             return False  # "..., and yes, I know"
         after = row[one.last] if one.last < len(row) else None
         ends = _ends_clause(one, row)
         if one.value in self._strict and not ends and after is not None and after.text.casefold() not in _AFTER_ANSWER:
             return False
-        opening = next((i for i in range(one.first - 1, -1, -1) if row[i].kind == "mark"), -1) + 1
+        nearest = range(one.first - 1, max(-1, one.first - 40), -1)
+        opening = next((i for i in nearest if row[i].kind == "mark"), max(-1, one.first - 40)) + 1
         filling = {
             place
             for found in cues().find(row[opening : one.first])
@@ -215,12 +221,14 @@ class Polar:
         covered |= {p for one in said for p in range(one.first, one.last) if one.value in (Cue.NOT, Cue.NOT_AFTER)}
         rest = [token for place, token in enumerate(row[:last]) if place not in covered and token.kind != "mark"]
         echoed = {one.value for one in echoes}
-        denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) for one in said)
+        spoken_for = {place for one in echoes if one.value for place in range(one.first, one.last)}
+        denials = sum(one.value in (Cue.NOT, Cue.NOT_AFTER) and one.first not in spoken_for for one in said)
         if len(echoed) == 1 and not (rest and denials) and (not rest or self._asks(rest)):
             return [Mention(0, last, self._echoes[echoed.pop()], particle=True)]
         others = any(one.value not in (*_FILLING, Cue.NOT, Cue.NOT_AFTER, Cue.RIGHT, Cue.AND) for one in said)
         rest = [token for token in rest if token.text.casefold() not in _ASKED_ANYWAY]
-        if echoes or denials > 1 or others or not rest or not self._asks(rest):
+        whole = overlap(row[:last], self._question) >= (_RESTATED if not denials else 0) or len(row) <= 3
+        if echoes or denials > 1 or others or not rest or not whole or not self._asks(rest):
             return []
         return [Mention(0, last, self._echoes[denials], particle=True)]
 
@@ -254,12 +262,19 @@ def _synonyms(forms: Sequence[str]) -> Iterator[tuple[str, int]]:
                 yield from ((word, 1 - yes) for word in sides[1].values())
 
 
+def _is_open(one: Mention, row: Sequence[Token]) -> bool:
+    """Whether a judgement is left open: "true or not"."""
+    return [token.text.casefold() for token in row[one.last : one.last + 2]] == ["or", "not"]
+
+
 def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
     """Whether a judgement only describes a noun: "a true story"."""
     if one.last >= len(row) or row[one.last].text.casefold() in _AFTER_JUDGEMENT:
         return False
     before = row[one.first - 1].text.casefold() if one.first else "."
     if before not in _ARTICLES and not (before in ".!?\n" and row[one.first].text.isascii()):
+        return False
+    if row[one.last].text.casefold() in _STATEMENTS:
         return False
     length = one.last - one.first
     spoken_of = [cue for cue in cues().find(row[one.first : one.last + 1]) if cue.last > length]
@@ -269,11 +284,16 @@ def _is_attribute(one: Mention, row: Sequence[Token]) -> bool:
 _FILLING = (Cue.FILLER, Cue.NOTHING, Cue.THEREFORE)
 _ASKED_ANYWAY = frozenset(asking())
 _WITHIN = frozenset(("'", "-", '"', "(", "'s"))
+# Share of the question's words in a statement from which on it affirms the question.
+_RESTATED = 0.6
 _INITIALS = {"t": 0, "y": 0, "f": 1, "n": 1}
 _AFTER_JUDGEMENT = word_set(
-    "for in at of from under when where as by to with on about but and or if only since because though although "
+    "for in at of from under when where as by with on about but and or if only since because though although "
     "enough so "
     "is was it that this according para en por con pour dans selon für bei im wenn weil per"
+)
+_STATEMENTS = word_set(
+    "belief statement claim assertion idea notion fact answer aussage behauptung afirmación affirmation утверждение"
 )
 _ARTICLES = word_set("a an any some every this that no my your un una une ein eine einen um uma")
 # "It isn't", "they do", "not any more": a pronoun and an auxiliary, or "not" and what strengthens it.

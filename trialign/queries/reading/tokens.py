@@ -120,6 +120,8 @@ def _forms(text: str, kind: str, level: Level) -> tuple[str, ...]:
     own = _form(text, kind, level)
     if kind != "word" or level < Level.FOLD:
         return (own,)
+    if level == Level.STEM and len(own) > 4 and text.islower() and re.fullmatch(r"[a-z]+[aiou]s", own):
+        return (own, own[:-1])  # "kiwis"; not in "the Guineas", which are two
     return (own, *(one for one in dict.fromkeys(_without_affixes(own)) if one != own))
 
 
@@ -173,7 +175,6 @@ _VARIANTS = str.maketrans(
         "ð": "d",
         "þ": "th",
         "़": "",
-        "ฯ": "",
         "ँ": "ं",
     }
 )
@@ -213,6 +214,14 @@ _KOREAN_PARTICLES = [
     "이었습니다",
     "였습니다",
     "입니다만",
+    "이지요",
+    "지요",
+    "이랍니다",
+    "이네요",
+    "이군요",
+    "거든요",
+    "이잖아요",
+    "이겠죠",
     "입니다",
     "이에요",
     "예요",

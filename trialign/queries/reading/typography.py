@@ -10,6 +10,7 @@ import unicodedata
 _INVISIBLE = dict.fromkeys(
     (
         0xAD,
+        0xE2F,  # the Thai sign of a shortened name
         0x61C,
         0x180E,
         *range(0x200B, 0x2010),

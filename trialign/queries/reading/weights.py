@@ -32,6 +32,7 @@ class Judged:
         overlap: share of the question's words that its clause repeats.
         sentence: number of its sentence.
         partly: it is called partly right.
+        behind: what denies it stands behind it, as its predicate.
         contrasts: its clause begins with "but".
     """
 
@@ -41,6 +42,7 @@ class Judged:
     sentence: int = 0
     partly: bool = False
     contrasts: bool = False
+    behind: bool = False
 
     @property
     def value(self) -> int:
