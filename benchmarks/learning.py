@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialign.audit.figures.analysis import read_analysis
-from trialign.audit.figures.comparison import MEASURES, AuditMeasures, Difference, differences, measure_audit, pooled
+from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit, pooled
+from trialign.audit.figures.measures import compared
 from trialign.audit.files.items import read_items
 from trialign.runs import ANALYSIS, ITEMS, SUMMARY, RunFolder
 
@@ -86,7 +87,7 @@ def change(found: Difference) -> str:
 def print_pooled(title: str, heads: tuple[str, str], found: Sequence[Difference]) -> None:
     """One row a measure."""
     print(f"\n{title}\n\n| | {heads[0]} | {heads[1]} | change | interval | wanted |\n|---|---|---|---|---|---|")
-    for measure, one in zip(MEASURES, found, strict=True):
+    for measure, one in zip(compared(), found, strict=True):
         values = f"{one.first:.3f} | {one.second:.3f} | {one.change:+.3f} | [{one.low:+.3f}, {one.high:+.3f}]"
         print(f"| {measure.label} | {values} | {measure.wanted} |")
 
@@ -95,7 +96,7 @@ def print_each(runs: dict[int, Run]) -> None:
     """One column a seed."""
     print("\n| change | " + " | ".join(f"seed {seed}" for seed in runs) + " |\n|---" + "|---" * len(runs) + "|")
     columns = [differences(run.before, run.after) for run in runs.values()]
-    for index, measure in enumerate(MEASURES):
+    for index, measure in enumerate(compared()):
         print(f"| {measure.label} | " + " | ".join(change(column[index]) for column in columns) + " |")
     for side, moment in enumerate(("before", "after")):
         cells = " | ".join(run.gaps[side] for run in runs.values())

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
@@ -26,7 +23,6 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-COMPARISON = re.search(r"in `_measures`, in\s+`(trialign/audit/\S+\.py)`", TEXT)
 
 
 def blocks(language: str) -> list[str]:
@@ -82,28 +78,6 @@ def test_a_question_format_is_one_function(tmp_path: Path) -> None:
     assert len(reading.left_out) == 1
     assert (query.question, query.gold) == ("How many legs has a spider?", "eight")
     assert sorted(query.options) == ["eight", "six", "ten"]
-
-
-def test_a_measure_is_an_entry_and_its_value() -> None:
-    assert COMPARISON
-    source = (ROOT / COMPARISON[1]).read_text(encoding="utf-8")
-    for diff in blocks("diff"):
-        [context, added] = [line[1:] for line in diff.splitlines()]
-        assert source.count(f"{context}\n") == 1, context
-        source = source.replace(f"{context}\n", f"{context}\n{added}\n")
-    module = ModuleType("patched")
-    sys.modules["patched"] = module  # dataclasses look their module up
-    try:
-        exec(compile(source, COMPARISON[1], "exec"), module.__dict__)
-        # Agreeing pairs, all agree, all wrong, without answer; then each group: one of two right, and both.
-        facts = np.array([[1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1.0]])
-        audit = module.AuditMeasures(
-            ("a", "b"), frozenset(), facts, None, np.arange(2), np.empty((0, 4)), np.empty(0, dtype=np.int64)
-        )
-        found = module.values(audit)
-    finally:
-        del sys.modules["patched"]
-    assert (found["worst"], found["best"]) == (0.5, 1.0)
 
 
 def test_the_words_of_the_field_are_explained() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trialign.audit.figures.estimates import Estimate
+from trialign.audit.figures.measures import Unit
 from trialign.audit.figures.verdict import Verdict, VerdictOutcome
 
 
@@ -36,11 +38,34 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def span(shares: Mapping[str, float | None]) -> str:
+    """From where to where named shares lie, as the end of a sentence; those that look alike are not told apart."""
+    known = {name: share for name, share in shares.items() if share is not None}
+    if not known:
+        return " not known"
+    lowest, highest = (pick(known, key=lambda name: known[name]) for pick in (min, max))
+    low, high = percent(known[lowest]), percent(known[highest])
+    if low != high:
+        return f" from {low} ({lowest}) to {high} ({highest})"
+    return f" {low} ({lowest})" if len(known) == 1 else f" {low} for every group"
+
+
+def changed(before: float | None, after: float | None) -> str:
+    """What became of a share, as the end of a sentence; a change that is not seen in the figures is none."""
+    first, second = percent(before), percent(after)
+    return f"stayed at {first}" if first == second else f"went from {first} to {second}"
+
+
 def points(share: float | None, *, signed: bool = False) -> str:
     """A difference of two shares in percentage points."""
     if share is None:
         return "–"
     return f"{100 * share:+.1f} points" if signed else f"{100 * share:.1f} points"
+
+
+def measured(value: float | None, unit: Unit) -> str:
+    """A measure's value: a share in percent, a difference of shares in points."""
+    return points(value) if unit == "points" else percent(value)
 
 
 def interval(low: float | None, high: float | None) -> str:

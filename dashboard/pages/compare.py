@@ -27,6 +27,7 @@ from ..reading import records
 from ..reading.catalog import file_within
 from ..reading.stored import stored_answers
 from ..session import access, selection
+from ..session.integrity import check
 from ..session.save import save_form
 from ..session.selection import Selection
 
@@ -224,8 +225,9 @@ def _result(
         states.nothing("The question was taken back.")
     if ticket is not None and look is not None and _is_answer(look, ticket, request):
         _show_answers(ticket.question.query, look.answers, "answered now")
-        item = request.item if ticket.question.query == request.query else ""
-        save_form(chosen, person, ticket.question.query, item, look.answers)
+        asked = ticket.question
+        item = request.item if asked.query == request.query else ""
+        save_form(chosen, person, asked.query, item, look.answers, asked.exposure, setting.everyone)
     elif request.query is not None:
         _recorded(chosen, setting, request, person)
     _link(request)
@@ -233,6 +235,7 @@ def _result(
 
 def _recorded(chosen: Selection, setting: Setting, request: _Request, person: access.Person) -> None:
     assert request.query is not None
+    check(chosen.catalog, chosen.audit)
     again = "" if setting.only_recorded else " Ask all agents to see what they say now."
     stored = stored_answers(chosen.catalog, chosen.run, chosen.audit, setting, request.query, request.exposure)
     if stored is None:
@@ -241,7 +244,8 @@ def _recorded(chosen: Selection, setting: Setting, request: _Request, person: ac
     if again:
         states.nothing(f"These answers were recorded by the audit.{again}")
     _show_answers(request.query, (stored,), "recorded", setting.model.source == "endpoint")
-    save_form(chosen, person, request.query, request.item, (stored,))
+    audited = {group.name: group for group in records.groups(chosen.catalog, chosen.run, chosen.audit)}
+    save_form(chosen, person, request.query, request.item, (stored,), request.exposure, audited, recorded=True)
 
 
 def _is_answer(look: Look, ticket: Ticket, request: _Request) -> bool:

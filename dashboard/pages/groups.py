@@ -22,6 +22,7 @@ from ..components.words import p_value, percent, point_interval, points
 from ..reading import records
 from ..reading.answers import AnswerTable, answer_table
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "Two questions, pair by pair: do the groups give the same answers, and are they right equally often? Both count: "
@@ -33,6 +34,7 @@ def show() -> None:
     """Draws the page."""
     picked = selection.current()
     heading("Which groups differ, beyond chance?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    check(picked.catalog, picked.audit)
     analysis = records.analysis(picked.catalog, picked.audit)
     if analysis.facts is None or not analysis.facts.pairs:
         states.nothing("This audit holds no facts that several groups were asked, so that no two can be compared.")

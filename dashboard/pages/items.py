@@ -20,6 +20,7 @@ from ..reading import records
 from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, answer_table, chosen
 from ..reading.episodes import episodes
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
 _ON_A_PAGE = 25
@@ -31,6 +32,7 @@ def show() -> None:
     """Draws the page."""
     picked = selection.current()
     heading("Where do they disagree?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    check(picked.catalog, picked.audit)
     summary = records.summary(picked.catalog, picked.audit)
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     table = answer_table(picked.catalog, picked.audit, summary["groups"], summary["exposure"])

@@ -3,85 +3,75 @@
 from __future__ import annotations
 
 import base64
-import io
-import tempfile
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
-from trialign.audit.files.findings import DISPOSITIONS, FindingStore, SavedFinding, SavedSignOff
-from trialign.audit.files.folders import audit_folder
-from trialign.audit.report import Report, build_report, write_report
-from trialign.audit.report.noted import last_sign_off, noted_findings
+from trialign.audit.files.findings import DISPOSITIONS, FindingStore, SavedFinding
+from trialign.audit.report.noted import agents_of, asked_how
 from trialign.errors import UserError
 
 from .. import navigation
 from ..components import answers as drawn
 from ..components import states
+from ..components.banner import banner
 from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..reading import records
-from ..reading.catalog import file_within
 from ..session import access, selection
+from ..session.integrity import Noted, check, noted
+from ..session.reported import Made, made_report
 from ..session.selection import Selection
-
-_DECISIONS = ("Consistent enough to use", "To be used with the noted limits", "Not to be used")
+from ..session.sign import done, sign_off
 
 
 def show() -> None:
-    """Draws the page."""
+    """Draws the page: the verdict, what was noted, the report, and only then what signs it."""
     chosen = selection.current()
     person = access.enter()
     st.html(drawn.STYLE_SHEET)
     heading(
         "What was found, and who signs for it?",
         f"{chosen.run.id} · {chosen.audit.sentence}",
-        "Findings that people saved, the sign-off, and the audit report to take away. The report holds the same "
-        "numbers as the command 'trialign report' and every other page.",
+        "Read the report, then sign it. It holds the same numbers as the command 'trialign report' and every other "
+        "page, and the findings that people saved.",
     )
-    store = FindingStore(chosen.catalog.root)
-    found = store.findings(chosen.run.id)
-    _findings(chosen, store, found, person)
-    signed = store.sign_offs(chosen.run.id, chosen.audit.id)
-    _sign_off(chosen, store, signed, person)
-    _report(chosen, found, signed)
+    found = noted(chosen.catalog, chosen.run, chosen.audit)
+    whole = _verdict(chosen)
+    _findings(chosen, found, person)
+    st.header("The report", anchor=False)
+    if not whole:
+        states.nothing("There is no report of an audit whose files are damaged or missing, and nothing to sign.")
+        return
+    made = _report(chosen, found)
+    sign_off(chosen, found, made, person)
 
 
-def report_of(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[SavedSignOff, ...]) -> Report:
-    """The report of the chosen audit, with the findings on its agents and the last sign-off.
-
-    Raises:
-        UserError: a file of the audit is missing, damaged, changed or a link out of the root.
-    """
-    for audit in chosen.run.audits:  # each file's hash and place
-        if (audit.data, audit.split) == (chosen.audit.data, chosen.audit.split) and audit.step in (
-            0,
-            chosen.audit.step,
-        ):
-            for file in audit.folder.iterdir():
-                file_within(chosen.catalog.root, file)
-            records.items(chosen.catalog, audit)
-            records.analysis(chosen.catalog, audit)
-            records.questions(chosen.catalog, audit)
-    noted = noted_findings(found, chosen.audit.step)
-    return build_report(audit_folder(chosen.audit.folder).path, None, noted, last_sign_off(signed))
+def _verdict(chosen: Selection) -> bool:
+    """The verdict, where the files that it and the report are made from are whole; otherwise why they are not."""
+    try:
+        check(chosen.catalog, chosen.audit)
+        analysis = records.analysis(chosen.catalog, chosen.audit)
+        labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
+    except UserError as error:
+        states.fault(error, chosen.catalog.root)
+        return False
+    if analysis.verdict is not None and analysis.facts is not None:
+        banner(analysis.verdict, analysis.facts, analysis, labels)
+    return True
 
 
-def _findings(chosen: Selection, store: FindingStore, found: tuple[SavedFinding, ...], person: access.Person) -> None:
+def _findings(chosen: Selection, found: Noted, person: access.Person) -> None:
     st.header("Findings", anchor=False)
-    if not found:
+    store = FindingStore(chosen.catalog.root)
+    if not found.findings:
         states.nothing("Nothing was noted on this run yet. Ask a question on the page Compare and save what you see.")
         return
-    for finding in reversed(found):
+    for finding in reversed(found.findings):
         _finding(chosen, store, finding, person)
 
 
 def _finding(chosen: Selection, store: FindingStore, finding: SavedFinding, person: access.Person) -> None:
-    agents = f"step {finding.step}" if finding.step else "before training"
     with st.container(border=True):
         if finding.deleted:
             draw(
@@ -90,137 +80,98 @@ def _finding(chosen: Selection, store: FindingStore, finding: SavedFinding, pers
                 )
             )
             return
-        draw(_finding_markup(finding, agents))
+        draw(_finding_markup(finding))
         with st.expander("Answers, comments and what is to become of it"):
-            rows = [{"Agents": one.step, "Group": one.label, "Answer": one.text} for one in finding.answers]
-            st.dataframe(rows, hide_index=True, width="stretch")
+            _evidence(finding)
             navigation.link("compare", "Ask this again", icon=":material/forum:", finding=str(finding.id))
             if person.may_write:
                 _edit(chosen, store, finding, person)
 
 
-def _finding_markup(finding: SavedFinding, agents: str) -> Markup:
+def _evidence(finding: SavedFinding) -> None:
+    """The answers of all agents, and whence they came."""
+    rows = [
+        {
+            "Agents": f"step {one.step}" if one.step else "before training",
+            "Group": one.label,
+            "Answer": one.text,
+            "Read as": one.canonical,
+            "How likely each option was": " · ".join(
+                f"{option} {100 * share:.0f} %"
+                for option, share in zip(finding.options, one.probabilities or (), strict=False)
+            ),
+            "Told of who asks": one.profile,
+            "Adapter": (one.adapter_sha256 or "")[:12],
+        }
+        for one in finding.answers
+    ]
+    st.dataframe([_filled(row, rows) for row in rows], hide_index=True, width="stretch")
+
+
+def _filled(row: dict[str, str | None], rows: list[dict[str, str | None]]) -> dict[str, str | None]:
+    """The columns in which there is something: an earlier version kept less."""
+    return {name: value for name, value in row.items() if any(other[name] for other in rows)}
+
+
+def _finding_markup(finding: SavedFinding) -> Markup:
     remarks = Markup("").join(
-        Markup('<p>{} <span class="ta-small">{}, {}: {}</span></p>').format(
+        Markup('<p dir="auto">{} <span class="ta-small">{}, {}: {}</span></p>').format(
             remark.comment, remark.user, remark.time, remark.disposition
         )
         for remark in finding.remarks
     )
-    checkpoint = finding.checkpoint_sha256[:12] or "base model"
+    manifest = f" · manifest {finding.checkpoint_sha256[:12]}" if finding.checkpoint_sha256 else ""
     return Markup(
-        '<p class="ta-tag ta-plain">Finding {} · {} · {}</p><p class="ta-said">{}</p>{}'
-        '<p class="ta-small">Agents {} · manifest {}</p>'
+        '<p class="ta-tag ta-plain">Finding {} · {} · {}</p><p class="ta-said" dir="auto">{}</p>{}'
+        '<p class="ta-small">Agents {}{}</p>'
     ).format(
         finding.id,
         finding.disposition,
         f"audited question {finding.query_id}" if finding.query_id else "typed question",
         finding.question,
         remarks,
-        agents,
-        checkpoint,
+        asked_how(finding) or agents_of(finding),
+        manifest,
     )
 
 
 def _edit(chosen: Selection, store: FindingStore, finding: SavedFinding, person: access.Person) -> None:
     # A form of its own after each comment: what was typed goes when it is saved, and stays when it is refused.
-    with st.form(f"remark-{finding.id}-{len(finding.remarks)}"):
+    with st.form(f"remark-{finding.id}-{len(finding.remarks)}", enter_to_submit=False):
         comment = st.text_area("Comment")
         disposition = st.selectbox(
             "What is to become of it?",
             DISPOSITIONS,
             index=DISPOSITIONS.index(finding.disposition),
         )
-        if st.form_submit_button("Add comment") and _done(
+        if st.form_submit_button("Add comment") and done(
             chosen, lambda: store.remark(finding.id, user=person.name, comment=comment or "", disposition=disposition)
         ):
             st.rerun()
     sure = st.checkbox("Delete its texts for good; who did so stays on record", key=f"sure-{finding.id}")
-    if st.button("Delete", key=f"delete-{finding.id}", disabled=not sure, icon=":material/delete:") and _done(
+    if st.button("Delete", key=f"delete-{finding.id}", disabled=not sure, icon=":material/delete:") and done(
         chosen, lambda: store.delete(finding.id, user=person.name)
     ):
         st.rerun()
 
 
-def _done(chosen: Selection, action: Callable[[], object]) -> bool:
-    try:
-        action()
-    except UserError as error:
-        states.fault(error, chosen.catalog.root)
-        return False
-    return True
-
-
-def _sign_off(chosen: Selection, store: FindingStore, signed: tuple[SavedSignOff, ...], person: access.Person) -> None:
-    st.header("Sign-off", anchor=False)
-    for one in signed:
-        draw(
-            Markup('<p class="ta-tag ta-good">✓ {}</p><p>{}</p><p class="ta-small">{} ({}), {}</p>').format(
-                one.decision, one.remark, one.name, one.role or "no role stated", one.time
-            )
-        )
-    if not person.may_write:
-        st.caption("Signing is for auditors.")
-        return
-    if not signed:
-        st.caption("Nobody has signed this audit yet. A later sign-off stands before an earlier one; both are kept.")
-    with st.form(f"sign-{len(signed)}"):
-        name = st.text_input("Your name")
-        role = st.text_input("In which capacity", placeholder="auditor, product owner, …")
-        decision = st.selectbox("Decision", _DECISIONS, index=None, placeholder="Choose one")
-        remark = st.text_area("Remark (optional)")
-        if st.form_submit_button("Sign this audit", icon=":material/draw:") and _done(
-            chosen,
-            lambda: store.sign(
-                user=person.name,
-                run=chosen.run.id,
-                audit=chosen.audit.id,
-                name=name or "",
-                role=role or "",
-                decision=decision or "",
-                remark=remark or "",
-            ),
-        ):
-            st.rerun()
-
-
-def _report(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[SavedSignOff, ...]) -> None:
-    st.header("The report", anchor=False)
+def _report(chosen: Selection, found: Noted) -> Made | None:
+    """The report, made on demand and shown; None as long as it is not made of what is there now."""
     st.caption("It is about the audit that is chosen in the sidebar, with the findings on the same agents.")
     if st.button("Make the report", icon=":material/description:", type="primary"):
         with st.spinner("Making the report …"):
-            st.session_state["report"] = _made(chosen, found, signed)
-    made: _Made | None = st.session_state.get("report")
+            st.session_state["report"] = made_report(chosen, found)
+    made: Made | None = st.session_state.get("report")
     if made is None or (made.run, made.audit) != (chosen.run.id, chosen.audit.id):
-        return
-    if made.basis != (found, signed):
-        st.caption("Findings or sign-offs were added since: make it again to take them in.")
+        return None
+    if made.basis != (found.reported, found.signed):
+        st.caption("Findings, signatures or files changed since: make it again to take them in.")
+        return None
     name = f"{made.run}.{made.audit}"
     left, right = st.columns(2)
     left.download_button("Download the report (HTML)", made.page, f"{name}.html", "text/html", width="stretch")
     right.download_button("Download everything (ZIP)", made.packed, f"{name}.zip", "application/zip", width="stretch")
-    with st.expander("Preview"):
+    with st.expander("Read it here", expanded=True):
         # An address of its own kind gives the frame an origin of its own: whatever it held could not reach the app.
-        st.iframe(
-            f"data:text/html;base64,{base64.b64encode(made.page).decode()}", height=700, alt="Preview of the report"
-        )
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A report ready to be taken away, and what it was made from."""
-
-    run: str
-    audit: str
-    basis: tuple[tuple[SavedFinding, ...], tuple[SavedSignOff, ...]]
-    page: bytes
-    packed: bytes
-
-
-def _made(chosen: Selection, found: tuple[SavedFinding, ...], signed: tuple[SavedSignOff, ...]) -> _Made:
-    report = report_of(chosen, found, signed)
-    packed = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in write_report(report, Path(folder)):
-            archive.write(file, file.relative_to(folder))
-        page = (Path(folder) / "report.html").read_bytes()
-    return _Made(chosen.run.id, chosen.audit.id, (found, signed), page, packed.getvalue())
+        st.iframe(f"data:text/html;base64,{base64.b64encode(made.page).decode()}", height=640, alt="The report")
+    return made

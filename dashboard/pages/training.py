@@ -9,55 +9,37 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from trialign.audit.figures.comparison import MEASURES, Difference, differences, measure_audit
+from trialign.audit.figures import measures
+from trialign.audit.figures.comparison import Difference, Reading, differences, measure_audit, reading
 from trialign.errors import UserError
 from trialign.runs import ANALYSIS, ITEMS
 
 from ..components import charts, item, states
 from ..components.heading import heading
 from ..components.tables import table
-from ..components.words import p_value, percent, point_interval, points
+from ..components.words import changed, measured, p_value, percent, point_interval, points
 from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, file_within
 from ..reading.episodes import episodes
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "The same questions before and after training, paired question by question. A change counts only where its "
-    "interval stays clear of zero."
+    "interval stays clear of zero and its test says more than chance."
 )
 _SECTIONS = ("Before and after", "How training went", "What the agents said to each other")
 _MOST_LINES = 8
-_CHANGED = {
-    "flip_rate": "Two groups answer differently",
-    "unanimous": "Same answer for all",
-    "consistent_wrong": "Same wrong answer for all",
-    "mean": "Right answers, mean over the groups",
-    "worst": "Right answers, worst group",
-    "gap": "Gap between best and worst group",
-    "no_answer": "Replies to facts without an answer",
-    "preference": "Own taste met, mean over the groups",
-    "preference_worst": "Own taste met, worst group",
-    "kept": "Own taste met beyond the others' tastes",
+# Never by a colour alone.
+_READINGS: dict[Reading, str] = {
+    "as wanted": "✓ as wanted",
+    "not as wanted": "✗ not as wanted",
+    "within chance": "? within chance",
+    "not known": "? not known",
+    "cannot be judged": "! cannot be judged: unread replies decide",
 }
-_IN_POINTS = ("gap", "kept")
-# Name in the log, without the group -> what it is; the first that a log holds is shown first.
+# Name in the log, without the group -> what it is; these come after the measures of validation.
 _LOGGED = {
-    "validation/truth/accuracy": "Right answers, group by group (validation)",
-    "validation/truth/mean": "Right answers, mean over the groups (validation)",
-    "validation/truth/worst": "Right answers, worst group (validation)",
-    "validation/truth/gap": "Gap between best and worst group (validation)",
-    "validation/truth/unanimous": "Same answer for all (validation)",
-    "validation/truth/right_for_all": "Right for all (validation)",
-    "validation/truth/consistent_wrong": "Same wrong answer for all (validation)",
-    "validation/truth/flip_rate": "Two groups answer differently (validation)",
-    "validation/truth/no_answer": "No readable answer (validation)",
-    "validation/truth/jsd": "Distance between the groups' probabilities (validation)",
-    "validation/preference/score": "Own taste met, group by group (validation)",
-    "validation/preference/mean": "Own taste met, mean over the groups (validation)",
-    "validation/preference/worst": "Own taste met, worst group (validation)",
-    "validation/preference/swapped": "The others' tastes met, group by group (validation)",
-    "validation/welfare/nash": "Welfare of all groups together (validation)",
     "utility/truth": "Right answers expected, group by group (moving average)",
     "utility/preference": "Own taste met, group by group (moving average)",
     "weight/truth": "Weight of a group's right answers in training",
@@ -104,6 +86,7 @@ def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> Non
         bind="query-params",
     )
     before, after = others[str(label)], picked.audit
+    check(picked.catalog, before, after)
     summaries = [records.summary(picked.catalog, audit) for audit in (before, after)]
     try:
         confidence = _confidence(picked.catalog, after)
@@ -167,8 +150,8 @@ def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
     known = [group for group in summaries[1]["groups"] if None not in (values.get(group) for values in accuracy)]
     better = sum(accuracy[1][group] > accuracy[0][group] for group in known)
     description = (
-        f"Share of right answers before and after: it rose for {better} of {len(known)} groups; the mean went from "
-        f"{percent(summaries[0]['truth']['mean'])} to {percent(summaries[1]['truth']['mean'])}."
+        f"Share of right answers before and after: it rose for {better} of {len(known)} groups; the mean "
+        f"{changed(summaries[0]['truth']['mean'], summaries[1]['truth']['mean'])}."
     )
     charts.draw(
         charts.slope(frame, "right answers"),
@@ -188,35 +171,24 @@ def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) ->
 
 def _changes(changed: Sequence[Difference], confidence: float) -> None:
     st.header("What changed, and is it more than chance?", anchor=False)
-    wanted = {measure.key: measure for measure in MEASURES}
+    known = measures.by_key()
     table(
         f"Changes from before to after, with {100 * confidence:g} % intervals paired by question",
         ("Measure", "Before", "After", "Change, points", "Interval", "Wanted", "Reading", "p"),
         [
             (
-                _CHANGED[entry.measure],
-                *((points if entry.measure in _IN_POINTS else percent)(value) for value in (entry.first, entry.second)),
+                known[entry.measure].words,
+                *(measured(value, known[entry.measure].unit) for value in (entry.first, entry.second)),
                 "–" if entry.change is None else f"{100 * entry.change:+.1f}",
                 point_interval(entry.low, entry.high),
-                wanted[entry.measure].wanted,
-                reading(entry, wanted[entry.measure].wanted),
+                known[entry.measure].wanted,
+                _READINGS[reading(entry, 1 - confidence)],
                 p_value(entry.p_value),
             )
             for entry in changed
             if entry.change is not None
         ],
     )
-
-
-def reading(entry: Difference, wanted: str) -> str:
-    """Whether a change is as wanted, with a sign; an interval that holds zero tells nothing, nor what nobody read."""
-    if entry.unread_decide:
-        return "! cannot be judged: unread replies decide"
-    if entry.low is None or entry.high is None or entry.low <= 0 <= entry.high:
-        return "? within chance"
-    risen = entry.low > 0
-    good = risen if wanted == "up" else not risen
-    return "✓ as wanted" if good else "✗ not as wanted"
 
 
 def _paths(picked: selection.Selection, labels: Mapping[str, str]) -> None:
@@ -262,8 +234,12 @@ def _families(log: pd.DataFrame) -> dict[str, list[str]]:
         siblings = [other for other in columns if other.rpartition("/")[0] == stem]
         grouped = stem.count("/") >= 1 and 1 < len(siblings) <= _MOST_LINES
         found.setdefault(stem if grouped else name, []).append(name)
-    known = [name for name in _LOGGED if name in found]
-    return {_LOGGED.get(name, name): found[name] for name in (*known, *(name for name in found if name not in known))}
+    logged = {
+        **{f"validation/{measure.path}": f"{measure.words} (validation)" for measure in measures.ALL if measure.path},
+        **_LOGGED,
+    }
+    known = [name for name in logged if name in found]
+    return {logged.get(name, name): found[name] for name in (*known, *(name for name in found if name not in known))}
 
 
 def _of(part: pd.DataFrame, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import AuditAnalysis, Slice
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.flips import ExcessFlips
@@ -14,20 +15,21 @@ from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.ranking import FIVE
 from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
-from trialign.audit.figures.verdict import Verdict
-from trialign.audit.figures.words import guessing, lead, title, verdict_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.report.worst import worst_items
 
 from .. import navigation
 from ..components import charts, states
+from ..components.banner import banner
 from ..components.heading import heading
 from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from ..components.tables import table
-from ..components.words import OUTCOMES, estimate, p_value, percent, point_interval, points, short_verdict
+from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
 from ..session import selection
+from ..session.integrity import check
 
 _LEAD = (
     "The agent of every group answered the same questions. What counts is whether the groups differ by more than "
@@ -48,6 +50,7 @@ def show() -> None:
     """Draws the page."""
     chosen = selection.current()
     heading("Do all groups get the same facts?", f"{chosen.run.id} · {chosen.audit.sentence}", _LEAD)
+    check(chosen.catalog, chosen.audit)
     analysis = records.analysis(chosen.catalog, chosen.audit)
     labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
     facts = analysis.facts
@@ -64,7 +67,7 @@ def show() -> None:
 
 def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     if analysis.verdict is not None:
-        _banner(analysis.verdict, facts, analysis, labels)
+        banner(analysis.verdict, facts, analysis, labels)
     if any(one.unread for one in facts.replies.values()):
         _replies(facts.replies, labels)
     _tiles(facts)
@@ -103,30 +106,6 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
                 navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
 
 
-def _banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
-    outcome = OUTCOMES[verdict.outcome]
-    style = "unsure" if verdict.exceptions and verdict.outcome == "holds" else outcome.style
-    asked = (
-        f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
-        f"{analysis.exposure} profiles"
-    )
-    head = title(verdict)
-    said = lead(verdict, facts, analysis.bounds, labels).removeprefix(f"{head}: ")
-    parts = Markup("").join(
-        Markup(
-            '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
-        ).format(sign, name, word, sentence)
-        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, labels)
-    )
-    draw(
-        Markup(
-            '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
-            '<h2 class="ta-banner-title">{}</h2><p>{}</p><ul class="ta-parts">{}</ul><p class="ta-eyebrow">{}</p></div>'
-            "</section>"
-        ).format(style, outcome.symbol, head, f"{said[:1].upper()}{said[1:]}", parts, asked)
-    )
-
-
 def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:
     """How each group's replies were read, where some could not be."""
     occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
@@ -147,23 +126,17 @@ def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> 
 
 def _tiles(facts: FactAnalysis) -> None:
     """The figures of the page, each with what it means."""
-    gap, beside = facts.gap, f"; {guessing(facts)}" if facts.chance is not None else ""
-    tiles = [
-        ("Right answers", facts.mean, f"mean over the groups{beside}"),
-        ("Same answer for all", facts.unanimous, "questions on which every group gives one answer"),
-        ("Right for all", facts.right_for_all, "questions that every group gets right"),
-        ("Same wrong answer for all", facts.consistent_wrong, "agreement that helps nobody"),
-        ("No readable answer", facts.no_answer, "replies that hold none; they count as wrong"),
-    ]
-    cells = [
-        (name, percent(value.value), point(value.low, value.high), about)
-        for name, value, about in tiles
-        if value is not None
-    ]
+    known, gap = measures.by_key(), facts.gap
+    mean, apart = known["mean"], known["gap"]
+    beside = f"; {guessing(facts)}" if facts.chance is not None else ""
+    shown = [(mean.words, facts.mean, f"{mean.about}{beside}")]
+    for measure in measures.ALL:
+        value = getattr(facts, measure.key, None)
+        if measure.question and measure.wanted and value is not None:
+            shown.append((measure.words, value, measure.about))
+    cells = [(words, percent(value.value), point(value.low, value.high), about) for words, value, about in shown]
     if gap is not None:
-        cells.insert(
-            1, ("Gap between groups", points(gap.value), f"chance alone: {points(gap.noise)}", "best minus worst group")
-        )
+        cells.insert(1, (apart.words, points(gap.value), f"chance alone: {points(gap.noise)}", apart.about))
     body = Markup("").join(
         Markup(
             '<div class="ta-tile"><dt>{}</dt><dd><span class="ta-figure">{}</span><span class="ta-range">{}</span>'
@@ -188,12 +161,9 @@ def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
             for group, one in facts.accuracy.items()
         ]
     )
-    lowest, highest = (
-        pick(facts.accuracy, key=lambda group: facts.accuracy[group].value or 0.0) for pick in (min, max)
-    )
+    seen = {names[group]: one.value for group, one in facts.accuracy.items()}
     description = (
-        f"Share of right answers from {percent(facts.accuracy[lowest].value)} ({names[lowest]}) to "
-        f"{percent(facts.accuracy[highest].value)} ({names[highest]}); bars are intervals, the dashed line is the mean"
+        f"Share of right answers{span(seen)}; bars are intervals, the dashed line is the mean"
         f"{f'; {guessing(facts)}' if facts.chance is not None else ''}."
     )
     charts.draw(

@@ -14,6 +14,7 @@ import streamlit as st
 
 from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.audit.figures.summary import read_summary
+from trialign.audit.files import integrity
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_about
 from trialign.errors import UserError
@@ -77,25 +78,59 @@ def labels(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> dict[str, str]
     Raises:
         UserError: the record or configuration that names them is damaged, or a link out of the root.
     """
-    about, config = audit.folder / ABOUT, run.config_file
-    if about.exists():
-        everyone = _once(catalog, about, _audited_groups, _digest(catalog, audit, ABOUT))
-    else:
-        everyone = _once(catalog, config, _configured_groups) if config.exists() else ()
+    everyone = groups(catalog, run, audit)
     shown = [group.label for group in everyone]
     return {group.name: group.label if shown.count(group.label) == 1 else group.name for group in everyone}
 
 
+def groups(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> tuple[SocialGroup, ...]:
+    """The groups of an audit with their profiles as they were, members and control; empty where none are known.
+
+    Raises:
+        UserError: the record or configuration that names them is damaged, or a link out of the root.
+    """
+    about, config = audit.folder / ABOUT, run.config_file
+    if about.exists():
+        return _once(catalog, about, _audited_groups, _digest(catalog, audit, ABOUT))
+    return _once(catalog, config, _configured_groups) if config.exists() else ()
+
+
+def unverified(catalog: Catalog, audit: AuditEntry) -> tuple[str, ...]:
+    """Names of the audit's files whose hash it did not keep; all others are those that it wrote.
+
+    Raises:
+        UserError: a file is missing, another than the audit wrote, or a link out of the root.
+    """
+    return integrity.unverified(
+        audit.folder, summary(catalog, audit), lambda path: digest(file_within(catalog.root, path))
+    )
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, read once in each of its versions."""
+    found: str = _hashed(str(path), _version(path))
+    return found
+
+
+@st.cache_resource(max_entries=256, show_spinner="Verifying the audit …")
+def _hashed(path: str, version: tuple[int, ...]) -> str:
+    return sha256_of_file(Path(path))
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """Tells the versions of a file apart; the time of the last change of its entry cannot be set back."""
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def _once(catalog: Catalog, path: Path, read: Callable[[Path], Read], digest: str | None = None) -> Read:
     """Reads a file that has not been read in this version before."""
-    stat = file_within(catalog.root, path).stat()
-    result: Read = _read(str(path), stat.st_mtime_ns, stat.st_size, digest, read)
+    result: Read = _read(str(path), _version(file_within(catalog.root, path)), digest, read)
     return result
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading the audit …")
-def _read(path: str, modified: int, size: int, digest: str | None, _read_file: Callable[[Path], Any]) -> Any:
-    """``modified`` and ``size`` tell the versions of a file apart."""
+def _read(path: str, version: tuple[int, ...], digest: str | None, _read_file: Callable[[Path], Any]) -> Any:
     if digest is not None and sha256_of_file(Path(path)) != digest:
         raise UserError(f"The file {path} is not the one that the audit wrote: its hash differs", "Run the audit again")
     return _read_file(Path(path))

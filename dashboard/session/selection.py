@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from trialign.audit.report.decisions import STANDINGS, decided
+from trialign.errors import UserError
+
 from ..components import states
 from ..components.markup import plain
 from ..reading.catalog import AuditEntry, Catalog, RunEntry, scan
+from .integrity import noted
 from .settings import Settings
 
 
@@ -35,7 +39,10 @@ def sidebar() -> None:
         if runs:
             run = runs.get(_choose("Run", "run", list(runs), _newest(catalog)) or "")
             if run:
-                _choose("Audit", "audit", [audit.label for audit in run.audits], _last_held_out(run).label)
+                label = _choose("Audit", "audit", [audit.label for audit in run.audits], _last_held_out(run).label)
+                for audit in run.audits:
+                    if audit.label == label:
+                        _signature(catalog, run, audit)
         for entry in catalog.runs:
             if entry.fault:
                 st.caption(f":material/block: {plain(entry.id)}: {entry.fault}")
@@ -60,6 +67,20 @@ def current() -> Selection:
         states.nothing("This run has no such audit. Choose one in the sidebar.")
         st.stop()
     return Selection(catalog, run, audit)
+
+
+def _signature(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> None:
+    """Who signed the audit last, and whether that still holds; on every page."""
+    try:
+        found = noted(catalog, run, audit)
+    except UserError:
+        st.caption(":material/error: What was noted and signed cannot be read; the page Report says why.")
+        return
+    if found.signed:
+        one, standing, note = found.signed[-1]
+        sign, _ = decided(one.decision, standing)
+        said = f"{sign} {one.decision} ({one.name}): {STANDINGS[standing]}."
+        st.caption(plain(said if standing == "holds" else f"{said} {note}"))
 
 
 def _choose(label: str, key: str, options: list[str], default: str) -> str | None:

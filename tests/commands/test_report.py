@@ -11,6 +11,9 @@ from markupsafe import escape
 
 from trialign.audit.files.findings import FindingStore
 from trialign.audit.files.items import read_items
+from trialign.audit.report import build_report
+from trialign.audit.report.noted import noted_findings
+from trialign.audit.report.signing import binding_of
 from trialign.queries.readers import read_queries
 
 pytestmark = pytest.mark.integration
@@ -52,17 +55,48 @@ def test_a_report_holds_what_was_noted_and_signed_in_the_dashboard(trained_copy:
         assert store.add(run=run, step=step, **said, **words) == number
     store.delete(2, user="ana")
     who = {"user": "ana", "name": "Ana Auditor", "role": "auditor", "decision": "approved", "remark": ""}
-    store.sign(run="mine", audit="step=000000.house.test", **{**who, "decision": "another audit"})
+    audits = trained_copy.runs / "mine" / "audits"
+    bindings = {
+        name: binding_of(build_report(audits / name, None, noted_findings(store.findings("mine"), int(name[5:11]))))
+        for name in ("step=000000.house.test", "step=000004.house.test")
+    }
+    signed = {"run": "mine", "audit": "step=000000.house.test", "binding": bindings["step=000000.house.test"]}
+    store.sign(**signed, **{**who, "decision": "another audit"})
+    signed = {"run": "mine", "audit": "step=000004.house.test", "binding": bindings["step=000004.house.test"]}
     for decision in ("not yet", "approved"):
-        store.sign(run="mine", audit="step=000004.house.test", **{**who, "decision": decision})
+        store.sign(**signed, **{**who, "decision": decision})
     assert trained_copy.call("report", "runs/mine", "--output", tmp_path).code == 0
     content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert [one["comment"] for one in content["findings"]] == ["Asked: Typed 1?\nNote 1"]
+    assert [one["comment"] for one in content["findings"]] == ["Note 1"]
+    assert [one["question"] for one in content["findings"]] == ["Typed 1?"]
     assert content["sign_off"]["decision"] == "approved"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Note 1" in page
     assert "Ana Auditor" in page
     assert not [text for text in ("Note 2", "Note 3", "Note 4", "another audit") if text in page]
+    assert content["sign_off"]["standing"] == "holds"
+    before = {path: path.stat().st_mtime_ns for path in (trained_copy.runs, *trained_copy.runs.rglob("*"))}
+    outcome = trained_copy.call("report", "runs/mine", "--verify")
+    assert outcome.code == 0, outcome.err
+    assert "approved. signed" in " ".join(outcome.out.split())
+    assert {path: path.stat().st_mtime_ns for path in (trained_copy.runs, *trained_copy.runs.rglob("*"))} == before
+    (audits / "step=000004.house.test" / "summary.json").open("a", encoding="utf-8").write(" ")
+    outcome = trained_copy.call("report", "runs/mine", "--verify")
+    assert outcome.code == 1
+    assert "summary.json" in outcome.out
+    assert "not about this audit as it is now" in outcome.err
+    outcome = trained_copy.call("report", "runs/mine", "--output", tmp_path / "stale")
+    assert outcome.code == 0
+    assert "the signature is stale" in " ".join(outcome.out.split())
+
+
+def test_what_nobody_has_signed_cannot_be_verified(trained: Any) -> None:
+    outcome = trained.call("report", "runs/mine", "--verify")
+    assert outcome.code == 2
+    assert "Nobody has signed" in outcome.err
+    outcome = trained.call("report", "runs/mine", "--verify", "--output", "x")
+    assert outcome.code == 2
+    assert "writes nothing" in outcome.err
 
 
 def test_runs_are_compared_in_one_table(trained: Any, tmp_path: Path) -> None:

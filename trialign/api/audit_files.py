@@ -16,17 +16,15 @@ from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.figures.verdict import record
+from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.items import items_frame, write_items
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
 from trialign.queries import Split
 from trialign.queries.writer import write_queries
-from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, SUMMARY
+from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, SUMMARY
 from trialign.storage import sha256_of_file
-
-# What an audit leaves beside its summary, which holds their hashes.
-AUDIT_FILES = (ITEMS, QUESTIONS, ANALYSIS, ABOUT)
 
 
 def run_audit(

@@ -21,7 +21,7 @@ class AgreementKappa(Metric):
     Raises:
         ValueError: fewer groups or options.
 
-    Example:
+    Examples:
         >>> metric = AgreementKappa(num_groups=2, num_options=2)
         >>> metric.update(torch.tensor([[0, 0], [0, 1], [1, 1], [1, 1]]))
         >>> {name: round(float(value), 3) for name, value in metric.compute().items()}

@@ -20,7 +20,7 @@ class ExcessFlips(Metric):
     Raises:
         ValueError: there is a single group.
 
-    Example:
+    Examples:
         Both groups in two wordings: on the first question each keeps its own answer, on the second one of them wavers.
 
         >>> metric = ExcessFlips(num_groups=2, num_wordings=2)
@@ -93,7 +93,7 @@ class TurnFlips(Metric):
     Args:
         num_groups: G, the number of groups.
 
-    Example:
+    Examples:
         Of two questions, the first group learns the second one, and the second group is talked out of the first.
 
         >>> metric = TurnFlips(num_groups=2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchmetrics.functional.nominal import fleiss_kappa as torch_fleiss_kappa
 
-from trialign.audit.figures.agreement import kappas, question_measures
+from trialign.audit.figures.agreement import kappas
 
 pytestmark = pytest.mark.unit
 
@@ -25,18 +25,6 @@ RATINGS = (
     (6, 5, 2, 1, 0),
     (0, 2, 2, 3, 7),
 )
-
-
-def test_measures_of_each_question_by_hand() -> None:
-    answers = np.array([[0, 0, 0], [1, 1, 1], [0, 0, 1], [-1, -1, 0]])
-    measures = question_measures(answers, answers == 0)
-    assert {name: values.tolist() for name, values in measures.items()} == {
-        "unanimous": [1, 1, 0, 0],
-        "pair_agreement": pytest.approx([1, 1, 1 / 3, 0]),
-        "right_for_all": [1, 0, 0, 0],
-        "consistent_wrong": [0, 1, 0, 0],
-        "no_answer": pytest.approx([0, 0, 0, 2 / 3]),
-    }
 
 
 def test_kappas_agree_with_a_published_example_and_another_library() -> None:

@@ -187,10 +187,10 @@ def test_the_tables_hold_each_figure_in_its_place(write_audit: WriteAudit) -> No
     agreement = {row["measure"]: (row["value"], row["before"]) for row in rows_of(tables["agreement"])}
     # All right: rows 0, 6, 7 now and 0, 1, 7 before; the same wrong answer: rows 4 and 5, both times.
     assert agreement["right for every group"] == (3 / 8, 3 / 8)
-    assert agreement["the same wrong answer for all groups"] == (2 / 8, 2 / 8)
-    assert agreement["all groups give the same answer"] == (5 / 8, 5 / 8)
+    assert agreement["all agree on a wrong answer"] == (2 / 8, 2 / 8)
+    assert agreement["all groups agree"] == (5 / 8, 5 / 8)
     # Pairs that agree, of three: now 3, 1, 1, 0, 3, 3, 3, 3; before 3, 3, 1, 1, 3, 3, 1, 3.
-    assert agreement["two groups give the same answer"] == pytest.approx((17 / 24, 18 / 24))
+    assert agreement["two groups agree"] == pytest.approx((17 / 24, 18 / 24))
     change = next(row for row in rows_of(tables["changes"]) if row["measure"] == "accuracy, mean over groups")
     assert (change["before"], change["after"], change["change"]) == pytest.approx((12 / 24, 13 / 24, 1 / 24))
     flips = rows_of(tables["flips"])
@@ -293,6 +293,29 @@ def test_a_file_that_was_changed_after_the_audit_is_refused(write_audit: WriteAu
         file.write("\n")
     with pytest.raises(UserError, match="not the one that the audit wrote"):
         build_report(folder)
+
+
+def test_a_file_that_the_audit_wrote_and_is_missing_is_refused(write_audit: WriteAudit) -> None:
+    folder = write_audit()
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    names = ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "summary.json").write_text(json.dumps({**summary, "files": files}))
+    assert build_report(folder).audit.unverified == ()
+    for name in ("questions.jsonl", "about.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        with pytest.raises(UserError, match=f"{name}, which the audit wrote, is missing"):
+            build_report(folder)
+        (folder / name).write_bytes(content)
+
+
+def test_without_hashes_every_form_says_that_nothing_can_be_verified(write_audit: WriteAudit, tmp_path: Path) -> None:
+    report = build_report(write_audit())
+    assert report.audit.unverified == ("items.parquet", "questions.jsonl", "analysis.json", "about.json")
+    write_report(report, tmp_path)
+    for name in ("report.html", "README.md", "report.json"):
+        assert "Cannot be verified: the audit kept no hash of items" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_findings_and_the_signature_stand_in_every_form(report: Report, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from statsmodels.stats.multitest import multipletests
 
-from trialign.audit.figures.comparison import MEASURES
+from trialign.audit.figures import measures
 from trialign.audit.files.folders import audit_folder
 from trialign.audit.report.charts import axis_ticks
 from trialign.audit.report.pareto import pareto_plot
@@ -79,7 +79,7 @@ def test_p_values_are_corrected_over_all_runs(write_audit: WriteAudit) -> None:
     answers = {"base": BASE * 5, "one": better * 5, "two": ("rrr",) * 40}
     folders = [audit_folder(write_audit(n, answers=a, config={"objective": n})) for n, a in answers.items()]
     found = [entry for run in compare_runs(folders).runs for entry in run.differences if entry.p_value is not None]
-    assert len(found) > len(MEASURES)
+    assert len(found) > len(measures.compared())
     together = multipletests([entry.p_value for entry in found], method="holm")[1]
     assert [entry.p_holm for entry in found] == pytest.approx(together.tolist())
     # The smallest counts for all, not for those of its own run.
@@ -124,7 +124,7 @@ def test_every_form_has_the_same_numbers(compared: RunComparison, tmp_path: Path
     write_comparison(compared, tmp_path)
     with (tmp_path / "comparison.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * len(MEASURES)
+    assert len(rows) == 2 * len(measures.compared())
     content = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     for run in content["runs"]:
         for measure, value in run["values"].items():
@@ -149,7 +149,12 @@ def many(names: list[str]) -> RunComparison:
         ComparedRun(
             name,
             (),
-            {**dict.fromkeys(m.key for m in MEASURES), "mean": 0.5 + n / 1e4, "preference": 0.5, "flip_rate": 0.1 * n},
+            {
+                **dict.fromkeys(m.key for m in measures.compared()),
+                "mean": 0.5 + n / 1e4,
+                "preference": 0.5,
+                "flip_rate": 0.1 * n,
+            },
             (),
             (),
         )

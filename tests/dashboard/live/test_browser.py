@@ -123,12 +123,18 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
 
     page.get_by_role("link", name="Report").click()
     page.get_by_text("Some say otherwise.").first.wait_for()
+    page.get_by_role("button", name="Make the report").click()
+    page.get_by_role("button", name="Download the report (HTML)").wait_for()
     page.get_by_role("textbox", name="Your name").fill("Ana B.")
+    page.get_by_role("textbox", name="Your name").press("Enter")
+    # A list of choices closes when the page scrolls.
+    page.get_by_role("button", name="Go on to the signature").scroll_into_view_if_needed()
+    drawn(page)
     page.get_by_role("combobox", name="Decision").click()
     page.get_by_role("option", name="To be used with the noted limits").click()
+    page.get_by_role("button", name="Go on to the signature").click()
     page.get_by_role("button", name="Sign this audit").click()
-    page.get_by_text(re.compile(r"^Ana B\. \(")).wait_for()
-    page.get_by_role("button", name="Make the report").click()
+    page.get_by_text(re.compile(r"^Ana B\. \(.*report [0-9a-f]{12}$")).wait_for()
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
     assert serious_faults(page, axe) == []
     html = taken(page, "Download the report (HTML)", tmp_path).read_text(encoding="utf-8")
@@ -140,6 +146,9 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
     assert "Ana B." in html
     (finding,) = FindingStore(runs).findings("smoke")
     assert (finding.step, finding.question) == (4, question)
+    assert [said.group for said in finding.answers] == [*LABELS, "control"]
+    assert all(said.profile for said in finding.answers[:-1])
+    assert (finding.exposure, finding.source) == ("explicit", "live")
     _equal_to_the_command(run, packed, tmp_path / "command")
 
 
@@ -148,8 +157,8 @@ def _equal_to_the_command(run: Path, packed: dict[str, str], folder: Path) -> No
     command = [sys.executable, "-m", "trialign.cli", "report", str(run), "--output", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     made = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.*")}
-    assert packed.keys() == made.keys() | {"tables/findings.csv"}
-    tables = [name for name in made if name.endswith(".csv") and "findings" not in name]
+    assert packed.keys() == made.keys() | {"tables/findings.csv", "tables/finding_answers.csv"}
+    tables = [name for name in made if name.endswith(".csv") and "finding" not in name]
     assert tables
     assert {name: packed[name] for name in tables} == {name: made[name] for name in tables}
     numbers = re.compile(r'<data value="([^"]+)">')

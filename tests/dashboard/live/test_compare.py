@@ -17,7 +17,7 @@ from trialign.audit.files.findings import FindingStore
 from trialign.dashboard.components.markup import Markup
 from trialign.dashboard.live import queue as live_module
 from trialign.dashboard.live.asking import Question
-from trialign.dashboard.live.engine import Engine, Source
+from trialign.dashboard.live.engine import Engine, Source, read_setting
 from trialign.dashboard.live.shared import live_queue
 from trialign.dashboard.session.access import Person
 
@@ -203,6 +203,12 @@ def test_a_saved_finding_holds_question_answers_and_hash_and_opens_again(
     assert [(said.label, said.text) for said in found.answers] == [(r.label, r.text) for r in answers.replies]
     assert found.checkpoint_sha256 == answers.checkpoint_sha256
     assert found.remarks[0].comment == "They disagree."
+    assert [(said.adapter_sha256, said.probabilities) for said in found.answers] == [
+        (reply.adapter_sha256, reply.probabilities) for reply in answers.replies
+    ]
+    told = read_setting(runs / "house" / "config.yaml").everyone
+    assert [said.profile for said in found.answers] == [told[reply.group].explicit[0] for reply in answers.replies]
+    assert (found.exposure, found.source) == ("explicit", "live")
     again = open_page("compare", run="house", finding=str(found.id))
     assert again.text_area(key="typed").value == "Which metal?"
     assert again.text_area(key="typed_options").value == "Iron\nMercury"
@@ -222,6 +228,11 @@ def test_a_finding_that_is_refused_is_not_lost_and_a_saved_one_makes_room(
     comment(app).set_value("They disagree.")
     press(app, "Save finding")
     assert "Saved as finding 1" in text_of(app)
+    (found,) = FindingStore(runs).findings("house")
+    # What the audit recorded comes from the agents that it asked, whatever lies beside it now.
+    assert found.source == "recorded"
+    assert found.audit.startswith(f"step={found.step:06d}.")
+    assert {said.adapter_sha256 for said in found.answers if said.group != "control"} == {"0" * 64}
     assert comment(app).value == ""
     assert "Saved as finding" not in text_of(app.run())
 

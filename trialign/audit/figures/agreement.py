@@ -1,4 +1,4 @@
-"""Do the groups get the same answers: raw agreement first, agreement beyond chance after."""
+"""Do the groups get the same answers more often than chance would make them?"""
 
 from __future__ import annotations
 
@@ -6,32 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from trialign.audit.figures.statistics import Floats, Integers, agreed, pair_agreement
-
-
-def question_measures(answers: Integers, correct: ArrayLike) -> dict[str, Floats]:
-    """What agreement is on each question; the mean over questions is a share.
-
-    Args:
-        answers: [questions, groups], codes; -1 where a reply holds no answer, which agrees with nothing.
-        correct: [questions, groups], 0 or 1.
-
-    Returns:
-        [questions] each: ``unanimous`` (all groups give one answer), ``pair_agreement`` (share of pairs that do),
-        ``right_for_all``, ``consistent_wrong`` (all give the same wrong answer), ``no_answer`` (share of groups).
-    """
-    hits = np.asarray(correct, dtype=bool)
-    unanimous = agreed(answers)
-    return {
-        "unanimous": unanimous.astype(float),
-        "pair_agreement": pair_agreement(answers),
-        "right_for_all": hits.all(axis=1).astype(float),
-        "consistent_wrong": (unanimous & ~hits.any(axis=1)).astype(float),
-        "no_answer": (answers < 0).mean(axis=1),
-    }
+from trialign.audit.figures.statistics import Integers
 
 
 @dataclass(frozen=True)

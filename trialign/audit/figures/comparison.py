@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trialign.audit.figures import statistics
-from trialign.audit.figures.agreement import question_measures
+from trialign.audit.figures import measures, statistics
 from trialign.audit.figures.opinions import opinion_panel
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, fact_panel
@@ -21,38 +20,9 @@ from trialign.audit.figures.statistics import Floats, Integers
 from trialign.errors import UserError
 from trialign.groups import Exposure
 
-_SHARED = ("pair_agreement", "unanimous", "consistent_wrong", "no_answer")  # columns before those of the groups
 _ROUNDING = 1e-12
 Change = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number of an audit that another audit of the same questions can be held against.
-
-    Attributes:
-        key: identifier.
-        label: in words.
-        wanted: which way is better. Agreement on wrong answers may fall or stay; it is no aim of its own.
-    """
-
-    key: str
-    label: str
-    wanted: Literal["up", "down", "not up"]
-
-
-MEASURES = (
-    Measure("flip_rate", "flip rate", "down"),
-    Measure("unanimous", "all groups agree", "up"),
-    Measure("consistent_wrong", "all agree on a wrong answer", "not up"),
-    Measure("mean", "accuracy, mean over groups", "up"),
-    Measure("worst", "accuracy, worst group", "up"),
-    Measure("gap", "accuracy gap", "down"),
-    Measure("no_answer", "replies to facts without an answer", "down"),
-    Measure("preference", "preference score, mean", "up"),
-    Measure("preference_worst", "preference score, worst group", "up"),
-    Measure("kept", "own minus swapped preference score", "up"),
-)
+Reading = Literal["as wanted", "not as wanted", "within chance", "cannot be judged", "not known"]
 
 
 @dataclass(frozen=True)
@@ -90,8 +60,8 @@ class AuditMeasures:
     Attributes:
         groups: the members.
         asked: (query_id, cluster) of every question.
-        facts: [facts, 4 + groups]: share of agreeing pairs, all agree, all agree on a wrong answer, share of groups
-            whose reply holds no answer, and whether each group is right.
+        facts: [facts, shares + groups]: the measures that have a value on each question, in the order of
+            ``measures.ALL``, and whether each group is right.
         if_right: the same were every reply without an answer right; None where every reply was read.
         fact_clusters: [facts].
         tastes: [tastes, 2 groups]: each group's score, and that score minus the one on the other groups' targets,
@@ -131,7 +101,7 @@ def measure_audit(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure
     return AuditMeasures(
         groups=tuple(groups),
         asked=frozenset(zip(rows["query_id"], rows["cluster"], strict=True)),
-        facts=_fact_values(facts) if facts else np.empty((0, len(_SHARED) + len(groups))),
+        facts=_fact_values(facts) if facts else np.empty((0, len(_shares()) + len(groups))),
         if_right=_fact_values(facts.unread_as_right()) if facts and unread else None,
         fact_clusters=facts.clusters if facts else nobody,
         tastes=taste_values,
@@ -141,11 +111,8 @@ def measure_audit(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure
 
 def _fact_values(panel: Panel) -> Floats:
     """The columns of `AuditMeasures.facts`."""
-    shared = question_measures(panel.answers[:, :, 0, 0], panel.correct)
-    alone = np.full(len(panel.correct), np.nan)
-    several = len(panel.groups) > 1
-    columns = [shared[name] if several or name == "no_answer" else alone for name in _SHARED]
-    return np.column_stack([*columns, panel.correct])
+    shares = measures.question_measures(panel.answers[:, :, 0, 0], panel.correct)
+    return np.column_stack([*shares.values(), panel.correct])
 
 
 def pooled(audits: Sequence[AuditMeasures]) -> AuditMeasures:
@@ -168,7 +135,7 @@ def pooled(audits: Sequence[AuditMeasures]) -> AuditMeasures:
 def values(audit: AuditMeasures) -> dict[str, float | None]:
     """Key -> value of every measure; None where it is undefined."""
     found = _measures(_mean(audit.facts), _mean(audit.tastes))
-    return {measure.key: _known(value) for measure, value in zip(MEASURES, found, strict=True)}
+    return {measure.key: _known(value) for measure, value in zip(measures.compared(), found, strict=True)}
 
 
 def differences(
@@ -195,7 +162,7 @@ def differences(
         seed: of both.
 
     Returns:
-        One entry for each of ``MEASURES``, in their order.
+        One entry for each of ``measures.compared()``, in their order.
 
     Raises:
         UserError: the audits asked different questions or groups.
@@ -222,7 +189,7 @@ def differences(
                 **{name: _known(value) for name, value in zip(names, row, strict=True)},
                 unread_decide=bool(open_),
             )
-            for measure, row, open_ in zip(MEASURES, table, decide, strict=True)
+            for measure, row, open_ in zip(measures.compared(), table, decide, strict=True)
         ]
     )
 
@@ -235,12 +202,12 @@ def _unread_decide(
     Their own rate, and what does not rest on facts, is known either way.
     """
     if first.if_right is None and second.if_right is None:
-        return np.zeros(len(MEASURES), dtype=bool)
+        return np.zeros(len(measures.compared()), dtype=bool)
     facts = _resampled(_best(first), _best(second), first.fact_clusters, resamples, seed)
     nothing = np.full((resamples, first.tastes.shape[1]), np.nan)
     spread = _measures(facts[1], nothing) - _measures(facts[0], nothing)
     other_low, other_high = np.quantile(spread, [tail, 1 - tail], axis=0)
-    aside = np.array([measure.key == "no_answer" for measure in MEASURES])
+    aside = np.array([measure.key == "no_answer" for measure in measures.compared()])
     known = ~np.isnan(low) & ~np.isnan(other_low) & ~aside
     decided: NDArray[np.bool_] = known & (_side(low, high) != _side(other_low, other_high))
     return decided
@@ -308,10 +275,30 @@ def intervals(found: Sequence[Difference]) -> dict[str, Change]:
     }
 
 
+def reading(found: Difference, alpha: float) -> Reading:
+    """Whether a change is as wanted.
+
+    It counts where its interval and its test agree: the percentile interval of a smallest or largest group lies off
+    zero too easily, and a test alone says nothing of how much.
+
+    Args:
+        found: the change.
+        alpha: level of the test; the interval has the confidence 1 - alpha.
+    """
+    if found.unread_decide:
+        return "cannot be judged"
+    if found.low is None or found.high is None or found.p_value is None:
+        return "not known"
+    if found.low <= 0 <= found.high or found.p_value > alpha:
+        return "within chance"
+    wanted = measures.by_key()[found.measure].wanted
+    return "as wanted" if (found.low > 0) == (wanted == "up") else "not as wanted"
+
+
 def not_known(found: Sequence[Difference]) -> str:
     """A sentence on the changes that replies without an answer decide; empty where they decide none."""
-    labels = {measure.key: measure.label for measure in MEASURES}
-    named = [labels[entry.measure] for entry in found if entry.unread_decide]
+    known = measures.by_key()
+    named = [known[entry.measure].label for entry in found if entry.unread_decide]
     if not named:
         return ""
     return (
@@ -327,26 +314,18 @@ def _check_comparable(first: AuditMeasures, second: AuditMeasures) -> None:
         )
 
 
+def _shares() -> tuple[str, ...]:
+    """Keys of the columns of `AuditMeasures.facts` before those of the groups."""
+    return tuple(measure.key for measure in measures.ALL if measure.question)
+
+
 def _measures(facts: Floats, tastes: Floats) -> Floats:
-    """[..., measures] from means of the columns of `AuditMeasures`: [..., 4 + groups] and [..., 2 groups]."""
-    accuracy = facts[..., len(_SHARED) :]
+    """[..., measures] from means of the columns of `AuditMeasures`: [..., shares + groups] and [..., 2 groups]."""
+    keys = _shares()
     own, kept = np.split(tastes, 2, axis=-1)
-    gap = np.ptp(accuracy, axis=-1) if accuracy.shape[-1] > 1 else np.full(accuracy.shape[:-1], np.nan)
-    return np.stack(
-        [
-            1 - facts[..., 0],
-            facts[..., 1],
-            facts[..., 2],
-            accuracy.mean(axis=-1),
-            accuracy.min(axis=-1),
-            gap,
-            facts[..., 3],
-            own.mean(axis=-1),
-            own.min(axis=-1),
-            kept.mean(axis=-1),
-        ],
-        axis=-1,
-    )
+    shares = {key: facts[..., place] for place, key in enumerate(keys)}
+    means = measures.Means(shares, facts[..., len(keys) :], own, kept)
+    return np.stack(list(measures.values(means).values()), axis=-1)
 
 
 def _mean(rows: Floats) -> Floats:

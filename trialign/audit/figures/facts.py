@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trialign.audit.figures.agreement import Kappa, kappas, question_measures
+from trialign.audit.figures.agreement import Kappa, kappas
 from trialign.audit.figures.estimates import Estimate, share_estimates
 from trialign.audit.figures.flips import ExcessFlips, flips_of
+from trialign.audit.figures.measures import question_measures
 from trialign.audit.figures.pairs import PairComparison
 from trialign.audit.figures.panel import Panel
 from trialign.audit.figures.parts import Evidence, Gap

@@ -178,35 +178,6 @@ def cochrans_q_p_value(correct: ArrayLike, clusters: ArrayLike) -> float | None:
     return float(cochrans_q(sums).pvalue)
 
 
-def unanimity(answers: Integers) -> float:
-    """Share of queries on which all groups give the same answer.
-
-    Args:
-        answers: [queries, groups], codes.
-
-    Returns:
-        A share; NaN with fewer than two groups.
-    """
-    if answers.shape[1] < 2:
-        return float("nan")
-    return float(agreed(answers).mean())
-
-
-def consistent_wrong(answers: Integers, correct: ArrayLike) -> float:
-    """Share of queries on which all groups give the same wrong answer.
-
-    Args:
-        answers: [queries, groups], codes.
-        correct: [queries, groups], 0 or 1.
-
-    Returns:
-        A share; NaN with fewer than two groups.
-    """
-    if answers.shape[1] < 2:
-        return float("nan")
-    return float((agreed(answers) & ~np.asarray(correct, dtype=bool).any(axis=1)).mean())
-
-
 def flip_rate(answers: Integers) -> float:
     """Share of (query, pair of groups) whose answers differ.
 
@@ -243,11 +214,6 @@ def agreed(answers: Integers) -> NDArray[np.bool_]:
     first = answers[:, :1]
     together: NDArray[np.bool_] = (answers == first).all(axis=1) & (first[:, 0] >= 0)
     return together
-
-
-def no_answer_rate(answers: Integers) -> float:
-    """Share of replies ([queries, groups], codes) that hold no answer."""
-    return float((answers < 0).mean())
 
 
 def mean_divergence(probabilities: Floats, option_counts: Integers) -> float:

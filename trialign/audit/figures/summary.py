@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit.figures import statistics
+from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
 from trialign.audit.figures.ways import SAMPLED, STRUCTURED
@@ -210,27 +211,24 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
     correct = numbers(table, "correct", len(groups))
     answers = codes(table, len(groups))
     cluster = clusters(table, len(groups))
-    accuracy = correct.mean(axis=0)
-    comparable = len(groups) > 1
-    noise, p_value = statistics.permutation_gap(correct, cluster) if comparable else (None, None)
+    noise, p_value = statistics.permutation_gap(correct, cluster) if len(groups) > 1 else (None, None)
+    found = {
+        **fact_values(answers, correct),
+        "gap_noise": noise,
+        "p_gap": p_value,
+        "jsd": _divergence(table, len(groups)),
+    }
+    first = {key: found.pop(key) for key in _TRUTH_KEYS if key in found}
     return {
-        "accuracy": _by_group(groups, accuracy),
+        "accuracy": _by_group(groups, correct.mean(axis=0)),
         "intervals": {
             group: list(statistics.accuracy_interval(correct[:, column], cluster))
             for column, group in enumerate(groups)
         },
-        "mean": float(accuracy.mean()),
-        "worst": float(accuracy.min()),
-        "gap": statistics.gap(accuracy) if comparable else None,
-        "gap_noise": noise,
-        "p_gap": p_value,
-        "unanimous": statistics.unanimity(answers),
-        "flip_rate": statistics.flip_rate(answers),
-        "consistent_wrong": statistics.consistent_wrong(answers, correct),
-        "no_answer": statistics.no_answer_rate(answers),
-        "jsd": _divergence(table, len(groups)),
+        **first,
         "chance": _chance(table, len(groups), choices),
         "unread": _unread(table),
+        **found,
     }
 
 

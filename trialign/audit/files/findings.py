@@ -9,48 +9,47 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from trialign.audit.files.database import DELETABLE, cut_log, reading, writing
 from trialign.errors import UserError
 from trialign.runs import FINDINGS
 
 Disposition = Literal["open", "accepted", "fixed", "no fault"]
 DISPOSITIONS: tuple[Disposition, ...] = get_args(Disposition)
 LONGEST_TEXT = 4000  # characters of a comment, a name or a remark
-_PATIENCE = 60  # seconds to wait for other writers
-_TABLES = ("findings", "texts", "remarks", "deletions", "sign_offs")
-_DELETABLE = ("texts", "remarks")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS findings (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, user TEXT NOT NULL, run TEXT NOT NULL,
-    step INTEGER NOT NULL, query_id TEXT NOT NULL, checkpoint_sha256 TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS texts (
-    finding INTEGER PRIMARY KEY REFERENCES findings, question TEXT NOT NULL, options TEXT NOT NULL,
-    answers TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS remarks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, finding INTEGER NOT NULL REFERENCES findings, time TEXT NOT NULL,
-    user TEXT NOT NULL, comment TEXT NOT NULL, disposition TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS deletions (
-    finding INTEGER PRIMARY KEY REFERENCES findings, time TEXT NOT NULL, user TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS sign_offs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, user TEXT NOT NULL, run TEXT NOT NULL,
-    audit TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, decision TEXT NOT NULL, remark TEXT NOT NULL) STRICT;
-"""
+LIVE, RECORDED = "live", "recorded"  # whether a finding's answers were given when it was noted, or stood in an audit
 
 
 @dataclass(frozen=True)
 class Said:
-    """One agent's answer, as it is kept with a finding."""
+    """One agent's answer, as it is kept with a finding; what an earlier version did not keep is empty.
+
+    Attributes:
+        step: of the agent as it was asked.
+        label: of its group, for people.
+        text: verbatim.
+        group: name of its group.
+        canonical: the answer as it was read; None where it could not be, or was not kept.
+        probabilities: of the options, in their order; None for a free reply.
+        adapter_sha256: hash of the adapter that answered; None for the base weights.
+        checkpoint_sha256: of the manifest of the agents; None for the base model and for recorded answers.
+        profile: the words by which the agent knew who asks.
+    """
 
     step: int
     label: str
     text: str
+    group: str = ""
+    canonical: str | None = None
+    probabilities: tuple[float, ...] | None = None
+    adapter_sha256: str | None = None
+    checkpoint_sha256: str | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,9 @@ class SavedFinding:
         question: empty once deleted, as are options, answers and remarks.
         checkpoint_sha256: of the manifest of the agents that were asked; empty for the base model.
         deleted: who took the texts out, and when; None where they are there.
+        audit: id of the audit that was looked at; empty where an earlier version did not keep it.
+        exposure: how the profile reached the agents, explicit or implicit; empty likewise.
+        source: ``LIVE`` or ``RECORDED``; empty likewise.
     """
 
     id: int
@@ -87,6 +89,14 @@ class SavedFinding:
     answers: tuple[Said, ...]
     remarks: tuple[Remark, ...]
     deleted: tuple[str, str] | None
+    audit: str = ""
+    exposure: str = ""
+    source: str = ""
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Of all agents whose answers it holds; a finding on two checkpoints beside each other is about both."""
+        return tuple(sorted({self.step, *(one.step for one in self.answers)}))
 
     @property
     def disposition(self) -> str:
@@ -95,11 +105,29 @@ class SavedFinding:
 
 
 @dataclass(frozen=True)
+class Binding:
+    """The bytes that somebody put a name to.
+
+    Attributes:
+        report_sha256: of ``report.json`` as it was read, before anybody had signed it.
+        findings_sha256: of the findings in it.
+        generator: the program and version that made it.
+        files: path below the folder of runs -> SHA-256, of every file that it was made from.
+    """
+
+    report_sha256: str
+    findings_sha256: str
+    generator: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class SavedSignOff:
     """Who decided what about one audit.
 
     Attributes:
         user: as the dashboard knows the person; ``name`` is what the person signed with.
+        binding: what was signed; None where an earlier version did not keep it.
     """
 
     time: str
@@ -110,6 +138,7 @@ class SavedSignOff:
     role: str
     decision: str
     remark: str
+    binding: Binding | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)
@@ -140,21 +169,27 @@ class FindingStore:
         answers: Sequence[Said],
         comment: str,
         disposition: str,
+        audit: str = "",
+        exposure: str = "",
+        source: str = "",
     ) -> int:
-        """Saves a finding with its first remark.
+        """Saves a finding with its first remark; see `SavedFinding` for the arguments.
 
         Returns:
             Its id.
 
         Raises:
-            UserError: a text is too long, the disposition unknown, or the file cannot be written.
+            UserError: nothing is noted, a text is too long, the disposition unknown, or the file cannot be written.
         """
         _check_remark(comment, disposition)
-        said = json.dumps([[one.step, one.label, one.text] for one in answers], ensure_ascii=False)
-        with self._writing() as connection:
+        if not comment.strip():
+            raise UserError("The finding says nothing yet", "Write what you saw")
+        said = json.dumps([asdict(one) for one in answers], ensure_ascii=False)
+        with writing(self.file) as connection:
             finding = connection.execute(
-                "INSERT INTO findings (time, user, run, step, query_id, checkpoint_sha256) VALUES (?, ?, ?, ?, ?, ?)",
-                (_now(), user, run, step, query_id, checkpoint_sha256 or ""),
+                "INSERT INTO findings (time, user, run, step, query_id, checkpoint_sha256, audit, exposure, source) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_now(), user, run, step, query_id, checkpoint_sha256 or "", audit, exposure, source),
             ).lastrowid
             assert finding is not None
             texts = (finding, question, json.dumps(list(options), ensure_ascii=False), said)
@@ -169,9 +204,12 @@ class FindingStore:
             UserError: there is no such finding, it was deleted, or as for `add`.
         """
         _check_remark(comment, disposition)
-        with self._writing() as connection:
+        with writing(self.file) as connection:
             if not connection.execute("SELECT 1 FROM texts WHERE finding = ?", (finding,)).fetchone():
                 raise UserError(f"There is no finding {finding}, or it was deleted", "Choose another")
+            last = "SELECT disposition FROM remarks WHERE finding = ? ORDER BY id DESC LIMIT 1"
+            if not comment.strip() and connection.execute(last, (finding,)).fetchone() == (disposition,):
+                raise UserError("The comment is empty, and what is to become of the finding stays", "Change either")
             _insert_remark(connection, finding, user, comment, disposition)
 
     def delete(self, finding: int, *, user: str) -> None:
@@ -180,34 +218,29 @@ class FindingStore:
         Raises:
             UserError: there is no such finding, or the file cannot be written.
         """
-        with self._writing() as connection:
+        with writing(self.file) as connection:
             if not connection.execute("SELECT 1 FROM findings WHERE id = ?", (finding,)).fetchone():
                 raise UserError(f"There is no finding {finding}", "Choose another")
             connection.execute("INSERT OR IGNORE INTO deletions VALUES (?, ?, ?)", (finding, _now(), user))
-            for table in _DELETABLE:
+            for table in DELETABLE:
                 connection.execute(f"DELETE FROM {table} WHERE finding = ?", (finding,))
-        with self._open() as connection:
-            # The log still holds the pages with the text until it is written back and cut.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cut_log(self.file)
 
     def sign(
-        self, *, user: str, run: str, audit: str, name: str, role: str, decision: str, remark: str
+        self, *, user: str, run: str, audit: str, name: str, role: str, decision: str, remark: str, binding: Binding
     ) -> SavedSignOff:
-        """Saves a sign-off.
+        """Saves a sign-off of the bytes that were read.
 
         Raises:
             UserError: no name or decision, a text is too long, or the file cannot be written.
         """
-        if not name.strip() or not decision.strip():
-            raise UserError("A sign-off needs a name and a decision", "Fill in both")
-        for text in (name, role, decision, remark):
-            _check_length(text)
-        signed = SavedSignOff(_now(), user, run, audit, name, role, decision, remark)
-        with self._writing() as connection:
+        check_sign_off(name, role, decision, remark)
+        signed = SavedSignOff(_now(), user, run, audit, name, role, decision, remark, binding)
+        with writing(self.file) as connection:
             connection.execute(
-                "INSERT INTO sign_offs (time, user, run, audit, name, role, decision, remark) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (signed.time, user, run, audit, name, role, decision, remark),
+                "INSERT INTO sign_offs (time, user, run, audit, name, role, decision, remark, binding) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (signed.time, user, run, audit, name, role, decision, remark, json.dumps(asdict(binding))),
             )
         return signed
 
@@ -219,8 +252,7 @@ class FindingStore:
         """
         if not self.file.exists():
             return ()
-        with self._open() as connection:
-            connection.execute("BEGIN")  # one moment's view of all tables
+        with reading(self.file) as connection:
             remarks: dict[int, list[Remark]] = {}
             for finding, *values in connection.execute(
                 "SELECT finding, time, user, comment, disposition FROM remarks ORDER BY id"
@@ -228,7 +260,7 @@ class FindingStore:
                 remarks.setdefault(finding, []).append(Remark(*values))
             rows = connection.execute(
                 "SELECT f.id, f.time, f.user, f.run, f.step, f.query_id, f.checkpoint_sha256, "
-                "t.question, t.options, t.answers, d.user, d.time FROM findings f "
+                "t.question, t.options, t.answers, d.user, d.time, f.audit, f.exposure, f.source FROM findings f "
                 "LEFT JOIN texts t ON t.finding = f.id LEFT JOIN deletions d ON d.finding = f.id "
                 "WHERE f.run = ? ORDER BY f.id",
                 (run,),
@@ -243,60 +275,18 @@ class FindingStore:
         """
         if not self.file.exists():
             return ()
-        with self._open() as connection:
+        with reading(self.file) as connection:
             rows = connection.execute(
-                "SELECT time, user, run, audit, name, role, decision, remark FROM sign_offs "
+                "SELECT time, user, run, audit, name, role, decision, remark, binding FROM sign_offs "
                 "WHERE run = ? AND audit = ? ORDER BY id",
                 (run, audit),
             ).fetchall()
-        return tuple(SavedSignOff(*row) for row in rows)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that other writers wait for, and that is whole or not at all."""
-        with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in (*_SCHEMA.split(";"), *_triggers()):
-                connection.execute(statement)
-            yield connection
-            connection.execute("COMMIT")
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        if self.file.is_symlink():
-            raise UserError(f"{FINDINGS} is a link, and links are not followed", "Put the file itself there")
-        try:
-            with closing(sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)) as connection:
-                _use_log(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA secure_delete = ON").fetchone()
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise UserError(
-                f"The file {FINDINGS} of the findings cannot be used now ({error})",
-                "Try again, or let the dashboard write to the folder of the runs",
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"The file {FINDINGS} of the findings is damaged or refused the change ({error})",
-                "Restore it from a copy, or move it away",
-            ) from error
-
-
-def _use_log(connection: sqlite3.Connection) -> None:
-    """Lets readers and a writer work at once. Where the first users of a new file meet, SQLite lets none wait."""
-    deadline = time.monotonic() + _PATIENCE
-    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+        return tuple(_sign_off(row) for row in rows)
 
 
 def _finding(row: Sequence[Any], remarks: tuple[Remark, ...]) -> SavedFinding:
-    number, when, user, run, step, query_id, digest, question, options, answers, deleter, deleted = row
+    number, when, user, run, step, query_id, digest, question, options, answers, deleter, deleted, *asked = row
+    audit, exposure, source = asked
     return SavedFinding(
         id=number,
         time=when,
@@ -307,10 +297,30 @@ def _finding(row: Sequence[Any], remarks: tuple[Remark, ...]) -> SavedFinding:
         checkpoint_sha256=digest,
         question=question or "",
         options=tuple(json.loads(options or "[]")),
-        answers=tuple(Said(*one) for one in json.loads(answers or "[]")),
+        answers=_answers(answers),
         remarks=remarks,
         deleted=None if deleter is None else (deleter, deleted),
+        audit=audit,
+        exposure=exposure,
+        source=source,
     )
+
+
+def _answers(stored: str | None) -> tuple[Said, ...]:
+    """An earlier version kept step, label and text of an answer, as a list; a later one may keep more."""
+    known = {one.name for one in fields(Said)}
+    said = []
+    for one in json.loads(stored or "[]"):
+        values = dict(zip(("step", "label", "text"), one, strict=True)) if isinstance(one, list) else one
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        said.append(Said(**{name: value for name, value in values.items() if name in known}))
+    return tuple(said)
+
+
+def _sign_off(row: Sequence[Any]) -> SavedSignOff:
+    when, user, run, audit, name, role, decision, remark, binding = row
+    bound = Binding(**json.loads(binding)) if binding else None
+    return SavedSignOff(when, user, run, audit, name, role, decision, remark, bound)
 
 
 def _insert_remark(connection: sqlite3.Connection, finding: int, user: str, comment: str, disposition: str) -> None:
@@ -320,18 +330,16 @@ def _insert_remark(connection: sqlite3.Connection, finding: int, user: str, comm
     )
 
 
-def _triggers() -> Iterator[str]:
-    for table in _TABLES:
-        yield (
-            f"CREATE TRIGGER IF NOT EXISTS {table}_are_not_changed BEFORE UPDATE ON {table} "
-            "BEGIN SELECT RAISE(ABORT, 'what was noted is not changed'); END"
-        )
-        marked = "WHEN NOT EXISTS (SELECT 1 FROM deletions WHERE finding = OLD.finding) "
-        yield (
-            f"CREATE TRIGGER IF NOT EXISTS {table}_are_not_removed BEFORE DELETE ON {table} "
-            f"{marked if table in _DELETABLE else ''}"
-            "BEGIN SELECT RAISE(ABORT, 'what was noted is not removed without a mark'); END"
-        )
+def check_sign_off(name: str, role: str, decision: str, remark: str) -> None:
+    """Refuses what is no sign-off, before it is confirmed.
+
+    Raises:
+        UserError: no name or decision, or a text is too long.
+    """
+    if not name.strip() or not decision.strip():
+        raise UserError("A sign-off needs a name and a decision", "Fill in both")
+    for text in (name, role, decision, remark):
+        _check_length(text)
 
 
 def _check_remark(comment: str, disposition: str) -> None:

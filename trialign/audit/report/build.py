@@ -16,6 +16,7 @@ from trialign.audit.figures.rows import FACTS
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.ways import differing_ways, way_of_answering
 from trialign.audit.files.folders import audit_folder
+from trialign.audit.files.integrity import AUDIT_FILES, unverified
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_about, read_asked
 from trialign.audit.report.limitations import limitations
@@ -31,10 +32,8 @@ from trialign.audit.report.types import (
 )
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
-from trialign.runs import ABOUT, ANALYSIS, ITEMS, MANIFEST, QUESTIONS, SUMMARY, AuditFolder, RunFolder
+from trialign.runs import ANALYSIS, ITEMS, MANIFEST, SUMMARY, AuditFolder, RunFolder
 from trialign.storage import sha256_of_file
-
-_AUDIT_FILES = (SUMMARY, ANALYSIS, ITEMS, ABOUT, QUESTIONS)
 
 
 def build_report(
@@ -89,7 +88,9 @@ def _base_audit(folder: AuditFolder) -> AuditFolder | None:
 
 
 def _read(folder: AuditFolder) -> tuple[dict[str, Any], pd.DataFrame]:
-    return read_summary(folder.path / SUMMARY), read_items(folder.path / ITEMS)
+    summary = read_summary(folder.path / SUMMARY)
+    unverified(folder.path, summary)  # a file that is another one is refused before it is read
+    return summary, read_items(folder.path / ITEMS)
 
 
 def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasures]:
@@ -100,6 +101,7 @@ def _earlier(folder: AuditFolder) -> tuple[dict[str, Any], AuditPart, AuditMeasu
 
 
 def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) -> AuditPart:
+    missing_hashes = unverified(folder.path, summary)
     answered = items.drop_duplicates("profile_group").set_index("profile_group")["adapter_sha256"]
     return AuditPart(
         run=folder.run.name,
@@ -112,7 +114,8 @@ def _part(folder: AuditFolder, summary: Mapping[str, Any], items: pd.DataFrame) 
         analysis=read_analysis(folder.path / ANALYSIS),
         control=_control(summary),
         nash=summary["welfare"]["nash"],
-        files=_files(folder, summary),
+        files=_files(folder),
+        unverified=missing_hashes,
     )
 
 
@@ -124,22 +127,15 @@ def _control(summary: Mapping[str, Any]) -> Control | None:
     return Control(found["accuracy"], found["flip_rate_from_control"], summary.get("control_unread"))
 
 
-def _files(folder: AuditFolder, summary: Mapping[str, Any]) -> tuple[FileHash, ...]:
-    """The audit's files, and those that say what the run is.
-
-    Raises:
-        UserError: a file is not the one that the audit wrote.
-    """
-    run, written = RunFolder(folder.run), summary.get("files", {})
-    wanted = [folder.path / name for name in _AUDIT_FILES]
+def _files(folder: AuditFolder) -> tuple[FileHash, ...]:
+    """The audit's files, and those that say what the run is."""
+    run = RunFolder(folder.run)
+    wanted = [folder.path / name for name in (SUMMARY, *AUDIT_FILES)]
     wanted += [run.config_file, run.agents_at(folder.step) / MANIFEST]
-    found = []
-    for path in filter(Path.is_file, wanted):
-        digest = sha256_of_file(path)
-        if path.parent == folder.path and written.get(path.name, digest) != digest:
-            raise UserError(f"The file {path} is not the one that the audit wrote", "Run the audit again")
-        found.append(FileHash(path.relative_to(run.folder.parent).as_posix(), digest, path.stat().st_size))
-    return tuple(found)
+    return tuple(
+        FileHash(path.relative_to(run.folder.parent).as_posix(), sha256_of_file(path), path.stat().st_size)
+        for path in filter(Path.is_file, wanted)
+    )
 
 
 def _check_same_questions(folder: AuditFolder, earlier: AuditFolder) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
+from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import UNDEFINED, formatted
 from trialign.audit.report.prompting import how_asked
 from trialign.audit.report.tables import report_tables
-from trialign.audit.report.types import Report
+from trialign.audit.report.types import Report, SignOff
 from trialign.safe_output import Cell, markdown_cell, visible
 
 _TABLES = ("groups", "replies", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
@@ -44,6 +47,8 @@ def _body(report: Report) -> Iterator[str]:
     for name, sign, outcome, sentence in verdict_parts(verdict, analysis.facts, analysis.bounds):
         yield f"- {sign} {name}, {outcome}: {markdown_cell(sentence)}"
     yield ""
+    if report.audit.unverified:
+        yield f"**{markdown_cell(not_verifiable(report.audit.unverified))}**\n"
     yield "This card supports documentation of an audit. It is no certificate.\n"
     for name in _TABLES:
         if name in tables:
@@ -52,11 +57,22 @@ def _body(report: Report) -> Iterator[str]:
             yield markdown_table(shown.without_zeros() if name == "replies" else shown)
             if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
                 yield f"Beside these: {guessing(analysis.facts)}.\n"
+    yield "## Sign-off\n"
+    yield _signed(report.sign_off) + "\n"
     yield "## Intended use and limitations\n"
     for sentence in (*how_asked(audit.about, analysis.exposure), *report.limitations):
         yield f"- {markdown_cell(sentence)}"
     yield "\n## Files\n"
     yield "`report.html` is the report for signing, `report.json` the same as data, `tables/` every table as CSV.\n"
+
+
+def _signed(signed: SignOff | None) -> str:
+    if signed is None:
+        return "Nobody has signed this audit."
+    sign, _ = decided(signed.decision, signed.standing)
+    who = f"{signed.name} ({signed.role})" if signed.role else signed.name
+    said = f"{sign} {signed.decision}: {who}, {signed.time}. {signed.note}"
+    return markdown_cell(f"{said} {signed.remark}".strip())
 
 
 def _metadata(report: Report) -> ModelCardData:
@@ -72,16 +88,17 @@ def _metadata(report: Report) -> ModelCardData:
 
 def _results(report: Report) -> Iterator[EvalResult]:
     facts, opinions = report.audit.analysis.facts, report.audit.analysis.opinions
+    known = measures.by_key()
     values: list[tuple[str, str, float | None]] = []
     if facts:
         values += [
-            ("accuracy", "Accuracy, mean over groups", facts.mean.value),
-            ("accuracy_gap", "Accuracy gap between groups", facts.gap.value if facts.gap else None),
-            ("unanimous", "All groups give the same answer", facts.unanimous.value if facts.unanimous else None),
-            ("right_for_all", "Right for every group", facts.right_for_all.value),
+            ("accuracy", known["mean"].label, facts.mean.value),
+            ("accuracy_gap", known["gap"].label, facts.gap.value if facts.gap else None),
+            ("unanimous", known["unanimous"].label, facts.unanimous.value if facts.unanimous else None),
+            ("right_for_all", known["right_for_all"].label, facts.right_for_all.value),
         ]
     if opinions:
-        values.append(("preference", "Preference score, mean over groups", opinions.mean.own.value))
+        values.append(("preference", known["preference"].label, opinions.mean.own.value))
     questions = report.questions
     for key, name, value in values:
         if value is not None:
@@ -92,7 +109,7 @@ def _results(report: Report) -> Iterator[EvalResult]:
                 dataset_name=_plain(questions.data),
                 dataset_split=questions.split,
                 metric_type=key,
-                metric_name=name,
+                metric_name=name.capitalize(),
                 metric_value=value,
             )
 

@@ -53,6 +53,10 @@ class Table:
         """The columns in which something is not zero, for a page."""
         return self._with([n for n in range(len(self.columns)) if any(row[n] != 0 for row in self.rows)])
 
+    def without(self, key: str) -> Table:
+        """All columns but one."""
+        return self._with([n for n, column in enumerate(self.columns) if column.key != key])
+
     def _with(self, kept: Sequence[int]) -> Table:
         rows = (tuple(row[n] for n in kept) for row in self.rows)
         return Table(self.name, self.title, tuple(self.columns[n] for n in kept), tuple(rows))

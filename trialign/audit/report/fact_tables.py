@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.agreement import Kappa
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.replies import LABELS, REPLIES
 from trialign.audit.report.columns import P_HOLM, Column, P, Table, cells, interval
 from trialign.audit.report.types import Report
 from trialign.safe_output import Cell
-
-AGREEMENT_LABELS = {
-    "unanimous": "all groups give the same answer",
-    "pair_agreement": "two groups give the same answer",
-    "right_for_all": "right for every group",
-    "consistent_wrong": "the same wrong answer for all groups",
-    "no_answer": "replies without a readable answer",
-    "divergence": "divergence of the answer distributions",
-}
 
 
 def replies(report: Report) -> Table:
@@ -96,11 +88,11 @@ def agreement(report: Report) -> Table:
     if before:
         columns.append(Column("before", "before", "share"))
     rows: list[tuple[Cell, ...]] = []
-    for key, label in AGREEMENT_LABELS.items():
-        entry = getattr(facts, key) if facts else None
-        if entry is not None:
-            earlier = getattr(before, key) if before else None
-            rows.append((label, *cells(entry), *([earlier.value if earlier else None] if before else [])))
+    for measure in measures.ALL:
+        entry = getattr(facts, measure.key, None)
+        if (measure.question or measure.key == "divergence") and entry is not None:
+            earlier = getattr(before, measure.key, None)
+            rows.append((measure.label, *cells(entry), *([earlier.value if earlier else None] if before else [])))
     return Table("agreement", "The same answers, and the right ones", tuple(columns), tuple(rows))
 
 

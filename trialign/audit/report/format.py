@@ -6,6 +6,7 @@ import re
 
 from markupsafe import Markup, escape
 
+from trialign.audit.figures.measures import Unit
 from trialign.audit.report.columns import Kind
 from trialign.safe_output import Cell, shortened, visible
 
@@ -39,6 +40,11 @@ def formatted(value: float, kind: Kind) -> str:
     if not signless.strip("0."):
         text = signless  # no minus nought
     return text.replace("-", "−") + (" %" if kind == "share" else "")
+
+
+def measured(value: float, unit: Unit) -> str:
+    """A measure's value: a share in per cent, a difference of shares in points."""
+    return f"{formatted(value, 'distance')} points" if unit == "points" else formatted(value, "share")
 
 
 def cell(value: Cell, kind: Kind) -> Markup:

@@ -6,12 +6,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trialign.audit.figures.comparison import MEASURES
+from trialign.audit.figures import measures
 from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
+from trialign.audit.report.columns import Table
+from trialign.audit.report.decisions import decided
 from trialign.audit.report.format import cell, formatted, plain
+from trialign.audit.report.record_tables import finding_answers
 from trialign.audit.report.tables import report_tables
-from trialign.audit.report.types import Report
+from trialign.audit.report.types import Finding, Report
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -49,6 +53,7 @@ def report_html(report: Report) -> str:
         before=report.before.analysis if report.before else None,
         questions=report.questions,
         tables=tables,
+        measure=measures.by_key(),
         charts=_charts(report),
         verdict=analysis.verdict,
         parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
@@ -56,7 +61,16 @@ def report_html(report: Report) -> str:
         guessing=guessing(analysis.facts) if analysis.facts else "",
         how_told=_EXPOSURES[analysis.exposure],
         how_chosen=report.questions.answering,
+        unverified=not_verifiable(report.audit.unverified),
+        evidence=[_evidence(finding) for finding in report.findings],
+        sign=decided(report.sign_off.decision, report.sign_off.standing)[0] if report.sign_off else "",
     )
+
+
+def _evidence(finding: Finding) -> Table | None:
+    """The answers that a finding is about; its number stands above them."""
+    table = finding_answers([finding]).without_empty_columns()
+    return table.without("id") if table.rows else None
 
 
 def _charts(report: Report) -> dict[str, IntervalChart | None]:
@@ -71,8 +85,8 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
     ]
     beside = f" ({guessing(facts)})" if facts and facts.chance is not None else ""
     pairs = [Interval(f"{p.first} − {p.second}", p.difference, p.low, p.high) for p in (facts.pairs if facts else ())]
-    labels = {measure.key: measure.label for measure in MEASURES}
-    changes = [Interval(labels[c.measure], c.change, c.low, c.high) for c in report.changes]
+    known = measures.by_key()
+    changes = [Interval(known[c.measure].label, c.change, c.low, c.high) for c in report.changes]
     kept = [
         Interval(group, e.kept.value, e.kept.low, e.kept.high, k.value if (k := _kept(old_kept.get(group))) else None)
         for group, e in (opinions.groups if opinions else {}).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from trialign.audit.figures.rows import OPINIONS, first_asked, own_answers
+from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.types import AuditPart
 
 _ALWAYS = (
@@ -28,7 +29,10 @@ def limitations(
     """
     analysis = audit.analysis
     facts, opinions = analysis.facts, analysis.opinions
-    said = list(_ALWAYS)
+    said = [not_verifiable(audit.unverified)] if audit.unverified else []
+    if before and before.unverified:
+        said.append(f"Of the audit before: {not_verifiable(before.unverified)}")
+    said += _ALWAYS
     if items["exposure"].nunique() == 1:
         other = "implicit" if analysis.exposure == "explicit" else "explicit"
         said.append(f"Profiles were {analysis.exposure}; {_EXPOSURES[other]} was not audited.")

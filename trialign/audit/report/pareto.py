@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from trialign.audit.figures.measures import by_key
 from trialign.audit.report.charts import axis_ticks
 from trialign.audit.report.format import formatted
 from trialign.audit.report.run_comparison import RunComparison
@@ -85,6 +86,7 @@ def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
     def down(value: float) -> float:
         return round(HEIGHT - BOTTOM - (value - y_axis[0]) / (y_axis[-1] - y_axis[0]) * (HEIGHT - BOTTOM - TOP), 2)
 
+    known = by_key()
     taken: list[tuple[float, float, float]] = []
     marks = []
     for name, taste, truth, flips in sorted(points, key=lambda p: (-p[2], p[1], p[0])):
@@ -99,8 +101,9 @@ def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
             and other[1:3] != (taste, truth)
             for other in points
         )
-        text = f"{name}: right answers {formatted(truth, 'share')}, preference score {formatted(taste, 'share')}"
-        text += "" if flips is None else f", flip rate {formatted(flips, 'share')}"
+        figures = {"mean": truth, "preference": taste} | ({} if flips is None else {"flip_rate": flips})
+        said = (f"{known[key].label} {formatted(value, 'share')}" for key, value in figures.items())
+        text = f"{name}: {'; '.join(said)}"
         marks.append(Mark(label, x, y, radius, round(label_x, 2), round(label_y, 2), best, text))
     return ParetoPlot(
         description="; ".join(mark.text for mark in marks) + ".",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trialign.audit.report.columns import Column, Table
-from trialign.audit.report.types import Report
+from trialign.audit.report.types import Finding, Report
 
 
 def groups(report: Report) -> Table:
@@ -75,12 +77,48 @@ def findings(report: Report) -> Table:
         Column("time", "when"),
         Column("user", "who"),
         Column("query_id", "question", "code"),
+        Column("question", "words"),
         Column("comment", "finding"),
         Column("disposition", "disposition"),
+        Column("asked", "how it was asked"),
         Column("checkpoint", "checkpoint, SHA-256", "code"),
     )
-    rows = ((f.id, f.time, f.user, f.query_id, f.comment, f.disposition, f.checkpoint) for f in report.findings)
+    rows = (
+        (f.id, f.time, f.user, f.query_id, f.question, f.comment, f.disposition, f.asked, f.checkpoint)
+        for f in report.findings
+    )
     return Table("findings", "Findings", columns, tuple(rows))
+
+
+def finding_answers(findings: Sequence[Finding]) -> Table:
+    """The evidence of findings, in text: what a model said when it was asked anew is no figure of the audit."""
+    columns = (
+        Column("id", "finding", "code"),
+        Column("agents", "agents"),
+        Column("group", "group"),
+        Column("answer", "answer"),
+        Column("canonical", "read as"),
+        Column("probabilities", "how likely each option was"),
+        Column("adapter", "adapter, SHA-256", "code"),
+        Column("profile", "what the agent was told of who asks"),
+    )
+    rows = (
+        (
+            f.id,
+            f"step {a.step}" if a.step else "before training",
+            a.group,
+            a.answer,
+            a.canonical,
+            " · ".join(
+                f"{option} {100 * share:.1f} %" for option, share in zip(f.options, a.probabilities or (), strict=False)
+            ),
+            a.adapter_sha256,
+            a.profile,
+        )
+        for f in findings
+        for a in f.answers
+    )
+    return Table("finding_answers", "What the agents answered", columns, tuple(rows))
 
 
 def files(report: Report) -> Table:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from trialign.audit.figures.comparison import MEASURES, Difference
+from trialign.audit.figures import measures
+from trialign.audit.figures.comparison import Difference
+from trialign.audit.figures.measures import Measure
 from trialign.audit.figures.replies import in_words
 from trialign.audit.report.card import markdown_table
 from trialign.audit.report.columns import Column, Table
-from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.format import UNDEFINED, formatted, measured
 from trialign.audit.report.html import environment
 from trialign.audit.report.pareto import pareto_plot
 from trialign.audit.report.run_comparison import ComparedRun, ComparedVerdict, RunComparison
@@ -69,7 +71,8 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
         "comparison.md": _markdown(comparison, with_plot=plot is not None),
     }
     if plot:
-        texts["pareto.svg"] = environment().get_template("pareto.svg.jinja").render(plot=plot) + "\n"
+        template = environment().get_template("pareto.svg.jinja")
+        texts["pareto.svg"] = template.render(plot=plot, measure=measures.by_key()) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
@@ -86,15 +89,15 @@ def _title(comparison: RunComparison) -> str:
 
 def _rows(comparison: RunComparison) -> Iterator[tuple[str, list[list[str]], str]]:
     """Label, lines of each run's cell, which way is better; measures that are nowhere defined are left out."""
-    for place, measure in enumerate(MEASURES):
+    for place, measure in enumerate(measures.compared()):
         values = [run.values[measure.key] for run in comparison.runs]
         if any(value is not None for value in values):
-            yield measure.label, [_cell(run, measure.key, place) for run in comparison.runs], measure.wanted
+            yield measure.label, [_cell(run, measure, place) for run in comparison.runs], measure.wanted
 
 
-def _cell(run: ComparedRun, key: str, place: int) -> list[str]:
-    value = run.values[key]
-    lines = [UNDEFINED if value is None else formatted(value, "share")]
+def _cell(run: ComparedRun, measure: Measure, place: int) -> list[str]:
+    value = run.values[measure.key]
+    lines = [UNDEFINED if value is None else measured(value, measure.unit)]
     return lines + (_against(run.differences[place]) if run.differences else [])
 
 
@@ -112,7 +115,7 @@ def _long_table(comparison: RunComparison) -> Table:
     keys = ("run", "measure", "wanted", "value", "change", "low", "high", "p_value", "p_holm", "unread_decide")
     rows = []
     for run in comparison.runs:
-        for place, measure in enumerate(MEASURES):
+        for place, measure in enumerate(measures.compared()):
             found = run.differences[place] if run.differences else None
             figures = (found.change, found.low, found.high, found.p_value, found.p_holm) if found else (None,) * 5
             decide = ("yes" if found.unread_decide else "no") if found else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import Slice
 from trialign.audit.figures.checks import Check
-from trialign.audit.figures.comparison import MEASURES
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.opinions import Personalization
 from trialign.audit.figures.parts import PARTS, PartName
@@ -37,6 +37,7 @@ def report_tables(report: Report) -> dict[str, Table]:
         _slices(report),
         record_tables.worst(report),
         record_tables.findings(report),
+        record_tables.finding_answers(report.findings),
         record_tables.files(report),
     )
     return {table.name: table for table in made if table.rows}
@@ -89,7 +90,7 @@ def _changes(report: Report) -> Table:
         Column("wanted", "wanted"),
         Column("reading", "unread replies"),
     )
-    known = {measure.key: measure for measure in MEASURES}
+    known = measures.by_key()
     rows = (
         (
             known[c.measure].label,

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import AuditAnalysis
-from trialign.audit.figures.comparison import MEASURES, Difference
+from trialign.audit.figures.comparison import Difference
 from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.replies import LABELS, REPLIES
 from trialign.audit.figures.words import verdict_parts
 from trialign.safe_output import literal
-
-_LABELS = {measure.key: measure.label for measure in MEASURES}
-# What is told beside these measures.
-_MORE = {
-    "chance": "  what guessing gives",
-    "gap_noise": "  the gap that noise alone gives",
-    "jsd": "divergence of answer distributions",
-}
-_TRUTH = (
-    "mean",
-    "chance",
-    "worst",
-    "gap",
-    "gap_noise",
-    "unanimous",
-    "flip_rate",
-    "consistent_wrong",
-    "no_answer",
-    "jsd",
-)
 
 
 def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
@@ -66,7 +48,7 @@ def change_table(run: str, summary: Mapping[str, Any], found: Sequence[Differenc
     for column in ("before", "after", "change", "interval"):
         table.add_column(column, justify="right")
     table.add_column("wanted")
-    for measure, one in zip(MEASURES, found, strict=True):
+    for measure, one in zip(measures.compared(), found, strict=True):
         change = "" if one.change is None else f"{one.change:+.3f}"
         interval = "" if one.low is None or one.high is None else f"[{one.low:+.3f}, {one.high:+.3f}]"
         values = (_number(one.first), _number(one.second), change, interval)
@@ -85,10 +67,11 @@ def beside_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     table.add_column("")
     for column in ("before", f"step {after['step']}"):
         table.add_column(column, justify="right")
-    later = _measures(after)
-    for label, value in _measures(before).items():
-        if label not in _LABELS.values():
-            table.add_row(literal(label), _number(value), _number(later[label]))
+    below = {measure.label for measure in measures.compared()}
+    earlier, later = _measures(before), _measures(after)
+    for label in {**earlier, **later}:  # an audit of an earlier version knows fewer
+        if label not in below:
+            table.add_row(literal(label), _number(earlier.get(label)), _number(later.get(label)))
     return table
 
 
@@ -142,20 +125,22 @@ def _title(run: str, summary: Mapping[str, Any]) -> Text:
 
 
 def _measures(summary: Mapping[str, Any]) -> dict[str, float | None]:
-    """Label -> value."""
-    truth, taste = summary["truth"], summary["preference"]
-    return {
-        **{{**_LABELS, **_MORE}[key]: truth.get(key) for key in _TRUTH},
-        **{f"accuracy, {group}": truth["accuracy"].get(group) for group in summary["groups"]},
-        _LABELS["preference"]: taste["mean"],
-        _LABELS["preference_worst"]: taste["worst"],
-        "  scored on the other groups' targets": _mean_swapped(taste),
-        "Nash welfare": summary["welfare"]["nash"],
-    }
+    """Label -> value of what the summary holds, in the order of the record."""
+    rows: dict[str, float | None] = {}
+    for measure in measures.ALL:
+        with suppress(KeyError):
+            found = measures.in_summary(measure, summary)
+            if measure.key == "accuracy":
+                rows |= {f"{measure.label}, {group}": found.get(group) for group in summary["groups"]}
+            elif not isinstance(found, Mapping):
+                rows[measure.label] = found
+            elif measure.key == "swapped":
+                rows[measure.label] = _mean(found)
+    return rows
 
 
-def _mean_swapped(taste: Mapping[str, Any]) -> float | None:
-    values = [value for value in (taste.get("swapped") or {}).values() if value is not None]
+def _mean(by_group: Mapping[str, float | None]) -> float | None:
+    values = [value for value in by_group.values() if value is not None]
     return sum(values) / len(values) if values else None
 
 

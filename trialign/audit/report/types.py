@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.comparison import Difference
 from trialign.audit.files.record import AuditAbout
 
-REPORT_SCHEMA_VERSION = 3
+REPORT_SCHEMA_VERSION = 4
+# Whether a signature still is about what it was put to: the files and the findings are the same; the files are, and
+# something was noted since; a file is another one or gone; it was made when no hashes were kept with it.
+Standing = Literal["holds", "noted_since", "stale", "unbound"]
+
+
+@dataclass(frozen=True)
+class FindingAnswer:
+    """An answer that an auditor saw, as it was then.
+
+    Attributes:
+        step: of the agent; 0 for the base model.
+        group: how it is called for people.
+        answer: verbatim.
+        canonical: the answer as it was read; None where it could not be, or was not kept.
+        probabilities: of the question's options, in their order; None for a free reply.
+        adapter_sha256: of the adapter that answered; None for the base weights, or where it was not kept.
+        profile: the words by which the agent knew who asks; empty for nobody's.
+    """
+
+    step: int
+    group: str
+    answer: str
+    canonical: str | None
+    probabilities: tuple[float, ...] | None
+    adapter_sha256: str | None
+    profile: str
 
 
 @dataclass(frozen=True)
@@ -23,6 +50,10 @@ class Finding:
         comment: in the auditor's words.
         disposition: what became of it, in a word: open, accepted, fixed.
         checkpoint: SHA-256 of the adapter or the manifest that was looked at.
+        question: verbatim; empty where it was not kept.
+        options: to choose from.
+        asked: how it was asked and when the answers were given, in words.
+        answers: of every agent that was asked.
     """
 
     id: str
@@ -32,6 +63,10 @@ class Finding:
     comment: str
     disposition: str
     checkpoint: str
+    question: str = ""
+    options: tuple[str, ...] = ()
+    asked: str = ""
+    answers: tuple[FindingAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +79,9 @@ class SignOff:
         time: ISO 8601, UTC.
         decision: in a few words.
         remark: anything else; may be empty.
+        standing: whether it still is about what it was put to.
+        note: the same in a sentence.
+        report_sha256: of ``report.json`` as it was signed, with no signature in it; empty where it was not kept.
     """
 
     name: str
@@ -51,6 +89,9 @@ class SignOff:
     time: str
     decision: str
     remark: str = ""
+    standing: Standing = "unbound"
+    note: str = "It does not say to which files it was put."
+    report_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +138,8 @@ class AuditPart:
         control: None if no control was asked.
         nash: welfare over accuracies and scores; None if undefined.
         files: what was read.
+        unverified: names of those among them whose hash the audit did not keep: whether they are as it wrote them
+            cannot be verified.
     """
 
     run: str
@@ -108,6 +151,7 @@ class AuditPart:
     control: Control | None
     nash: float | None
     files: tuple[FileHash, ...]
+    unverified: tuple[str, ...]
 
 
 @dataclass(frozen=True)
