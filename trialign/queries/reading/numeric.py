@@ -27,7 +27,7 @@ from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.digits import convention, written
 from trialign.queries.reading.judging import judged
 from trialign.queries.reading.languages import language, spoken_in
-from trialign.queries.reading.lexicon import cues
+from trialign.queries.reading.neighbours import alike, has_rival, is_of_name, number_places
 from trialign.queries.reading.numbers import Number, numbers
 from trialign.queries.reading.questions import root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
@@ -162,7 +162,7 @@ class Numeric:
             chosen is None
             or len(chosen.readings) > 1
             or chosen.ranged
-            or _has_rival(said, [one.number for one in candidates], chosen)
+            or has_rival(said, [one.number for one in candidates], chosen)
         ):
             return None, "ambiguous"
         text = written(self._scaled(chosen))
@@ -193,7 +193,7 @@ class Numeric:
     def _candidates(self, said: str, row: Sequence[Token], found: Sequence[Number]) -> Sequence[_Candidate]:
         aside = [match.span() for match in ASIDE.finditer(said)]
         dates, years = dates_of(said)
-        places = _places(row, found)
+        places = number_places(row, found)
         mentions = [Mention(first, last, index) for index, (first, last) in enumerate(places)]
         weights = {one.value: one for one in judged(row, mentions, self._asked, spoken_in(said, self._question))}
         candidates: list[_Candidate] = []
@@ -259,7 +259,7 @@ class Numeric:
         if self._unit and unit in _SYMBOLS.values():
             score += 2 if unit == self._unit else -2
         score += 3 * (one.contrasts and one.overlap > 0)
-        if _is_of_name(said, row, place):
+        if is_of_name(said, row, place):
             score -= 2
         if any(reading in self._given for reading in number.readings):
             score -= 2
@@ -279,7 +279,7 @@ class Numeric:
             if token.kind in ("number", "mark") or token.text.casefold() in _JOINS:
                 break
             before.append(root(form(token, Level.STEM)))
-        near = {asked for word in before for asked in self._asked if len(asked) > 2 and _alike(word, asked)}
+        near = {asked for word in before for asked in self._asked if len(asked) > 2 and alike(word, asked)}
         return 3.5 if near - set(self._units) else float(bool(near))
 
     def _asked_behind(self, row: Sequence[Token], place: tuple[int, int]) -> bool:
@@ -288,7 +288,7 @@ class Numeric:
             if token.kind in ("number", "mark") or token.text.casefold() in _JOINS:
                 return False
             stem = root(form(token, Level.STEM))
-            if len(stem) > 2 and stem in self._asked and not any(_alike(stem, unit) for unit in self._units):
+            if len(stem) > 2 and stem in self._asked and not any(alike(stem, unit) for unit in self._units):
                 return True
         return False
 
@@ -307,7 +307,7 @@ class Numeric:
             return any(near[i : i + 2] in self._question for i in range(len(near) - 1)) and len(near) > 1
         stems = [form(token, Level.STEM) for token in following[:3]]
         wanted = self._units or self._asked
-        return any(_alike(stem, unit) for stem in stems for unit in wanted)
+        return any(alike(stem, unit) for stem in stems for unit in wanted)
 
     def _one(self, said: str, leading: Sequence[_Candidate]) -> Number | None:
         """The number of equally good ones: the last sentence's, there the first; None in doubt."""
@@ -349,60 +349,7 @@ def _is_bare(said: str, one: _Candidate) -> bool:
 
 # The score of a statement that repeats a number of the question's and answers it, by its unit or words.
 _ANSWERING = 3.5
-_RIVAL = re.compile(
-    r"(?:,|;|/|、|[,]?\s?(?:or|and|or maybe|or perhaps|o|y|u|ou|et|e|oder|und|или|и|либо|أو|و|یا|या|और|หรือ|และ|"
-    r"veya|ya da|ve|或|或者|还是|和|か|または|또는|혹은|או))",
-    re.IGNORECASE,
-)
-
-
-def _has_rival(said: str, found: Sequence[Number], chosen: Number) -> bool:
-    """Whether "or", "and" or a bare comma joins the number with another one."""
-    place = found.index(chosen)
-    for left, right in zip(
-        found[max(0, place - 1) : place + 1], found[max(0, place - 1) + 1 : place + 2], strict=False
-    ):
-        if left.readings != right.readings and chosen in (left, right):
-            between = said[left.end : right.start]
-            if len(between) < 16 and _RIVAL.fullmatch(between.strip()):
-                return True
-    return False
-
-
 _JOINS = frozenset(("and", "y", "e", "et", "und", "и", "but"))
-
-
-def _is_of_name(said: str, row: Sequence[Token], place: tuple[int, int]) -> bool:
-    """Whether a number belongs to a name before it, as in "Apollo 11"."""
-    before = row[place[0] - 1] if place[0] > 1 else None
-    if before is None or before.kind != "word" or len(before.text) < 3 or not before.text.istitle():
-        return False
-    earlier = row[place[0] - 2]
-    return earlier.kind == "word" and before.text.isascii() and not cues().find([before])
-
-
-def _alike(left: str, right: str) -> bool:
-    """Whether two words are one but for their ending."""
-    if left == right:
-        return len(left) > 1 or not left.isascii()
-    length = min(len(left), len(right))
-    return (length >= 4 and left[: length - 1] == right[: length - 1]) or (
-        length >= 3 and (left.startswith(right) or right.startswith(left))
-    )
-
-
-def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, int]]:
-    """First and beyond the last token of every number."""
-    places = []
-    index = 0
-    for number in found:
-        while index < len(row) and row[index].end <= number.start:
-            index += 1
-        first = index
-        while index < len(row) and row[index].start < number.end:
-            index += 1
-        places.append((first, max(index, first + 1)))
-    return places
 
 
 @lru_cache(maxsize=256)
