@@ -89,6 +89,20 @@ def _ask_every_agent(page: Page, agents: AgentCheckpoint) -> None:
     assert all(text.strip() for text in page.locator(".ta-said").all_inner_texts())
 
 
+def _sign(page: Page) -> None:
+    """Name, decision, and the signature under the report that was shown."""
+    page.get_by_role("textbox", name="Your name").fill("Ana B.")
+    page.get_by_role("textbox", name="Your name").press("Enter")
+    # A list of choices closes when the page scrolls.
+    page.get_by_role("button", name="Go on to the signature").scroll_into_view_if_needed()
+    drawn(page)
+    page.get_by_role("combobox", name="Decision").click()
+    page.get_by_role("option", name="To be used with the noted limits").click()
+    page.get_by_role("button", name="Go on to the signature").click()
+    page.get_by_role("button", name="Sign this audit").click()
+    page.get_by_text(re.compile(r"^Ana B\. \(.*report [0-9a-f]{12}$")).wait_for()
+
+
 def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
     page: Page, runs: Path, axe: str, tmp_path: Path
 ) -> None:
@@ -125,16 +139,7 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
     page.get_by_text("Some say otherwise.").first.wait_for()
     page.get_by_role("button", name="Make the report").click()
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
-    page.get_by_role("textbox", name="Your name").fill("Ana B.")
-    page.get_by_role("textbox", name="Your name").press("Enter")
-    # A list of choices closes when the page scrolls.
-    page.get_by_role("button", name="Go on to the signature").scroll_into_view_if_needed()
-    drawn(page)
-    page.get_by_role("combobox", name="Decision").click()
-    page.get_by_role("option", name="To be used with the noted limits").click()
-    page.get_by_role("button", name="Go on to the signature").click()
-    page.get_by_role("button", name="Sign this audit").click()
-    page.get_by_text(re.compile(r"^Ana B\. \(.*report [0-9a-f]{12}$")).wait_for()
+    _sign(page)
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
     assert serious_faults(page, axe) == []
     html = taken(page, "Download the report (HTML)", tmp_path).read_text(encoding="utf-8")
