@@ -220,6 +220,9 @@ def test_keys_that_count_from_one_are_refused_by_name(tmp_path: Path) -> None:
     assert len(found) == 3
     assert "row 2: the right answer's index is 4" in found[0]
     assert "or set gold_as to index_from_1 where the data count from 1" in found[0]
+    beyond = problems(read(tmp_path, quiz([0, 7]), **INDEX))  # no count explains a 7 among four
+    assert "Write a number from 0 to 3" in beyond[0]
+    assert "index_from_1" not in beyond[0]
     assert "of its 5 right answers none is 0 and 2 of them the number of options" in found[-1]
     reading = read(tmp_path, quiz([1, 4, 2, 3, 4]), **{**INDEX, "gold_as": "index_from_1"})
     assert [query.gold for query in reading.queries if isinstance(query, TruthQuery)] == [
