@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from trialign import checkpoints
@@ -334,3 +335,11 @@ def test_weights_on_disk_are_named_as_peft_names_them(written: AgentCheckpoint) 
     names = set(load_file(written.folder / "north" / "adapter_model.safetensors"))
     assert "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" in names
     assert not any("north" in name for name in names)
+
+
+def test_people_and_other_programs_can_read_what_is_written(written: AgentCheckpoint) -> None:
+    manifest = (written.folder / "manifest.json").read_text(encoding="utf-8")
+    assert '\n  "groups": [\n    "größer"\n  ]' in manifest  # a line an entry, letters as they are
+    weights = next(written.folder.glob("*/adapter_model.safetensors"))
+    with safe_open(weights, "pt") as file:
+        assert file.metadata() == {"format": "pt"}  # transformers refuses files that do not say so

@@ -162,7 +162,9 @@ def _checker() -> TypeAdapter[RunConfig]:
 def _refusal(faults: Sequence[ErrorDetails], composed: Mapping[str, Any]) -> UserError:
     """One of the faults that pydantic found, as a user would say it."""
     # Of the alternatives that a value may be, the one that fits furthest tells what is wrong with it.
-    fault = max(faults, key=lambda fault: (len(fault["loc"]), fault["type"] in _BEYOND))
+    first = min(faults, key=lambda fault: len(fault["loc"]))["loc"][:1]  # others may only repeat what it says: ${seed}
+    alternatives = [fault for fault in faults if fault["loc"][:1] == first]
+    fault = max(alternatives, key=lambda fault: (len(fault["loc"]), fault["type"] in _BEYOND))
     key, value = _dotted(fault["loc"], composed), fault["input"]
     if fault["type"] == "missing":
         missing = f"{key}.{fault['loc'][-1]}".lstrip(".")

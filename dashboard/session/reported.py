@@ -29,6 +29,7 @@ class Made:
         audit: id of the audit.
         basis: the findings and signatures that it was made from.
         binding: what somebody who signs it signs.
+        verdict: its sentence; empty without one.
         page: ``report.html``.
         packed: all of its files, as ZIP.
     """
@@ -37,6 +38,7 @@ class Made:
     audit: str
     basis: tuple[tuple[Finding, ...], tuple[tuple[SavedSignOff, Standing, str], ...]]
     binding: Binding
+    verdict: str
     page: bytes
     packed: bytes
 
@@ -71,4 +73,6 @@ def made_report(chosen: Selection, found: Noted) -> Made:
             archive.write(file, file.relative_to(folder))
         page = (Path(folder) / "report.html").read_bytes()
     basis = (found.reported, found.signed)
-    return Made(chosen.run.id, chosen.audit.id, basis, binding_of(unsigned), page, packed.getvalue())
+    verdict = report.audit.analysis.verdict
+    said = verdict.sentence if verdict else ""
+    return Made(chosen.run.id, chosen.audit.id, basis, binding_of(unsigned), said, page, packed.getvalue())

@@ -16,7 +16,7 @@ from ..components import states
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from .access import Person
-from .integrity import Noted, noted
+from .integrity import Noted, in_training, noted
 from .reported import Made, made_report, report_of
 from .selection import Selection
 
@@ -58,6 +58,9 @@ def sign_off(chosen: Selection, found: Noted, made: Made | None, person: Person)
         return
     if not found.signed:
         st.caption("Nobody has signed this audit yet. A later sign-off stands before an earlier one; both are kept.")
+    if in_training(chosen.run.folder):
+        st.caption("This run is being trained now, and what changes is not signed. Sign it when that is done.")
+        return
     if made is None:
         st.caption("Make the report first, and read it: a signature is put to its bytes.")
         return
@@ -114,6 +117,7 @@ def _confirmation(chosen: Selection, draft: _Draft, made: Made, person: Person) 
         ("Who", f"{draft.name} ({draft.role or 'no role stated'})"),
         ("Remark", draft.remark or "none"),
         ("Audit", f"{chosen.run.id} · {chosen.audit.sentence}"),
+        ("Verdict", made.verdict or "none: there was nothing to compare"),
         ("Report, SHA-256 of report.json", made.binding.report_sha256),
         ("Files that it is made from", f"{len(made.binding.files)}, each with its SHA-256"),
     )

@@ -49,7 +49,8 @@ class Selection:
         """The test files for a fault in this file, in the order in which they run, and of which kind.
 
         First those that mirror it, such as ``tests/audit/test_pairs.py`` of ``trialign/audit/pairs.py``; then others
-        of its package, and unit tests elsewhere, that import it or something that imports it.
+        of its package, and unit tests elsewhere, that import it or something that imports it; then the rest of its
+        package.
         """
         file = Path(path)
         name = _name(file)
@@ -62,8 +63,11 @@ class Selection:
         if not own and not beside:  # what uses it is further away
             beside = [test for test in self.neighbouring if _package(test) == _package(file)]
         elsewhere = [test for test in concerned if test not in beside]
-        for files, marker in ((own, "not slow"), (beside, "not slow"), (elsewhere, "unit and not slow")):
-            left = [str(test) for test in files if marker.startswith("unit") or files is own or test not in own]
+        # Further away, yet of the same package: a report's test draws charts without importing what draws them.
+        rest = [test for test in self.tests if _package(test) == _package(file) and test not in beside]
+        whole, units = "not slow", "unit and not slow"
+        for files, marker in ((own, whole), (beside, whole), (elsewhere, units), (rest, whole)):
+            left = [str(test) for test in files if files is own or marker == units or test not in own]
             if left:
                 yield left, marker
         if path in _OVER_RANKS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 import signal
@@ -16,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from safetensors import SafetensorError
 
 pytestmark = pytest.mark.integration
 
@@ -333,172 +331,6 @@ def test_damaged_trajectories(trained_copy: Any) -> None:
 def test_overrides_and_steps_where_they_mean_nothing(trained: Any) -> None:
     refused(trained, "test", "--run", "runs/mine", "scoring.kind=mean", names=("Overrides were given with --run",))
     refused(trained, "test", "--config", "mine.yaml", "--step", "4", names=("--step was given with --config",))
-
-
-# Questions to a run
-
-
-@pytest.mark.parametrize(
-    ("words", "names"),
-    [
-        (("Why?", "--option", "Yes"), ("Give at least two, with different texts",)),
-        (("Why?", "--option", "Yes", "--option", "Yes"), ("with different texts",)),
-        (("Why?", "--option", "Yes", "--option", " "), ("option is empty",)),
-        (("  ",), ("The question is empty",)),
-        (("Why?", "--exposure", "implicit"), ("group 'north' has no implicit profile",)),
-        (("Why? " * 300,), ("'asked'", "context has 1024")),
-    ],
-)
-def test_a_question_that_cannot_be_asked(trained: Any, words: tuple[str, ...], names: tuple[str, ...]) -> None:
-    refused(trained, "ask", *words, "--run", "runs/mine", names=names)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ('{"id": "a", "split": "test", "kind": "truth"}\n', ("bad.jsonl, row 1, query 'a'", "'question' is missing")),
-        ('{"id": "a", "spl', ("bad.jsonl, row 1", "no valid JSON")),
-        ("", ("bad.jsonl is empty",)),
-    ],
-)
-def test_a_file_that_cannot_be_predicted(trained_copy: Any, text: str, names: tuple[str, ...]) -> None:
-    (trained_copy.folder / "bad.jsonl").write_text(text)
-    (trained_copy.folder / "answers.jsonl").write_text("older answers\n")
-    argv = ("predict", "bad.jsonl", "--run", "runs/mine", "--output", "answers.jsonl")
-    refused(trained_copy, *argv, names=names)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("question\nWhy?\n" + "Why? " * 300 + "\n", ("bad.csv, row 3:", "context has 1024")),
-        ("asked\nWhy?\n", ("bad.csv, row 2", "there are: asked", "--question")),
-        ("question,id\nWhy?,a\nHow?,a\n", ("bad.csv, row 3", "the id 'a' is taken already")),
-    ],
-)
-def test_a_table_that_cannot_be_predicted(trained_copy: Any, text: str, names: tuple[str, ...]) -> None:
-    (trained_copy.folder / "bad.csv").write_text(text)
-    refused(trained_copy, "predict", "bad.csv", "--run", "runs/mine", "--output", "answers.jsonl", names=names)
-
-
-def test_answers_never_replace_their_questions(trained_copy: Any) -> None:
-    argv = ("predict", "questions.jsonl", "--run", "runs/mine", "--output", "questions.jsonl")
-    refused(trained_copy, *argv, names=("holds the questions",))
-    argv = ("predict", "questions.jsonl", "--run", "runs/mine", "--output", "answers.jsonl", "--encoding", "none such")
-    refused(trained_copy, *argv, names=("The encoding 'none such' is not known",))
-
-
-@pytest.mark.parametrize(
-    ("output", "names"),
-    [("nowhere/answers.jsonl", ("There is no folder nowhere",)), ("groups", ("groups is a folder",))],
-)
-def test_an_output_that_cannot_be_written(trained: Any, output: str, names: tuple[str, ...]) -> None:
-    refused(trained, "predict", "questions.jsonl", "--run", "runs/mine", "--output", output, names=names)
-
-
-def test_an_export_to_a_folder_that_is_there(trained_copy: Any) -> None:
-    (trained_copy.folder / "out").mkdir()
-    argv = ("export", "--run", "runs/mine", "--output", "out")
-    refused(trained_copy, *argv, names=("out exists already", "Name a new folder with --output"))
-
-
-# A full disk
-
-DISK_WORDS = ("collect.queries_per_part=3", "trainer.agents_every=2")
-
-
-@pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], AbstractContextManager[None]]:
-    """A context in which the n-th file whose path holds a text is torn for lack of space, as the libraries tell it."""
-    from contextlib import contextmanager
-
-    from lightning.fabric.plugins.io import torch_io
-
-    from trialign import checkpoints
-
-    @contextmanager
-    def filling(part: str, nth: int) -> Any:
-        seen: list[Path] = []
-
-        def guarded(write: Callable[..., Any], path_at: int, error: Exception) -> Callable[..., Any]:
-            def writing(*args: Any, **kwargs: Any) -> Any:
-                path = Path(args[path_at])
-                if part in str(path):
-                    seen.append(path)
-                if part in str(path) and len(seen) == nth:
-                    path.write_bytes(b"torn")
-                    raise error
-                return write(*args, **kwargs)
-
-            return writing
-
-        system = OSError(errno.ENOSPC, "No space left on device")
-        rust = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-        with monkeypatch.context() as patch:
-            patch.setattr(pq, "write_table", guarded(pq.write_table, 1, system))
-            patch.setattr(checkpoints, "save_file", guarded(checkpoints.save_file, 1, rust))
-            patch.setattr(torch_io, "_atomic_save", guarded(torch_io._atomic_save, 1, system))
-            yield
-        assert len(seen) >= nth
-
-    return filling
-
-
-@pytest.fixture(scope="module")
-def undisturbed(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The run as it is with room on the disk."""
-    project = make_project(tmp_path_factory.mktemp("roomy") / "project")
-    assert project.fit(*DISK_WORDS).code == 0
-    return project
-
-
-@pytest.mark.parametrize(
-    ("part", "nth"),
-    [
-        pytest.param(".trajectories", 1, id="first part of the collection"),
-        pytest.param(".trajectories", 3, id="third part of the collection"),
-        pytest.param("step=000000", 1, id="audit before"),
-        pytest.param("agents", 2, id="agents of step 2"),
-        pytest.param("agents", 5, id="agents of step 4"),
-        pytest.param("last.ckpt", 1, id="first resumable state"),
-        pytest.param("last.ckpt", 2, id="second resumable state"),
-        pytest.param("step=000004.", 1, id="audit after"),
-    ],
-)
-def test_a_full_disk_loses_nothing_and_resume_finishes(
-    project: Any,
-    undisturbed: Any,
-    full_disk: Callable[[str, int], AbstractContextManager[None]],
-    part: str,
-    nth: int,
-) -> None:
-    command = ("fit", "--config", "mine.yaml", *DISK_WORDS)
-    with full_disk(part, nth):
-        said = refused(project, *command, names=("No space is left on the device", "--resume"), changes_nothing=False)
-    assert f"trialign {' '.join(command)} --resume" in said
-    left = project.files()
-    assert list(project.folder.rglob("*.tmp")) == []
-
-    assert project.call(*command, "--resume").code == 0
-    whole = project.files()
-    states = [f"runs/mine/checkpoints/{name}.ckpt" for name in ("last", "previous")]
-    grown = ("runs/mine/logs/metrics.csv", "runs/mine/config.yaml", *states)
-    assert {name for name in left if whole[name] != left[name]} <= set(grown)
-    agents = {name: digest for name, digest in whole.items() if "step=000004" in name and "adapter_model" in name}
-    assert agents == {name: undisturbed.files()[name] for name in agents}
-    assert len(agents) == 3
-
-
-def test_a_full_disk_keeps_an_older_prediction(trained_copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trialign import storage
-
-    (trained_copy.folder / "answers.jsonl").write_text("older answers\n")
-
-    def failing(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(storage.os, "fsync", failing)
-    refused(trained_copy, "predict", "questions.jsonl", "--run", "runs/mine", "--output", "answers.jsonl")
 
 
 # A loss that is no number

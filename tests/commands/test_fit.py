@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from trialign.audit.figures.analysis import read_analysis
-from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
 from trialign.checkpoints import read_agents
 
@@ -100,41 +97,6 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
     assert collection in text.splitlines()[0]
     assert yaml.safe_load(text)["trainer"]["steps"] == 4
     assert read_agents(run / "agents" / "step=000004").manifest["run"] == "mine"
-
-
-def test_the_audits_hold_every_group_and_know_their_adapters(trained: Any) -> None:
-    run = trained.runs / "mine"
-    manifest = read_agents(run / "agents" / "step=000004")
-    before = read_items(run / "audits" / "step=000000.house.test" / "items.parquet")
-    after = read_items(run / "audits" / "step=000004.house.test" / "items.parquet")
-    # 4 facts: 3 groups and the control; 1 taste: every group's answer on 3 targets, and the control's.
-    assert len(before) == len(after) == 4 * 4 + 3 * 3 + 1
-    assert before["adapter_sha256"].isna().all()
-    for group in MEMBERS:
-        assert set(after.loc[after["profile_group"] == group, "adapter_sha256"]) == {manifest.adapter_sha256(group)}
-    assert after.loc[after["profile_group"] == "control", "adapter_sha256"].isna().all()
-    summaries = [read_summary(run / "audits" / f"step={step:06d}.house.test" / "summary.json") for step in (0, 4)]
-    assert [summary["step"] for summary in summaries] == [0, 4]
-    assert all(summary["groups"] == list(MEMBERS) and summary["n_queries"] == 5 for summary in summaries)
-
-
-def test_the_audits_are_analysed_with_the_bounds_of_the_configuration(trained: Any) -> None:
-    stored = yaml.safe_load((trained.runs / "mine" / "config.yaml").read_text(encoding="utf-8"))["audit"]
-    for step in (0, 4):
-        folder = trained.runs / "mine" / "audits" / f"step={step:06d}.house.test"
-        analysis, summary = read_analysis(folder / "analysis.json"), read_summary(folder / "summary.json")
-        assert asdict(analysis.bounds) == {name: stored[name] for name in asdict(analysis.bounds)}
-        assert analysis.bounds.delta == 0.05
-        assert analysis.facts is not None
-        assert analysis.verdict is not None
-        assert analysis.verdict.outcome == "unknown"  # two facts show nothing
-        assert summary["verdict"]["outcome"] == "unknown"
-        assert summary["verdict"]["sentence"] == analysis.verdict.sentence
-        assert list(summary["verdict"]["parts"]) == ["equally_right", "same_answers", "right_at_all", "answered"]
-        assert analysis.facts.chance == summary["truth"]["chance"] == pytest.approx(1 / 2)
-        assert {group: entry.value for group, entry in analysis.facts.accuracy.items()} == summary["truth"]["accuracy"]
-        assert analysis.opinions is not None
-        assert analysis.opinions.mean.own.value == pytest.approx(summary["preference"]["mean"])
 
 
 def test_training_changes_the_groups_answers(trained: Any) -> None:
@@ -407,97 +369,3 @@ def test_sampled_updates_train_too(whole: Any) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in trained.values())
     assert max(float(tensor.abs().max()) for name, tensor in trained.items() if "lora_B" in name) > 0
     assert all(float(row["train/loss"]) >= 0 for row in metrics(whole, "awr") if row["train/loss"])
-
-
-def test_numeric_and_mixed_questions_train_beside_choices(project: Any) -> None:
-    forms = {"north": {"max_words": 2}, "south": {"layout": "prose"}, "island": {"min_words": 1}}
-    extra = [
-        {"id": f"{kind}-{split}", "split": split, "kind": kind, "question": f"{text} ({split})", **values}
-        for split in ("train", "validation", "test")
-        for kind, text, values in (
-            ("truth", "How much is 5 and 7?", {"answer_kind": "numeric", "gold": 12}),
-            ("mixed", "Who painted it?", {"answer_kind": "text", "gold": "Vermeer", "forms": forms}),
-        )
-    ]
-    project.write_rows([*project.rows, *extra])
-    assert project.fit("collect.max_new_tokens=3", "trainer.queries_per_step=4").code == 0
-    rows = [row for row in metrics(project, "mine") if row["train/loss"]]
-    assert len(rows) == 4
-    assert all(torch.isfinite(torch.tensor(float(row["train/loss"]))) for row in rows)
-    items = read_items(project.runs / "mine" / "audits" / "step=000004.house.test" / "items.parquet")
-    assert set(items["kind"]) == {"truth", "preference", "mixed"}
-    assert set(items.loc[items["query_id"] == "truth-test", "group"]) == {*MEMBERS, "control"}
-
-
-def test_a_validation_metric_is_the_audits_statistic(trained_copy: Any) -> None:
-    """The metric of the last step, over the same questions and answers as the audit of its checkpoint."""
-    assert trained_copy.call("validate", "--run", "runs/mine").code == 0
-    audited = read_summary(trained_copy.runs / "mine" / "audits" / "step=000004.house.validation" / "summary.json")
-    logged = {key: float(value) for key, value in metrics(trained_copy, "mine")[-1].items() if value}
-    expected = {
-        **{f"truth/{key}": audited["truth"][key] for key in ("mean", "worst", "gap", "unanimous", "flip_rate")},
-        **{f"truth/{key}": audited["truth"][key] for key in ("consistent_wrong", "no_answer", "jsd")},
-        **{f"truth/accuracy/{group}": audited["truth"]["accuracy"][group] for group in MEMBERS},
-        **{f"preference/score/{group}": audited["preference"]["score"][group] for group in MEMBERS},
-        **{f"preference/swapped/{group}": audited["preference"]["swapped"][group] for group in MEMBERS},
-        "preference/mean": audited["preference"]["mean"],
-        "preference/worst": audited["preference"]["worst"],
-        "welfare/nash": audited["welfare"]["nash"],
-    }
-    for key, value in expected.items():
-        assert logged[f"validation/{key}"] == pytest.approx(value, abs=1e-6), key
-
-
-def test_combined_groups_are_trained_on_the_questions_that_they_have(project: Any) -> None:
-    rows = project.rows
-    for row in rows:
-        if row["kind"] == "preference":
-            row["targets"] = {f"regions:{group}": target for group, target in row["targets"].items()}
-    taste = next(row for row in rows if row["id"] == "drink")
-    taste["targets"].update({"age:young": [1, 0, 0], "age:middle": [0, 1, 0], "age:old": [0, 0, 1]})
-    project.write_rows(rows)
-    project.set(defaults=["base", {"override data": "files"}, {"override model": "folder"}, "_self_"])
-    words = ("groups=[age,country]", "policy.adapters=shared", "trainer.steps=2", "environment.revision_share=0")
-    assert project.fit(*words).code == 0
-    names = [f"{age}-{country}" for age in ("young", "middle", "old") for country in ("usa", "iran", "china")]
-    audit = project.runs / "mine" / "audits" / "step=000002.house.test"
-    assert read_summary(audit / "summary.json")["groups"] == names
-    assert set(read_items(audit / "items.parquet")["kind"]) == {"truth"}
-    folder = project.runs / "mine" / "agents" / "step=000002"
-    assert {path.name for path in folder.iterdir() if path.is_dir()} == set(names)
-    # The resolved configuration opens the same groups again.
-    outcome = project.call("ask", "Why?", "--run", project.runs / "mine", "--json")
-    assert [answer["group"] for answer in json.loads(outcome.out)] == [*names, "control"]
-
-
-def test_a_base_audit_of_another_configuration_is_not_taken_over(project: Any) -> None:
-    """``test --config`` files its audit under the run's name before the run exists."""
-    assert project.call("test", "--config", "mine.yaml", "scoring.kind=mean").code == 0
-    folder = project.runs / "mine" / "audits" / "step=000000.house.test"
-    assert json.loads((folder / "summary.json").read_text())["scoring"] == "mean"
-    assert project.fit().code == 0
-    assert json.loads((folder / "summary.json").read_text())["scoring"] == "sum"
-
-
-def test_a_base_audit_by_config_leaves_the_run_of_another_configuration_alone(trained: Any) -> None:
-    before = trained.files()
-    outcome = trained.call("test", "--config", "mine.yaml", "scoring.kind=mean")
-    assert outcome.code == 2
-    assert "scoring" in outcome.err
-    assert trained.files() == before
-
-
-def test_base_model_and_agents_are_audited_on_either_split(trained_copy: Any) -> None:
-    assert trained_copy.call("validate", "--config", "mine.yaml", "name=base").code == 0
-    summary = read_summary(trained_copy.runs / "base" / "audits" / "step=000000.house.validation" / "summary.json")
-    assert (summary["step"], summary["split"]) == (0, "validation")
-    audit = trained_copy.runs / "mine" / "audits" / "step=000004.house.test" / "summary.json"
-    stated = read_summary(audit)
-    outcome = trained_copy.call("test", "--run", "runs/mine", "--step", "4")
-    assert outcome.code == 0
-    again = read_summary(audit)
-    for one in (again, stated):
-        one["seconds"] = 0
-        del one["files"]["about.json"]  # says when the audit was made
-    assert again == stated
-    assert "before" in outcome.out

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from trialign.audit.files.findings import FindingStore, Said, SavedSignOff
 from trialign.audit.report import build_report, write_report
 from trialign.dashboard.session.access import Person
+from trialign.runs import RunFolder
 
 from .conftest import SyntheticRun
 
@@ -173,6 +175,7 @@ def test_nothing_is_signed_before_it_is_confirmed(runs: Path, one_run: Synthetic
     press(app, "Go on to the signature")
     assert signatures(runs) == ()
     assert app.session_state["report"].binding.report_sha256 in html_of(app)
+    assert "<dt>Verdict</dt>" in html_of(app)
     press(app, "Back")
     assert signatures(runs) == ()
     assert app.text_input[0].value == "Ana B."
@@ -284,6 +287,20 @@ def test_opening_pages_writes_nothing(runs: Path, one_run: SyntheticRun, open_pa
         open_page(name)
     press(open_page("report"), "Make the report")
     assert {path: path.stat().st_mtime_ns for path in (runs, *runs.rglob("*"))} == before
+
+
+def test_a_run_in_training_is_not_signed(one_run: SyntheticRun, open_page: Open) -> None:
+    def offered(app: AppTest) -> bool:
+        return "Go on to the signature" in [button.label for button in press(app, "Make the report").button]
+
+    with RunFolder(one_run.folder).held():
+        app = open_page("report")
+        assert not offered(app)
+        assert any("being trained now" in caption.value for caption in app.caption)
+    assert offered(open_page("report"))
+    lock = one_run.folder.with_name(".house.lock")
+    lock.write_text(f"process {2**22 + 1} on {socket.gethostname()}", encoding="utf-8")  # of one that was killed
+    assert offered(open_page("report"))
 
 
 def test_a_viewer_reads_and_neither_notes_nor_signs(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -161,6 +162,22 @@ def many(names: list[str]) -> RunComparison:
         for n, name in enumerate(names)
     ]
     return RunComparison(1, "house", "test", "explicit", ("a", "b"), 8, 4, 0.05, tuple(runs))
+
+
+def test_every_run_lies_within_the_axes() -> None:
+    comparison = many(["low", "middle", "high"])
+    tastes = {"low": 0.13, "middle": 0.41, "high": 0.87}
+    spread = [replace(run, values={**run.values, "preference": tastes[run.name]}) for run in comparison.runs]
+    plot = pareto_plot(replace(comparison, runs=tuple(spread)))
+    assert plot is not None
+    for mark in plot.marks:
+        assert plot.left <= mark.x <= plot.right
+        assert plot.top <= mark.y <= plot.bottom
+    across = {mark.name: mark.x for mark in plot.marks}
+    assert across["low"] < across["middle"] < across["high"]
+    # x goes with the score: from .1 to .9 or so, its ticks say where.
+    assert float(plot.x_ticks[0][1].removesuffix(" %")) <= 13
+    assert float(plot.x_ticks[-1][1].removesuffix(" %")) >= 87
 
 
 def test_labels_do_not_cover_each_other_and_the_better_are_filled() -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from ..conftest import SyntheticRun
+
 if TYPE_CHECKING:
     from trialign.dashboard.live.engine import Source
     from trialign.groups import GroupSet
@@ -78,3 +80,12 @@ def stored_runs(write_run: Callable[..., list[Source]], tmp_path_factory: pytest
     """Checkpoints of two runs, two in the one and one of another rank in the other. Tests change nothing in them."""
     root = tmp_path_factory.mktemp("stored")
     return [*write_run(root, "first", seeds=(1, 2)), *write_run(root, "second", seeds=(3,), rank=2)]
+
+
+@pytest.fixture
+def live_run(runs: Path, write_run: Callable[..., list[Source]]) -> list[Source]:
+    """A run of the tiny model with two checkpoints, audited before and after training."""
+    sources = write_run(runs, "house", seeds=(1, 2))
+    SyntheticRun(runs / "house").audit(0)
+    SyntheticRun(runs / "house").audit(2)
+    return sources

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from trialign.audit.files.findings import FindingStore
-from trialign.checkpoints import read_agents
+from trialign.checkpoints import AgentCheckpoint, read_agents
 
 from ..browsing import PATIENCE, drawn, hidden_width, opened, serious_faults, served
 
@@ -76,16 +76,8 @@ def taken(page: Page, label: str, folder: Path) -> Path:
     return folder / value.suggested_filename
 
 
-def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
-    page: Page, runs: Path, axe: str, tmp_path: Path
-) -> None:
-    """Numbers that are taken away equal those of ``trialign report``."""
-    run = runs / "smoke"
-    agents = read_agents(run / "agents" / "step=000004")
-
-    opened(page, "/")
-    page.get_by_role("heading", name="Do all groups get the same facts?").wait_for()
-
+def _ask_every_agent(page: Page, agents: AgentCheckpoint) -> None:
+    """A typed question, and under every group's answer the adapter that gave it."""
     page.get_by_role("link", name="Compare").click()
     page.get_by_role("textbox", name="Your question").fill(QUESTION)
     page.get_by_role("button", name="Ask all agents").click()
@@ -95,6 +87,32 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
         assert digest is not None
         assert f"Adapter {digest[:12]}" in card(page, label).inner_text()
     assert all(text.strip() for text in page.locator(".ta-said").all_inner_texts())
+
+
+def _sign(page: Page) -> None:
+    """Name, decision, and the signature under the report that was shown."""
+    page.get_by_role("textbox", name="Your name").fill("Ana B.")
+    page.get_by_role("textbox", name="Your name").press("Enter")
+    # A list of choices closes when the page scrolls.
+    page.get_by_role("button", name="Go on to the signature").scroll_into_view_if_needed()
+    drawn(page)
+    page.get_by_role("combobox", name="Decision").click()
+    page.get_by_role("option", name="To be used with the noted limits").click()
+    page.get_by_role("button", name="Go on to the signature").click()
+    page.get_by_role("button", name="Sign this audit").click()
+    page.get_by_text(re.compile(r"^Ana B\. \(.*report [0-9a-f]{12}$")).wait_for()
+
+
+def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
+    page: Page, runs: Path, axe: str, tmp_path: Path
+) -> None:
+    """Numbers that are taken away equal those of ``trialign report``."""
+    run = runs / "smoke"
+
+    opened(page, "/")
+    page.get_by_role("heading", name="Do all groups get the same facts?").wait_for()
+
+    _ask_every_agent(page, read_agents(run / "agents" / "step=000004"))
     assert page.locator(".ta-heat tbody tr").count() == len(LABELS)
     assert serious_faults(page, axe) == []
 
@@ -121,13 +139,7 @@ def test_ask_see_every_group_open_a_disagreement_note_sign_and_take_away(
     page.get_by_text("Some say otherwise.").first.wait_for()
     page.get_by_role("button", name="Make the report").click()
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
-    page.get_by_role("textbox", name="Your name").fill("Ana B.")
-    page.get_by_role("textbox", name="Your name").press("Enter")
-    page.get_by_role("combobox", name="Decision").click()
-    page.get_by_role("option", name="To be used with the noted limits").click()
-    page.get_by_role("button", name="Go on to the signature").click()
-    page.get_by_role("button", name="Sign this audit").click()
-    page.get_by_text(re.compile(r"^Ana B\. \(.*report [0-9a-f]{12}$")).wait_for()
+    _sign(page)
     page.get_by_role("button", name="Download the report (HTML)").wait_for()
     assert serious_faults(page, axe) == []
     html = taken(page, "Download the report (HTML)", tmp_path).read_text(encoding="utf-8")

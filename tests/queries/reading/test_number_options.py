@@ -1,0 +1,119 @@
+"""Replies to questions whose options are numbers, amounts and years."""
+
+from __future__ import annotations
+
+import pytest
+
+from trialign.queries import TruthQuery
+from trialign.queries.answers import parse_answer
+from trialign.queries.reading.labels import Shown
+
+pytestmark = pytest.mark.unit
+
+# Options, question, how the prompt showed them, and replies with what they say.
+CASES: tuple[tuple[tuple[str, ...], str, Shown | None, tuple[tuple[str, str | None], ...]], ...] = (
+    (
+        ("Over 90 percent", "About 10 percent", "About 30 percent"),
+        "How much?",
+        None,
+        (
+            ("Over 90%", "Over 90 percent"),
+            ("90 percent", "Over 90 percent"),
+            ("About 30%.", "About 30 percent"),
+            ("30 percent", "About 30 percent"),
+            ("More than 90 percent", None),
+        ),
+    ),
+    (
+        ("1,000", "10,000", "100,000"),
+        "How many?",
+        None,
+        (
+            ("1000", "1,000"),
+            ("10 000", "10,000"),
+            ("100.000", None),
+            ("ten thousand", "10,000"),
+            ("10k", "10,000"),
+            ("one hundred thousand", "100,000"),
+            ("About 10,000.", "10,000"),
+            ("1,000 or 10,000", None),
+        ),
+    ),
+    (
+        ("1/2", "1/3", "1/4"),
+        "?",
+        None,
+        (
+            ("0.5", "1/2"),
+            ("one half", "1/2"),
+            ("1/3", "1/3"),
+            ("0.25", "1/4"),
+            ("25%", None),
+            ("½", "1/2"),
+        ),
+    ),
+    (
+        ("10 km", "100 km", "1000 km"),
+        "How far?",
+        None,
+        (
+            ("100 km", "100 km"),
+            ("100km", "100 km"),
+            ("100 kilometers", "100 km"),
+            ("100", "100 km"),
+            ("1,000 km", "1000 km"),
+            ("It's 10 km away", "10 km"),
+            ("100 m", None),
+        ),
+    ),
+    (
+        ("1939", "1945", "1918"),
+        "When did WW2 end?",
+        None,
+        (
+            ("1945", "1945"),
+            ("It ended in 1945.", "1945"),
+            ("In September 1945.", "1945"),
+            ("It began in 1939 and ended in 1945.", "1945"),
+            ("2 September 1945", "1945"),
+            ("1939-1945", None),
+        ),
+    ),
+    (
+        ("5", "6", "7"),
+        "How many?",
+        None,
+        (
+            ("5", "5"),
+            ("five", "5"),
+            ("5.5", None),
+            ("-5", None),
+            ("5-6", None),
+            ("5 or 6", None),
+            ("There are 7 of them.", "7"),
+            ("3 + 4 = 7", "7"),
+            ("Option 6", "6"),
+            ("56", None),
+            ("A", "5"),
+            ("C)", "7"),
+            ("#3", None),
+            ("5%", "5"),
+            ("1. 5", "5"),
+            ("6th", None),
+            ("The answer is 6, since 5 is too small.", "6"),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "question", "shown", "reply", "reading"),
+    [(options, question, shown, *case) for options, question, shown, cases in CASES for case in cases],
+)
+def test_what_a_reply_says(
+    options: tuple[str, ...], question: str, shown: Shown | None, reply: str, reading: str | None
+) -> None:
+    query = TruthQuery(
+        query_id="q", cluster="q", split="test", topic="", question=question, options=options, gold=options[0]
+    )
+    assert parse_answer(query, reply, shown).canonical == reading
