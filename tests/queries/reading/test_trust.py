@@ -55,6 +55,7 @@ def test_a_disputed_option_is_not_read(reply: str) -> None:
         ("Paris. Wait, was it Lyon? No, my first answer stands.", "Paris"),
         ("1. ~~Lyon~~\n2. **Paris**", "Paris"),
         ("<s>Lyon</s> Paris", "Paris"),
+        ("Lyon, many people believe this, but it is Paris.", "Paris"),
         ("Paris! Hold on to your hats, it is a big city.", "Paris"),
     ],
 )

@@ -107,7 +107,7 @@ class Options:
 
     def _concluded(self, row: Sequence[Token], found: Sequence[Judged], spoken: str | None) -> Reading:
         """What a reply that names several options says in the end."""
-        value = None if self._polar.pairs else concluded(row, found, spoken)
+        value = concluded(row, found, spoken, polar=self._polar.pairs)
         return (None, "ambiguous") if value is None else (value, "contained")
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:

@@ -49,7 +49,7 @@ def first_stands(row: Sequence[Token], found: Sequence[Judged]) -> int | None:
     return found[0].value if found[0].weight > Weight.DENIED else None
 
 
-def concluded(row: Sequence[Token], found: Sequence[Judged], spoken: str | None) -> int | None:
+def concluded(row: Sequence[Token], found: Sequence[Judged], spoken: str | None, *, polar: bool = False) -> int | None:
     """The answer that alone fills the last sentence of a reply that reasoned, or alone follows what it took back."""
     if not found or is_left_open(row, found[-1].mention.last):
         return None
@@ -57,9 +57,13 @@ def concluded(row: Sequence[Token], found: Sequence[Judged], spoken: str | None)
     after = {one.value: one.weight for one in found if behind and one.mention.first > behind[-1]}
     if len(after) == 1 and min(after.values()) >= Weight.SAID:
         return next(iter(after))
+    last = found[-1]
+    if last.contrasts and last.weight >= Weight.ALONE and all(one.value != last.value for one in found[:-1]):
+        return last.value  # "True, many believe, but it is false"
+    if polar:
+        return None
     parts = sentences(row, [one.mention for one in found], spoken)
     spoken_parts = [number for number, part in enumerate(parts) if part.pieces]
-    last = found[-1]
     if last.sentence != spoken_parts[-1] or last.weight < Weight.FOLLOWS:
         return None
     pieces = [piece for number in spoken_parts[:-1] for piece in parts[number].pieces]
