@@ -32,6 +32,7 @@ SETS = {
     "late_rounds": (0.95, 0.025),  # written last and mended for in part
     "fourth": (0.90, 0.015),
     "fifth": (0.83, 0.015),  # hard sorts, by people who had not seen the reader
+    "held_out": (0.80, 0.08),  # nobody has looked at it: what the reader does with replies that it was not made for
 }
 Case = dict[str, Any]
 Reader = Callable[[Case], str | None]

@@ -113,7 +113,7 @@ class Numeric:
         if not candidates:
             return None, "none"
         operands = [number for number in found if is_operand(said, number)]
-        candidates = _without_steps(said, self._without_given(said, candidates), operands)
+        candidates = _without_steps(said, self._of_unknown(said, self._without_given(said, candidates)), operands)
         if not candidates:
             return None, "none"
         if len({one.number.readings for one in candidates}) > 1 and all(_is_bare(said, one) for one in candidates):
@@ -151,6 +151,15 @@ class Numeric:
         return [
             one for one in candidates if one not in repeated or one.score >= (_ANSWERING if one.number.spelled else 0.5)
         ]
+
+    def _of_unknown(self, said: str, candidates: Sequence[_Candidate]) -> Sequence[_Candidate]:
+        """Of several unknowns ("x = 10, y = 3") the value of the one that is asked for, else of the first."""
+        named = [_UNKNOWN.search(said[max(0, one.number.start - 12) : one.number.start]) for one in candidates]
+        letters = [match[1] for match in named if match]
+        if len(set(letters)) < 2:
+            return candidates
+        wanted = next((one for one in letters if re.search(rf"\b{one}\b", self._question)), letters[0])
+        return [one for one, match in zip(candidates, named, strict=True) if not match or match[1] == wanted]
 
     def _scaled(self, number: Number) -> Fraction:
         value = number.readings[0]
@@ -334,6 +343,8 @@ def _last_bold(spoken: str) -> list[str]:
     return [one[1] for one in found] if found and not re.search(r"\d", spoken[found[-1].end() :]) else []
 
 
+# What a number is given to, in a row of such: "x = 10, y = 3".
+_UNKNOWN = re.compile(r"(?:^|[,;\n]\s*|\band\s+)([a-z])\s*=\s*$")
 # A number that is all that a reply sets in bold.
 _BOLD = re.compile(r"\*\*(\W{0,3}\d[^*\n]{0,24})\*\*")
 # "The 1908 London games": the year of a thing.
