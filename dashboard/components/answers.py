@@ -158,12 +158,12 @@ def _tags(query: Query, card: Card, reference: Card) -> Iterator[tuple[str, str]
 def _bars(options: Sequence[str], shares: Sequence[float]) -> Markup:
     rows = Markup("").join(
         Markup(
-            '<li><span>{}</span><span class="ta-bar" aria-hidden="true"><i style="width:{:.1f}%"></i></span>'
+            '<li><span>{}</span><span class="ta-share" aria-hidden="true"><i style="width:{:.1f}%"></i></span>'
             "<b>{}</b></li>"
         ).format(option, 100 * share, percent(share))
         for option, share in zip(options, shares, strict=True)
     )
-    return Markup('<ul class="ta-bars" aria-label="How likely this agent is to choose each option">{}</ul>').format(
+    return Markup('<ul class="ta-shares" aria-label="How likely this agent is to choose each option">{}</ul>').format(
         rows
     )
 

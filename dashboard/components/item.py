@@ -162,5 +162,5 @@ def worst_item(one: WorstItem, labels: Mapping[str, str]) -> Markup:
     )
     why = one.reason if one.gold is None else f"{one.reason}; right is: {one.gold}"
     return Markup(
-        '<p class="ta-eyebrow" dir="auto">{}</p><p dir="auto"><strong>{}</strong></p><ul class="ta-said">{}</ul>'
+        '<p class="ta-eyebrow" dir="auto">{}</p><p dir="auto"><strong>{}</strong></p><ul class="ta-told">{}</ul>'
     ).format(why, one.question or one.query_id, said)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+import trialign.dashboard
 from trialign.dashboard.components.markup import Markup, plain, show
 
 pytestmark = pytest.mark.unit
@@ -29,3 +33,13 @@ def test_plain_text_is_literal_in_markdown(text: str) -> None:
     (paragraph,) = [token for token in parser.parse("x " + plain(text)) if token.type == "inline"]
     assert {token.type for token in paragraph.children or ()} <= {"text", "text_special"}
     assert "".join(token.content for token in paragraph.children or ()) == ("x " + " ".join(text.split())).strip()
+
+
+def test_no_class_is_styled_by_two_sheets() -> None:
+    """A page that loads both would show one as the other meant it."""
+    folder = Path(trialign.dashboard.__file__).parent
+    sheets = [sheet.read_text(encoding="utf-8") for sheet in sorted(folder.rglob("*.css"))]
+    alone = [set(re.findall(r"^\.(ta-[\w-]+) *[,{]", sheet, re.MULTILINE)) for sheet in sheets]
+    assert len(alone) == 2
+    assert all(alone)
+    assert alone[0] & alone[1] == set()

@@ -161,7 +161,7 @@ def test_the_worst_of_the_verdict_are_those_of_the_report_and_come_first_in_item
     worst = [item.question for item in build_report(folder).worst]
     assert worst == [f"What is true of fact {fact}, in wording 0?" for fact in (5, 7, 3)]
     app = open_page("verdict", run="house", audit="test, step 6 (house)")
-    cards = [part.proto.body for part in app.get("html") if "ta-said" in part.proto.body]
+    cards = [part.proto.body for part in app.get("html") if "ta-told" in part.proto.body]
     assert [question for question in worst for card in cards if question in card] == worst
     assert "✗ Southerners: wrong" in cards[0]
     shown = text_of(open_page("items", run="house", audit="test, step 6 (house)"))
