@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from trialign import composition, config, distributed
-from trialign.api import asking, auditing, fitting, session
-from trialign.api.asking import GroupAnswer
+from trialign.api import auditing, fitting, session
+from trialign.api.asking import GroupAnswer, ask
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.errors import UserError
-from trialign.groups import Exposure
 from trialign.places import at_home
 
 __all__ = ["Audit", "Fitted", "GroupAnswer", "Session", "ask", "audit", "compose", "fit", "open_run"]
@@ -95,30 +94,3 @@ def audit(run: Session, split: Literal["validation", "test"] = "test", *, step: 
     trained = step != 0 and run.trainable
     auditing.check_audit(run, split, trained=trained)
     return auditing.audit(run, split, trained=trained, step=step if trained else None)
-
-
-def ask(
-    run: Session,
-    question: str,
-    options: Sequence[str] = (),
-    *,
-    step: int | None = None,
-    exposure: Exposure | None = None,
-) -> list[GroupAnswer]:
-    """Every group's answer to one question.
-
-    Args:
-        run: a run, or a configuration without one.
-        question: asked as it is.
-        options: when given, the agents choose among them.
-        step: which checkpoint; None: the last; 0: the base model, which is told the profiles all the same. A model
-            behind an address, or with adapters from elsewhere, answers as it is.
-        exposure: how the profile reaches the agents; None: as audited.
-
-    Returns:
-        The members' answers in the order of the groups, then the control's.
-
-    Raises:
-        UserError: the options are no choice, there is no such checkpoint, or a group has no such profile.
-    """
-    return asking.ask(run, question, options, step=step, exposure=exposure)

@@ -34,7 +34,7 @@ class GroupAnswer:
 
 
 def ask(
-    session: Session,
+    run: Session,
     question: str,
     options: Sequence[str] = (),
     *,
@@ -44,7 +44,7 @@ def ask(
     """Every group's answer to one question.
 
     Args:
-        session: a run, or a configuration without one.
+        run: a run, or a configuration without one.
         question: asked as it is.
         options: when given, the agents choose among them.
         step: which checkpoint; None: the last; 0: the base model, which is told the profiles all the same. A model
@@ -58,8 +58,8 @@ def ask(
         UserError: the options are no choice, there is no such checkpoint, or a group has no such profile.
     """
     check_question(question, options)
-    checkpoint = load_asked(session, step)
-    return answers(session, checkpoint, [PreferenceQuery.asked(question, options)], exposure)[0]
+    checkpoint = load_asked(run, step)
+    return answers(run, checkpoint, [PreferenceQuery.asked(question, options)], exposure)[0]
 
 
 def load_asked(session: Session, step: int | None) -> AgentCheckpoint | None:
