@@ -129,3 +129,24 @@ def test_a_model_that_fails_in_batches_is_refused_in_a_sentence() -> None:
     policy.base.get_decoder().forward = fails  # type: ignore[method-assign]
     with pytest.raises(UserError, match=r"cannot be asked in batches of groups \(batch1 must be a 3D tensor\)"):
         check_exact(policy)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), RuntimeError),
+        (RuntimeError("unsupported memory format option"), UserError),
+    ],
+)
+def test_a_lack_of_memory_is_not_the_models_fault(error: RuntimeError, raised: type[Exception]) -> None:
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES, **HEADS))
+    policy = GroupPolicy(model.eval(), ("a", "b"), AdapterConfig(rank=2, alpha=4)).eval()
+
+    def fails(*inputs: Any, **values: Any) -> Any:
+        raise error
+
+    policy.base.get_decoder().forward = fails  # type: ignore[method-assign]
+    with pytest.raises((RuntimeError, UserError)) as found:
+        check_exact(policy)
+    assert type(found.value) is raised

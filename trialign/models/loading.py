@@ -140,6 +140,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
             f"The files of the base model {files.name} are damaged, or are no safetensors",
             "Restore them; stored audits can still be read",
         ) from error
+    # What transformers itself raises where a config.json, a family's code or a missing package is at fault.
     except (ValueError, KeyError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
