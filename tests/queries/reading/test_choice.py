@@ -2,20 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from trialign.queries import TruthQuery
 from trialign.queries.answers import parse_answer
 
-pytestmark = pytest.mark.unit
+from .asked import CITIES
 
-CITIES = TruthQuery(
-    query_id="q",
-    cluster="q",
-    split="test",
-    topic="",
-    question="Which city is the capital of France?",
-    options=("Lyon", "Paris", "Nice", "Lille"),
-    gold="Paris",
-)
+pytestmark = pytest.mark.unit
 
 PARIS = (
     "The best answer here is option B).",

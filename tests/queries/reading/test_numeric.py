@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trialign.queries import TruthQuery
-from trialign.queries.answers import parse_answer
+from .asked import number, said
 
 pytestmark = pytest.mark.unit
 
@@ -195,17 +194,11 @@ ASKED = (
 )
 
 
-def numeric(question: str) -> TruthQuery:
-    return TruthQuery(
-        query_id="q", cluster="q", split="test", topic="", question=question, answer_kind="numeric", gold="42"
-    )
-
-
 @pytest.mark.parametrize(("reply", "reading"), COUNTS)
 def test_a_number_by_its_reply(reply: str, reading: str | None) -> None:
-    assert parse_answer(numeric("How many?"), reply).canonical == reading
+    assert said(number("How many?"), reply) == reading
 
 
 @pytest.mark.parametrize(("question", "reply", "reading"), ASKED)
 def test_a_number_by_the_question(question: str, reply: str, reading: str) -> None:
-    assert parse_answer(numeric(question), reply).canonical == reading
+    assert said(number(question), reply) == reading

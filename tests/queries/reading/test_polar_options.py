@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from trialign.queries import TruthQuery
-from trialign.queries.answers import parse_answer
 from trialign.queries.reading.labels import Shown
+
+from .asked import Cases, each, said
 
 pytestmark = pytest.mark.unit
 
-# Options, question, how the prompt showed them, and replies with what they say.
-CASES: tuple[tuple[tuple[str, ...], str, Shown | None, tuple[tuple[str, str | None], ...]], ...] = (
+CASES: Cases = (
     (
         ("Yes", "No"),
         "Is the Earth flat?",
@@ -304,14 +304,6 @@ CASES: tuple[tuple[tuple[str, ...], str, Shown | None, tuple[tuple[str, str | No
 )
 
 
-@pytest.mark.parametrize(
-    ("options", "question", "shown", "reply", "reading"),
-    [(options, question, shown, *case) for options, question, shown, cases in CASES for case in cases],
-)
-def test_what_a_reply_says(
-    options: tuple[str, ...], question: str, shown: Shown | None, reply: str, reading: str | None
-) -> None:
-    query = TruthQuery(
-        query_id="q", cluster="q", split="test", topic="", question=question, options=options, gold=options[0]
-    )
-    assert parse_answer(query, reply, shown).canonical == reading
+@each(CASES)
+def test_what_a_reply_says(query: TruthQuery, shown: Shown | None, reply: str, reading: str | None) -> None:
+    assert said(query, reply, shown) == reading

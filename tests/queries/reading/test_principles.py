@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from trialign.queries import TruthQuery
-from trialign.queries.answers import parse_answer
 from trialign.queries.reading.endings import rethinks, stops_short
 from trialign.queries.reading.languages import spoken_in
 from trialign.queries.reading.questions import overlap, words_of
 from trialign.queries.reading.tokens import tokens
 
+from . import asked
+from .asked import said
+
 pytestmark = pytest.mark.unit
 
 CAPITAL = "Which city is the capital of Norway?"
 TOWNS = ("Bergen", "Oslo", "Tromsø")
-
-
-def choice(question: str, options: tuple[str, ...], reply: str) -> str | None:
-    query = TruthQuery(
-        query_id="q", cluster="q", split="test", topic="", question=question, options=options, gold=options[0]
-    )
-    return parse_answer(query, reply).canonical
-
-
-def number(question: str, reply: str) -> str | None:
-    query = TruthQuery(
-        query_id="q", cluster="q", split="test", topic="", question=question, answer_kind="numeric", gold="1"
-    )
-    return parse_answer(query, reply).canonical
 
 
 @pytest.mark.parametrize(
@@ -41,13 +28,13 @@ def number(question: str, reply: str) -> str | None:
     ],
 )
 def test_of_several_statements_the_one_counts_that_answers_the_question(reply: str, reading: str | None) -> None:
-    assert choice(CAPITAL, TOWNS, reply) == reading
+    assert said(asked.choice(CAPITAL, TOWNS), reply) == reading
 
 
 @pytest.mark.parametrize("between", ["ah no", "sorry", "ach nein", "ой нет", "哦不", "すみません", "아니요"])
 def test_what_only_hesitates_between_two_answers_corrects_the_first(between: str) -> None:
     assert rethinks(tokens(between))
-    assert choice(CAPITAL, TOWNS, f"Bergen, {between}, Oslo.") == "Oslo"
+    assert said(asked.choice(CAPITAL, TOWNS), f"Bergen, {between}, Oslo.") == "Oslo"
 
 
 def test_what_says_more_than_a_hesitation_corrects_nothing() -> None:
@@ -67,7 +54,7 @@ def test_what_says_more_than_a_hesitation_corrects_nothing() -> None:
     ],
 )
 def test_both_and_neither_are_what_is_said_of_all_others(reply: str, reading: str | None) -> None:
-    assert choice("Which metal is magnetic?", ("iron", "nickel", "Both", "Neither"), reply) == reading
+    assert said(asked.choice("Which metal is magnetic?", ("iron", "nickel", "Both", "Neither")), reply) == reading
 
 
 @pytest.mark.parametrize(
@@ -86,7 +73,7 @@ def test_both_and_neither_are_what_is_said_of_all_others(reply: str, reading: st
 def test_a_reply_without_yes_or_no_answers_by_affirming_or_denying_the_question(
     reply: str, reading: str | None
 ) -> None:
-    assert choice("Can penguins fly?", ("Yes", "No"), reply) == reading
+    assert said(asked.choice("Can penguins fly?", ("Yes", "No")), reply) == reading
 
 
 @pytest.mark.parametrize(
@@ -105,7 +92,7 @@ def test_a_reply_without_yes_or_no_answers_by_affirming_or_denying_the_question(
     ],
 )
 def test_steps_operands_and_ranges_are_no_answers(reply: str, reading: str | None) -> None:
-    assert number("How many are left over?", reply) == reading
+    assert said(asked.number("How many are left over?"), reply) == reading
 
 
 def test_a_reply_stops_short_where_its_last_sentence_has_no_end_and_others_do() -> None:
@@ -131,4 +118,4 @@ def test_few_words_are_read_in_the_language_of_the_question() -> None:
 
 @pytest.mark.parametrize("part", ["half of 3 ", "half of ", "half ", "4 and a half of "])
 def test_fractions_in_a_row_raise_nothing(part: str) -> None:
-    number("How many?", part * 500)
+    said(asked.number("How many?"), part * 500)
