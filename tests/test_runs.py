@@ -202,8 +202,17 @@ def test_the_lock_of_a_dead_process_blocks_nobody(run: RunFolder) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(run.folder)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert (run.folder.parent / ".mine.lock").read_text().startswith("process ")
+    assert not run.in_training
     with run.held():
-        pass
+        assert run.in_training
+    assert not run.in_training
+
+
+@pytest.mark.parametrize(("text", "training"), [("process 1 on elsewhere", True), ("", False), ("torn", False)])
+def test_who_trains_is_read_from_the_lock(run: RunFolder, text: str, training: bool) -> None:
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    (run.folder.parent / ".mine.lock").write_text(text, encoding="utf-8")
+    assert run.in_training is training
 
 
 # What the first versions left behind, file by file: no analysis, no record, no hashes, no questions of the collection.

@@ -234,7 +234,7 @@ class RunFolder:
         Raises:
             UserError: another process has it.
         """
-        place = self.folder.with_name(f".{self.folder.name}.lock")
+        place = self._lock_file
         place.parent.mkdir(parents=True, exist_ok=True)
         while True:
             with place.open("a+", encoding="utf-8") as file:
@@ -249,6 +249,28 @@ class RunFolder:
                 finally:
                     place.unlink(missing_ok=True)
                 return
+
+    @property
+    def in_training(self) -> bool:
+        """Whether a process says that it trains in this folder; its lock is read, and not taken."""
+        try:
+            words = self._lock_file.read_text(encoding="utf-8").split()
+            number, host = int(words[1]), words[3]
+        except (OSError, ValueError, IndexError):
+            return False
+        if host != socket.gethostname():
+            return True  # nothing tells from here whether it still runs
+        try:
+            os.kill(number, 0)
+        except ProcessLookupError:  # it was killed, and left its lock
+            return False
+        except PermissionError:  # it runs, as somebody else
+            return True
+        return True
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.lock")
 
     def _lock(self, file: TextIO) -> None:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,24 +51,6 @@ def check(catalog: Catalog, *audits: AuditEntry) -> None:
         if said:
             where = f"{audit.label}: " if len(audits) > 1 else ""
             st.warning(plain(f"{where}{said}"), icon=":material/gpp_maybe:")
-
-
-def in_training(run: Path) -> bool:
-    """Whether a process trains in a run's folder: its lock stands beside it (`RunFolder.held`); read, and not taken."""
-    try:
-        words = run.with_name(f".{run.name}.lock").read_text(encoding="utf-8").split()
-        number, host = int(words[1]), words[3]
-    except (OSError, ValueError, IndexError):
-        return False
-    if host != socket.gethostname():
-        return True  # nothing tells from here whether it still runs
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:  # it was killed, and left its lock
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def noted(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> Noted:

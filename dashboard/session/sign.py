@@ -11,12 +11,13 @@ from trialign.audit.files.findings import FindingStore, check_sign_off
 from trialign.audit.report.decisions import DECISIONS, STANDINGS, decided
 from trialign.audit.report.signing import binding_of
 from trialign.errors import UserError
+from trialign.runs import RunFolder
 
 from ..components import states
 from ..components.markup import Markup
 from ..components.markup import show as draw
 from .access import Person
-from .integrity import Noted, in_training, noted
+from .integrity import Noted, noted
 from .reported import Made, made_report, report_of
 from .selection import Selection
 
@@ -58,7 +59,7 @@ def sign_off(chosen: Selection, found: Noted, made: Made | None, person: Person)
         return
     if not found.signed:
         st.caption("Nobody has signed this audit yet. A later sign-off stands before an earlier one; both are kept.")
-    if in_training(chosen.run.folder):
+    if RunFolder(chosen.run.folder).in_training:
         st.caption("This run is being trained now, and what changes is not signed. Sign it when that is done.")
         return
     if made is None:
