@@ -23,6 +23,10 @@ GROUPS = ("north", "south", "island")
 def table(runs: Path) -> AnswerTable:
     """Twelve facts in two wordings and two tastes; fact 0 is wrong for north, fact 1 for all alike."""
     SyntheticRun(runs / "house").write().audit(0)
+    return table_of(runs)
+
+
+def table_of(runs: Path) -> AnswerTable:
     catalog = scan(runs)
     return answer_table(catalog, catalog.runs[0].audits[0], GROUPS, "explicit")
 
@@ -49,11 +53,15 @@ def test_every_filter_leaves_what_it_names(table: AnswerTable) -> None:
     assert found(table, words="nowhere") == set()
 
 
-def test_the_worst_come_first_and_tastes_last(table: AnswerTable) -> None:
+def test_the_worst_come_first_and_tastes_last(runs: Path) -> None:
+    run = SyntheticRun(runs / "other", wrong={4: GROUPS, 9: ("south",)}).write()
+    run.audit(4)
+    table = table_of(runs)
     ordered = list(table.ids[chosen(table, Filters())])
-    assert ordered[:4] == ["test-fact-00-0", "test-fact-00-1", "test-fact-01-0", "test-fact-01-1"]
+    assert ordered[:5] == [f"test-fact-{n}" for n in ("09-0", "09-1", "04-0", "04-1", "00-0")]
     assert ordered[-2:] == ["test-taste-0", "test-taste-1"]
     assert list(table.ids[chosen(table, Filters(order="As asked"))]) == list(table.ids)
+    assert sorted(ordered) == sorted(table.ids)
 
 
 def test_an_answer_that_cannot_be_read_is_like_no_other() -> None:
