@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCardData
 
 from trialign.audit.figures import measures
-from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.figures.whole import whole_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.decisions import decided
@@ -44,7 +45,7 @@ def _body(report: Report) -> Iterator[str]:
     yield "Personalized agents, one for each group, audited with TriAlign for whether all groups get the same facts.\n"
     yield "## Evaluation\n"
     yield f"**{markdown_cell(verdict.sentence)}**\n" if verdict else "There was nothing to compare.\n"
-    for name, sign, outcome, sentence in verdict_parts(verdict, analysis.facts, analysis.bounds):
+    for name, sign, outcome, sentence in whole_parts(analysis):
         yield f"- {sign} {name}, {outcome}: {markdown_cell(sentence)}"
     yield ""
     if report.audit.unverified:

@@ -7,7 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialign.audit.figures import measures
-from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.figures.whole import whole_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.columns import Table
@@ -56,7 +57,7 @@ def report_html(report: Report) -> str:
         measure=measures.by_key(),
         charts=_charts(report),
         verdict=analysis.verdict,
-        parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
+        parts=whole_parts(analysis),
         unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
         guessing=guessing(analysis.facts) if analysis.facts else "",
         how_told=_EXPOSURES[analysis.exposure],

@@ -23,7 +23,7 @@ from trialign.audit.figures.replies import GroupReplies
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.verdict import VerdictOutcome
 from trialign.audit.figures.ways import differing_ways
-from trialign.audit.figures.words import verdict_parts
+from trialign.audit.figures.whole import whole_parts
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_asked
 from trialign.errors import UserError
@@ -162,7 +162,7 @@ def _verdict(analysis: AuditAnalysis) -> ComparedVerdict | None:
     verdict, facts = analysis.verdict, analysis.facts
     if verdict is None or facts is None:
         return None
-    said = tuple(verdict_parts(verdict, facts, analysis.bounds))
+    said = tuple(whole_parts(analysis))
     return ComparedVerdict(verdict.outcome, verdict.sentence, verdict.parts, said, facts.replies)
 
 
