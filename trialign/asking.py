@@ -297,13 +297,13 @@ class LocalAgents:
             written = self.decode(observations, sampling, watch=watch)
             return [self.said(one.group, ids) for one, ids in zip(observations, written, strict=True)]
         keys = [self._key(*both) for both in zip(asked, observations, strict=True)]
-        replies = {key: reply for key in keys if self.kept and (reply := self.kept.get(key))}
+        replies = {key: reply for key in keys if self.kept is not None and (reply := self.kept.get(key))}
         missing = [place for place, key in enumerate(keys) if key not in replies]
         for batch in self.batches([observations[place] for place in missing]):
             places = [missing[place] for place in batch]
             decoded = self._decoded([asked[place] for place in places], [observations[place] for place in places])
             found = dict(zip([keys[place] for place in places], decoded, strict=True))
-            if self.kept:
+            if self.kept is not None:
                 self.kept.keep(found)
             replies.update(found)
         return [
