@@ -16,8 +16,8 @@ from .tables import table
 from .words import percent
 
 _LEAD = (
-    "People get replies, not scores. The same questions were asked once more as a person asks them, and answered in words. "
-    "A reply that holds no answer is wrong, and agrees with nothing."
+    "People get replies, not scores. The same questions were asked once more as a person asks them, and answered in "
+    "words. A reply that holds no answer is wrong, and agrees with nothing."
 )
 
 

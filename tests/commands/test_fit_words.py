@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -127,24 +126,21 @@ def test_what_is_no_way_of_answering_is_refused(project: Any, answers: str) -> N
 
 def test_ask_says_where_a_checkpoints_own_audit_shows_that_its_replies_suffer(project: Any) -> None:
     assert project.fit(BOTH).code == 0
-    plain = project.call("ask", "What is the capital of France?", "--run", "runs/mine")
-    assert "suffer" not in plain.err or "nats" in plain.err
-    file, summary = folder(project, 4) / "replies.parquet", folder(project, 4) / "summary.json"
-    harmed = pd.read_parquet(file)
-    assert len(harmed)
-    _spoil(file)
-    stated = json.loads(summary.read_text(encoding="utf-8"))
-    summary.write_text(json.dumps(stated), encoding="utf-8")
-    outcome = project.call("ask", "What is the capital of France?", "--run", "runs/mine")
+    _spoil(folder(project, 4) / "replies.parquet")
+    question, run = "What is the capital of France?", ("--run", "runs/mine")
+    outcome = project.call("ask", question, *run)
     assert outcome.code == 0
     [line] = [line for line in outcome.err.splitlines() if "suffer" in line]
     assert line.startswith("The replies in words of step 4 suffer, by its own audit (test questions): ")
     assert "base model's nats a token 9" in line
-    assert (
-        "suffer"
-        not in project.call("ask", "Capital?", "--option", "Lyon", "--option", "Paris", "--run", "runs/mine").err
-    )
-    assert "suffer" not in project.call("ask", "Capital?", "--run", "runs/mine", "--step", "0").err
+    assert "suffer" not in project.call("ask", question, "--option", "Lyon", "--option", "Paris", *run).err
+    assert "suffer" not in project.call("ask", question, "--step", "0", *run).err
+
+
+def test_ask_says_nothing_of_replies_that_no_audit_knows(trained: Any) -> None:
+    outcome = trained.call("ask", "What is the capital of France?", "--run", "runs/mine")
+    assert outcome.code == 0
+    assert "suffer" not in outcome.err
 
 
 def _spoil(file: Path) -> None:
