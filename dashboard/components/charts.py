@@ -23,6 +23,7 @@ _SERIES = ("#178a7e", "#c4552f", "#6b7fd1", "#a9791c", "#b0568f", "#4f8a3c", "#8
 # One fewer than colours: only the 57th line looks like the first.
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4])
 _ROW = 34  # pixels
+_LEGEND_ROW = 29  # pixels, taken from the height of the chart
 _LINE = 14  # characters after which the next space ends a line of a row's name
 _MOST_POINTS = 60  # steps; more are a line without points
 
@@ -55,7 +56,7 @@ def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), 
     in_points = "datum.value > 0 ? '+' + format(100 * datum.value, '~g') : format(100 * datum.value, '~g')"
     axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(labelExpr=in_points, grid=True, tickCount=7)
     tips = [alt.Tooltip("name:N", title=" "), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in _PARTS)]
-    base = alt.Chart(frame).encode(y=_rows(), tooltip=tips)
+    base = alt.Chart(frame).encode(y=_rows(frame["name"]), tooltip=tips)
     span = base.mark_rule(color=ACCENT, strokeWidth=3, opacity=0.8).encode(
         x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q"
     )
@@ -73,7 +74,7 @@ def changes(frame: pd.DataFrame, title: str) -> Chart:
     """
     axis = alt.Axis(format=".0%", grid=True)
     tips = [alt.Tooltip("name:N", title=" "), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in ("before", "after"))]
-    base = alt.Chart(frame).encode(y=_rows(), tooltip=tips)
+    base = alt.Chart(frame).encode(y=_rows(frame["name"]), tooltip=tips)
     before = alt.X("before:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, 1]))
     way = base.mark_rule(color=ACCENT, strokeWidth=3, opacity=0.8).encode(x=before, x2="after:Q")
     ring = base.mark_point(filled=False, size=110, color=ACCENT, strokeWidth=2, opacity=1).encode(x="before:Q")
@@ -108,7 +109,7 @@ def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = Fals
             ),
             tooltip=["step:Q", "name:N", alt.Tooltip("value:Q", format=".1%" if percent else ".4g")],
         )
-        .properties(height=320)
+        .properties(height=290 + (_LEGEND_ROW * -(-len(names) // columns) if len(names) > 1 else 0))
     )
     return lines
 
@@ -123,17 +124,27 @@ def _legible(chart: Chart) -> Chart:
     return both
 
 
-def _rows() -> alt.Y:
-    """A row for each name, whole, over as many lines as it takes."""
+def _rows(names: pd.Series) -> alt.Y:
+    """A row for each name, whole, over as many lines as it takes; its first line is a little above the middle."""
     lines = f"split(replace(datum.label, /(.{{{_LINE},}}?) /g, '$1\\n'), '\\n')"
-    axis = alt.Axis(labelExpr=lines, labelLimit=0, labelOverlap=False, ticks=False, domain=False)
+    axis = alt.Axis(
+        labelExpr=lines, labelLimit=0, labelOffset=_above(names), labelOverlap=False, ticks=False, domain=False
+    )
     return alt.Y("name:N", sort=None, title=None, axis=axis)
 
 
 def _height(names: pd.Series) -> int:
     """Of a chart with a row for each name, pixels."""
-    lines = max(len(re.sub(f"(.{{{_LINE},}}?) ", "\\1\n", str(name)).split("\n")) for name in names)
-    return max(_ROW, 15 * lines + 6) * len(names) + 70
+    return max(_ROW, 15 * _lines(names) + 6) * len(names) + 70
+
+
+def _above(names: pd.Series) -> int:
+    return -4 * (_lines(names) - 1)
+
+
+def _lines(names: pd.Series) -> int:
+    """The most lines that a name takes."""
+    return max((len(re.sub(f"(.{{{_LINE},}}?) ", "\\1\n", str(name)).split("\n")) for name in names), default=1)
 
 
 _PARTS = ("value", "low", "high")

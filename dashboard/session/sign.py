@@ -82,11 +82,7 @@ def _signatures(found: Noted) -> None:
         body = Markup('<p dir="auto">{}</p>').format(one.remark) if one.remark else Markup("")
         who = f"{isolated(one.name)} ({isolated(one.role or 'no role stated')}), {moment(one.time)}"
         digest = f" · report {one.binding.report_sha256[:12]}" if one.binding else ""
-        draw(
-            Markup('{}{}<p class="ta-small" dir="auto">{}{}</p><p class="ta-small">{}</p>').format(
-                tag, body, who, digest, note
-            )
-        )
+        draw(Markup('{}{}<p class="ta-small">{}{}</p><p class="ta-small">{}</p>').format(tag, body, who, digest, note))
 
 
 def _form(chosen: Selection, found: Noted, made: Made, draft: _Draft | None) -> None:
