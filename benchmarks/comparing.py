@@ -2,10 +2,11 @@
 
     python benchmarks/comparing.py                                        # canonical answers, beside naive rivals
     python benchmarks/comparing.py --nli FOLDER_OR_HUB_ID                 # then two-way entailment
-    python benchmarks/comparing.py --judge-url http://127.0.0.1:8000/v1 --judge-name NAME [--nli ...]
+    python benchmarks/comparing.py --judge '{"base_url": "http://127.0.0.1:8000/v1", "name": "NAME"}' [--nli ...]
 
 ``--pairs FILE`` takes your own labelled pairs (the form of trialign/data/pairs.jsonl). ``--write FILE`` keeps the
-figures; without it they go beside what was measured where that is a folder of an NLI model (calibration.json in it).
+figures; without it they go into calibration.json beside what was measured: in the folder of an NLI model, or beside the
+judge's answers.
 A flip is what is looked for: sensitivity is the share of pairs with different facts that are not called the same,
 specificity the share of pairs with the same fact that are; "cannot tell" counts as a flip.
 """
@@ -13,18 +14,21 @@ specificity the share of pairs with the same fact that are; "cannot tell" counts
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from trialign.comparing.calibration import CALIBRATION_FILE, Calibration, Share, labelled_pairs, measure
-from trialign.comparing.compare import Teller, compare
+from trialign.comparing.compare import compare
 from trialign.comparing.entailment import Entailment
 from trialign.comparing.judge import Judge, JudgeConfig
+from trialign.comparing.opening import identity
 from trialign.comparing.pairs import Comparison, ReplyPair
-from trialign.endpoint.config import EndpointConfig
 from trialign.queries.answers import normal_text
 
 Compare = Callable[[Sequence[ReplyPair]], list[Comparison]]
@@ -72,31 +76,21 @@ def _row(name: str, shares: Sequence[Share]) -> str:
 
 def chosen(given: argparse.Namespace) -> tuple[str, Compare, Path | None]:
     """The comparer that the arguments name: what it is called, how it compares, and where its figures belong."""
-    nli: Teller | None = None
-    judge: Teller | None = None
-    names, place = ["canonical"], None
-    if given.nli:
-        nli = loaded = Entailment.load(given.nli)
-        names.append(loaded.identity)
-        place = Path(given.nli) / CALIBRATION_FILE if Path(given.nli).is_dir() else None
-    if given.judge_url:
-        endpoint = EndpointConfig(api_key_variable=given.judge_key_variable)
-        config = JudgeConfig(given.judge_url, given.judge_name, given.judge_repeats, endpoint=endpoint)
-        judge = asked = Judge.at_the_door(config, Path(given.judge_answers))
-        names.append(asked.identity)
-        place = Path(given.judge_answers).with_name(CALIBRATION_FILE)
-    return " + ".join(names), partial(compare, nli=nli, judge=judge), place
+    nli, judge = Entailment.load(given.nli) if given.nli else None, None
+    place = Path(given.nli) / CALIBRATION_FILE if given.nli and Path(given.nli).is_dir() else None
+    if given.judge:
+        config = TypeAdapter(JudgeConfig).validate_python(json.loads(given.judge))
+        judge = Judge.at_the_door(config, given.judge_answers)
+        place = given.judge_answers.with_name(CALIBRATION_FILE)
+    return identity(nli, judge), partial(compare, nli=nli, judge=judge), place
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, help="labelled pairs of your own")
     parser.add_argument("--nli", help="hub id or folder of a model of natural language inference")
-    parser.add_argument("--judge-url", help="address of a judge, before /chat/completions")
-    parser.add_argument("--judge-name", help="as its server calls it")
-    parser.add_argument("--judge-repeats", type=int, default=2, help="askings of each order")
-    parser.add_argument("--judge-key-variable", help="environment variable that holds the key")
-    parser.add_argument("--judge-answers", default="judge/answers.jsonl", help="where its answers are kept")
+    parser.add_argument("--judge", help="a judge as audit.judge states it, in JSON: base_url, name, ...")
+    parser.add_argument("--judge-answers", type=Path, default=Path("judge/answers.jsonl"), help="where they are kept")
     parser.add_argument("--write", type=Path, help="file for the figures")
     given = parser.parse_args()
     labelled, sha256 = labelled_pairs(given.pairs)

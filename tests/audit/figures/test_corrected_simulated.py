@@ -50,6 +50,8 @@ def test_measured_excess_is_the_true_one_times_youdens_index() -> None:
     sure, known = calibration(1, 1), calibration(0.85, 0.8)
     of_true = compared_flips(true, GROUPS, WORDINGS, np.arange(len(true)) // 150, sure)
     found = compared_flips(called, GROUPS, WORDINGS, np.arange(len(true)) // 150, known)
+    assert of_true is not None
+    assert found is not None
     assert of_true.excess is not None
     assert found.excess is not None
     assert of_true.within is not None
@@ -69,6 +71,7 @@ def rejections(differing: float, **errors: float) -> float:
     for seed in range(120):
         _, called = simulated(rng, 80, differing, **errors)
         found = compared_flips(called, GROUPS, WORDINGS, np.arange(80), calibration(0.85, 0.8), seed=seed)
+        assert found is not None
         assert found.excess is not None
         assert found.excess.raw.low is not None
         count += found.excess.raw.low > 0

@@ -19,7 +19,6 @@ from scipy.stats import norm
 from trialign.audit.figures.estimates import Estimate, mean_estimates, share_estimates
 from trialign.audit.figures.statistics import Floats, Integers, cluster_sums
 from trialign.comparing.calibration import Calibration
-from trialign.errors import UserError
 
 _NOT_ABOVE_CHANCE = "The comparer was not shown to be better than chance, so nothing can be corrected for its errors."
 
@@ -72,7 +71,7 @@ def compared_flips(
     *,
     confidence: float = 0.95,
     seed: int = 0,
-) -> ComparedFlips:
+) -> ComparedFlips | None:
     """Flips across groups and within them, and what across has beyond within.
 
     Args:
@@ -86,17 +85,14 @@ def compared_flips(
         confidence: of all intervals.
         seed: of the resampling.
 
-    Raises:
-        UserError: no two replies of two groups were compared.
+    Returns:
+        The figures; None where of no question two replies of two groups (and two of one, with several) were compared.
     """
     across, within = _pairs_of_replies(groups, wordings)
     between, inside = _means(flips, across), _means(flips, within) if len(within) else None
     known = ~np.isnan(between) if inside is None else ~np.isnan(between + inside)
     if not known.any():
-        raise UserError(
-            "No two replies can be compared: the groups' replies refuse, are cut off or are empty",
-            "Look at the replies; a longer audit.max_new_tokens helps those that are cut off",
-        )
+        return None
     between, inside, cluster = between[known], None if inside is None else inside[known], cluster[known]
     excess = None
     if inside is not None:
