@@ -8,7 +8,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/config.yaml                   resolved
     <run>/finished.json                 there once training and its audits are
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
-    <run>/audits/step=000200.<data>.<split>/   items, questions, analysis, about, and last the summary
+    <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
     <run>/checkpoints/last.ckpt         for going on only
     <run>/logs/metrics.csv
     <run>/reports/<audit>/
@@ -39,6 +39,7 @@ from trialign.storage import write_text_atomic
 Status = Literal["new", "unfinished", "finished"]
 # The files of an audit. The summary is written last: where it is, the audit is whole.
 ITEMS, QUESTIONS, ANALYSIS, ABOUT = "items.parquet", "questions.jsonl", "analysis.json", "about.json"
+REPLIES = "replies.parquet"  # rows as in the items, of the same questions asked in words; not in every audit
 SUMMARY = "summary.json"
 # Of agents and of trajectories: written last, with the hash of every other file.
 MANIFEST = "manifest.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from trialign.queries.unanswered import read_unanswered, typed_questions
 from trialign.safe_output import json_text, literal
 from trialign.storage import write_text_atomic
 
+log = logging.getLogger("trialign")
 # Standard input or output, where a file is asked for.
 _STANDARD = "-"
 
@@ -53,6 +55,8 @@ def ask(
         print(json_text([asdict(answer) for answer in answers], indent=2))
     else:
         Console().print(answer_table(question, options, answers))
+    if not options and (said := asking.known_harm(session, step)):
+        log.warning("%s", said)
 
 
 @dataclass(frozen=True)
