@@ -87,7 +87,9 @@ def make_judge(tmp_path: Path) -> Callable[..., tuple[Judge, list[str]]]:
         config = JudgeConfig(base_url="http://judge.test/v1", name="judge", concurrent_requests=1, **values)
         transport = httpx2.MockTransport(handle)
         pace = Pace(0, lambda: clock[0], sleep)
-        client = Client("http://judge.test/v1", None, config.endpoint, transport=transport, pace=pace, chance=lambda: 0.0)
+        client = Client(
+            "http://judge.test/v1", None, config.endpoint, transport=transport, pace=pace, chance=lambda: 0.0
+        )
         judge = Judge.of_client(client, config, AnswerFile(tmp_path / "judge.jsonl"))
         told.clear()
         return judge, told
