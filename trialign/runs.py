@@ -68,6 +68,8 @@ _PLACE_KEYS = (
     "logger.offline",
     "logger.address",
 )
+# How an audit asks in words: a run that was audited before one did is no other run for that.
+_WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
 _ABSENT = object()
 # The same as ``yaml.safe_load``, six times as fast where libyaml is there: a folder may hold many runs.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -185,7 +187,8 @@ class RunFolder:
             return "new"
         asked = _leaves(_with_named_sets(anchored(_plain(config), [Path.cwd()])))
         stored = _leaves(_with_named_sets(self.stored_config()))
-        stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
+        known = {key: value for key, value in (defaults or {}).items() if key in asked}
+        stored = {**known, **{key: asked[key] for key in _WORDS_KEYS if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )

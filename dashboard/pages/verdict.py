@@ -104,8 +104,11 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
     for one in worst:
         with st.container(border=True):
             draw(worst_item(one, labels))
-            if navigation.exists("items"):
-                navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
+            with st.container(horizontal=True, gap="medium"):
+                if navigation.exists("items"):
+                    navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
+                if navigation.exists("compare"):
+                    navigation.link("compare", "Ask the agents again", icon=":material/forum:", question=one.query_id)
 
 
 def _tiles(facts: FactAnalysis) -> None:

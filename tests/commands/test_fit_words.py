@@ -152,3 +152,20 @@ def _spoil(file: Path) -> None:
     place = content.column_names.index("nats")
     values = pa.array([90.0 + n / 100 for n in range(len(content))], pa.float64())
     pq.write_table(content.set_column(place, content.schema.field("nats"), values), file)
+
+
+def test_a_run_that_was_audited_before_there_were_words_is_still_the_same_run(trained_copy: Any) -> None:
+    stored = trained_copy.runs / "mine" / "config.yaml"
+    words = ("answers:", "replies_limit:", "repeats:", "- scored")
+    lines = stored.read_text(encoding="utf-8").splitlines(keepends=True)
+    stored.write_text("".join(line for line in lines if not line.strip().startswith(words)), encoding="utf-8")
+    outcome = trained_copy.fit(BOTH, "audit.replies_limit=3")
+    assert outcome.code == 0, outcome.err
+    assert "answered in words" not in outcome.out
+
+
+def test_only_the_first_facts_and_tastes_are_asked_in_words_where_that_is_wanted(project: Any) -> None:
+    assert project.call("test", "--config", "mine.yaml", BOTH, "audit.replies_limit=1").code == 0
+    replies, items = (read_items(folder(project) / name) for name in ("replies.parquet", "items.parquet"))
+    assert set(replies["query_id"]) == {"capital-0", "capital-1", "meal"}
+    assert set(items["query_id"]) == {"capital-0", "capital-1", "sea-0", "sea-1", "meal"}

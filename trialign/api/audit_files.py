@@ -30,6 +30,7 @@ from trialign.comparing.opening import Comparer, open_comparer
 from trialign.environment import PromptConfig
 from trialign.queries import Query, Split
 from trialign.queries.askable import needs_options
+from trialign.queries.limits import first_clusters
 from trialign.queries.writer import write_queries
 from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, REPLIES, SUMMARY
 from trialign.storage import sha256_of_file
@@ -63,7 +64,8 @@ def run_audit(
     comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
     summary = scored.summary
-    replied = _replied(session, auditor, queries, step, split, folder) if _asks_in_words(session) else None
+    spoken = first_clusters(queries, session.config.audit.replies_limit)
+    replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
     if replied:

@@ -84,13 +84,12 @@ class Audit:
         return paired(earlier.items, self.items, groups, exposure, confidence=self.confidence)
 
     def words_differences_from(self, earlier: Audit) -> tuple[tuple[Difference, ...], tuple[TraitChange, ...]] | None:
-        """The same of the answers in words, and what a reader would notice of them; None where one has none.
+        """The same of the answers in words, and what a reader would notice of them.
 
-        Raises:
-            UserError: the audits asked different questions.
+        None where one of them has none, or they asked other questions in words.
         """
         before, after = earlier.replies, self.replies
-        if before is None or after is None:
+        if before is None or after is None or set(before["query_id"]) != set(after["query_id"]):
             return None
         groups, exposure = self.summary["groups"], self.summary["exposure"]
         found = paired(before, after, groups, exposure, confidence=self.confidence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +25,6 @@ from trialign.queries.unanswered import read_unanswered, typed_questions
 from trialign.safe_output import json_text, literal
 from trialign.storage import write_text_atomic
 
-log = logging.getLogger("trialign")
 # Standard input or output, where a file is asked for.
 _STANDARD = "-"
 
@@ -56,7 +54,7 @@ def ask(
     else:
         Console().print(answer_table(question, options, answers))
     if not options and (said := asking.known_harm(session, step)):
-        log.warning("%s", said)
+        print(said, file=sys.stderr)
 
 
 @dataclass(frozen=True)

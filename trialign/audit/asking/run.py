@@ -50,6 +50,7 @@ class AuditConfig(Bounds):
             an audit in words are not asked about: nobody does that with what people get.
         answers: ``scored``, and with ``replies`` the same questions once more, asked as a person asks them and answered
             in words. Only agents whose weights are at hand are asked twice.
+        replies_limit: facts and tastes that are asked in words, the first ones of each kind; None: all.
         repeats: how often each question is asked in the same words where it is answered in words. Once, the likeliest
             reply is written; more often, each reply is drawn at temperature 1.
         comparer: what tells whether two replies in words state the same fact: ``canonical`` (what the reader reads),
@@ -61,6 +62,7 @@ class AuditConfig(Bounds):
 
     exposures: tuple[Exposure, ...] = ("explicit",)
     answers: tuple[Way, ...] = ("scored", "replies")
+    replies_limit: Annotated[int, Field(ge=1, le=10**9)] | None = None
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     wordings: Annotated[int, Field(ge=1, le=1000)] = 1
     turns: Annotated[int, Field(ge=0, le=10)] = 0

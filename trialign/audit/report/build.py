@@ -94,6 +94,8 @@ def _words_changes(
     if earlier is None or not all(read_summary(one.path / SUMMARY).get("replies") for one in (folder, earlier)):
         return (), ()
     before, after = (read_items(one.path / REPLIES) for one in (earlier, folder))
+    if set(before["query_id"]) != set(after["query_id"]):
+        return (), ()
     groups, exposure, confidence = analysis.groups, analysis.exposure, 1 - analysis.bounds.alpha
     found = paired(before, after, groups, exposure, confidence=confidence)
     return found, trait_changes(before, after, groups, exposure=exposure, confidence=confidence)

@@ -89,7 +89,7 @@ class RunComparison:
         chance: accuracy of guessing on the questions of fact with options; None without any.
         note: that the answers came about in different ways, in words; None: they did not.
         words: the same comparison of the replies in words, whose verdicts are those of the words; None where an audit
-            has none.
+            has none, or they asked other questions in words.
     """
 
     schema_version: int
@@ -128,6 +128,8 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         for audit, analysis in zip(audits, in_words, strict=True)
         if analysis is not None
     ]
+    if len({measured.asked for _, measured in words}) > 1:
+        return scores  # of one audit more was asked in words than of another
     return replace(scores, words=_compared(audits, words))
 
 
