@@ -152,7 +152,9 @@ TEXTS: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
 
 
 @pytest.mark.parametrize(("gold", "reply", "right", "aliases"), TEXTS)
-def test_whether_a_reply_gives_the_right_text(gold: str, reply: str, right: bool | None, aliases: tuple[str, ...]) -> None:
+def test_whether_a_reply_gives_the_right_text(
+    gold: str, reply: str, right: bool | None, aliases: tuple[str, ...]
+) -> None:
     query = TruthQuery(
         query_id="q",
         cluster="q",
