@@ -8,7 +8,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/config.yaml                   resolved
     <run>/finished.json                 there once training and its audits are
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
-    <run>/audits/step=000200.<data>.<split>/   items, questions, analysis, about, and last the summary
+    <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
     <run>/checkpoints/last.ckpt         for going on only
     <run>/logs/metrics.csv
     <run>/reports/<audit>/
@@ -39,6 +39,7 @@ from trialign.storage import write_text_atomic
 Status = Literal["new", "unfinished", "finished"]
 # The files of an audit. The summary is written last: where it is, the audit is whole.
 ITEMS, QUESTIONS, ANALYSIS, ABOUT = "items.parquet", "questions.jsonl", "analysis.json", "about.json"
+REPLIES = "replies.parquet"  # rows as in the items, of the same questions asked in words; not in every audit
 SUMMARY = "summary.json"
 # Of agents and of trajectories: written last, with the hash of every other file.
 MANIFEST = "manifest.json"
@@ -49,6 +50,7 @@ _TRAJECTORIES, _AUDITS, _AGENTS = ".trajectories", "audits", "agents"
 _STEP = "step=([0-9]{6}|[1-9][0-9]{6,11})"
 _STEP_NAME = re.compile(_STEP)
 _AUDIT_NAME = re.compile(rf"{_STEP}\.(.+)\.({'|'.join(SPLITS)})")
+_LOCK = ".lock"
 _HEADER = "# Resolved; trained on the trajectories "
 # Where a run lies, how many processes compute it in what shares, and who else is told of its figures do not change what
 # it computes.
@@ -66,7 +68,11 @@ _PLACE_KEYS = (
     "logger.offline",
     "logger.address",
 )
+# How an audit asks in words: a run that was audited before one did is no other run for that.
+_WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
 _ABSENT = object()
+# The same as ``yaml.safe_load``, six times as fast where libyaml is there: a folder may hold many runs.
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,8 @@ class RunFolder:
             return "new"
         asked = _leaves(_with_named_sets(anchored(_plain(config), [Path.cwd()])))
         stored = _leaves(_with_named_sets(self.stored_config()))
-        stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
+        known = {key: value for key, value in (defaults or {}).items() if key in asked}
+        stored = {**known, **{key: asked[key] for key in _WORDS_KEYS if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
@@ -202,7 +209,7 @@ class RunFolder:
             UserError: there is no run here, or its config.yaml is torn.
         """
         try:
-            stored = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+            stored = yaml.load(self.config_file.read_text(encoding="utf-8"), Loader=_YAML)
         except FileNotFoundError as error:
             raise UserError(f"There is no run in {self.folder}", "Run 'trialign fit' first, or name another") from error
         except yaml.YAMLError as error:
@@ -270,7 +277,7 @@ class RunFolder:
 
     @property
     def _lock_file(self) -> Path:
-        return self.folder.with_name(f".{self.folder.name}.lock")
+        return self.folder.with_name(f".{self.folder.name}{_LOCK}")
 
     def _lock(self, file: TextIO) -> None:
         try:
@@ -294,6 +301,13 @@ class RunFolder:
             shutil.rmtree(doomed, ignore_errors=True)
             self.folder.rename(doomed)
             shutil.rmtree(doomed)
+
+
+def held_runs(runs: Path) -> tuple[Path, ...]:
+    """Folders of the runs that a process says it trains, by name; the folder itself may not be there yet."""
+    locks = sorted(path for path in runs.iterdir() if path.name.startswith(".") and path.name.endswith(_LOCK))
+    folders = [lock.with_name(lock.name[1 : -len(_LOCK)]) for lock in locks if len(lock.name) > len(_LOCK) + 1]
+    return tuple(folder for folder in folders if RunFolder(folder).in_training)
 
 
 def trajectories_folder(runs: Path, name: str) -> Path:

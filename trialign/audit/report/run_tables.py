@@ -22,15 +22,17 @@ from trialign.safe_output import csv_text, json_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
 
 
-def terminal_table(comparison: RunComparison) -> TerminalTable:
-    """One row a measure, one column a run."""
-    table = TerminalTable(title=literal(_title(comparison)), title_justify="left", show_lines=len(comparison.runs) > 1)
+def terminal_table(comparison: RunComparison, way: str = "") -> TerminalTable:
+    """One row a measure, one column a run; ``way`` begins the title."""
+    table = TerminalTable(
+        title=literal(f"{way}{_title(comparison)}"), title_justify="left", show_lines=len(comparison.runs) > 1
+    )
     table.add_column("")
     for run in comparison.runs:
         table.add_column(literal(run.name), justify="right", overflow="fold")
     table.add_column("wanted")
-    for label, cells, wanted in _rows(comparison):
-        table.add_row(label, *("\n".join(cell) for cell in cells), wanted)
+    for measure, cells in compared_rows(comparison):
+        table.add_row(measure.label, *("\n".join(cell) for cell in cells), measure.wanted)
     return table
 
 
@@ -68,6 +70,7 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     texts = {
         "comparison.csv": csv_text([column.key for column in table.columns], table.rows),
         "comparison.json": json_text(asdict(comparison), indent=1) + "\n",
+        **_words_csv(comparison),
         "comparison.md": _markdown(comparison, with_plot=plot is not None),
     }
     if plot:
@@ -79,6 +82,13 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     return [folder / name for name in texts]
 
 
+def _words_csv(comparison: RunComparison) -> dict[str, str]:
+    if comparison.words is None:
+        return {}
+    table = _long_table(comparison.words)
+    return {"comparison_words.csv": csv_text([column.key for column in table.columns], table.rows)}
+
+
 def _title(comparison: RunComparison) -> str:
     guessing = "" if comparison.chance is None else f"; guessing gives {formatted(comparison.chance, 'share')}"
     return (
@@ -87,12 +97,12 @@ def _title(comparison: RunComparison) -> str:
     )
 
 
-def _rows(comparison: RunComparison) -> Iterator[tuple[str, list[list[str]], str]]:
-    """Label, lines of each run's cell, which way is better; measures that are nowhere defined are left out."""
+def compared_rows(comparison: RunComparison) -> Iterator[tuple[Measure, list[list[str]]]]:
+    """A measure, and the lines of each run's cell; measures that are nowhere defined are left out."""
     for place, measure in enumerate(measures.compared()):
         values = [run.values[measure.key] for run in comparison.runs]
         if any(value is not None for value in values):
-            yield measure.label, [_cell(run, measure, place) for run in comparison.runs], measure.wanted
+            yield measure, [_cell(run, measure, place) for run in comparison.runs]
 
 
 def _cell(run: ComparedRun, measure: Measure, place: int) -> list[str]:
@@ -124,15 +134,16 @@ def _long_table(comparison: RunComparison) -> Table:
 
 
 def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
-    columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
-    rows = tuple((label, *("; ".join(cell) for cell in cells), wanted) for label, cells, wanted in _rows(comparison))
     percent = f"{100 * (1 - comparison.alpha):g} %"
     parts = [f"# Runs compared\n\n{markdown_cell(_title(comparison))}.\n"]
     if with_plot:
         parts.append(
             "![Right answers against preference score, per run; the table below holds the figures](pareto.svg)\n"
         )
-    parts.append(markdown_table(Table("comparison", "", columns, rows)))
+    parts.append(markdown_table(_wide_table(comparison)))
+    if comparison.words:
+        parts.append(f"## In words\n\n{markdown_cell(_title(comparison.words))}.\n")
+        parts.append(markdown_table(_wide_table(comparison.words)))
     parts.append("".join(_listed(line) for line in verdict_lines(comparison)))
     parts.append(
         f"Differences are to the first run, in points, paired by question, with {percent} intervals (bootstrap over "
@@ -141,6 +152,16 @@ def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
         "about further seeds.\n"
     )
     return "\n".join(parts)
+
+
+def _wide_table(comparison: RunComparison) -> Table:
+    """One row for each measure, one column for each run."""
+    columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
+    rows = tuple(
+        (measure.label, *("; ".join(cell) for cell in cells), measure.wanted)
+        for measure, cells in compared_rows(comparison)
+    )
+    return Table("comparison", "", columns, rows)
 
 
 def _listed(line: str) -> str:
