@@ -24,6 +24,7 @@ from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
 from trialign.policy.cpu import attention_kernel, same_kernel_again
+from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import score_in_chunks
 from trialign.policy.tree import TreeBatch
@@ -42,11 +43,14 @@ class Sampling:
         max_new_tokens: longest reply.
         temperature: softmax temperature; 0 is greedy decoding.
         seed: seed of the sampled tokens; the same call with the same seed gives the same replies.
+        alone: a seed for each prompt whose reply is drawn at temperature 1, whatever else is in the call; None where
+            the likeliest token is taken. Empty: ``temperature`` and ``seed`` hold for all.
     """
 
     max_new_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
+    alone: tuple[int | None, ...] = ()
 
 
 class GroupPolicy(nn.Module):
@@ -243,6 +247,8 @@ class GroupPolicy(nn.Module):
         options: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
+        if any(seed is not None for seed in sampling.alone):
+            numbers.append(DrawnAlone(sampling.alone))
         if watch is not None:
             options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], ends, watch)])
         with torch.random.fork_rng(), self.routing.holding():
