@@ -12,7 +12,7 @@ from pathlib import Path
 from trialign.queries import MixedQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 
-from ..live.asking import Reply
+from ..live.replies import Reply
 from .markup import Markup
 
 STYLE_SHEET = Path(__file__).with_name("answers.css")

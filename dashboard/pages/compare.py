@@ -19,9 +19,10 @@ from ..components import states
 from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
-from ..live.asking import Answers, Question, typed_query
-from ..live.engine import Setting, Source, read_setting
+from ..live.asking import typed_query
+from ..live.engine import Setting, read_setting
 from ..live.queue import LiveQueue, Look, Ticket
+from ..live.replies import Answers, Question, Source
 from ..live.shared import live_queue
 from ..reading import records
 from ..reading.catalog import file_within

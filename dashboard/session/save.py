@@ -12,7 +12,7 @@ from trialign.groups import Exposure, SocialGroup
 from trialign.queries import Query
 
 from ..components import states
-from ..live.asking import Answers
+from ..live.replies import Answers
 from .access import Person
 from .selection import Selection
 

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from trialign.audit.files.findings import FindingStore
 from trialign.dashboard.components.markup import Markup
 from trialign.dashboard.live import queue as live_module
-from trialign.dashboard.live.asking import Question
-from trialign.dashboard.live.engine import Engine, Source, read_setting
+from trialign.dashboard.live.engine import Engine, read_setting
+from trialign.dashboard.live.replies import Question, Source
 from trialign.dashboard.live.shared import live_queue
 from trialign.dashboard.session.access import Person
 

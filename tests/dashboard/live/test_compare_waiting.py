@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from trialign.dashboard.live.asking import Question
-from trialign.dashboard.live.engine import Source
 from trialign.dashboard.live.queue import LiveQueue
+from trialign.dashboard.live.replies import Question, Source
 from trialign.queries import Query
 
 from .test_compare import LONG, Open, html_of, press, text_of

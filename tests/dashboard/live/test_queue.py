@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from trialign.asking import Watch
-from trialign.dashboard.live.asking import Answers, Question, typed_query
-from trialign.dashboard.live.engine import Engine, Source
+from trialign.dashboard.live.asking import typed_query
+from trialign.dashboard.live.engine import Engine
 from trialign.dashboard.live.queue import FAILED, NO_MEMORY, LiveQueue, Look
+from trialign.dashboard.live.replies import Answers, Question, Source
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 
