@@ -39,6 +39,7 @@ PAGES: tuple[PageEntry, ...] = tuple(
         PageEntry("groups", "Groups", ":material/groups:", "Which groups differ, beyond chance?"),
         PageEntry("training", "Training", ":material/show_chart:", "What did training change?"),
         PageEntry("report", "Report", ":material/assignment:", "What was found, and who signs for it?"),
+        PageEntry("runs", "Runs", ":material/list:", "Which runs are there, and what came of them?"),
     )
     if (_FOLDER / f"{entry.name}.py").is_file()
 )

@@ -245,7 +245,7 @@ def _export(arguments: argparse.Namespace) -> None:
     session = _run_session(arguments)
     from trialign.commands.export import export
 
-    export(session, arguments.output, step=arguments.step, merged=arguments.merged)
+    export(session, arguments.output, step=arguments.step, merged=arguments.merged, scale=arguments.scale)
 
 
 def _dashboard(arguments: argparse.Namespace) -> None:

@@ -14,8 +14,10 @@ from trialign.queries.answers import is_correct
 
 from ..live.replies import Reply
 from .markup import Markup
+from .tables import heads, row
 
 STYLE_SHEET = Path(__file__).with_name("answers.css")
+_SAID = Markup('<h3 dir="auto">{}</h3><p class="ta-said" dir="auto">{}</p>')
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -94,24 +96,23 @@ def summary(query: Query, shown: Sequence[Card]) -> str:
 
 def likelihoods(titles: Sequence[str], values: Sequence[Sequence[float]]) -> Markup:
     """A table, shaded as a heatmap: rows are the agents that judge, columns the agents whose answer is judged."""
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(title) for title in titles)
     rows = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            title, Markup("").join(_shaded(value, i == j) for j, value in enumerate(row))
-        )
-        for i, (title, row) in enumerate(zip(titles, values, strict=True))
+        row(title, Markup("").join(_shaded(value, i == j) for j, value in enumerate(shares)))
+        for i, (title, shares) in enumerate(zip(titles, values, strict=True))
     )
     return Markup(
         '<div class="ta-scroll" tabindex="0" role="group" aria-label="How likely each agent finds every answer">'
         '<table class="ta-heat"><caption>Row: who judges. Column: whose answer is judged.</caption>'
         "<thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(head, rows)
+    ).format(heads(titles), rows)
 
 
 def progress(sentence: str, titles: Sequence[str], partial: Sequence[str]) -> Markup:
     """The place in the queue, or the replies as they grow; read out by screen readers."""
     growing = Markup("").join(
-        Markup('<section class="ta-answer"><h3>{}</h3><p class="ta-said">{}</p></section>').format(title, text or "…")
+        Markup(
+            '<section class="ta-answer"><h3 dir="auto">{}</h3><p class="ta-said" dir="auto">{}</p></section>'
+        ).format(title, text or "…")
         for title, text in zip(titles, partial, strict=False)
     )
     return Markup(
@@ -123,14 +124,10 @@ def _card(query: Query, card: Card, reference: Card) -> Markup:
     reply = card.reply
     text = reply.text or "(an empty answer)"
     differs = card is not reference and not query.options
-    parts = [
-        Markup('<h3>{}</h3><p class="ta-said">{}</p>').format(
-            card.title, marked(reference.reply.text, text) if differs else text
-        )
-    ]
+    parts = [_SAID.format(card.title, marked(reference.reply.text, text) if differs else text)]
     if not reply.finished:
         parts.append(Markup('<p class="ta-small">Cut off here: longer answers are not asked for.</p>'))
-    parts += [Markup('<p class="ta-tag ta-{}">{}</p>').format(*tag) for tag in _tags(query, card, reference)]
+    parts += [Markup('<p class="ta-tag ta-{}" dir="auto">{}</p>').format(*tag) for tag in _tags(query, card, reference)]
     if reply.probabilities:
         parts.append(_bars(query.options, reply.probabilities))
     digest = reply.adapter_sha256
@@ -158,8 +155,8 @@ def _tags(query: Query, card: Card, reference: Card) -> Iterator[tuple[str, str]
 def _bars(options: Sequence[str], shares: Sequence[float]) -> Markup:
     rows = Markup("").join(
         Markup(
-            '<li><span>{}</span><span class="ta-share" aria-hidden="true"><i style="width:{:.1f}%"></i></span>'
-            "<b>{}</b></li>"
+            '<li><span dir="auto">{}</span><span class="ta-share" aria-hidden="true"><i style="width:{:.1f}%"></i>'
+            "</span><b>{}</b></li>"
         ).format(option, 100 * share, percent(share))
         for option, share in zip(options, shares, strict=True)
     )

@@ -9,7 +9,7 @@ from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.verdict import Verdict
 from trialign.audit.figures.words import lead, title, verdict_parts
 
-from .markup import Markup
+from .markup import Markup, isolated
 from .markup import show as draw
 from .words import OUTCOMES
 
@@ -17,18 +17,19 @@ from .words import OUTCOMES
 def banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     """Draws it; green only where all parts hold, and no slice contradicts."""
     outcome = OUTCOMES[verdict.outcome]
+    names = {group: isolated(label) for group, label in labels.items()}
     style = "unsure" if verdict.exceptions and verdict.outcome == "holds" else outcome.style
     asked = (
         f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
         f"{analysis.exposure} profiles"
     )
     head = title(verdict)
-    said = lead(verdict, facts, analysis.bounds, labels).removeprefix(f"{head}: ")
+    said = lead(verdict, facts, analysis.bounds, names).removeprefix(f"{head}: ")
     parts = Markup("").join(
         Markup(
             '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
         ).format(sign, name, word, sentence)
-        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, labels)
+        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, names)
     )
     draw(
         Markup(

@@ -19,7 +19,8 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 ACCENT, QUIET = "#178a7e", "#7d8592"
 _SERIES = ("#178a7e", "#c4552f", "#6b7fd1", "#a9791c", "#b0568f", "#4f8a3c", "#8a6bbf", "#7d8592")
-_DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4], [3, 1])
+# One fewer than colours: only the 57th line looks like the first.
+_DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4])
 _ROW = 34  # pixels
 _MOST_POINTS = 60  # steps; more are a line without points
 
@@ -94,12 +95,15 @@ def _colour() -> alt.Color:
     return alt.Color("name:N", scale=alt.Scale(range=list(_SERIES)), legend=None)
 
 
-def paths(frame: pd.DataFrame) -> Chart:
+def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = False) -> Chart:
     """Lines over optimizer steps.
 
     Args:
         frame: columns ``step``, ``name``, ``value``.
+        title: of the vertical axis.
+        percent: shares, on an axis in percent.
     """
+    figures = ".0%" if percent else "~g"
     legend = _LEGEND if frame["name"].nunique() > 1 else None
     point = alt.OverlayMarkDef(size=28) if frame["step"].nunique() <= _MOST_POINTS else False
     lines: alt.Chart = (
@@ -107,10 +111,12 @@ def paths(frame: pd.DataFrame) -> Chart:
         .mark_line(strokeWidth=2, point=point)
         .encode(
             x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-            color=alt.Color("name:N", title=None, scale=alt.Scale(range=list(_SERIES)), legend=legend),
-            strokeDash=alt.StrokeDash("name:N", title=None, scale=alt.Scale(range=list(_DASHES)), legend=legend),
-            tooltip=["step:Q", "name:N", alt.Tooltip("value:Q", format=".4g")],
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format=figures)),
+            color=alt.Color("name:N", sort=None, title=None, scale=alt.Scale(range=list(_SERIES)), legend=legend),
+            strokeDash=alt.StrokeDash(
+                "name:N", sort=None, title=None, scale=alt.Scale(range=list(_DASHES)), legend=legend
+            ),
+            tooltip=["step:Q", "name:N", alt.Tooltip("value:Q", format=".1%" if percent else ".4g")],
         )
         .properties(height=320)
     )
@@ -139,4 +145,4 @@ def _apart(values: pd.Series, step: float) -> list[float]:
 
 _PARTS = ("value", "low", "high")
 _PAD = alt.Scale(padding=0.35)
-_LEGEND = alt.Legend(orient="top", labelLimit=260, columns=2)
+_LEGEND = alt.Legend(orient="top", labelLimit=260, columns=2, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)

@@ -10,6 +10,7 @@ from trialign.queries import Query
 
 from ..reading.answers import AnswerTable
 from .markup import Markup, show
+from .tables import heads, row
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FRAME = Markup(
@@ -39,7 +40,7 @@ def grid(
         labels: group -> how it is shown.
         addresses: one a question: where it is shown alone.
     """
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(labels.get(name, name)) for name in table.groups)
+    head = heads(labels.get(name, name) for name in table.groups)
     body = Markup("").join(
         _row(table, place, asked.get(table.ids[place]), address)
         for place, address in zip(places, addresses, strict=True)
@@ -55,8 +56,7 @@ def _row(table: AnswerTable, place: int, query: Query | None, address: str) -> M
             letters(table.answers[place], options), table.answers[place], table.correct[place], strict=True
         )
     )
-    link = Markup('<th scope="row"><a href="{}" target="_self">{}</a></th>').format(address, table.texts[place])
-    return Markup("<tr>{}{}</tr>").format(link, cells)
+    return row(Markup('<a href="{}" target="_self">{}</a>').format(address, table.texts[place]), cells)
 
 
 def letters(answers: Sequence[str | None], options: Sequence[str]) -> list[str]:
@@ -76,6 +76,6 @@ def _cell(letter: str, answer: str | None, correct: float) -> Markup:
         style, sign = "taste", ""
     else:
         style, sign = ("right", "✓") if correct else ("wrong", "✗")
-    return Markup('<td class="ta-cell ta-cell-{}" title="{}">{} {}</td>').format(
+    return Markup('<td class="ta-cell ta-cell-{}" dir="auto" title="{}">{} {}</td>').format(
         style, answer or "no readable answer", letter, sign
     )

@@ -11,12 +11,12 @@ from trialign.audit.report.types import WorstItem
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.trajectories.records import Sample, Trajectory
 
-from .markup import Markup, show
+from .markup import Markup, isolated, show
 from .tables import table
 
 _OPTION = Markup(
-    '<span class="ta-option"><span class="ta-option-text">{}</span><span class="ta-track"><span class="ta-bar '
-    'ta-bar-{}" style="width:{:.1f}%"></span></span><span class="ta-option-share">{:.0f} %</span></span>'
+    '<span class="ta-option"><span class="ta-option-text" dir="auto">{}</span><span class="ta-track"><span '
+    'class="ta-bar ta-bar-{}" style="width:{:.1f}%"></span></span><span class="ta-option-share">{:.0f} %</span></span>'
 )
 
 
@@ -38,12 +38,9 @@ def question_card(query_id: str, query: Query | None, kind: str, topic: str) -> 
         facts.append(("Right answer", query.gold))
         facts += [("Where it can be checked", query.source)] if query.source else []
     facts.append(("Id", query_id))
-    rows = Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*fact) for fact in facts)
-    show(
-        Markup('<section class="ta-card"><h2 class="ta-question">{}</h2><dl class="ta-facts">{}</dl></section>').format(
-            text, rows
-        )
-    )
+    rows = Markup("").join(Markup('<div><dt>{}</dt><dd dir="auto">{}</dd></div>').format(*fact) for fact in facts)
+    card = '<section class="ta-card"><h2 class="ta-question" dir="auto">{}</h2><dl class="ta-facts">{}</dl></section>'
+    show(Markup(card).format(text, rows))
 
 
 def answers_of(rows: pd.DataFrame, query: Query | None, labels: Mapping[str, str]) -> None:
@@ -137,7 +134,7 @@ def _replies(samples: Sequence[Sample]) -> Markup:
     for sample in samples:
         counts[sample.text] = counts.get(sample.text, 0) + 1
     return Markup("").join(
-        Markup('<span class="ta-reply">{}{}</span>').format(text, f"  ({count} times)" if count > 1 else "")
+        Markup('<span class="ta-reply" dir="auto">{}{}</span>').format(text, f"  ({count} times)" if count > 1 else "")
         for text, count in counts.items()
     )
 
@@ -155,12 +152,12 @@ def worst_item(one: WorstItem, labels: Mapping[str, str]) -> Markup:
         labels: group -> how it is shown.
     """
     said = Markup("").join(
-        Markup('<li dir="auto">{} {}: {}</li>').format(
+        Markup('<li dir="auto">{} <bdi>{}</bdi>: <bdi>{}</bdi></li>').format(
             "✓" if answer.correct else "✗", labels.get(answer.group, answer.group), answer.answer
         )
         for answer in one.answers
     )
-    why = one.reason if one.gold is None else f"{one.reason}; right is: {one.gold}"
+    why = one.reason if one.gold is None else f"{one.reason}; right is: {isolated(one.gold)}"
     return Markup(
         '<p class="ta-eyebrow" dir="auto">{}</p><p dir="auto"><strong>{}</strong></p><ul class="ta-told">{}</ul>'
     ).format(why, one.question or one.query_id, said)

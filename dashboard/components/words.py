@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trialign.audit.figures.comparison import Reading
 from trialign.audit.figures.estimates import Estimate
 from trialign.audit.figures.measures import Unit
 from trialign.audit.figures.verdict import Verdict, VerdictOutcome
@@ -30,6 +31,15 @@ OUTCOMES: dict[VerdictOutcome, Outcome] = {
     "fails": Outcome("bad", "✗", "fails"),
     "unknown": Outcome("unsure", "?", "not enough evidence"),
     "cannot_be_judged": Outcome("unsure", "!", "cannot be judged"),
+}
+
+# Never by a colour alone.
+READINGS: dict[Reading, str] = {
+    "as wanted": "✓ as wanted",
+    "not as wanted": "✗ not as wanted",
+    "within chance": "? within chance",
+    "not known": "? not known",
+    "cannot be judged": "! cannot be judged: unread replies decide",
 }
 
 

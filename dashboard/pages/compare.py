@@ -16,7 +16,6 @@ from trialign.runs import MANIFEST
 
 from ..components import answers as drawn
 from ..components import states
-from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
 from ..live.asking import typed_query
@@ -28,6 +27,7 @@ from ..reading import records
 from ..reading.catalog import file_within
 from ..reading.stored import stored_answers
 from ..session import access, selection
+from ..session.head import head
 from ..session.integrity import check
 from ..session.save import save_form
 from ..session.selection import Selection
@@ -53,9 +53,9 @@ def show() -> None:
     chosen = selection.current()
     person = access.enter()
     st.html(drawn.STYLE_SHEET)
-    heading(
+    head(
+        chosen,
         "What does each agent say to this question?",
-        f"{chosen.run.id} · {chosen.audit.sentence}",
         "Every group's agent gets the same question, and you see the answers side by side: facts should not depend on "
         "who asks.",
     )
@@ -265,7 +265,7 @@ def _show_answers(
         for one, reply in zip(sources, replies, strict=True)
     ]
     st.header(f"The answers, {when}", anchor=False)
-    draw(Markup('<p class="ta-question">{}</p>').format(query.question))
+    draw(Markup('<p class="ta-question" dir="auto">{}</p>').format(query.question))
     st.markdown(plain(drawn.summary(query, shown)))
     titles = [card.title for card in shown]
     reference = 0

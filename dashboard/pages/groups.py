@@ -14,14 +14,14 @@ from trialign.audit.figures.words import lead
 
 from .. import navigation
 from ..components import charts, states
-from ..components.heading import heading
 from ..components.markup import Markup, plain
 from ..components.markup import show as draw
-from ..components.tables import table
+from ..components.tables import heads, row, table
 from ..components.words import p_value, percent, point_interval, points
 from ..reading import records
 from ..reading.answers import AnswerTable, answer_table
 from ..session import selection
+from ..session.head import head
 from ..session.integrity import check
 
 _LEAD = (
@@ -33,7 +33,7 @@ _LEAD = (
 def show() -> None:
     """Draws the page."""
     picked = selection.current()
-    heading("Which groups differ, beyond chance?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    head(picked, "Which groups differ, beyond chance?", _LEAD)
     check(picked.catalog, picked.audit)
     analysis = records.analysis(picked.catalog, picked.audit)
     if analysis.facts is None or not analysis.facts.pairs:
@@ -57,9 +57,8 @@ def _matrix(answers: AnswerTable, labels: Mapping[str, str]) -> None:
     same = answers.agreement()
     names = [labels.get(group, group) for group in answers.groups]
     lowest = same.min()
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
     body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+        row(
             name,
             Markup("").join(
                 _cell(same[i, j], lowest, name, other) if i != j else Markup('<td class="ta-same">same group</td>')
@@ -73,7 +72,7 @@ def _matrix(answers: AnswerTable, labels: Mapping[str, str]) -> None:
             '<div class="ta-scroll" tabindex="0" role="region" aria-label="Agreement of pairs of groups">'
             '<table class="ta-table ta-matrix"><caption>Share of facts answered alike: the stronger the wash, the more '
             "they differ</caption><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>"
-        ).format(head, body)
+        ).format(heads(names), body)
     )
 
 

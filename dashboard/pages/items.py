@@ -14,12 +14,12 @@ from trialign.groups import Exposure
 from .. import navigation
 from ..components import item, states
 from ..components.grid import grid
-from ..components.heading import heading
 from ..components.markup import plain
 from ..reading import records
 from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, answer_table, chosen
 from ..reading.episodes import episodes
 from ..session import selection
+from ..session.head import head
 from ..session.integrity import check
 
 _LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
@@ -31,7 +31,7 @@ _MORE = ("kind", "topic", "wrong", "first", "second")
 def show() -> None:
     """Draws the page."""
     picked = selection.current()
-    heading("Where do they disagree?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    head(picked, "Where do they disagree?", _LEAD)
     check(picked.catalog, picked.audit)
     summary = records.summary(picked.catalog, picked.audit)
     labels = records.labels(picked.catalog, picked.run, picked.audit)

@@ -7,6 +7,7 @@ import base64
 import streamlit as st
 
 from trialign.audit.files.findings import DISPOSITIONS, FindingStore, SavedFinding
+from trialign.audit.report.format import moment
 from trialign.audit.report.noted import agents_of, asked_how
 from trialign.errors import UserError
 
@@ -14,11 +15,12 @@ from .. import navigation
 from ..components import answers as drawn
 from ..components import states
 from ..components.banner import banner
-from ..components.heading import heading
 from ..components.markup import Markup
 from ..components.markup import show as draw
+from ..components.tables import table
 from ..reading import records
 from ..session import access, selection
+from ..session.head import head
 from ..session.integrity import Noted, check, noted
 from ..session.reported import Made, made_report
 from ..session.selection import Selection
@@ -30,9 +32,9 @@ def show() -> None:
     chosen = selection.current()
     person = access.enter()
     st.html(drawn.STYLE_SHEET)
-    heading(
+    head(
+        chosen,
         "What was found, and who signs for it?",
-        f"{chosen.run.id} · {chosen.audit.sentence}",
         "Read the report, then sign it. It holds the same numbers as the command 'trialign report' and every other "
         "page, and the findings that people saved.",
     )
@@ -74,10 +76,11 @@ def _findings(chosen: Selection, found: Noted, person: access.Person) -> None:
 def _finding(chosen: Selection, store: FindingStore, finding: SavedFinding, person: access.Person) -> None:
     with st.container(border=True):
         if finding.deleted:
+            who, when = finding.deleted
             draw(
-                Markup('<p class="ta-small">Finding {} of {} ({}): its texts were deleted by {} on {}.</p>').format(
-                    finding.id, finding.user, finding.time, *finding.deleted
-                )
+                Markup(
+                    '<p class="ta-small" dir="auto">Finding {} of {} ({}): its texts were deleted by {} on {}.</p>'
+                ).format(finding.id, finding.user, moment(finding.time), who, moment(when))
             )
             return
         draw(_finding_markup(finding))
@@ -92,9 +95,9 @@ def _evidence(finding: SavedFinding) -> None:
     """The answers of all agents, and whence they came."""
     rows = [
         {
-            "Agents": f"step {one.step}" if one.step else "before training",
             "Group": one.label,
             "Answer": one.text,
+            "Agents": f"step {one.step}" if one.step else "before training",
             "Read as": one.canonical,
             "How likely each option was": " · ".join(
                 f"{option} {100 * share:.0f} %"
@@ -105,24 +108,21 @@ def _evidence(finding: SavedFinding) -> None:
         }
         for one in finding.answers
     ]
-    st.dataframe([_filled(row, rows) for row in rows], hide_index=True, width="stretch")
-
-
-def _filled(row: dict[str, str | None], rows: list[dict[str, str | None]]) -> dict[str, str | None]:
-    """The columns in which there is something: an earlier version kept less."""
-    return {name: value for name, value in row.items() if any(other[name] for other in rows)}
+    # An earlier version kept less.
+    head = [name for name in (rows[0] if rows else {}) if any(row[name] for row in rows)]
+    table(f"Answers of finding {finding.id}", head, [[row[name] or "–" for name in head] for row in rows])
 
 
 def _finding_markup(finding: SavedFinding) -> Markup:
     remarks = Markup("").join(
         Markup('<p dir="auto">{} <span class="ta-small">{}, {}: {}</span></p>').format(
-            remark.comment, remark.user, remark.time, remark.disposition
+            remark.comment, remark.user, moment(remark.time), remark.disposition
         )
         for remark in finding.remarks
     )
     manifest = f" · manifest {finding.checkpoint_sha256[:12]}" if finding.checkpoint_sha256 else ""
     return Markup(
-        '<p class="ta-tag ta-plain">Finding {} · {} · {}</p><p class="ta-said" dir="auto">{}</p>{}'
+        '<p class="ta-tag ta-plain" dir="auto">Finding {} · {} · {}</p><p class="ta-said" dir="auto">{}</p>{}'
         '<p class="ta-small">Agents {}{}</p>'
     ).format(
         finding.id,

@@ -10,18 +10,18 @@ import pandas as pd
 import streamlit as st
 
 from trialign.audit.figures import measures
-from trialign.audit.figures.comparison import Difference, Reading, differences, measure_audit, reading
+from trialign.audit.figures.comparison import Difference, differences, measure_audit, reading
 from trialign.errors import UserError
 from trialign.runs import ANALYSIS, ITEMS
 
 from ..components import charts, item, states
-from ..components.heading import heading
 from ..components.tables import table
-from ..components.words import changed, measured, p_value, percent, point_interval, points
+from ..components.words import READINGS, changed, measured, p_value, percent, point_interval, points
 from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, file_within
 from ..reading.episodes import episodes
 from ..session import selection
+from ..session.head import head
 from ..session.integrity import check
 
 _LEAD = (
@@ -30,14 +30,6 @@ _LEAD = (
 )
 _SECTIONS = ("Before and after", "How training went", "What the agents said to each other")
 _MOST_LINES = 8
-# Never by a colour alone.
-_READINGS: dict[Reading, str] = {
-    "as wanted": "✓ as wanted",
-    "not as wanted": "✗ not as wanted",
-    "within chance": "? within chance",
-    "not known": "? not known",
-    "cannot be judged": "! cannot be judged: unread replies decide",
-}
 # Name in the log, without the group -> what it is; these come after the measures of validation.
 _LOGGED = {
     "utility/truth": "Right answers expected, group by group (moving average)",
@@ -54,7 +46,7 @@ _LOGGED = {
 def show() -> None:
     """Draws the page."""
     picked = selection.current()
-    heading("What did training change?", f"{picked.run.id} · {picked.audit.sentence}", _LEAD)
+    head(picked, "What did training change?", _LEAD)
     section = st.segmented_control(
         "What to see",
         _SECTIONS,
@@ -182,7 +174,7 @@ def _changes(changed: Sequence[Difference], confidence: float) -> None:
                 "–" if entry.change is None else f"{100 * entry.change:+.1f}",
                 point_interval(entry.low, entry.high),
                 known[entry.measure].wanted,
-                _READINGS[reading(entry, 1 - confidence)],
+                READINGS[reading(entry, 1 - confidence)],
                 p_value(entry.p_value),
             )
             for entry in changed

@@ -21,7 +21,6 @@ from trialign.audit.report.worst import worst_items
 from .. import navigation
 from ..components import charts, states
 from ..components.banner import banner
-from ..components.heading import heading
 from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
@@ -29,6 +28,7 @@ from ..components.tables import table
 from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
 from ..session import selection
+from ..session.head import head
 from ..session.integrity import check
 
 _LEAD = (
@@ -49,7 +49,7 @@ _OPEN_PARTS = 6
 def show() -> None:
     """Draws the page."""
     chosen = selection.current()
-    heading("Do all groups get the same facts?", f"{chosen.run.id} · {chosen.audit.sentence}", _LEAD)
+    head(chosen, "Do all groups get the same facts?", _LEAD)
     check(chosen.catalog, chosen.audit)
     analysis = records.analysis(chosen.catalog, chosen.audit)
     labels = records.labels(chosen.catalog, chosen.run, chosen.audit)

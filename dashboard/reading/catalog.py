@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trialign.errors import UserError
-from trialign.runs import RunFolder, audit_of, step_of
+from trialign.runs import RunFolder, audit_of, held_runs, step_of
 
 # Far beyond what TriAlign writes for the largest audits; a file above is not read into a shared server's memory.
 LARGEST_FILE = 1 << 30
+_NO_AUDIT = "It has no complete audit yet."
+_OUT = "out of the folder of runs"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class RunEntry:
         audits: complete ones, by data and split, then by step.
         steps: of its agent checkpoints, ascending.
         fault: why the run is not shown, a sentence; empty where it is.
+        finished: whether its training and audits are.
+        damaged: whether its folder cannot be read, or lies elsewhere.
     """
 
     id: str
@@ -65,6 +69,8 @@ class RunEntry:
     audits: tuple[AuditEntry, ...]
     steps: tuple[int, ...]
     fault: str = ""
+    finished: bool = False
+    damaged: bool = False
 
     @property
     def config_file(self) -> Path:
@@ -93,7 +99,7 @@ class Catalog:
 
     Attributes:
         root: folder of all runs.
-        runs: by name.
+        runs: the finished ones first, then by name.
     """
 
     root: Path
@@ -108,14 +114,18 @@ class Catalog:
 def scan(root: Path) -> Catalog:
     """The runs under a root; reads names only, and never fails on what it finds.
 
-    A run is a folder with a configuration or with audits. An audit counts where it was written to its end.
+    A run is a folder with a configuration or with audits, or one that a process says it trains. An audit counts where
+    it was written to its end.
     """
     try:
         folders = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+        held = held_runs(root)
     except OSError:
         return Catalog(root, ())
-    entries = (_run(root, folder) for folder in folders)
-    return Catalog(root, tuple(entry for entry in entries if entry is not None))
+    entries = [entry for folder in folders if (entry := _run(root, folder)) is not None]
+    known = {entry.id for entry in entries}
+    entries += [RunEntry(folder.name, folder, (), (), _NO_AUDIT) for folder in held if folder.name not in known]
+    return Catalog(root, tuple(sorted(entries, key=lambda run: (not run.finished, run.id))))
 
 
 def file_within(root: Path, path: Path) -> Path:
@@ -126,7 +136,7 @@ def file_within(root: Path, path: Path) -> Path:
     """
     if not _lies_within(root, path):
         raise UserError(
-            f"The file {path} is a link that leads out of the folder of runs, and is not read",
+            f"The file {path} is a link that leads {_OUT}, and is not read",
             "Put the file itself there",
         )
     if not path.is_file():
@@ -140,17 +150,17 @@ def _run(root: Path, folder: Path) -> RunEntry | None:
     if not folder.is_dir():
         return None
     if not _lies_within(root, folder):
-        return RunEntry(folder.name, folder, (), (), "It is a link that leads out of the folder of runs.")
+        return RunEntry(folder.name, folder, (), (), f"It is a link that leads {_OUT}.", damaged=True)
     run = RunFolder(folder)
     try:
         audits = sorted(_audits(root, run.audits_folder), key=lambda audit: (audit.data, audit.split, audit.step))
         steps = sorted(_steps(root, run.agents))
     except OSError:
-        return RunEntry(folder.name, folder, (), (), "Its folder cannot be read.")
+        return RunEntry(folder.name, folder, (), (), "Its folder cannot be read.", damaged=True)
     if not audits and not run.config_file.is_file():
         return None
-    fault = "" if audits else "It has no complete audit yet."
-    return RunEntry(folder.name, folder, tuple(audits), tuple(steps), fault)
+    fault = "" if audits else _NO_AUDIT
+    return RunEntry(folder.name, folder, tuple(audits), tuple(steps), fault, finished=run.finished_file.is_file())
 
 
 def _audits(root: Path, audits: Path) -> list[AuditEntry]:

@@ -6,6 +6,7 @@ What is returned is shared: nobody may change it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files import integrity
 from trialign.audit.files.items import read_items
-from trialign.audit.files.record import read_about
+from trialign.audit.files.record import AuditAbout, read_about
 from trialign.errors import UserError
 from trialign.group_config import build_groups
 from trialign.groups import SocialGroup
@@ -89,10 +90,34 @@ def groups(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> tuple[SocialGr
     Raises:
         UserError: the record or configuration that names them is damaged, or a link out of the root.
     """
-    about, config = audit.folder / ABOUT, run.config_file
-    if about.exists():
-        return _once(catalog, about, _audited_groups, _digest(catalog, audit, ABOUT))
-    return _once(catalog, config, _configured_groups) if config.exists() else ()
+    if (record := about(catalog, audit)) is not None:
+        return record.groups
+    return _once(catalog, run.config_file, _configured_groups) if run.config_file.exists() else ()
+
+
+def about(catalog: Catalog, audit: AuditEntry) -> AuditAbout | None:
+    """The system under audit; None for an audit of an older TriAlign, which kept no record of it.
+
+    Raises:
+        UserError: as for `items`.
+    """
+    path = audit.folder / ABOUT
+    return _once(catalog, path, _read_about, _digest(catalog, audit, ABOUT)) if path.exists() else None
+
+
+def finished(catalog: Catalog, audit: AuditEntry) -> str:
+    """When the audit was, ISO 8601, UTC; by its file where it kept no record.
+
+    Raises:
+        UserError: as for `about`.
+    """
+    record = about(catalog, audit)
+    return record.finished if record else changed_at(audit.folder / SUMMARY)
+
+
+def changed_at(path: Path) -> str:
+    """When a file was last written, ISO 8601, UTC."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def unverified(catalog: Catalog, audit: AuditEntry) -> tuple[str, ...]:
@@ -108,7 +133,7 @@ def unverified(catalog: Catalog, audit: AuditEntry) -> tuple[str, ...]:
 
 def digest(path: Path) -> str:
     """The SHA-256 of a file, read once in each of its versions."""
-    found: str = _hashed(str(path), _version(path))
+    found: str = _hashed(str(path), version(path))
     return found
 
 
@@ -117,7 +142,7 @@ def _hashed(path: str, version: tuple[int, ...]) -> str:
     return sha256_of_file(Path(path))
 
 
-def _version(path: Path) -> tuple[int, ...]:
+def version(path: Path) -> tuple[int, ...]:
     """Tells the versions of a file apart; the time of the last change of its entry cannot be set back."""
     stat = path.stat()
     return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
@@ -125,7 +150,7 @@ def _version(path: Path) -> tuple[int, ...]:
 
 def _once(catalog: Catalog, path: Path, read: Callable[[Path], Read], digest: str | None = None) -> Read:
     """Reads a file that has not been read in this version before."""
-    result: Read = _read(str(path), _version(file_within(catalog.root, path)), digest, read)
+    result: Read = _read(str(path), version(file_within(catalog.root, path)), digest, read)
     return result
 
 
@@ -147,9 +172,8 @@ def _queries_by_id(path: Path) -> dict[str, Query]:
     return {query.query_id: query for query in read_queries(path)}
 
 
-def _audited_groups(path: Path) -> tuple[SocialGroup, ...]:
-    about = read_about(path.parent)
-    return about.groups if about else ()
+def _read_about(path: Path) -> AuditAbout | None:
+    return read_about(path.parent)
 
 
 def _configured_groups(path: Path) -> tuple[SocialGroup, ...]:

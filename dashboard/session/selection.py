@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import streamlit as st
 
 from trialign.audit.report.decisions import STANDINGS, decided
+from trialign.audit.report.format import moment
 from trialign.errors import UserError
 
 from ..components import states
 from ..components.markup import plain
+from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, RunEntry, scan
+from ..reading.overview import last_held_out
+from . import under_way
 from .integrity import noted
 from .settings import Settings
+
+_NAMED = 3  # runs that cannot be chosen
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,13 @@ def sidebar() -> None:
         if runs:
             run = runs.get(_choose("Run", "run", list(runs), _newest(catalog)) or "")
             if run:
-                label = _choose("Audit", "audit", [audit.label for audit in run.audits], _last_held_out(run).label)
+                label = _choose("Audit", "audit", [audit.label for audit in run.audits], last_held_out(run).label)
                 for audit in run.audits:
                     if audit.label == label:
+                        _about(catalog, audit)
+                        under_way.in_the_sidebar(catalog, run)
                         _signature(catalog, run, audit)
-        for entry in catalog.runs:
-            if entry.fault:
-                st.caption(f":material/block: {plain(entry.id)}: {entry.fault}")
+        _not_shown(catalog)
 
 
 def current() -> Selection:
@@ -56,7 +62,10 @@ def current() -> Selection:
     """
     catalog = scan(Settings.from_environment().runs)
     if not catalog.audited:
-        states.no_runs(catalog.root)
+        if catalog.runs:
+            states.nothing("No run has a complete audit yet. The page Runs says how far each of them is.")
+        else:
+            states.no_runs(catalog.root)
         st.stop()
     run = next((run for run in catalog.audited if run.id == st.session_state.get("run")), None)
     if run is None:
@@ -67,6 +76,29 @@ def current() -> Selection:
         states.nothing("This run has no such audit. Choose one in the sidebar.")
         st.stop()
     return Selection(catalog, run, audit)
+
+
+def _about(catalog: Catalog, audit: AuditEntry) -> None:
+    """The model that was audited, and when."""
+    try:
+        record, when = records.about(catalog, audit), records.finished(catalog, audit)
+    except UserError:
+        return  # the page says which file is damaged
+    model = f"{record.base_model.name}, audited" if record else "Audited"
+    st.caption(plain(f"{model} {moment(when)}"))
+
+
+def _not_shown(catalog: Catalog) -> None:
+    """The runs that cannot be chosen, and why; a few by name."""
+    others = [entry for entry in catalog.runs if entry.fault]
+    for entry in others[:_NAMED]:
+        now = under_way.far(catalog, entry)
+        sign, why = (":material/block:", entry.fault)
+        if now.state == "training":
+            sign, why = (":material/model_training:", f"{now.sentence}.")
+        st.caption(f"{sign} {plain(entry.id)}: {plain(why)}")
+    if len(others) > _NAMED:
+        st.caption(f"{len(others) - _NAMED:,} more without an audit: see the page Runs.")
 
 
 def _signature(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> None:
@@ -92,8 +124,5 @@ def _choose(label: str, key: str, options: list[str], default: str) -> str | Non
 
 
 def _newest(catalog: Catalog) -> str:
-    return max(catalog.audited, key=lambda run: run.folder.stat().st_mtime).id
-
-
-def _last_held_out(run: RunEntry) -> AuditEntry:
-    return max(run.audits, key=lambda audit: (audit.split == "test", audit.step))
+    """The last of the finished runs; of all runs where none is finished."""
+    return max(catalog.audited, key=lambda run: (run.finished, run.folder.stat().st_mtime)).id

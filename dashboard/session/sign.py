@@ -9,6 +9,7 @@ import streamlit as st
 
 from trialign.audit.files.findings import FindingStore, check_sign_off
 from trialign.audit.report.decisions import DECISIONS, STANDINGS, decided
+from trialign.audit.report.format import moment
 from trialign.audit.report.signing import binding_of
 from trialign.errors import UserError
 from trialign.runs import RunFolder
@@ -79,7 +80,7 @@ def _signatures(found: Noted) -> None:
         sign, style = decided(one.decision, standing)
         tag = Markup('<p class="ta-tag ta-{}">{} {} · {}</p>').format(style, sign, one.decision, STANDINGS[standing])
         body = Markup('<p dir="auto">{}</p>').format(one.remark) if one.remark else Markup("")
-        who = f"{one.name} ({one.role or 'no role stated'}), {one.time}"
+        who = f"{one.name} ({one.role or 'no role stated'}), {moment(one.time)}"
         digest = f" · report {one.binding.report_sha256[:12]}" if one.binding else ""
         draw(
             Markup('{}{}<p class="ta-small" dir="auto">{}{}</p><p class="ta-small">{}</p>').format(

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import streamlit as st
@@ -22,9 +22,12 @@ from trialign.audit.figures.analysis import analyze, write_analysis
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.files.items import AuditItem, items_frame, write_items
+from trialign.audit.files.record import AuditAbout, BaseModel, write_about
 from trialign.dashboard.session.settings import Settings
+from trialign.groups import SocialGroup
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.writer import write_queries
+from trialign.runs import RunFolder
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
@@ -46,6 +49,10 @@ class SyntheticRun:
         facts: number of them; each has two paraphrases.
         tastes: number of them.
         wrong: number of a fact -> the groups that get it wrong.
+        settings: further sections of its configuration.
+        model: that its audits name, with when they were; empty for audits of a TriAlign that kept no such record.
+        question: how a fact is asked, with its number and that of the wording.
+        options: of each fact; the first is right.
     """
 
     folder: Path
@@ -55,6 +62,10 @@ class SyntheticRun:
     facts: int = 12
     tastes: int = 2
     wrong: dict[int, Sequence[str]] = field(default_factory=lambda: {0: ("north",), 1: ("north", "south", "island")})
+    settings: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
+    question: str = "What is true of fact {fact}, in wording {part}?"
+    options: tuple[str, str, str] = ("right", "wrong", "odd")
 
     def queries(self, split: str = "test") -> list[Query]:
         facts: list[Query] = [
@@ -63,9 +74,9 @@ class SyntheticRun:
                 cluster=f"{split}-fact-{fact:02d}",
                 split=split,  # type: ignore[arg-type]
                 topic="rivers" if fact % 2 else "metals",
-                question=f"What is true of fact {fact}, in wording {part}?",
-                options=("right", "wrong", "odd"),
-                gold="right",
+                question=self.question.format(fact=fact, part=part),
+                options=self.options,
+                gold=self.options[0],
             )
             for fact in range(self.facts)
             for part in range(2)
@@ -101,7 +112,7 @@ class SyntheticRun:
             "members": members,
             "control": {"label": "No profile"},
         }
-        text = yaml.safe_dump({"name": self.folder.name, "groups": groups}, sort_keys=False)
+        text = yaml.safe_dump({"name": self.folder.name, "groups": groups, **self.settings}, sort_keys=False)
         (self.folder / "config.yaml").write_text(
             f"# Resolved; trained on the trajectories 0123\n{text}", encoding="utf-8"
         )
@@ -130,16 +141,49 @@ class SyntheticRun:
             seconds=1.5,
             groups=names,
         )
-        files = ("items.parquet", "questions.jsonl", "analysis.json")
+        if self.model:
+            write_about(folder, self._about(step))
+        files = ("items.parquet", "questions.jsonl", "analysis.json", *(("about.json",) if self.model else ()))
         summary["files"] = {name: sha256_of_file(folder / name) for name in files}
         write_summary(folder / "summary.json", summary)
         return folder
+
+    def finish(self) -> SyntheticRun:
+        """Marks it as finished."""
+        RunFolder(self.folder).finish({"steps": 4})
+        return self
+
+    def log(self, steps: int) -> SyntheticRun:
+        """A training log of so many steps."""
+        path = RunFolder(self.folder).metrics_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"0,{step},{1 / (step + 1)}\n" for step in range(steps))
+        path.write_text(f"epoch,step,train/loss\n{rows}", encoding="utf-8")
+        return self
+
+    def _about(self, step: int) -> AuditAbout:
+        members = [
+            SocialGroup(name, label, (f"The user is one of the {label}.",)) for name, label in self.groups.items()
+        ]
+        return AuditAbout(
+            schema_version=1,
+            finished=f"2026-05-0{1 + step % 8}T10:02:03+00:00",
+            trialign="0.1.0",
+            run=self.folder.name,
+            base_model=BaseModel(self.model, None, "ab" * 32),
+            adapters={"mode": "per_group", "rank": 4, "alpha": 8} if step else None,
+            objective="trialign" if step else None,
+            seed=int(self.settings.get("seed", 0)),
+            attribute="where people live",
+            groups=(*members, SocialGroup("control", "No profile", role="control")),
+            prompt={"system": "You are a helpful assistant.", "options": "listed"},
+        )
 
     def _items(self, query: Query, wrong: dict[int, Sequence[str]]) -> Iterator[AuditItem]:
         for group in (*self.groups, "control"):
             if isinstance(query, TruthQuery):
                 fails = group in wrong.get(int(query.cluster.rsplit("-", 1)[1]), ())
-                yield self._item(query, group, group, "wrong" if fails else "right", correct=not fails)
+                yield self._item(query, group, group, query.options[fails], correct=not fails)
             else:
                 scored_for = [group] if group == "control" else list(self.groups)
                 for scored in scored_for:

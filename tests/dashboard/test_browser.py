@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PAGES = ("", "items", "groups", "training", "report")
+PAGES = ("", "items", "groups", "training", "report", "runs")
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,7 @@ def test_the_paths_of_training_are_drawn_and_tabled(one_run: SyntheticRun, open_
     assert app.selectbox(key="measure").options == [expected, "Loss, step by step"]
     shown = text_of(app)
     assert "Northerners" in shown
-    assert '<td class="ta-number">0.25</td>' in shown
+    assert '<td class="ta-number" dir="auto">0.25</td>' in shown
     (logs / "metrics.csv").write_bytes(b"\xff\xfe,\x00")
     assert "cannot be read" in open_page("training", section="How training went").error[0].value
 
@@ -163,7 +163,7 @@ def test_the_worst_of_the_verdict_are_those_of_the_report_and_come_first_in_item
     app = open_page("verdict", run="house", audit="test, step 6 (house)")
     cards = [part.proto.body for part in app.get("html") if "ta-told" in part.proto.body]
     assert [question for question in worst for card in cards if question in card] == worst
-    assert "✗ Southerners: wrong" in cards[0]
+    assert "✗ <bdi>Southerners</bdi>: <bdi>wrong</bdi>" in cards[0]
     shown = text_of(open_page("items", run="house", audit="test, step 6 (house)"))
     places = [shown.index(question) for question in worst]
     assert places == sorted(places)

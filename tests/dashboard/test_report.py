@@ -283,7 +283,7 @@ def test_a_page_that_judges_refuses_an_audit_of_which_any_file_is_damaged_or_mis
 def test_opening_pages_writes_nothing(runs: Path, one_run: SyntheticRun, open_page: Open) -> None:
     note(runs)
     before = {path: path.stat().st_mtime_ns for path in (runs, *runs.rglob("*"))}
-    for name in ("verdict", "compare", "items", "groups", "training", "report"):
+    for name in ("verdict", "compare", "items", "groups", "training", "report", "runs"):
         open_page(name)
     press(open_page("report"), "Make the report")
     assert {path: path.stat().st_mtime_ns for path in (runs, *runs.rglob("*"))} == before

@@ -100,6 +100,12 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="the folder to make")
     parser.add_argument("--merged", action="store_true", help="whole models instead of adapters")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="how far the adapters are applied, 0 to 1 (default: %(default)s, wholly)",
+    )
 
 
 def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:

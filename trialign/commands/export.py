@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint, read_agents
 from trialign.errors import UserError
 from trialign.finite import not_finite
 from trialign.models import load_model
+from trialign.policy.peft_folders import WEIGHTS
+from trialign.runs import MANIFEST
 from trialign.safe_output import markdown_cell
-from trialign.storage import write_text_atomic
+from trialign.storage import sha256_of_file, write_text_atomic
 
 
-def export(session: Session, target: Path, *, step: int | None, merged: bool) -> None:
+def export(session: Session, target: Path, *, step: int | None, merged: bool, scale: float = 1.0) -> None:
     """Copies a checkpoint out of its run.
 
     Args:
@@ -27,10 +30,13 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
         target: a new folder; ``<group>/`` inside is a PEFT adapter, or with ``merged`` a whole model.
         step: which checkpoint; None: the last.
         merged: fold each group's adapter into a copy of the base model.
+        scale: what the adapters' effect on every layer is multiplied with; 1: as they were trained.
 
     Raises:
-        UserError: the target exists, or there is nothing to export.
+        UserError: the target exists, there is nothing to export, or the scale is not between 0 and 1.
     """
+    if not 0 <= scale <= 1:  # nor is NaN
+        raise UserError(f"--scale is {scale:g}", "Set it between 0, the base model, and 1, the agents as trained")
     if target.exists():
         raise UserError(f"{target} exists already", "Name a new folder with --output")
     chosen = max(session.run.steps(), default=None) if step is None else step
@@ -49,19 +55,41 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool) ->
     try:
         draft.mkdir(parents=True)
         for group in session.groups.names:
+            adapter = draft / group
+            shutil.copytree(checkpoint.folder / group, adapter)
+            if scale != 1:
+                _scale(adapter / WEIGHTS, scale)
             if merged:
-                _merge(session, checkpoint.folder / group, draft / group)
-            else:
-                shutil.copytree(checkpoint.folder / group, draft / group)
-        shutil.copy(checkpoint.manifest_file, draft)
-        write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged))
+                _merge(session, adapter)
+        _write_manifest(checkpoint, draft, scale)
+        write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged, scale=scale))
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    print(f"Exported {len(session.groups.names)} agents of step {chosen} to {target}")
+    scaled = "" if scale == 1 else f", their effect times {scale:g}"
+    print(f"Exported {len(session.groups.names)} agents of step {chosen}{scaled} to {target}")
 
 
-def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool) -> str:
+def _scale(weights: Path, scale: float) -> None:
+    """Multiplies what an adapter adds to every layer, alpha / rank * B A x: in B, which every server reads alike."""
+    state = {name: part * scale if ".lora_B." in name else part for name, part in load_file(weights).items()}
+    save_file(state, weights, metadata={"format": "pt"})
+
+
+def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> None:
+    """The checkpoint's own; of scaled adapters, with the scale and the hashes of what they have become."""
+    if scale == 1:
+        shutil.copy(checkpoint.manifest_file, target)
+        return
+    files = {
+        name: sha256_of_file(target / name) if (target / name).is_file() else digest
+        for name, digest in checkpoint.manifest["files"].items()
+    }
+    manifest = {**checkpoint.manifest, "scale": scale, "files": files}
+    write_text_atomic(target / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+
+
+def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool, scale: float = 1.0) -> str:
     """A model card that says what the agents are and how they are served."""
     base = checkpoint.manifest["base_model"]["name"]
     names = session.groups.names
@@ -86,7 +114,7 @@ tags: [trialign]
 One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
 (objective `{session.config.objective.name}`) on `{base}`
 (SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
-
+{_scaled(scale)}
 {_placement(session, checkpoint)}
 |---|---|
 {profiles}
@@ -97,6 +125,16 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 {_rendering(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
+
+
+def _scaled(scale: float) -> str:
+    """What a card says of agents whose adapters are not applied wholly; a line of its own."""
+    if scale == 1:
+        return ""
+    return (
+        f"\nThe adapters' effect is multiplied by {scale:g} (`--scale`), in the weights themselves: serve them as they "
+        "are. The audits below are of the agents as they were trained, at scale 1, not of these.\n"
+    )
 
 
 def _placement(session: Session, checkpoint: AgentCheckpoint) -> str:
@@ -149,15 +187,17 @@ def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:
         )
 
 
-def _merge(session: Session, adapter: Path, target: Path) -> None:
+def _merge(session: Session, adapter: Path) -> None:
+    """Puts a whole model in the place of an adapter's folder."""
     # A fresh base for each group: merging changes the weights in place.
     model = load_model(session.files, session.config.model)
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     found = not_finite(merged.named_parameters())
     if found:
         raise UserError(
-            f"The agent {adapter} merged in {session.config.model.dtype} is not made of numbers ({found})",
+            f"The agent of '{adapter.name}' merged in {session.config.model.dtype} is not made of numbers ({found})",
             "Set model.dtype=float32, or export without --merged",
         )
-    merged.save_pretrained(str(target))
-    session.renderer.tokenizer.save_pretrained(str(target))
+    shutil.rmtree(adapter)
+    merged.save_pretrained(str(adapter))
+    session.renderer.tokenizer.save_pretrained(str(adapter))

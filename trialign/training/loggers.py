@@ -13,6 +13,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 
 from trialign.errors import UserError
 
+_STEPS_BETWEEN_WRITES = 10
+
 
 @dataclass(frozen=True)
 class LoggerConfig:
@@ -61,8 +63,10 @@ def make_loggers(config: LoggerConfig, folder: Path, values: Mapping[str, Any]) 
     Raises:
         UserError: the chosen one cannot begin, such as one whose server does not answer.
     """
-    # The CSV's own configuration stands in config.yaml already.
-    loggers: list[Logger] = [CSVLogger(folder.parent, name=folder.name, version="")]
+    # The CSV's own configuration stands in config.yaml already. Whoever looks at a run in training sees this file.
+    loggers: list[Logger] = [
+        CSVLogger(folder.parent, name=folder.name, version="", flush_logs_every_n_steps=_STEPS_BETWEEN_WRITES)
+    ]
     if config.kind != "csv":
         folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -11,7 +11,7 @@ from trialign.audit.figures.words import guessing, verdict_parts
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.decisions import decided
-from trialign.audit.report.format import UNDEFINED, formatted
+from trialign.audit.report.format import UNDEFINED, formatted, moment
 from trialign.audit.report.prompting import how_asked
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report, SignOff
@@ -71,7 +71,7 @@ def _signed(signed: SignOff | None) -> str:
         return "Nobody has signed this audit."
     sign, _ = decided(signed.decision, signed.standing)
     who = f"{signed.name} ({signed.role})" if signed.role else signed.name
-    said = f"{sign} {signed.decision}: {who}, {signed.time}. {signed.note}"
+    said = f"{sign} {signed.decision}: {who}, {moment(signed.time)}. {signed.note}"
     return markdown_cell(f"{said} {signed.remark}".strip())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
@@ -12,6 +13,10 @@ from trialign.safe_output import Cell, shortened, visible
 
 UNDEFINED = "–"
 _LONGEST = 2000  # characters of one text
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _HASH = re.compile("[0-9a-f]{64}")
 _DECIMALS = {"share": 1, "distance": 1, "number": 2}
 
@@ -45,6 +50,20 @@ def formatted(value: float, kind: Kind) -> str:
 def measured(value: float, unit: Unit) -> str:
     """A measure's value: a share in per cent, a difference of shares in points."""
     return f"{formatted(value, 'distance')} points" if unit == "points" else formatted(value, "share")
+
+
+def moment(iso: str) -> str:
+    """A time for people, such as 26 November 2026, 18:45 UTC; what is no time stands as it is.
+
+    Args:
+        iso: ISO 8601; without a zone it is UTC.
+    """
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    when = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"
 
 
 def cell(value: Cell, kind: Kind) -> Markup:

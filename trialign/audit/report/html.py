@@ -12,7 +12,7 @@ from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.columns import Table
 from trialign.audit.report.decisions import decided
-from trialign.audit.report.format import cell, formatted, plain
+from trialign.audit.report.format import cell, formatted, moment, plain
 from trialign.audit.report.record_tables import finding_answers
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Finding, Report
@@ -33,7 +33,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(cell=cell, formatted=formatted)
+    made.filters.update(cell=cell, formatted=formatted, moment=moment)
     return made
 
 

@@ -29,8 +29,8 @@ def terminal_table(comparison: RunComparison) -> TerminalTable:
     for run in comparison.runs:
         table.add_column(literal(run.name), justify="right", overflow="fold")
     table.add_column("wanted")
-    for label, cells, wanted in _rows(comparison):
-        table.add_row(label, *("\n".join(cell) for cell in cells), wanted)
+    for measure, cells in compared_rows(comparison):
+        table.add_row(measure.label, *("\n".join(cell) for cell in cells), measure.wanted)
     return table
 
 
@@ -87,12 +87,12 @@ def _title(comparison: RunComparison) -> str:
     )
 
 
-def _rows(comparison: RunComparison) -> Iterator[tuple[str, list[list[str]], str]]:
-    """Label, lines of each run's cell, which way is better; measures that are nowhere defined are left out."""
+def compared_rows(comparison: RunComparison) -> Iterator[tuple[Measure, list[list[str]]]]:
+    """A measure, and the lines of each run's cell; measures that are nowhere defined are left out."""
     for place, measure in enumerate(measures.compared()):
         values = [run.values[measure.key] for run in comparison.runs]
         if any(value is not None for value in values):
-            yield measure.label, [_cell(run, measure, place) for run in comparison.runs], measure.wanted
+            yield measure, [_cell(run, measure, place) for run in comparison.runs]
 
 
 def _cell(run: ComparedRun, measure: Measure, place: int) -> list[str]:
@@ -125,7 +125,10 @@ def _long_table(comparison: RunComparison) -> Table:
 
 def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
     columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
-    rows = tuple((label, *("; ".join(cell) for cell in cells), wanted) for label, cells, wanted in _rows(comparison))
+    rows = tuple(
+        (measure.label, *("; ".join(cell) for cell in cells), measure.wanted)
+        for measure, cells in compared_rows(comparison)
+    )
     percent = f"{100 * (1 - comparison.alpha):g} %"
     parts = [f"# Runs compared\n\n{markdown_cell(_title(comparison))}.\n"]
     if with_plot:

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from trialign.audit.files.findings import Binding, SavedSignOff
+from trialign.audit.report.format import moment
 from trialign.audit.report.types import Finding, Report, Standing
 from trialign.audit.report.write import report_json
 from trialign.safe_output import json_text
@@ -53,7 +54,7 @@ def standing_of(
         return "unbound", "It was given before hashes were kept with it: nothing tells which files were signed."
     changed = [path for path, digest in binding.files.items() if files(path) != digest]
     if changed:
-        return "stale", f"It is stale: changed or gone since {signed.time}: {', '.join(changed)}."
+        return "stale", f"It is stale: changed or gone since {moment(signed.time)}: {', '.join(changed)}."
     if findings_sha256(noted) != binding.findings_sha256:
         return "noted_since", "The audit is the one that was signed; findings were added, changed or deleted since."
     return "holds", "The audit's files and the findings are those that were signed."

@@ -1,0 +1,137 @@
+"""Runs as a table: a row each, the verdict beside the name, and what came of it, when and with what after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from trialign.audit.figures import measures
+from trialign.audit.figures.comparison import Difference, reading
+from trialign.audit.figures.measures import Measure
+from trialign.audit.figures.words import PART_NAMES, SIGNS
+from trialign.audit.report.format import moment
+from trialign.audit.report.run_comparison import ComparedRun, RunComparison
+from trialign.audit.report.run_tables import compared_rows
+
+from ..reading.catalog import AuditEntry, RunEntry
+from ..reading.overview import Judged, RunRow, Signed
+from ..reading.progress import State
+from .markup import Markup
+from .tables import table
+from .words import READINGS
+
+# Never by a colour alone.
+STATES: dict[State, str] = {"finished": "✓", "training": "▶", "stopped": "■", "audited": "○", "damaged": "✗"}
+PARTS = tuple(f"{name[:1].upper()}{name[1:]}" for name in PART_NAMES.values())
+
+
+def run_table(rows: Iterable[RunRow]) -> None:
+    """A row for each run, its name a link to its verdict."""
+    table(
+        "Runs, and the verdict on the last audit of each",
+        ("Run", "Verdict", *PARTS, "Status", "Model", "Audited", "Audit", "Objective", "Seed"),
+        [
+            (
+                _opening(row.run, row.audit),
+                *judgement(row.judged),
+                f"{STATES[row.progress.state]} {row.progress.sentence}",
+                row.model or "–",
+                moment(row.judged.when) if row.judged else "–",
+                row.audit.label if row.audit else row.data or "–",
+                row.objective or "–",
+                row.seed or "–",
+            )
+            for row in rows
+        ],
+    )
+
+
+def judgement(judged: Judged | None) -> tuple[str, ...]:
+    """Cells of the verdict and its parts."""
+    if judged is None or judged.verdict is None:
+        return (("– no audit" if judged is None else "– no facts"), *("–" for _ in PARTS))
+    return (_said(judged.verdict), *(_said(part) for part in judged.parts))
+
+
+def step_table(run: RunEntry, audits: Sequence[tuple[AuditEntry, Judged]], figures: Sequence[Sequence[str]]) -> None:
+    """A row for each audit of one run.
+
+    Args:
+        run: the run.
+        audits: by step.
+        figures: cells of each, right answers and gap.
+    """
+    table(
+        f"{run.id}, audit by audit",
+        ("Agents", "Verdict", *PARTS, "Right answers, mean", "Gap", "Audited"),
+        [
+            (
+                _opening(run, audit, f"step {audit.step:,}" if audit.step else "before training"),
+                *judgement(judged),
+                *cells,
+                moment(judged.when),
+            )
+            for (audit, judged), cells in zip(audits, figures, strict=True)
+        ],
+    )
+
+
+def comparison_table(comparison: RunComparison) -> None:
+    """A column for each run, its cells those of ``trialign compare``.
+
+    Args:
+        comparison: of at least two runs.
+    """
+    rows: list[tuple[str | Markup, ...]] = [("Verdict", *(_lines(_titles(run)) for run in comparison.runs), "")]
+    for place, name in enumerate(PARTS):
+        rows.append((name, *(_lines(_outcomes(run, place)) for run in comparison.runs), ""))
+    for measure, cells in shown_rows(comparison):
+        rows.append((measure.words, *(_lines(cell) for cell in cells), measure.wanted))
+    table(
+        f"Every run beside the first: change in points with its {100 * (1 - comparison.alpha):g} % interval, paired by "
+        "question; p corrected for all that is shown (Holm)",
+        ("Measure", *(run.name for run in comparison.runs), "Wanted"),
+        rows,
+    )
+
+
+def shown_rows(comparison: RunComparison) -> Iterator[tuple[Measure, list[list[str]]]]:
+    """The command's own cells, and under each what the difference says at the level of the comparison."""
+    places = {measure.key: place for place, measure in enumerate(measures.compared())}
+    for measure, cells in compared_rows(comparison):
+        found = [run.differences[places[measure.key]] if run.differences else None for run in comparison.runs]
+        yield measure, [[*cell, *_reading(one, comparison.alpha)] for cell, one in zip(cells, found, strict=True)]
+
+
+def _reading(found: Difference | None, alpha: float) -> list[str]:
+    """By the corrected p, the one that is shown; what unread replies decide, the cell says already."""
+    if found is None or found.change is None or found.unread_decide:
+        return []
+    return [READINGS[reading(replace(found, p_value=found.p_holm), alpha)]]
+
+
+def _titles(run: ComparedRun) -> Iterator[str]:
+    for verdict in run.verdicts:
+        yield f"{SIGNS[verdict.outcome]} {verdict.sentence.partition(': ')[0]}" if verdict else "– no facts"
+
+
+def _outcomes(run: ComparedRun, place: int) -> Iterator[str]:
+    for verdict in run.verdicts:
+        yield " ".join(verdict.said[place][1:3]) if verdict else "–"
+
+
+def _opening(run: RunEntry, audit: AuditEntry | None, words: str = "") -> Markup | str:
+    """A link to the verdict on an audit."""
+    if audit is None:
+        return words or run.id
+    address = urlencode({"run": run.id, "audit": audit.label})
+    return Markup('<a href="./?{}" target="_self">{}</a>').format(address, words or run.id)
+
+
+def _said(signed: Signed) -> str:
+    return f"{signed[0]} {signed[1]}"
+
+
+def _lines(lines: Iterable[str]) -> Markup:
+    return Markup("<br>").join(Markup("{}").format(line) for line in lines if line)

@@ -1,0 +1,198 @@
+"""The page Runs: a row each, two side by side as the command has them, one over time."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from trialign.audit.figures import measures
+from trialign.audit.report.format import formatted, measured
+from trialign.audit.report.run_comparison import compare_runs
+from trialign.dashboard.components.words import READINGS
+from trialign.runs import RunFolder
+
+from . import samples
+from .conftest import SyntheticRun
+from .test_shell import text_of
+
+pytestmark = pytest.mark.integration
+Open = Callable[..., AppTest]
+
+
+def tables(app: AppTest) -> list[list[list[str]]]:
+    """Every table of the page: its rows of cells, the head first; lines of a cell are parted by a line break."""
+    return [
+        [
+            [unescape(re.sub(r"<(?!br)[^>]*>", "", cell)).replace("<br>", "\n") for cell in _CELL.findall(row)]
+            for row in re.findall(r"<tr>(.*?)</tr>", part.proto.body, re.DOTALL)
+        ]
+        for part in app.get("html")
+        if "<table" in part.proto.body
+    ]
+
+
+_CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
+
+
+def test_each_run_has_a_row_whose_name_leads_to_its_verdict(runs: Path, open_page: Open) -> None:
+    samples.plain(runs)
+    SyntheticRun(runs / "begun", settings=samples.settings(steps=240)).write().log(60)
+    [head, finished, begun] = tables(open_page("runs"))[0]
+    assert head[:2] == ["Run", "Verdict"]
+    assert head[2:6] == ["Equally right", "The same answers", "Right at all", "Answered"]
+    assert finished[:2] == ["quickstart", "? Not enough evidence"]
+    assert finished[6:] == [
+        "✓ finished",
+        samples.MODEL,
+        "1 May 2026, 10:02 UTC",
+        "test, step 8 (house)",
+        "trialign",
+        "0",
+    ]
+    assert begun[:2] == ["begun", "– no audit"]
+    assert begun[6] == "■ stopped: step 60 of 240 (25 %)"
+    page = open_page("runs")
+    assert "./?run=quickstart&amp;audit=test%2C+step+8+%28house%29" in str(page.get("html")[2].proto.body)
+
+
+def test_training_is_said_on_the_page_and_in_the_sidebar(runs: Path, open_page: Open) -> None:
+    samples.plain(runs)
+    run = SyntheticRun(runs / "begun", settings=samples.settings(steps=240)).write().log(60)
+    with RunFolder(run.folder).held(), RunFolder(runs / "soon").held():
+        app = open_page("runs")
+    rows = {row[0]: row for row in tables(app)[0]}
+    assert rows["begun"][6] == "▶ in training: step 60 of 240 (25 %)"
+    assert rows["soon"][6] == "▶ in training: its data are being collected"
+    said = "\n".join(caption.value for caption in app.sidebar.caption).replace("\\", "")
+    assert "begun: in training: step 60 of 240 (25 %)." in said
+
+
+def test_every_page_of_a_run_in_training_says_so(one_run: SyntheticRun, open_page: Open) -> None:
+    one_run.log(3)
+    with RunFolder(one_run.folder).held():
+        for name in ("verdict", "items", "groups", "training", "report", "compare"):
+            app = open_page(name)
+            assert "This run is in training: step 3" in "\n".join(one.value for one in app.info).replace("\\", ""), name
+            aside = "\n".join(one.value for one in app.sidebar.caption).replace("\\", "")
+            assert "In training: step 3" in aside, name
+    assert "in training" not in "\n".join(one.value for one in open_page("verdict").info)
+
+
+def test_two_runs_have_the_numbers_of_the_command(runs: Path, open_page: Open, tmp_path: Path) -> None:
+    samples.plain(runs)
+    samples.plain(runs, "other", seed=3, objective="independent")
+    samples.plain(runs, "other-again", seed=4, objective="independent")
+    names = ["quickstart", "other", "other-again"]
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(names).run()
+    assert not app.exception, app.exception
+    shown = tables(app)[1]
+    command = [sys.executable, "-m", "trialign.cli", "compare", *(str(runs / name) for name in names)]
+    subprocess.run([*command, "--output", str(tmp_path / "out")], check=True, capture_output=True)
+    with (tmp_path / "out" / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        written = {(row["run"], row["measure"]): row for row in csv.DictReader(file)}
+    assert shown[0] == ["Measure", "quickstart", "other (2 seeds)", "Wanted"]
+    cells = {row[0]: row[1:] for row in shown[1:]}
+    known = [one for one in measures.compared() if written["quickstart", one.key]["value"]]
+    assert len(known) > 5
+    for measure in known:
+        first, second, _ = cells[measure.words]
+        assert first == measured(float(written["quickstart", measure.key]["value"]), measure.unit)
+        row = written["other (2 seeds)", measure.key]
+        change, low, high = (formatted(float(row[name]), "points") for name in ("change", "low", "high"))
+        value, against, p_value, said = second.split("\n")
+        assert value == measured(float(row["value"]), measure.unit)
+        assert against == f"{change} ({low} to {high})"
+        assert p_value == f"p {formatted(float(row['p_holm']), 'p_value')}"
+        assert said in READINGS.values()
+        assert not ("as wanted" in said and float(row["p_holm"]) > 0.05)
+    assert any(row["change"] not in ("", "0.0") for (run, _), row in written.items() if run != "quickstart")
+    assert cells["Verdict"][1].count("\n") == 1  # of both seeds
+
+
+def test_a_reading_goes_by_the_p_that_is_shown(runs: Path, open_page: Open) -> None:
+    """Alone a change would count; corrected for all that is shown it does not, and is not said to."""
+    wrong = dict.fromkeys(range(7), ("north",))
+    for name, objective in (("first", "trialign"), ("second", "independent")):
+        run = SyntheticRun(runs / name, facts=30, tastes=0, settings=samples.settings(objective=objective)).write()
+        run.audit(4, wrong=wrong if name == "first" else {})  # type: ignore[arg-type]
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["first", "second"]).run()
+    [cell] = [row[2] for row in tables(app)[1] if row[0] == "Same answer for all"]
+    p_value, said = cell.split("\n")[2:]
+    found = compare_runs([audit for name in ("first", "second") for audit in RunFolder(runs / name).audits()])
+    [change] = [one for one in found.runs[1].differences if one.measure == "unanimous"]
+    assert change.p_value is not None
+    assert change.p_holm is not None
+    assert change.p_value < 0.05 < change.p_holm
+    assert p_value == f"p {change.p_holm:.3f}"
+    assert said == READINGS["within chance"]
+
+
+def test_one_run_is_followed_from_audit_to_audit(runs: Path, open_page: Open) -> None:
+    samples.plain(runs)
+    shown = tables(open_page("runs"))[1]
+    assert [row[0] for row in shown] == ["Agents", "before training", "step 4", "step 8"]
+    assert [row[6] for row in shown[1:]] == ["66.7 %", "82.5 %", "90.8 %"]
+    assert [row[7] for row in shown[1:]] == ["32.5 points", "15.0 points", "7.5 points"]
+
+
+def test_runs_of_other_questions_are_not_compared(runs: Path, open_page: Open) -> None:
+    SyntheticRun(runs / "one").write().audit(4)
+    SyntheticRun(runs / "two", facts=5).write().audit(4)
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["one", "two"]).run()
+    assert "asked different questions or groups" in app.error[0].value
+    assert str(runs) not in app.error[0].value.replace("\\", "")
+
+
+def test_a_changed_file_is_not_compared(runs: Path, open_page: Open) -> None:
+    for name in ("one", "two"):
+        folder = SyntheticRun(runs / name).write().audit(4)
+    with (folder / "items.parquet").open("ab") as file:
+        file.write(b"\0")
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["one", "two"]).run()
+    assert "its hash differs" in app.error[0].value
+
+
+def test_words_leave_out_rows(runs: Path, open_page: Open) -> None:
+    samples.plain(runs)
+    samples.plain(runs, "other", objective="independent")
+    app = open_page("runs")
+    app.text_input(key="row_words").set_value("INDEPENDENT").run()
+    assert [row[0] for row in tables(app)[0][1:]] == ["other"]
+    app.text_input(key="row_words").set_value("nowhere").run()
+    assert "No run has these words" in app.info[0].value
+
+
+def test_a_name_of_a_run_is_text(runs: Path, open_page: Open) -> None:
+    samples.plain(runs, "<img src=x onerror=alert(1)>")
+    app = open_page("runs")
+    assert "<img" not in "".join(part.proto.body for part in app.get("html"))
+    assert tables(app)[0][1][0] == "<img src=x onerror=alert(1)>"
+
+
+def test_the_sidebar_names_model_and_date_and_begins_with_a_finished_run(runs: Path, open_page: Open) -> None:
+    samples.plain(runs, "z-finished")
+    SyntheticRun(runs / "a-begun", settings=samples.settings(), model="other/model").write().audit(0)
+    app = open_page()
+    assert app.selectbox(key="run").options == ["z-finished", "a-begun"]
+    assert app.selectbox(key="run").value == "z-finished"
+    said = "\n".join(caption.value for caption in app.sidebar.caption).replace("\\", "")
+    assert said.startswith(f"{samples.MODEL}, audited 1 May 2026, 10:02 UTC")
+    assert "· audited 1 May 2026, 10:02 UTC" in text_of(app)
+
+
+def test_where_no_run_has_an_audit_the_pages_say_so(runs: Path, open_page: Open) -> None:
+    SyntheticRun(runs / "begun").write()
+    assert "No run has a complete audit yet" in open_page("verdict").info[0].value
+    assert tables(open_page("runs"))[0][1][0] == "begun"
