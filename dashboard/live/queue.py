@@ -72,6 +72,7 @@ class Look:
 class Ticket:
     """One person's question in the queue. Everything that decides the answer is in it: sources and question."""
 
+    queue: LiveQueue
     sources: tuple[Source, ...]
     question: Question
     looked_at: float
@@ -89,6 +90,10 @@ class Ticket:
     def left(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self.cancelled.is_set() or self.gone()
+
+    def take_back(self, reason: str = "") -> None:
+        """Ends it, as `LiveQueue.cancel` does."""
+        self.queue.cancel(self, reason)
 
     @property
     def why_left(self) -> str:
@@ -155,7 +160,7 @@ class LiveQueue:
                     f"{self.capacity} questions are waiting already, and more are not taken", "Try again in a minute"
                 )
             limit = self.seconds if seconds is None else seconds
-            ticket = Ticket(tuple(sources), question, self.clock(), limit, gone)
+            ticket = Ticket(self, tuple(sources), question, self.clock(), limit, gone)
             self._waiting.append(ticket)
             self._changed.notify_all()
             return ticket

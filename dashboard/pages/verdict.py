@@ -27,7 +27,7 @@ from ..components.markup import show as draw
 from ..components.tables import table
 from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
-from ..session import selection
+from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
 
@@ -104,6 +104,7 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
             draw(worst_item(one, labels))
             if navigation.exists("items"):
                 navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
+            note.recorded(chosen, one.query_id, asked.get(one.query_id))
 
 
 def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:
