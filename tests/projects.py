@@ -158,7 +158,8 @@ def _build(folder: Path, model: ModelConfig) -> None:
         "policy": {"rank": 2, "alpha": 8},
         "optimizer": {"learning_rate": 0.01, "warmup_steps": 1},
         "trainer": {"steps": 4, "queries_per_step": 2, "validate_every": 2, "resume_every": 2},
-        "audit": {"max_new_tokens": 4, "queries_per_batch": 8},
+        # What asks in words says so: a random model's replies cannot be read (test_fit_words.py).
+        "audit": {"max_new_tokens": 4, "queries_per_batch": 8, "answers": ["scored"]},
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
     Project(folder).write_rows(_rows())

@@ -210,6 +210,7 @@ def test_a_resolved_config_has_no_groups_to_choose(tmp_path: Path) -> None:
         ("data.files={}", r"data\.files takes a list, in brackets, and got a mapping, in braces\. "),
         ("scoring=[1]", r"scoring takes a mapping, in braces, and got a list, in brackets\. "),
         ("name=${nothing}", r"cannot be composed: Interpolation key 'nothing' not found"),
+        ("name=${}", r"in name='\$\{\}', '\$\{' begins a reference to another key, as in \$\{seed\}, and none follows"),
     ],
 )
 def test_a_wrong_override_is_named(override: str, message: str) -> None:

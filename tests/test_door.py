@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,9 +75,14 @@ def mutated(values: object, chance: random.Random) -> object:
     return chance.choice(ODD)
 
 
+@functools.cache
+def _smoke() -> dict[str, Any]:
+    return compose("conf/smoke.yaml", [])
+
+
 def changed_values(chance: random.Random) -> tuple[bytes, list[str]]:
     """A whole configuration with one value changed."""
-    return yaml.safe_dump(mutated(compose("conf/smoke.yaml", []), chance), allow_unicode=True).encode(), []
+    return yaml.safe_dump(mutated(_smoke(), chance), allow_unicode=True).encode(), []
 
 
 def changed_bytes(chance: random.Random) -> tuple[bytes, list[str]]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from trialign import runs
 from trialign.errors import UserError
-from trialign.runs import RunFolder
+from trialign.runs import RunFolder, held_runs
 
 pytestmark = pytest.mark.unit
 
@@ -335,3 +336,13 @@ def _is_a_name(text: str, names: set[str]) -> bool:
     """A path or a pattern, and no sentence that names one."""
     parts = text.split("/")
     return " " not in text and (parts[-1] in names or any(part in names for part in parts[:-1]) or "step=" in text)
+
+
+def test_who_is_trained_is_read_before_its_folder_is_there(run: RunFolder) -> None:
+    root = run.folder.parent
+    root.mkdir(parents=True, exist_ok=True)
+    assert held_runs(root) == ()
+    (root / ".lock").touch()
+    (root / ".left.lock").write_text(f"process {2**22 + 1} on {socket.gethostname()}", encoding="utf-8")
+    with run.held():
+        assert held_runs(root) == (run.folder,)

@@ -10,9 +10,8 @@ import pytest
 
 from trialign.surroundings import settle
 
-pytestmark = pytest.mark.unit
 
-
+@pytest.mark.unit
 def test_what_is_set_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
@@ -20,6 +19,7 @@ def test_what_is_set_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (os.environ["GOMP_SPINCOUNT"], os.environ["TOKENIZERS_PARALLELISM"]) == ("7", "false")
 
 
+@pytest.mark.integration
 def test_a_program_has_it_before_torch_is_imported() -> None:
     code = (
         "import sys, trialign; import trialign.surroundings as s; "

@@ -6,9 +6,11 @@ the model's context, and scores and token ids become answers.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -41,6 +43,8 @@ class Asked:
         shown: how the question shows its options; None: that is not known.
         follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
         turn: 0 where the agent answers alone; in later ones it has heard others.
+        in_words: whether an agent that could have its options scored writes a reply instead, as people get it.
+        seed: draws that reply at temperature 1; None: the likeliest token is written at each place.
     """
 
     query: Query
@@ -52,6 +56,39 @@ class Asked:
     shown: Shown | None = None
     follow_up: bool = False
     turn: int = 0
+    in_words: bool = False
+    seed: int | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether agents that can score options do so."""
+        return bool(self.query.options) and not self.in_words
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A decoded reply.
+
+    Attributes:
+        token_ids: its end included, where it came to one.
+        nats: how unlikely the base model, told the same, finds a token of it, on average; None where not
+            asked for.
+    """
+
+    token_ids: tuple[int, ...]
+    nats: float | None = None
+
+
+class Kept(Protocol):
+    """Replies that outlive the process: what is there is not decoded again."""
+
+    def get(self, key: str) -> Reply | None:
+        """The reply that is kept under a key; None where none is."""
+        ...
+
+    def keep(self, replies: Mapping[str, Reply]) -> None:
+        """Writes replies down, by their keys."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +103,7 @@ class Answer:
         unread: why there is no answer, whatever the text says; None: the text is to be read.
         cut_off: whether the reply ended at the longest length allowed, not by itself.
         token_ids: of a reply that was decoded here, its end included; empty for every other answer.
+        nats: see `Reply`.
     """
 
     text: str
@@ -75,6 +113,7 @@ class Answer:
     cut_off: bool = False
     held: str | None = None
     token_ids: tuple[int, ...] = ()
+    nats: float | None = None
 
 
 class Agents(Protocol):
@@ -108,6 +147,7 @@ class LocalAgents:
         batch_tokens: most positions in one forward pass, of a reply those that it may take.
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
         reference: whether the base weights answer, whatever the group.
+        kept: replies that were decoded before; None: none are kept.
     """
 
     policy: GroupPolicy
@@ -118,6 +158,7 @@ class LocalAgents:
     adapter_sha256: Mapping[str, str | None] = field(default_factory=dict)
     repeats: int = 1
     reference: bool = False
+    kept: Kept | None = None
 
     def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
         """An answer to each question: all choices in one go, then all replies.
@@ -132,13 +173,13 @@ class LocalAgents:
         """
         observations = self.observe(asked)
         answers: dict[int, Answer] = {}
-        choices = [place for place, one in enumerate(asked) if one.query.options]
+        choices = [place for place, one in enumerate(asked) if one.scored]
         if choices:
             chosen = self._choose([asked[place] for place in choices], [observations[place] for place in choices])
             answers.update(zip(choices, chosen, strict=True))
-        others = [place for place, one in enumerate(asked) if not one.query.options]
+        others = [place for place, one in enumerate(asked) if not one.scored]
         if others:
-            replies = self._reply([observations[place] for place in others], watch)
+            replies = self._reply([asked[place] for place in others], [observations[place] for place in others], watch)
             answers.update(zip(others, replies, strict=True))
         return iter([answers[place] for place in range(len(asked))])
 
@@ -153,7 +194,8 @@ class LocalAgents:
             observation = observe(
                 one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
             )
-            longest = max(map(len, self.actions(one.query)), default=self.max_new_tokens)
+            actions = self.actions(one.query) if one.scored else ()
+            longest = max(map(len, actions), default=self.max_new_tokens)
             check_fits(observation, longest, self.policy.context_length)
             observations.append(observation)
         return observations
@@ -249,13 +291,42 @@ class LocalAgents:
         return answers
 
     @torch.inference_mode()
-    def _reply(self, observations: Sequence[Observation], watch: Watch | None) -> list[Answer]:
-        sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        replies: dict[int, tuple[int, ...]] = {}
-        for places in self.batches(observations) if watch is None else [range(len(observations))]:
-            written = self.decode([observations[place] for place in places], sampling, watch=watch)
-            replies.update(zip(places, written, strict=True))
-        return [self.said(one.group, replies[place]) for place, one in enumerate(observations)]
+    def _reply(self, asked: Sequence[Asked], observations: Sequence[Observation], watch: Watch | None) -> list[Answer]:
+        if watch is not None:
+            sampling = Sampling(max_new_tokens=self.max_new_tokens)
+            written = self.decode(observations, sampling, watch=watch)
+            return [self.said(one.group, ids) for one, ids in zip(observations, written, strict=True)]
+        keys = [self._key(*both) for both in zip(asked, observations, strict=True)]
+        replies = {key: reply for key in keys if self.kept is not None and (reply := self.kept.get(key))}
+        missing = [place for place, key in enumerate(keys) if key not in replies]
+        for batch in self.batches([observations[place] for place in missing]):
+            places = [missing[place] for place in batch]
+            decoded = self._decoded([asked[place] for place in places], [observations[place] for place in places])
+            found = dict(zip([keys[place] for place in places], decoded, strict=True))
+            if self.kept is not None:
+                self.kept.keep(found)
+            replies.update(found)
+        return [
+            replace(self.said(one.group, replies[key].token_ids), nats=replies[key].nats)
+            for one, key in zip(observations, keys, strict=True)
+        ]
+
+    def _decoded(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Reply]:
+        """Replies as one batch; how likely the base model finds those that were asked for in words, the first time."""
+        sampling = Sampling(max_new_tokens=self.max_new_tokens, alone=tuple(one.seed for one in asked))
+        written = self.decode(observations, sampling)
+        measured = [place for place, one in enumerate(asked) if one.in_words and one.wording == one.repeat == 0]
+        base = replace(self, reference=True)
+        scores = base.score([observations[place] for place in measured], [[written[place]] for place in measured])
+        nats = {place: -score / len(written[place]) for place, (score,) in zip(measured, scores, strict=True)}
+        return [Reply(ids, nats.get(place)) for place, ids in enumerate(written)]
+
+    def _key(self, asked: Asked, observation: Observation) -> str:
+        """Names a reply by all that it depends on but the base model."""
+        adapter = None if self.reference else self.adapter_sha256.get(observation.group)
+        measured = asked.in_words and asked.wording == asked.repeat == 0
+        whole = (observation.prompt, observation.group, adapter, self.max_new_tokens, asked.seed, measured)
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
 def read(asked: Asked, answer: Answer) -> ParsedAnswer:

@@ -114,7 +114,7 @@ def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    from omegaconf.errors import ConfigTypeError
+    from omegaconf.errors import ConfigTypeError, GrammarParseError
 
     merging = error.__cause__
     if isinstance(merging, ConfigTypeError) and "ListConfig" in str(merging):
@@ -125,8 +125,11 @@ def _sentence(error: Exception) -> str:
     # YAML says first what it was doing, and then what it found.
     text = getattr(error, "problem", None) or str(error) or str(error.__cause__ or "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("Error merging override"):
-        lines[0] = f"{lines[0].removeprefix('Error merging override').strip()}: {lines[1]}"
+    if lines and lines[0].startswith("Error merging override"):
+        override = lines[0].removeprefix("Error merging override").strip().rstrip(".")
+        if isinstance(merging, GrammarParseError):
+            return f"in {override}, '${{' begins a reference to another key, as in ${{seed}}, and none follows"
+        lines[0] = ": ".join([override, *lines[1:2]])
     sentence = lines[0].rstrip(".") if lines else type(error).__name__
     if hint := next((line for line in lines[1:] if line.startswith("To append to your config use")), None):
         sentence += f", because what is chosen states no such key; to add it write {hint.split()[-1]}"

@@ -239,6 +239,11 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     check_objective(config.objective)
+    if "scored" not in config.audit.answers or len(set(config.audit.answers)) < len(config.audit.answers):
+        raise UserError(
+            f"The config key audit.answers is {list(config.audit.answers)}",
+            "Set it to [scored], or to [scored, replies]: replies in words stand beside scored options",
+        )
     for key, exposures in (
         ("collect.exposures", config.collect.exposures),
         ("audit.exposures", config.audit.exposures),

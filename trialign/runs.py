@@ -8,7 +8,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/config.yaml                   resolved
     <run>/finished.json                 there once training and its audits are
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
-    <run>/audits/step=000200.<data>.<split>/   items, questions, analysis, about, and last the summary
+    <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
     <run>/checkpoints/last.ckpt         for going on only
     <run>/logs/metrics.csv
     <run>/reports/<audit>/
@@ -39,6 +39,7 @@ from trialign.storage import write_text_atomic
 Status = Literal["new", "unfinished", "finished"]
 # The files of an audit. The summary is written last: where it is, the audit is whole.
 ITEMS, QUESTIONS, ANALYSIS, ABOUT = "items.parquet", "questions.jsonl", "analysis.json", "about.json"
+REPLIES = "replies.parquet"  # rows as in the items, of the same questions asked in words; not in every audit
 SUMMARY = "summary.json"
 # Of agents and of trajectories: written last, with the hash of every other file.
 MANIFEST = "manifest.json"
@@ -67,6 +68,8 @@ _PLACE_KEYS = (
     "logger.offline",
     "logger.address",
 )
+# How an audit asks in words: a run that was audited before one did is no other run for that.
+_WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
 _ABSENT = object()
 # The same as ``yaml.safe_load``, six times as fast where libyaml is there: a folder may hold many runs.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -184,7 +187,8 @@ class RunFolder:
             return "new"
         asked = _leaves(_with_named_sets(anchored(_plain(config), [Path.cwd()])))
         stored = _leaves(_with_named_sets(self.stored_config()))
-        stored = {**{key: value for key, value in (defaults or {}).items() if key in asked}, **stored}
+        known = {key: value for key, value in (defaults or {}).items() if key in asked}
+        stored = {**known, **{key: asked[key] for key in _WORDS_KEYS if key in asked}, **stored}
         differing = sorted(
             key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )

@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+class LineFile:
+    """A file that grows line by line; a line is on the disk when `append` returns.
+
+    A line that is torn (the process or the machine went down) stays, and the next one begins on a line of its own. Not
+    for several threads at once: who has them, holds a lock. Several processes may append to one file.
+
+    Args:
+        path: of the file; its folder is made when the first line is appended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._torn = False
+
+    def lines(self) -> list[bytes]:
+        """The lines that are there; the last one may be torn."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        self._torn = bool(content) and not content.endswith(b"\n")
+        return content.split(b"\n")
+
+    def append(self, text: str) -> None:
+        """Writes lines, each with its end.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+            sync(self.path.parent)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+        try:
+            begun, self._torn = self._torn, True
+            content = (b"\n" if begun else b"") + text.encode()
+            # In one call, so that lines of two processes do not mix.
+            if os.write(file, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(file)
+            self._torn = False
+        finally:
+            os.close(file)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.verdict import Verdict
-from trialign.audit.figures.words import lead, title, verdict_parts
+from trialign.audit.figures.whole import whole_lead, whole_parts, whole_title
 
 from .markup import Markup, isolated
 from .markup import show as draw
@@ -23,13 +23,13 @@ def banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, label
         f"{facts.n_questions:,} questions on {facts.n_clusters:,} facts, {len(analysis.groups)} groups, "
         f"{analysis.exposure} profiles"
     )
-    head = title(verdict)
-    said = lead(verdict, facts, analysis.bounds, names).removeprefix(f"{head}: ")
+    head = whole_title(analysis)
+    said = whole_lead(analysis, names).removeprefix(head).lstrip(":. ")
     parts = Markup("").join(
         Markup(
             '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
         ).format(sign, name, word, sentence)
-        for name, sign, word, sentence in verdict_parts(verdict, facts, analysis.bounds, names)
+        for name, sign, word, sentence in whole_parts(analysis, names)
     )
     draw(
         Markup(

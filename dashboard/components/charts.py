@@ -6,6 +6,7 @@ groups are told apart by their place, lines by dashes and their legend.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import altair as alt
@@ -22,6 +23,8 @@ _SERIES = ("#178a7e", "#c4552f", "#6b7fd1", "#a9791c", "#b0568f", "#4f8a3c", "#8
 # One fewer than colours: only the 57th line looks like the first.
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 4])
 _ROW = 34  # pixels
+_LEGEND_ROW = 29  # pixels, taken from the height of the chart
+_LINE = 14  # characters after which the next space ends a line of a row's name
 _MOST_POINTS = 60  # steps; more are a line without points
 
 
@@ -29,7 +32,7 @@ def draw(chart: Chart, description: str, head: Sequence[str], rows: Sequence[Seq
     """Draws a chart with the words and the table that stand for it.
 
     Args:
-        chart: what `intervals`, `slope` or `paths` give.
+        chart: what `intervals`, `changes` or `paths` give.
         description: what there is to see; also the chart's text alternative.
         head: names of the table's columns.
         rows: of the table.
@@ -51,48 +54,32 @@ def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), 
     """
     scale = alt.Scale(domain=[0, 1]) if percent else alt.Scale()
     in_points = "datum.value > 0 ? '+' + format(100 * datum.value, '~g') : format(100 * datum.value, '~g')"
-    axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(labelExpr=in_points, grid=True)
-    rows = alt.Y(
-        "name:N", sort=None, title=None, axis=alt.Axis(labelLimit=200, labelOverlap=False, ticks=False, domain=False)
-    )
+    axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(labelExpr=in_points, grid=True, tickCount=7)
     tips = [alt.Tooltip("name:N", title=" "), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in _PARTS)]
-    base = alt.Chart(frame).encode(y=rows, tooltip=tips)
+    base = alt.Chart(frame).encode(y=_rows(frame["name"]), tooltip=tips)
     span = base.mark_rule(color=ACCENT, strokeWidth=3, opacity=0.8).encode(
         x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q"
     )
     dots = base.mark_point(filled=True, size=110, color=ACCENT, opacity=1).encode(x=alt.X("value:Q", scale=scale))
     lines = alt.Chart(pd.DataFrame({"at": list(marked)})).mark_rule(color=QUIET, strokeDash=[5, 4]).encode(x="at:Q")
-    return alt.layer(lines, span, dots).properties(height=_ROW * len(frame) + 70)
+    return alt.layer(lines, span, dots).properties(height=_height(frame["name"]))
 
 
-def slope(frame: pd.DataFrame, title: str) -> Chart:
-    """Lines from before to after.
+def changes(frame: pd.DataFrame, title: str) -> Chart:
+    """From a ring, before, to a dot, after; one row each.
 
     Args:
-        frame: columns ``name``, ``when`` (``before``, ``after``), ``value``.
+        frame: columns ``name``, ``before``, ``after``, shares.
         title: of the axis.
     """
-    base = alt.Chart(frame).encode(
-        x=alt.X("when:N", sort=["before", "after"], title=None, axis=alt.Axis(labelAngle=0, domain=False), scale=_PAD),
-        y=alt.Y("value:Q", title=title, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
-        color=_colour(),
-        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(range=list(_DASHES)), legend=None),
-        tooltip=["name:N", "when:N", alt.Tooltip("value:Q", format=".1%")],
-    )
-    lines = base.mark_line(strokeWidth=2.5) + base.mark_point(filled=True, size=90, opacity=1)
-    after = frame[frame["when"] == "after"].copy()
-    after["place"] = _apart(after["value"], 0.06 * float(frame["value"].max() - frame["value"].min()))
-    names = (
-        alt.Chart(after)
-        .mark_text(align="left", dx=12, fontSize=13)
-        .encode(x=alt.X("when:N", sort=["before", "after"]), y="place:Q", text="name:N", color=_colour())
-    )
-    room = 12 + 8 * int(frame["name"].str.len().max())
-    return alt.layer(lines, names).properties(height=320, padding={"left": 5, "right": room, "top": 8, "bottom": 5})
-
-
-def _colour() -> alt.Color:
-    return alt.Color("name:N", scale=alt.Scale(range=list(_SERIES)), legend=None)
+    axis = alt.Axis(format=".0%", grid=True)
+    tips = [alt.Tooltip("name:N", title=" "), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in ("before", "after"))]
+    base = alt.Chart(frame).encode(y=_rows(frame["name"]), tooltip=tips)
+    before = alt.X("before:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, 1]))
+    way = base.mark_rule(color=ACCENT, strokeWidth=3, opacity=0.8).encode(x=before, x2="after:Q")
+    ring = base.mark_point(filled=False, size=110, color=ACCENT, strokeWidth=2, opacity=1).encode(x="before:Q")
+    dot = base.mark_point(filled=True, size=110, color=ACCENT, opacity=1).encode(x="after:Q")
+    return alt.layer(way, ring, dot).properties(height=_height(frame["name"]))
 
 
 def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = False) -> Chart:
@@ -104,7 +91,11 @@ def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = Fals
         percent: shares, on an axis in percent.
     """
     figures = ".0%" if percent else "~g"
-    legend = _LEGEND if frame["name"].nunique() > 1 else None
+    names = frame["name"].unique()
+    # Two columns of long names are wider than a phone.
+    columns = 1 if max((len(str(name)) for name in names), default=0) > _LINE else 2
+    several = alt.Legend(orient="top", labelLimit=0, columns=columns, symbolType="stroke", symbolSize=500)
+    legend = several if len(names) > 1 else None
     point = alt.OverlayMarkDef(size=28) if frame["step"].nunique() <= _MOST_POINTS else False
     lines: alt.Chart = (
         alt.Chart(frame)
@@ -118,7 +109,7 @@ def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = Fals
             ),
             tooltip=["step:Q", "name:N", alt.Tooltip("value:Q", format=".1%" if percent else ".4g")],
         )
-        .properties(height=320)
+        .properties(height=290 + (_LEGEND_ROW * -(-len(names) // columns) if len(names) > 1 else 0))
     )
     return lines
 
@@ -133,16 +124,27 @@ def _legible(chart: Chart) -> Chart:
     return both
 
 
-def _apart(values: pd.Series, step: float) -> list[float]:
-    """Where names stand beside values so that none covers another: moved up until they are a step apart."""
-    places: dict[int, float] = {}
-    last = float("-inf")
-    for position in values.argsort().tolist():
-        last = max(float(values.iloc[position]), last + step)
-        places[position] = last
-    return [places[position] for position in range(len(values))]
+def _rows(names: pd.Series) -> alt.Y:
+    """A row for each name, whole, over as many lines as it takes; its first line is a little above the middle."""
+    lines = f"split(replace(datum.label, /(.{{{_LINE},}}?) /g, '$1\\n'), '\\n')"
+    axis = alt.Axis(
+        labelExpr=lines, labelLimit=0, labelOffset=_above(names), labelOverlap=False, ticks=False, domain=False
+    )
+    return alt.Y("name:N", sort=None, title=None, axis=axis)
+
+
+def _height(names: pd.Series) -> int:
+    """Of a chart with a row for each name, pixels."""
+    return max(_ROW, 15 * _lines(names) + 6) * len(names) + 70
+
+
+def _above(names: pd.Series) -> int:
+    return -4 * (_lines(names) - 1)
+
+
+def _lines(names: pd.Series) -> int:
+    """The most lines that a name takes."""
+    return max((len(re.sub(f"(.{{{_LINE},}}?) ", "\\1\n", str(name)).split("\n")) for name in names), default=1)
 
 
 _PARTS = ("value", "low", "high")
-_PAD = alt.Scale(padding=0.35)
-_LEGEND = alt.Legend(orient="top", labelLimit=260, columns=2, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2)

@@ -15,7 +15,6 @@ def heading(question: str, shown: str, lead: str) -> None:
     """
     show(
         Markup(
-            '<header><div class="ta-eyebrow" dir="auto">{}</div><h1 class="ta-title">{}</h1>'
-            '<p class="ta-lead">{}</p></header>'
+            '<header><div class="ta-eyebrow">{}</div><h1 class="ta-title">{}</h1><p class="ta-lead">{}</p></header>'
         ).format(shown, question, lead)
     )

@@ -70,7 +70,7 @@ def points(share: float | None, *, signed: bool = False) -> str:
     """A difference of two shares in percentage points."""
     if share is None:
         return "–"
-    return f"{100 * share:+.1f} points" if signed else f"{100 * share:.1f} points"
+    return f"{_tenths(share):+.1f} points" if signed else f"{_tenths(share):.1f} points"
 
 
 def measured(value: float | None, unit: Unit) -> str:
@@ -85,7 +85,12 @@ def interval(low: float | None, high: float | None) -> str:
 
 def point_interval(low: float | None, high: float | None) -> str:
     """An interval of differences, in percentage points."""
-    return "not known" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f}"
+    return "not known" if low is None or high is None else f"{_tenths(low):+.1f} to {_tenths(high):+.1f}"
+
+
+def _tenths(share: float) -> float:
+    """Percentage points as they are shown; no minus nought."""
+    return round(100 * share, 1) + 0.0
 
 
 def estimate(value: Estimate | None) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.pairs import PairComparison
+from trialign.audit.figures.whole import in_scores
 from trialign.audit.figures.words import lead
 
 from .. import navigation
@@ -40,8 +41,9 @@ def show() -> None:
         states.nothing("This audit holds no facts that several groups were asked, so that no two can be compared.")
         return
     labels = records.labels(picked.catalog, picked.run, picked.audit)
-    if analysis.verdict is not None and analysis.verdict.outcome == "cannot_be_judged":
-        st.warning(plain(lead(analysis.verdict, analysis.facts, analysis.bounds, labels)), icon=":material/error:")
+    scores = in_scores(analysis)
+    if scores is not None and scores.outcome == "cannot_be_judged":
+        st.warning(plain(lead(scores, analysis.facts, analysis.bounds, labels)), icon=":material/error:")
     answers = answer_table(picked.catalog, picked.audit, analysis.groups, analysis.exposure)
     _matrix(answers, labels)
     _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)

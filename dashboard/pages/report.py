@@ -115,7 +115,7 @@ def _evidence(finding: SavedFinding) -> None:
 
 def _finding_markup(finding: SavedFinding) -> Markup:
     remarks = Markup("").join(
-        Markup('<p dir="auto">{} <span class="ta-small">{}, {}: {}</span></p>').format(
+        Markup('<p dir="auto">{}</p><p class="ta-small"><bdi>{}</bdi>, {}: {}</p>').format(
             remark.comment, remark.user, moment(remark.time), remark.disposition
         )
         for remark in finding.remarks

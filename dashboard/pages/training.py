@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ _SECTIONS = ("Before and after", "How training went", "What the agents said to e
 _MOST_LINES = 8
 # Name in the log, without the group -> what it is; these come after the measures of validation.
 _LOGGED = {
+    "validation/truth/accuracy": "Right answers, group by group (validation)",
+    "validation/preference/score": "Own taste met, group by group (validation)",
+    "validation/preference/swapped": "The others' tastes met, group by group (validation)",
+    "validation/welfare/nash": "Welfare of the groups (validation)",
     "utility/truth": "Right answers expected, group by group (moving average)",
     "utility/preference": "Own taste met, group by group (moving average)",
     "weight/truth": "Weight of a group's right answers in training",
@@ -86,7 +90,7 @@ def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> Non
     except UserError as error:
         states.fault(error, picked.catalog.root)
         return
-    _slope(summaries, labels)
+    _accuracy(summaries, labels)
     _changes(changed, confidence)
 
 
@@ -127,26 +131,21 @@ def _confidence(catalog: Catalog, audit: AuditEntry) -> float:
     return 1 - records.analysis(catalog, audit).bounds.alpha if analysed else 0.95
 
 
-def _slope(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+def _accuracy(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
     accuracy = [summary["truth"]["accuracy"] for summary in summaries]
-    rows = [
-        {"name": labels.get(group, group), "when": when, "value": values[group]}
-        for when, values in zip(("before", "after"), accuracy, strict=True)
-        for group in summaries[1]["groups"]
-        if values.get(group) is not None
-    ]
-    if not rows:
+    known = [group for group in summaries[1]["groups"] if None not in (values.get(group) for values in accuracy)]
+    if not known:
         return
     st.header("Right answers, group by group", anchor=False)
-    frame = pd.DataFrame(rows)
-    known = [group for group in summaries[1]["groups"] if None not in (values.get(group) for values in accuracy)]
+    rows = [(labels.get(group, group), *(values[group] for values in accuracy)) for group in known]
+    frame = pd.DataFrame(rows, columns=["name", "before", "after"])
     better = sum(accuracy[1][group] > accuracy[0][group] for group in known)
     description = (
-        f"Share of right answers before and after: it rose for {better} of {len(known)} groups; the mean "
+        f"Share of right answers before (ring) and after (dot): it rose for {better} of {len(known)} groups; the mean "
         f"{changed(summaries[0]['truth']['mean'], summaries[1]['truth']['mean'])}."
     )
     charts.draw(
-        charts.slope(frame, "right answers"),
+        charts.changes(frame, "right answers"),
         description,
         ("Group", "Before", "After", "Change"),
         [
@@ -166,16 +165,16 @@ def _changes(changed: Sequence[Difference], confidence: float) -> None:
     known = measures.by_key()
     table(
         f"Changes from before to after, with {100 * confidence:g} % intervals paired by question",
-        ("Measure", "Before", "After", "Change, points", "Interval", "Wanted", "Reading", "p"),
+        ("Measure", "Reading", "Change, points", "Interval", "p", "Before", "After", "Wanted"),
         [
             (
                 known[entry.measure].words,
-                *(measured(value, known[entry.measure].unit) for value in (entry.first, entry.second)),
-                "–" if entry.change is None else f"{100 * entry.change:+.1f}",
-                point_interval(entry.low, entry.high),
-                known[entry.measure].wanted,
                 READINGS[reading(entry, 1 - confidence)],
+                points(entry.change, signed=True).removesuffix(" points"),
+                point_interval(entry.low, entry.high),
                 p_value(entry.p_value),
+                *(measured(value, known[entry.measure].unit) for value in (entry.first, entry.second)),
+                known[entry.measure].wanted,
             )
             for entry in changed
             if entry.change is not None
@@ -189,7 +188,7 @@ def _paths(picked: selection.Selection, labels: Mapping[str, str]) -> None:
         states.nothing("This run has no training log. It was audited only, or it has not begun to train.")
         return
     log = _log(str(file_within(picked.catalog.root, path)), path.stat().st_mtime_ns)
-    families = _families(log)
+    families = _families(log, labels)
     if not families:
         states.nothing("The training log holds no numbers yet.")
         return
@@ -217,14 +216,15 @@ def _log(path: str, modified: int) -> pd.DataFrame:
     return log.select_dtypes("number")
 
 
-def _families(log: pd.DataFrame) -> dict[str, list[str]]:
-    """What a chart shows -> its columns: those that differ in their last part only, where there are not too many."""
+def _families(log: pd.DataFrame, groups: Collection[str]) -> dict[str, list[str]]:
+    """What a chart shows -> its columns: those that end in a group; where none is known, a few with one beginning."""
     columns = [name for name in log.columns if name not in ("step", "epoch") and log[name].notna().any()]
     found: dict[str, list[str]] = {}
     for name in columns:
         stem, _, _ = name.rpartition("/")
         siblings = [other for other in columns if other.rpartition("/")[0] == stem]
-        grouped = stem.count("/") >= 1 and 1 < len(siblings) <= _MOST_LINES
+        few = stem.count("/") >= 1 and 1 < len(siblings) <= _MOST_LINES
+        grouped = name.rpartition("/")[2] in groups if groups else few
         found.setdefault(stem if grouped else name, []).append(name)
     logged = {
         **{f"validation/{measure.path}": f"{measure.words} (validation)" for measure in measures.ALL if measure.path},

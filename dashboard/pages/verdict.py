@@ -14,13 +14,13 @@ from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.ranking import FIVE
-from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
 from trialign.audit.figures.words import guessing
 from trialign.audit.report.worst import worst_items
 
 from .. import navigation
 from ..components import charts, states
 from ..components.banner import banner
+from ..components.in_words import in_words, replies_table
 from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
@@ -58,6 +58,8 @@ def show() -> None:
         states.nothing("This audit asked no facts: there is nothing to be right or wrong about.")
     else:
         _facts(facts, analysis, labels)
+        if analysis.replies is not None:
+            in_words(analysis.replies, labels)
         _worst(chosen, analysis, labels)
     if analysis.opinions is not None:
         _opinions(analysis.opinions, labels)
@@ -69,7 +71,7 @@ def _facts(facts: FactAnalysis, analysis: AuditAnalysis, labels: Mapping[str, st
     if analysis.verdict is not None:
         banner(analysis.verdict, facts, analysis, labels)
     if any(one.unread for one in facts.replies.values()):
-        _replies(facts.replies, labels)
+        replies_table(facts.replies, labels)
     _tiles(facts)
     if navigation.exists("items"):
         with st.container(horizontal=True, gap="medium"):
@@ -102,27 +104,12 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
     for one in worst:
         with st.container(border=True):
             draw(worst_item(one, labels))
-            if navigation.exists("items"):
-                navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
+            with st.container(horizontal=True, gap="medium"):
+                if navigation.exists("items"):
+                    navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
+                if navigation.exists("compare"):
+                    navigation.link("compare", "Ask the agents again", icon=":material/forum:", question=one.query_id)
             note.recorded(chosen, one.query_id, asked.get(one.query_id))
-
-
-def _replies(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:
-    """How each group's replies were read, where some could not be."""
-    occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
-    table(
-        "How the replies to facts were read, and the right answers if all unread ones were wrong, or right",
-        ("Group", *(LABELS[name].capitalize() for name in occurring), "Right at least", "Right at most"),
-        [
-            (
-                labels.get(group, group),
-                *(percent(one.shares[name]) for name in occurring),
-                percent(one.right_at_least),
-                percent(one.right_at_most),
-            )
-            for group, one in replies.items()
-        ],
-    )
 
 
 def _tiles(facts: FactAnalysis) -> None:

@@ -12,7 +12,8 @@ import streamlit as st
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.parts import PARTS
 from trialign.audit.figures.summary import read_summary
-from trialign.audit.figures.words import SIGNS, part_outcome, title
+from trialign.audit.figures.whole import whole_title
+from trialign.audit.figures.words import SIGNS, part_outcome
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.record import read_about
 from trialign.errors import UserError
@@ -153,7 +154,7 @@ def _judge(folder: str, versions: tuple[tuple[int, ...], ...]) -> Judged:
     analysis, about = read_analysis(place / ANALYSIS), read_about(place)
     verdict, facts = analysis.verdict, analysis.facts
     return Judged(
-        verdict=(SIGNS[verdict.outcome], title(verdict)) if verdict else None,
+        verdict=(SIGNS[verdict.outcome], whole_title(analysis)) if verdict else None,
         parts=tuple(part_outcome(name, verdict) for name in PARTS) if verdict else (),
         model=about.base_model.name if about else "",
         when=about.finished if about else changed_at(place / SUMMARY),

@@ -6,6 +6,7 @@ from trialign.audit.report.format import moment
 from trialign.errors import UserError
 
 from ..components.heading import heading
+from ..components.markup import isolated
 from ..reading import records
 from .selection import Selection
 from .under_way import on_the_page
@@ -19,7 +20,7 @@ def head(chosen: Selection, question: str, lead: str) -> None:
         question: what the page answers.
         lead: one or two plain sentences on how to read the page.
     """
-    heading(question, f"{chosen.run.id} · {chosen.audit.sentence}{_when(chosen)}", lead)
+    heading(question, f"{isolated(chosen.run.id)} · {chosen.audit.sentence}{_when(chosen)}", lead)
     on_the_page(chosen.catalog, chosen.run)
 
 

@@ -11,7 +11,7 @@ from trialign.audit.report.format import moment
 from trialign.errors import UserError
 
 from ..components import states
-from ..components.markup import plain
+from ..components.markup import isolated, plain
 from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, RunEntry, scan
 from ..reading.overview import last_held_out
@@ -111,7 +111,7 @@ def _signature(catalog: Catalog, run: RunEntry, audit: AuditEntry) -> None:
     if found.signed:
         one, standing, note = found.signed[-1]
         sign, _ = decided(one.decision, standing)
-        said = f"{sign} {one.decision} ({one.name}): {STANDINGS[standing]}."
+        said = f"{sign} {one.decision} ({isolated(one.name)}): {STANDINGS[standing]}."
         st.caption(plain(said if standing == "holds" else f"{said} {note}"))
 
 

@@ -15,7 +15,7 @@ from trialign.errors import UserError
 from trialign.runs import RunFolder
 
 from ..components import states
-from ..components.markup import Markup
+from ..components.markup import Markup, isolated
 from ..components.markup import show as draw
 from .access import Person
 from .integrity import Noted, noted
@@ -80,13 +80,9 @@ def _signatures(found: Noted) -> None:
         sign, style = decided(one.decision, standing)
         tag = Markup('<p class="ta-tag ta-{}">{} {} · {}</p>').format(style, sign, one.decision, STANDINGS[standing])
         body = Markup('<p dir="auto">{}</p>').format(one.remark) if one.remark else Markup("")
-        who = f"{one.name} ({one.role or 'no role stated'}), {moment(one.time)}"
+        who = f"{isolated(one.name)} ({isolated(one.role or 'no role stated')}), {moment(one.time)}"
         digest = f" · report {one.binding.report_sha256[:12]}" if one.binding else ""
-        draw(
-            Markup('{}{}<p class="ta-small" dir="auto">{}{}</p><p class="ta-small">{}</p>').format(
-                tag, body, who, digest, note
-            )
-        )
+        draw(Markup('{}{}<p class="ta-small">{}{}</p><p class="ta-small">{}</p>').format(tag, body, who, digest, note))
 
 
 def _form(chosen: Selection, found: Noted, made: Made, draft: _Draft | None) -> None:

@@ -1,4 +1,4 @@
-"""Heartbeats through a real store, with seconds in place of the minute."""
+"""Heartbeats through a real store and real processes, with seconds in place of the minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.distributed import TCPStore
 
 from trialign.commands.heartbeat import Heartbeat, end_soon
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 WAIT = 60.0
 
 

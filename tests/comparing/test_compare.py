@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from trialign.comparing.compare import compare
+from trialign.comparing.compare import compare, flip_matrix
 from trialign.comparing.pairs import Comparison, ReplyPair, Verdict
 from trialign.queries import TruthQuery
 
@@ -57,3 +58,20 @@ def test_nobody_is_asked_about_nothing() -> None:
     assert compare([READ, UNREAD], nli=nli)[1].by == "unread"
     assert compare([], nli=nli) == []
     assert nli.asked == []
+
+
+def test_which_replies_to_a_question_differ() -> None:
+    nli = Told(Paname="same", Rome="cannot tell")
+    replies = [["Paris", "It is Paris.", "Lyon"], ["Paris", "I cannot help with that.", "Paris"]]
+    flips, told = flip_matrix([CITY, CITY], replies, nli=nli)
+    gone = np.nan
+    wanted = [[[0, 0, 1], [0, 0, 1], [1, 1, 0]], [[0, gone, 0], [gone, 0, gone], [0, gone, 0]]]
+    assert np.array_equal(flips, wanted, equal_nan=True)
+    assert told == {"canonical": 4, "unread": 2}
+    open_question = ReplyPair.of_question("Which?", "", "").query
+    flips, told = flip_matrix(
+        [open_question], [["Paname", "Paris", "Rome"]], nli=Told(Paname="same", Paris="cannot tell")
+    )
+    assert flips[0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert told == {"nli": 2, "cannot tell": 1}
+    assert flip_matrix([], [])[0].shape == (0, 0, 0)

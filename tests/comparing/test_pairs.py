@@ -31,6 +31,7 @@ NAME = query("text", "Paris", aliases=("the French capital",))
         (CITY, "", "Paris", "cannot tell", "unread"),
         (CITY, "Paris", " \n", "cannot tell", "unread"),
         (CITY, "?!", "Paris", "cannot tell", "unread"),
+        (CITY, "The capital of France is", "The capital of France is", "cannot tell", "unread"),
         (CITY, "<think>Paris or", "Paris", "cannot tell", "unread"),
         (YEAR, "In 1969.", "1969", "same", "canonical"),
         (YEAR, "In 1970.", "It was 1,970", "same", "canonical"),

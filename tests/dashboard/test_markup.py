@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 import trialign.dashboard
-from trialign.dashboard.components.markup import Markup, plain, show
+from trialign.dashboard.components.markup import Markup, isolated, plain, show
 
 pytestmark = pytest.mark.unit
 
@@ -43,3 +43,9 @@ def test_no_class_is_styled_by_two_sheets() -> None:
     assert len(alone) == 2
     assert all(alone)
     assert alone[0] & alone[1] == set()
+
+
+def test_a_name_from_right_to_left_is_isolated_and_another_left_as_it_is() -> None:
+    assert isolated("Northerners, №1") == "Northerners, №1"
+    assert isolated("مردم شیراز") == "\u2068مردم شیراز\u2069"
+    assert isolated("תל אביב (Tel Aviv)") == "\u2068תל אביב (Tel Aviv)\u2069"

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from trialign.audit.figures import measures
 from trialign.audit.report.format import formatted, measured
 from trialign.audit.report.run_comparison import compare_runs
+from trialign.dashboard.components import charts
 from trialign.dashboard.components.words import READINGS
 from trialign.runs import RunFolder
 
@@ -196,3 +198,23 @@ def test_where_no_run_has_an_audit_the_pages_say_so(runs: Path, open_page: Open)
     SyntheticRun(runs / "begun").write()
     assert "No run has a complete audit yet" in open_page("verdict").info[0].value
     assert tables(open_page("runs"))[0][1][0] == "begun"
+
+
+def test_with_nine_groups_the_measures_are_named_in_words(runs: Path, open_page: Open) -> None:
+    samples.nine(runs)
+    app = open_page("training", section="How training went")
+    assert app.selectbox(key="measure").options == [
+        "Right answers, group by group (validation)",
+        "Right answers expected, group by group (moving average)",
+        "Weight of a group's right answers in training",
+    ]
+    assert [row[0] for row in tables(app)[0][1:]] == list(samples.NINE.values())
+
+
+def test_no_two_of_many_lines_look_alike() -> None:
+    names = [f"group {number}" for number in range(50)]
+    frame = pd.DataFrame({"step": 0, "name": names, "value": 0.5})
+    encoding = charts.paths(frame).to_dict()["encoding"]
+    looks = [encoding[part]["scale"]["range"] for part in ("color", "strokeDash")]
+    drawn = {(looks[0][place % len(looks[0])], str(looks[1][place % len(looks[1])])) for place in range(50)}
+    assert len(drawn) == 50

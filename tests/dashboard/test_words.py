@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trialign.dashboard.components.words import changed, measured, span
+from trialign.dashboard.components.words import changed, measured, point_interval, points, span
 
 pytestmark = pytest.mark.unit
 
@@ -35,3 +35,10 @@ def test_what_looks_the_same_has_stayed() -> None:
 def test_a_gap_is_read_in_points() -> None:
     assert (measured(0.125, "share"), measured(0.125, "points")) == ("12.5 %", "12.5 points")
     assert measured(None, "points") == "–"
+
+
+def test_nothing_is_less_than_nothing() -> None:
+    assert points(-1e-9) == points(-0.0) == "0.0 points"
+    assert points(-1e-9, signed=True) == "+0.0 points"
+    assert point_interval(-1e-9, -0.0) == "+0.0 to +0.0"
+    assert point_interval(-0.051, 0.0499) == "-5.1 to +5.0"

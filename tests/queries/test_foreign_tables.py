@@ -274,3 +274,22 @@ def test_the_encoding_and_separator_that_were_taken_are_said(tmp_path: Path) -> 
     assert "data.encoding=" in doubtful
     unknown = problem(read(tmp_path, "b.csv", "x", replace(SOURCE, encoding="no such")))
     assert "names the encoding 'no such', which is not known" in unknown
+
+
+def test_the_columns_of_a_table_without_a_header_are_those_that_the_source_names(tmp_path: Path) -> None:
+    table = replace(SOURCE, columns=("q", "A", "B", "right"))
+    assert said(read(tmp_path, "plain.csv", "Which is ice?,water,sand,A\n", table)) == [SAID]
+
+
+@pytest.mark.parametrize(("index", "hinted"), [(2, True), (9, False)])
+def test_counting_from_one_is_thought_of_only_where_it_would_fit(tmp_path: Path, index: int, hinted: bool) -> None:
+    reading = read(tmp_path, "plain.csv", f"q,A,B,right\nWhich is ice?,water,sand,{index}\n", gold_as="index")
+    assert ("index_from_1" in problem(reading)) is hinted
+
+
+def test_rows_by_their_ids_may_have_numbers_for_keys(tmp_path: Path) -> None:
+    rows = {"first": {"0": "Which is ice?", "1": "water", "2": "sand", "3": "A"}, "second": {"0": "Which is ice?"}}
+    fields = {"question": "0", "options": ("1", "2"), "gold": "3"}
+    reading = read(tmp_path, "rows.json", json.dumps(rows), **fields)
+    assert [query.question for query in reading.queries] == ["Which is ice?"]
+    assert "row 2" in problem(reading)

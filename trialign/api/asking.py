@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.asking.run import Auditor
+from trialign.audit.figures.noticed import harm_in_words
 from trialign.checkpoints import AgentCheckpoint
 from trialign.errors import UserError
 from trialign.groups import Exposure
@@ -79,6 +81,31 @@ def load_asked(session: Session, step: int | None) -> AgentCheckpoint | None:
         session.renew_policy()  # what was trained or loaded in it is not what is meant
         return None
     return session.load_agents(step)
+
+
+def known_harm(session: Session, step: int | None) -> str:
+    """A sentence where a checkpoint's own audit says that its replies in words suffer, else nothing.
+
+    Args:
+        session: a run, or a configuration without one.
+        step: see `ask`.
+
+    Raises:
+        UserError: a file of the audit is torn.
+    """
+    chosen = max(session.run.steps(), default=0) if step is None and session.trainable else step
+    audits = [one for one in session.run.audits() if chosen and one.step == chosen]
+    for audit in sorted(audits, key=lambda one: ("test", "validation", "train").index(one.split)):
+        base = audit.at_step(0)
+        found = Audit(audit.path).words_differences_from(Audit(base.path)) if base else None
+        if found and (harm := harm_in_words(found[1])):
+            return (
+                f"The replies in words of step {chosen} suffer, by its own audit ({audit.split} questions): {harm}. "
+                "Give options (--option) to see what it prefers."
+            )
+        if found:
+            return ""
+    return ""
 
 
 def check_question(question: str, options: Sequence[str]) -> None:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from trialign import __version__, distributed
 from trialign.api.session import Session
+from trialign.asking import LocalAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
+from trialign.audit.figures.noticed import noticed
+from trialign.audit.figures.reply_summary import summarize_replies
 from trialign.audit.figures.summary import summarize, write_summary
-from trialign.audit.figures.verdict import record
+from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.integrity import AUDIT_FILES
-from trialign.audit.files.items import items_frame, write_items
+from trialign.audit.files.items import AuditItem, items_frame, write_items
+from trialign.audit.files.kept import KeptReplies, forget_replies
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.environment import PromptConfig
-from trialign.queries import Split
+from trialign.queries import Query, Split
+from trialign.queries.askable import needs_options
+from trialign.queries.limits import first_clusters
 from trialign.queries.writer import write_queries
-from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, SUMMARY
+from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, REPLIES, SUMMARY
 from trialign.storage import sha256_of_file
 
 
@@ -47,54 +54,114 @@ def run_audit(
     if instructed:
         prompt = replace(prompt, system=f"{prompt.system} {objective.instruction}".strip())
     queries = session.require_split(split)
-    begin = time.monotonic()
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
     topology = session.config.environment.topology
-    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology)
-    items = auditor.run(queries, f"Auditing step {step} on {split}")
+    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
+    folder = session.run.audit(step, session.config.data.name, split)
+    scored = _answered(session, auditor, queries, step, split)
+    summary = scored.summary
+    spoken = first_clusters(queries, session.config.audit.replies_limit)
+    replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
+    summary["model"] = about_model(session)
+    summary["clarify"] = session.config.audit.clarify
+    if replied:
+        summary["seconds"] = round(summary["seconds"] + replied.summary["seconds"], 1)
+    if distributed.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_answers(session, folder, queries, scored, replied)
+        named = objective.name if checkpoint or instructed else None
+        write_about(folder, _about_audit(session, checkpoint, named, prompt))
+        summary["files"] = {
+            name: sha256_of_file(folder / name) for name in AUDIT_FILES if name != REPLIES or replied is not None
+        }
+        write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
+        forget_replies(folder)
+    distributed.barrier()
+    return summary
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """Answers to all questions of one split, in one way.
+
+    Attributes:
+        choices: query id -> options to choose from; 0 for a free answer, and where the options were not shown in words.
+    """
+
+    items: list[AuditItem]
+    frame: pd.DataFrame
+    summary: dict[str, Any]
+    choices: dict[str, int]
+
+
+def _asks_in_words(session: Session) -> bool:
+    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted."""
+    return session.config.model.source != "endpoint" and "replies" in session.config.audit.answers
+
+
+def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step: int, split: Split) -> _Answered:
+    """Asks, and reduces the answers to their summary."""
+    begin = time.monotonic()
+    words = auditor.in_words
+    items = auditor.run(queries, f"Auditing step {step} on {split}{' in words' if words else ''}")
     frame = items_frame(items)
-    exposure = session.config.audit.exposures[0]
-    choices = {query.query_id: len(query.options) for query in queries}
+    choices = {query.query_id: 0 if words and not needs_options(query) else len(query.options) for query in queries}
     summary = summarize(
         frame,
         step=step,
         data=session.config.data.name,
-        exposure=exposure,
+        exposure=session.config.audit.exposures[0],
         split=split,
-        scoring=agents.scoring,
+        scoring=None if words else auditor.agents.scoring,
         eps=session.config.objective.welfare.epsilon,
         seconds=round(time.monotonic() - begin, 1),
         groups=session.groups.names,
         choices=choices,
     )
-    summary["model"] = about_model(session)
-    summary["clarify"] = session.config.audit.clarify
-    if distributed.rank() == 0:
-        folder = session.run.audit(step, session.config.data.name, split)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_items(folder / ITEMS, items)
-        write_queries(folder / QUESTIONS, queries)
-        analysis = _analysis(session, split, frame, choices)
-        write_analysis(folder / ANALYSIS, analysis)
-        summary["verdict"] = record(analysis.verdict) if analysis.verdict else None
-        named = objective.name if checkpoint or instructed else None
-        write_about(folder, _about_audit(session, checkpoint, named, prompt))
-        summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES}
-        write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
-    distributed.barrier()
-    return summary
+    return _Answered(items, frame, summary, choices)
 
 
-def _analysis(session: Session, split: Split, frame: pd.DataFrame, choices: Mapping[str, int]) -> AuditAnalysis:
+def _replied(
+    session: Session, auditor: Auditor, queries: Sequence[Query], step: int, split: Split, folder: Path
+) -> _Answered:
+    """The same questions, asked as a person asks them; goes on where an audit was cut off."""
+    agents = auditor.agents
+    if isinstance(agents, LocalAgents):
+        weights = f"{session.files.sha256} {session.config.model.dtype}"
+        agents = replace(agents, kept=KeptReplies(folder, weights, distributed.rank()))
+    return _answered(session, replace(auditor, agents=agents, in_words=True), queries, step, split)
+
+
+def _write_answers(
+    session: Session, folder: Path, queries: Sequence[Query], scored: _Answered, replied: _Answered | None
+) -> None:
+    """Writes answers, questions and analysis, and completes the summary with the verdict and the replies' section."""
+    write_items(folder / ITEMS, scored.items)
+    (folder / REPLIES).unlink(missing_ok=True)  # of an audit that was here before
+    write_queries(folder / QUESTIONS, queries)
+    analysis, audit = _analysis(session, scored), session.config.audit
+    if replied:
+        write_items(folder / REPLIES, replied.items)
+        exposure, confidence = audit.exposures[0], 1 - audit.alpha
+        seen = noticed(replied.frame, session.groups.names, exposure=exposure, confidence=confidence)
+        analysis = with_replies(analysis, _analysis(session, replied), seen)
+        scored.summary["replies"] = summarize_replies(
+            replied.summary, replied.frame, seen, max_new_tokens=audit.max_new_tokens, repeats=audit.repeats
+        )
+    write_analysis(folder / ANALYSIS, analysis)
+    scored.summary["verdict"] = whole_record(analysis)
+
+
+def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
     audit = session.config.audit
     return analyze(
-        frame,
+        answered.frame,
         session.groups.names,
         exposure=audit.exposures[0],
-        split=split,
+        split=answered.summary["split"],
         parts=session.groups.parts,
-        choices=choices,
+        choices=answered.choices,
         bounds=audit.bounds,
     )
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.audit.figures.comparison import Change, Difference, intervals, paired
+from trialign.audit.figures.noticed import TraitChange, trait_changes
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
-from trialign.runs import ANALYSIS, ITEMS, SUMMARY
+from trialign.runs import ANALYSIS, ITEMS, REPLIES, SUMMARY
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ class Audit:
         """
         return read_items(self.folder / ITEMS)
 
+    @cached_property
+    def replies(self) -> pd.DataFrame | None:
+        """One row for every answer in words; None where the audit asked for none.
+
+        Raises:
+            UserError: the file is missing or torn.
+        """
+        return read_items(self.folder / REPLIES) if self.summary.get("replies") else None
+
     @property
     def verdict(self) -> str | None:
         """What the audit says of the groups' facts, in a sentence; None where it can say nothing."""
@@ -72,6 +82,18 @@ class Audit:
         """
         groups, exposure = self.summary["groups"], self.summary["exposure"]
         return paired(earlier.items, self.items, groups, exposure, confidence=self.confidence)
+
+    def words_differences_from(self, earlier: Audit) -> tuple[tuple[Difference, ...], tuple[TraitChange, ...]] | None:
+        """The same of the answers in words, and what a reader would notice of them.
+
+        None where one of them has none, or they asked other questions in words.
+        """
+        before, after = earlier.replies, self.replies
+        if before is None or after is None or set(before["query_id"]) != set(after["query_id"]):
+            return None
+        groups, exposure = self.summary["groups"], self.summary["exposure"]
+        found = paired(before, after, groups, exposure, confidence=self.confidence)
+        return found, trait_changes(before, after, groups, exposure=exposure, confidence=self.confidence)
 
     def changes_from(self, earlier: Audit) -> dict[str, Change]:
         """The same as intervals.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -39,6 +38,7 @@ from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.door import check_exact
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
+from trialign.queries.limits import first_clusters
 from trialign.queries.readers import Reading, queries_hash, read_data, required
 from trialign.runs import RunFolder, Status
 from trialign.trajectories.served import ServedReplies
@@ -210,14 +210,7 @@ class Session:
 
     def limited(self, queries: Sequence[Query]) -> tuple[Query, ...]:
         """The questions of the first ``data.limit`` clusters of each kind and split."""
-        limit = self.config.data.limit
-        seen: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        for query in queries:
-            clusters = seen[query.kind, query.split]
-            clusters.setdefault(query.cluster, len(clusters))
-        return tuple(
-            query for query in queries if limit is None or seen[query.kind, query.split][query.cluster] < limit
-        )
+        return first_clusters(queries, self.config.data.limit)
 
     def split(self, *splits: Split) -> tuple[Query, ...]:
         """The questions of some splits, in file order."""

@@ -53,6 +53,8 @@ def ask(
         print(json_text([asdict(answer) for answer in answers], indent=2))
     else:
         Console().print(answer_table(question, options, answers))
+    if not options and (said := asking.known_harm(session, step)):
+        print(said, file=sys.stderr)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,14 @@ from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.figures.comparison import not_known
 from trialign.audit.figures.ways import way_of_answering
-from trialign.audit.report.terminal import audit_table, beside_table, change_table, replies_table, verdict_text
+from trialign.audit.report.terminal import (
+    audit_table,
+    beside_table,
+    change_table,
+    replies_table,
+    verdict_text,
+    words_table,
+)
 from trialign.runs import is_whole_audit
 
 
@@ -35,6 +42,8 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
         print_change(session.config.name, Audit(base), after)
     else:
         Console().print(audit_table(session.config.name, after.summary))
+        if words := words_table(after.summary):
+            Console().print(words)
         print_verdict("Verdict", after)
     Console().print(f"Answer to a choice: {way_of_answering(after.summary)}.", markup=False, highlight=False)
     Console().print(f"Audit: {after.folder}", markup=False, highlight=False, soft_wrap=True)
@@ -47,6 +56,12 @@ def print_change(run: str, before: Audit, after: Audit) -> None:
     Console().print(change_table(run, after.summary, found, after.confidence))
     if said := not_known(found):
         Console().print(said, markup=False, highlight=False)
+    in_words = after.words_differences_from(before)
+    if in_words:
+        differing, traits = in_words
+        Console().print(change_table(run, after.summary, differing, after.confidence, traits))
+        if said := not_known(differing):
+            Console().print(f"In words: {said}", markup=False, highlight=False)
     print_verdict("Before", before)
     print_verdict("After", after)
 
@@ -55,5 +70,9 @@ def print_verdict(title: str, audit: Audit) -> None:
     """Prints what an audit says of the groups in plain words; one made before there were analyses says nothing."""
     if audit.analysis is not None:
         Console().print(verdict_text(title, audit.analysis))
-        if replies := replies_table(audit.analysis):
-            Console().print(replies)
+        for table in (
+            replies_table(audit.analysis),
+            replies_table(audit.analysis.replies, "Replies in words"),
+        ):
+            if table:
+                Console().print(table)

@@ -30,6 +30,8 @@ def compare(runs: Sequence[Path], output: Path | None) -> None:
     comparison = compare_runs([first, *(find_audit(run, like=first) for run in runs[1:])])
     console = Console()
     console.print(terminal_table(comparison))
+    if comparison.words:
+        console.print(terminal_table(comparison.words, way="In words: "))
     for line in verdict_lines(comparison):
         console.print(literal(line))
     if output:

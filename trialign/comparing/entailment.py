@@ -115,6 +115,11 @@ class Entailment:
         sha256 = hashlib.sha256(digests.encode()).hexdigest()
         return cls(model, tokenizer, labels, name, sha256, _longest(model, tokenizer), batch_tokens)
 
+    @property
+    def identity(self) -> str:
+        """Name and hash, for the file of its calibration."""
+        return f"nli {Path(self.name).name}@{self.sha256[:16]}"
+
     def __call__(self, pairs: Sequence[ReplyPair]) -> list[Verdict]:
         """Tells of each pair, in order."""
         ways = [way for one in pairs for way in _both_ways(one)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,14 @@ class Judge:
         except (RefusedError, LostError) as error:
             raise _at_fault(error, client, f"The judge {config.name} at {client.base_url} cannot be asked") from error
         return judge
+
+    @property
+    def identity(self) -> str:
+        """Name, and hash of all that decides what it is asked, for the file of its calibration."""
+        config, endpoint = self.config, self.config.endpoint
+        asked = [self.client.base_url, config.repeats, config.max_new_tokens, endpoint.temperature, endpoint.seed]
+        whole = json.dumps([*asked, endpoint.extra, _BEFORE, _AFTER], sort_keys=True)
+        return f"judge {config.name}@{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
     def __call__(self, pairs: Sequence[ReplyPair]) -> list[Verdict]:
         """Tells of each pair, in order.

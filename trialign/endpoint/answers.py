@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from trialign.endpoint.replies import Reply
-from trialign.storage import sync
+from trialign.storage import LineFile
 
 
 class AnswerFile:
@@ -30,9 +28,8 @@ class AnswerFile:
         self.path = path
         self._replies: dict[str, Reply] = {}
         self._lock = threading.Lock()
-        self._torn = False
-        if path.is_file():
-            self._read(path.read_bytes())
+        self._file = LineFile(path)
+        self._read(self._file.lines())
 
     def __len__(self) -> int:
         return len(self._replies)
@@ -54,30 +51,12 @@ class AnswerFile:
         with self._lock:
             if key in self._replies:
                 return self._replies[key]
-            self._append(line.encode())
+            self._file.append(line)
             self._replies[key] = reply
         return reply
 
-    def _append(self, line: bytes) -> None:
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch()
-            sync(self.path.parent)
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-        try:
-            begun, self._torn = self._torn, True
-            content = b"\n" + line if begun else line
-            # In one call, so that lines of two processes do not mix.
-            if os.write(file, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            os.fsync(file)
-            self._torn = False
-        finally:
-            os.close(file)
-
-    def _read(self, content: bytes) -> None:
-        self._torn = bool(content) and not content.endswith(b"\n")
-        for line in content.split(b"\n"):
+    def _read(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
             try:
                 stored = json.loads(line)
                 text, finish, model = (str(stored[name]) for name in ("text", "finish", "model"))

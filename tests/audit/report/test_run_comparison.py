@@ -139,6 +139,17 @@ def test_every_form_has_the_same_numbers(compared: RunComparison, tmp_path: Path
         assert "+2.1 (" in shown
 
 
+def test_every_column_is_headed_by_the_whole_name_of_its_run(compared: RunComparison, tmp_path: Path) -> None:
+    long = "a-run-" + "x" * 60
+    named = replace(compared, runs=(replace(compared.runs[0], name=long), *compared.runs[1:]))
+    write_comparison(named, tmp_path)
+    heads = [line for line in (tmp_path / "comparison.md").read_text(encoding="utf-8").splitlines() if long in line]
+    assert heads[0].startswith("|")
+    text = io.StringIO()
+    Console(file=text, width=80).print(terminal_table(named))
+    assert text.getvalue().count("x") >= 60  # folded, not cut
+
+
 def test_the_same_runs_give_the_same_bytes(compared: RunComparison, tmp_path: Path) -> None:
     files = [write_comparison(compared, tmp_path / name) for name in ("one", "two")]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]

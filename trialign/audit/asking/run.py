@@ -5,28 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trialign import distributed
 from trialign.asking import Agents, Answer, Asked, LocalAgents, read
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
+from trialign.audit.asking.noticing import noticed
 from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
-from trialign.environment import PromptConfig, Topology, first_turn
+from trialign.environment import PromptConfig, Topology, first_turn, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
+from trialign.queries.askable import needs_options
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
 
 log = logging.getLogger("trialign")
+Way = Literal["scored", "replies"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,19 @@ class AuditConfig(Bounds):
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
-        clarify: whether an agent whose reply to a choice could not be read is asked which option it meant.
+        clarify: whether an agent whose reply to a choice could not be read is asked which option it meant; replies of
+            an audit in words are not asked about: nobody does that with what people get.
+        answers: ``scored``, and with ``replies`` the same questions once more, asked as a person asks them and answered
+            in words. Only agents whose weights are at hand are asked twice.
+        replies_limit: facts and tastes that are asked in words, the first ones of each kind; None: all.
+        repeats: how often each question is asked in the same words where it is answered in words. Once, the likeliest
+            reply is written; more often, each reply is drawn at temperature 1.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
+    answers: tuple[Way, ...] = ("scored", "replies")
+    replies_limit: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     wordings: Annotated[int, Field(ge=1, le=1000)] = 1
     turns: Annotated[int, Field(ge=0, le=10)] = 0
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
@@ -65,6 +77,9 @@ class Auditor:
     Attributes:
         strip_profile: facts are asked without the profile.
         topology: who hears whom in revision turns.
+        in_words: every answer is a reply in words, to a question that shows no options but where it makes no sense
+            without them. There are no revision turns then.
+        seed: of the replies that are drawn.
     """
 
     agents: Agents
@@ -73,6 +88,8 @@ class Auditor:
     config: AuditConfig
     strip_profile: bool = False
     topology: Topology = "full"
+    in_words: bool = False
+    seed: int = 0
 
     @classmethod
     def of_checkpoint(
@@ -122,7 +139,7 @@ class Auditor:
 
     def _later_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> Iterator[AuditItem]:
         """The answers of the revision turns."""
-        for _ in range(self.config.turns):
+        for _ in range(0 if self.in_words else self.config.turns):
             asked = revised(asked, answers, self.groups.names, self.topology, self.prompt)
             answers = list(self.agents.answer(asked))
             yield from self._all_items(asked, answers)
@@ -132,10 +149,11 @@ class Auditor:
         count = sum(item.parse_status == "cut_off" for item in own)
         if count:
             log.warning(
-                "%d of %d replies were cut off at audit.max_new_tokens=%d before an answer could be read, and count as "
-                "wrong: set it higher, or turn the model's thinking off (behind an address by model.endpoint.extra)",
+                "%d of %d replies%s were cut off at audit.max_new_tokens=%d before an answer could be read, and count "
+                "as wrong: set it higher, or turn the model's thinking off (behind an address by model.endpoint.extra)",
                 count,
                 len(own),
+                " in words" if self.in_words else "",
                 self.config.max_new_tokens,
             )
 
@@ -146,7 +164,7 @@ class Auditor:
     def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
         """What the answers say; those from which no option can be read are asked about once."""
         found = [_read(one, answer) for one, answer in zip(asked, answers, strict=True)]
-        if not self.config.clarify:
+        if not self.config.clarify or self.in_words:
             return found
         places = [n for n, one in enumerate(asked) if is_unclear(one, answers[n], found[n].status)]
         again = [follow_up(asked[n], answers[n].text, self.prompt.clarify) for n in places]
@@ -162,21 +180,35 @@ class Auditor:
             for exposure in self.config.exposures
             for group in self.groups.everyone
             for wording in range(min(self.config.wordings, group.wordings(exposure)))
-            for repeat in range(self.agents.repeats)
+            for repeat in range(self.config.repeats if self.in_words else self.agents.repeats)
         ]
 
     def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
         # A mixed question's form is the group's taste: without its profile there would be none to meet.
         stripped = self.strip_profile and query.kind == "truth"
         told = replace(group, role="control") if stripped else group
-        conversation = first_turn(query, told, exposure, wording, self.prompt)
-        return Asked(query, group, exposure, wording, repeat, conversation, self.prompt.options)
+        prompt = self._prompt(query)
+        conversation = first_turn(query, told, exposure, wording, prompt)
+        asked = Asked(query, group, exposure, wording, repeat, conversation, prompt.options)
+        if not self.in_words:
+            return asked
+        drawn = stable_seed(f"audit:{self.seed}:{query.query_id}:{group.name}:{exposure}:{wording}:{repeat}")
+        return replace(asked, in_words=True, seed=drawn if self.config.repeats > 1 else None)
+
+    def _prompt(self, query: Query) -> PromptConfig:
+        """How a question shows its options: in words only where it makes no sense without."""
+        if not self.in_words:
+            return self.prompt
+        if not needs_options(query):
+            return replace(self.prompt, options="hidden")
+        return self.prompt if self.prompt.options != "hidden" else replace(self.prompt, options="listed")
 
     def _items(self, asked: Asked, answer: Answer, read: _Reading) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
         canonical = read.canonical
         correct = is_correct(query, canonical) if isinstance(query, TruthQuery) else None
+        seen = noticed(asked, answer) if self.in_words else {}
         return [
             AuditItem(
                 query_id=query.query_id,
@@ -201,6 +233,7 @@ class Auditor:
                 adapter_sha256=answer.adapter_sha256,
                 clarification=read.clarification,
                 clarification_options=read.clarification_options,
+                **seen,
             )
             for scored_for in self._scored_for(asked)
         ]

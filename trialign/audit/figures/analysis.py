@@ -14,6 +14,7 @@ import pandas as pd
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Outcome
 from trialign.audit.figures.facts import FactAnalysis, analyze_facts
+from trialign.audit.figures.noticed import Noticed
 from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analyze_opinions, opinion_panel
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, attribute_columns, fact_panel
@@ -70,6 +71,9 @@ class AuditAnalysis:
         opinions: the same for questions of taste; None without any.
         turns: flips by turn; empty where every agent answered alone only.
         slices: parts.
+        replies: the same of the answers in words to the same questions; None where there are none. ``verdict`` is that
+            of both then (``whole.with_replies``), and all else is of the scores.
+        noticed: what a reader would notice of replies in words; of nothing else.
     """
 
     schema_version: int
@@ -83,6 +87,8 @@ class AuditAnalysis:
     opinions: OpinionAnalysis | None
     turns: tuple[TurnFlips, ...]
     slices: tuple[Slice, ...]
+    replies: AuditAnalysis | None = None
+    noticed: tuple[Noticed, ...] = ()
 
 
 def analyze(

@@ -41,6 +41,8 @@ class Verdict:
         reasons: why it cannot be judged, ``unread``, ``unread_differ``, ``extremes``; empty where it can.
         exceptions: slices whose verdict contradicts this one, by name.
         extremes: the outcome by answers were every unread reply wrong, and were it right; None where all were read.
+        scores: the outcome by scored options alone, where this is the verdict on scores and replies in words together
+            (``whole``): the parts are those of the scores then. None: the outcome is of one of them.
     """
 
     outcome: VerdictOutcome
@@ -49,6 +51,7 @@ class Verdict:
     reasons: tuple[Reason, ...]
     exceptions: tuple[str, ...] = ()
     extremes: tuple[Outcome, Outcome] | None = None
+    scores: VerdictOutcome | None = None
 
 
 def judge(wrong: Evidence, right: Evidence | None, bounds: Bounds, seed: int, slices: int = 1) -> Verdict:

@@ -50,7 +50,7 @@ def title(verdict: Verdict) -> str:
 def part_outcome(name: PartName, verdict: Verdict) -> tuple[str, str]:
     """Sign and word of a part."""
     outcome = verdict.parts[name].outcome
-    if verdict.outcome == "cannot_be_judged" and name != "answered":
+    if (verdict.scores or verdict.outcome) == "cannot_be_judged" and name != "answered":
         return "–", "not judged"
     return SIGNS[outcome], _OUTCOMES[outcome]
 

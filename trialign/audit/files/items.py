@@ -1,4 +1,4 @@
-"""The rows of an audit and their file, ``items.parquet``."""
+"""The rows of an audit and their files: ``items.parquet``, and ``replies.parquet`` for answers in words."""
 
 from __future__ import annotations
 
@@ -52,6 +52,16 @@ class AuditItem:
         adapter_sha256: hash of the adapter that answered; None for the base weights.
         clarification: the reply to the question which option was meant; None where that was not asked.
         clarification_options: the options in the order in which that question lettered them.
+        ended: whether a reply in words came to its end by itself. This and what follows is None but in rows of
+            ``replies.parquet``.
+        repeated: share of the reply's sequences of four tokens that stood in it before.
+        nats: how unlikely the base model, told the same profile, finds a token of the reply, on average; None but for
+            the first wording, asked for the first time.
+        words: of the reply.
+        grade: reading level of an English reply, as a US school grade; None for other languages.
+        language: of the reply, where it can be told.
+        asked_in: language of the question, where it can be told.
+        options_shown: how the question showed its options: ``hidden`` where it was asked without them.
     """
 
     query_id: str
@@ -76,6 +86,14 @@ class AuditItem:
     adapter_sha256: str | None = None
     clarification: str | None = None
     clarification_options: tuple[str, ...] | None = None
+    ended: bool | None = None
+    repeated: float | None = None
+    nats: float | None = None
+    words: int | None = None
+    grade: float | None = None
+    language: str | None = None
+    asked_in: str | None = None
+    options_shown: str | None = None
 
 
 _PROBABILITIES = pa.list_(pa.field("element", pa.float64(), nullable=False))
@@ -84,11 +102,19 @@ _TYPES = {
     "turn": pa.int32(),
     "repeat": pa.int32(),
     "correct": pa.bool_(),
+    "ended": pa.bool_(),
+    "repeated": pa.float64(),
+    "nats": pa.float64(),
+    "words": pa.int32(),
+    "grade": pa.float64(),
     "reward_truth": pa.float64(),
     "reward_preference": pa.float64(),
     "option_probabilities": _PROBABILITIES,
     "clarification_options": pa.list_(pa.field("element", pa.string(), nullable=False)),
 }
+# Columns that files written before there were any do not have; nothing stands in them.
+_OF_REPLIES = ("ended", "repeated", "nats", "words", "grade", "language", "asked_in", "options_shown")
+_LATER = ("clarification", "clarification_options", *_OF_REPLIES)
 _NULLABLE = {
     "canonical",
     "correct",
@@ -96,11 +122,8 @@ _NULLABLE = {
     "reward_preference",
     "option_probabilities",
     "adapter_sha256",
-    "clarification",
-    "clarification_options",
+    *_LATER,
 }
-# Columns that files written before there were any do not have; nothing stands in them.
-_LATER = ("clarification", "clarification_options")
 _NAMES = tuple(field.name for field in fields(AuditItem))
 ITEMS_SCHEMA = pa.schema(
     [pa.field(name, _TYPES.get(name, pa.string()), nullable=name in _NULLABLE) for name in _NAMES],
@@ -202,7 +225,7 @@ def _to_table(items: Iterable[AuditItem]) -> pa.Table:
 
 def _not_finite(table: pa.Table) -> str:
     """Which number of which answer is none, in words; empty where all are finite: NaN would pass for an answer."""
-    for name in ("option_probabilities", "reward_truth", "reward_preference"):
+    for name in ("option_probabilities", "reward_truth", "reward_preference", "repeated", "nats", "grade"):
         column = table[name].combine_chunks()
         values = column.flatten() if name == "option_probabilities" else column
         wrong = pc.fill_null(pc.invert(pc.is_finite(values)), False)

@@ -11,7 +11,8 @@ import pandas as pd
 
 from trialign import __version__
 from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
-from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit
+from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit, paired
+from trialign.audit.figures.noticed import TraitChange, trait_changes
 from trialign.audit.figures.rows import FACTS
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.ways import differing_ways, way_of_answering
@@ -32,7 +33,7 @@ from trialign.audit.report.types import (
 )
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
-from trialign.runs import ANALYSIS, ITEMS, MANIFEST, SUMMARY, AuditFolder, RunFolder
+from trialign.runs import ANALYSIS, ITEMS, MANIFEST, REPLIES, SUMMARY, AuditFolder, RunFolder
 from trialign.storage import sha256_of_file
 
 
@@ -62,6 +63,7 @@ def build_report(
     part = _part(folder, summary, items)
     analysis = part.analysis
     changes: tuple[Difference, ...] = ()
+    in_words, traits = _words_changes(folder, earlier, analysis)
     if earlier and measured_before:
         _check_same_questions(folder, earlier)
         measured = measure_audit(items, analysis.groups, analysis.exposure)
@@ -80,7 +82,23 @@ def build_report(
         findings=tuple(findings),
         sign_off=sign_off,
         reproduction=_reproduction(folder, earlier if against else None),
+        changes_in_words=in_words,
+        traits=traits,
     )
+
+
+def _words_changes(
+    folder: AuditFolder, earlier: AuditFolder | None, analysis: AuditAnalysis
+) -> tuple[tuple[Difference, ...], tuple[TraitChange, ...]]:
+    """The answers in words against those of an earlier audit; nothing where one of them has none."""
+    if earlier is None or not all(read_summary(one.path / SUMMARY).get("replies") for one in (folder, earlier)):
+        return (), ()
+    before, after = (read_items(one.path / REPLIES) for one in (earlier, folder))
+    if set(before["query_id"]) != set(after["query_id"]):
+        return (), ()
+    groups, exposure, confidence = analysis.groups, analysis.exposure, 1 - analysis.bounds.alpha
+    found = paired(before, after, groups, exposure, confidence=confidence)
+    return found, trait_changes(before, after, groups, exposure=exposure, confidence=confidence)
 
 
 def _base_audit(folder: AuditFolder) -> AuditFolder | None:

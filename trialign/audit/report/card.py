@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from huggingface_hub import EvalResult, ModelCardData
 
 from trialign.audit.figures import measures
-from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.figures.whole import whole_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.columns import Column, Table
 from trialign.audit.report.decisions import decided
@@ -17,7 +18,22 @@ from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Report, SignOff
 from trialign.safe_output import Cell, markdown_cell, visible
 
-_TABLES = ("groups", "replies", "accuracy", "gap", "pairs", "agreement", "flips", "changes", "personalization")
+_TABLES = (
+    "groups",
+    "replies",
+    "accuracy",
+    "gap",
+    "pairs",
+    "agreement",
+    "flips",
+    "changes",
+    "personalization",
+    "noticed",
+    "words_replies",
+    "words_accuracy",
+    "words_agreement",
+    "words_changes",
+)
 
 
 def model_card(report: Report) -> str:
@@ -44,7 +60,7 @@ def _body(report: Report) -> Iterator[str]:
     yield "Personalized agents, one for each group, audited with TriAlign for whether all groups get the same facts.\n"
     yield "## Evaluation\n"
     yield f"**{markdown_cell(verdict.sentence)}**\n" if verdict else "There was nothing to compare.\n"
-    for name, sign, outcome, sentence in verdict_parts(verdict, analysis.facts, analysis.bounds):
+    for name, sign, outcome, sentence in whole_parts(analysis):
         yield f"- {sign} {name}, {outcome}: {markdown_cell(sentence)}"
     yield ""
     if report.audit.unverified:
@@ -54,7 +70,7 @@ def _body(report: Report) -> Iterator[str]:
         if name in tables:
             yield f"### {tables[name].title}\n"
             shown = tables[name].without_empty_columns()
-            yield markdown_table(shown.without_zeros() if name == "replies" else shown)
+            yield markdown_table(shown.without_zeros() if name.endswith("replies") else shown)
             if name == "accuracy" and analysis.facts and analysis.facts.chance is not None:
                 yield f"Beside these: {guessing(analysis.facts)}.\n"
     yield "## Sign-off\n"

@@ -7,7 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialign.audit.figures import measures
-from trialign.audit.figures.words import guessing, verdict_parts
+from trialign.audit.figures.whole import in_scores, whole_parts
+from trialign.audit.figures.words import guessing
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report.charts import Interval, IntervalChart, interval_chart
 from trialign.audit.report.columns import Table
@@ -16,6 +17,7 @@ from trialign.audit.report.format import cell, formatted, moment, plain
 from trialign.audit.report.record_tables import finding_answers
 from trialign.audit.report.tables import report_tables
 from trialign.audit.report.types import Finding, Report
+from trialign.audit.report.word_tables import PREFIX
 
 _EXPOSURES = {
     "explicit": "stated to the model outright",
@@ -44,6 +46,8 @@ def report_html(report: Report) -> str:
     tables = {name: table.without_empty_columns() for name, table in report_tables(report).items()}
     if "replies" in tables:
         tables["replies"] = tables["replies"].without_zeros()
+    if "words_replies" in tables:
+        tables["words_replies"] = tables["words_replies"].without_zeros()
     return template.render(
         report=report,
         audit=report.audit,
@@ -56,7 +60,9 @@ def report_html(report: Report) -> str:
         measure=measures.by_key(),
         charts=_charts(report),
         verdict=analysis.verdict,
-        parts=verdict_parts(analysis.verdict, analysis.facts, analysis.bounds),
+        scores=in_scores(analysis),
+        word_tables=[table for name, table in tables.items() if name.startswith(PREFIX)],
+        parts=whole_parts(analysis),
         unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
         guessing=guessing(analysis.facts) if analysis.facts else "",
         how_told=_EXPOSURES[analysis.exposure],

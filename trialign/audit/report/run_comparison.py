@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
@@ -23,11 +23,11 @@ from trialign.audit.figures.replies import GroupReplies
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.figures.verdict import VerdictOutcome
 from trialign.audit.figures.ways import differing_ways
-from trialign.audit.figures.words import verdict_parts
+from trialign.audit.figures.whole import whole_parts
 from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_asked
 from trialign.errors import UserError
-from trialign.runs import ANALYSIS, ITEMS, SUMMARY, AuditFolder, RunFolder
+from trialign.runs import ANALYSIS, ITEMS, REPLIES, SUMMARY, AuditFolder, RunFolder
 
 COMPARISON_SCHEMA_VERSION = 3
 # What may differ between runs that are one: where and under which name they lie, and the seed.
@@ -88,6 +88,8 @@ class RunComparison:
         runs: in the order given.
         chance: accuracy of guessing on the questions of fact with options; None without any.
         note: that the answers came about in different ways, in words; None: they did not.
+        words: the same comparison of the replies in words, whose verdicts are those of the words; None where an audit
+            has none, or they asked other questions in words.
     """
 
     schema_version: int
@@ -101,6 +103,7 @@ class RunComparison:
     runs: tuple[ComparedRun, ...]
     chance: float | None = None
     note: str | None = None
+    words: RunComparison | None = None
 
 
 def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
@@ -115,6 +118,23 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     _refuse_twice(audits)
     read = [_measured(audit) for audit in audits]
     _check_alike(audits, read)
+    summaries = {_place(audit): read_summary(audit.path / SUMMARY) for audit in audits}
+    scores = replace(_compared(audits, read), note=differing_ways(summaries))
+    in_words = [analysis.replies for analysis, _ in read]
+    if any(analysis is None for analysis in in_words):
+        return scores
+    words = [
+        (analysis, measure_audit(read_items(audit.path / REPLIES), analysis.groups, analysis.exposure))
+        for audit, analysis in zip(audits, in_words, strict=True)
+        if analysis is not None
+    ]
+    if len({measured.asked for _, measured in words}) > 1:
+        return scores  # of one audit more was asked in words than of another
+    return replace(scores, words=_compared(audits, words))
+
+
+def _compared(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis, AuditMeasures]]) -> RunComparison:
+    """The comparison of what was measured of some audits, by their scores or by their replies."""
     first, analysis = audits[0], read[0][0]
     pools: dict[str, list[int]] = {}
     for number, audit in enumerate(audits):
@@ -143,7 +163,6 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
         alpha=analysis.bounds.alpha,
         chance=analysis.facts.chance if analysis.facts else None,
         runs=runs,
-        note=differing_ways({_place(audit): read_summary(audit.path / SUMMARY) for audit in audits}),
     )
 
 
@@ -162,7 +181,7 @@ def _verdict(analysis: AuditAnalysis) -> ComparedVerdict | None:
     verdict, facts = analysis.verdict, analysis.facts
     if verdict is None or facts is None:
         return None
-    said = tuple(verdict_parts(verdict, facts, analysis.bounds))
+    said = tuple(whole_parts(analysis))
     return ComparedVerdict(verdict.outcome, verdict.sentence, verdict.parts, said, facts.replies)
 
 

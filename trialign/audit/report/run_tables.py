@@ -22,9 +22,11 @@ from trialign.safe_output import csv_text, json_text, literal, markdown_cell
 from trialign.storage import write_text_atomic
 
 
-def terminal_table(comparison: RunComparison) -> TerminalTable:
-    """One row a measure, one column a run."""
-    table = TerminalTable(title=literal(_title(comparison)), title_justify="left", show_lines=len(comparison.runs) > 1)
+def terminal_table(comparison: RunComparison, way: str = "") -> TerminalTable:
+    """One row a measure, one column a run; ``way`` begins the title."""
+    table = TerminalTable(
+        title=literal(f"{way}{_title(comparison)}"), title_justify="left", show_lines=len(comparison.runs) > 1
+    )
     table.add_column("")
     for run in comparison.runs:
         table.add_column(literal(run.name), justify="right", overflow="fold")
@@ -68,6 +70,7 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     texts = {
         "comparison.csv": csv_text([column.key for column in table.columns], table.rows),
         "comparison.json": json_text(asdict(comparison), indent=1) + "\n",
+        **_words_csv(comparison),
         "comparison.md": _markdown(comparison, with_plot=plot is not None),
     }
     if plot:
@@ -77,6 +80,13 @@ def write_comparison(comparison: RunComparison, folder: Path) -> list[Path]:
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
     return [folder / name for name in texts]
+
+
+def _words_csv(comparison: RunComparison) -> dict[str, str]:
+    if comparison.words is None:
+        return {}
+    table = _long_table(comparison.words)
+    return {"comparison_words.csv": csv_text([column.key for column in table.columns], table.rows)}
 
 
 def _title(comparison: RunComparison) -> str:
@@ -124,18 +134,16 @@ def _long_table(comparison: RunComparison) -> Table:
 
 
 def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
-    columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
-    rows = tuple(
-        (measure.label, *("; ".join(cell) for cell in cells), measure.wanted)
-        for measure, cells in compared_rows(comparison)
-    )
     percent = f"{100 * (1 - comparison.alpha):g} %"
     parts = [f"# Runs compared\n\n{markdown_cell(_title(comparison))}.\n"]
     if with_plot:
         parts.append(
             "![Right answers against preference score, per run; the table below holds the figures](pareto.svg)\n"
         )
-    parts.append(markdown_table(Table("comparison", "", columns, rows)))
+    parts.append(markdown_table(_wide_table(comparison)))
+    if comparison.words:
+        parts.append(f"## In words\n\n{markdown_cell(_title(comparison.words))}.\n")
+        parts.append(markdown_table(_wide_table(comparison.words)))
     parts.append("".join(_listed(line) for line in verdict_lines(comparison)))
     parts.append(
         f"Differences are to the first run, in points, paired by question, with {percent} intervals (bootstrap over "
@@ -144,6 +152,16 @@ def _markdown(comparison: RunComparison, *, with_plot: bool) -> str:
         "about further seeds.\n"
     )
     return "\n".join(parts)
+
+
+def _wide_table(comparison: RunComparison) -> Table:
+    """One row for each measure, one column for each run."""
+    columns = (Column("measure", ""), *(Column("run", run.name) for run in comparison.runs), Column("wanted", "wanted"))
+    rows = tuple(
+        (measure.label, *("; ".join(cell) for cell in cells), measure.wanted)
+        for measure, cells in compared_rows(comparison)
+    )
+    return Table("comparison", "", columns, rows)
 
 
 def _listed(line: str) -> str:

@@ -11,15 +11,19 @@ from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.opinions import Personalization
 from trialign.audit.figures.parts import PARTS, PartName
 from trialign.audit.figures.verdict import Verdict
+from trialign.audit.figures.whole import in_scores
 from trialign.audit.figures.words import PART_NAMES, part_outcome
 from trialign.audit.report import fact_tables, record_tables
 from trialign.audit.report.columns import P_HOLM, Column, P, Table, cells, interval
 from trialign.audit.report.types import Report
+from trialign.audit.report.word_tables import in_words, noticed, renamed
 from trialign.safe_output import Cell
 
 
 def report_tables(report: Report) -> dict[str, Table]:
-    """Name -> table, those that have rows, in the order of the report."""
+    """Name -> table, those that have rows, in the order of the report; those of the answers in words come last."""
+    words = in_words(report)
+    of_words = [renamed(table) for table in _of_answers(words)] if words else []
     made = (
         _verdict(report),
         fact_tables.replies(report),
@@ -39,8 +43,25 @@ def report_tables(report: Report) -> dict[str, Table]:
         record_tables.findings(report),
         record_tables.finding_answers(report.findings),
         record_tables.files(report),
+        noticed(report),
+        *of_words,
     )
     return {table.name: table for table in made if table.rows}
+
+
+def _of_answers(report: Report) -> tuple[Table, ...]:
+    """The tables that only the answers make."""
+    return (
+        _verdict(report),
+        fact_tables.replies(report),
+        fact_tables.accuracy(report),
+        fact_tables.gap(report),
+        fact_tables.pairs(report),
+        fact_tables.agreement(report),
+        fact_tables.flips(report),
+        _changes(report),
+        _personalization(report),
+    )
 
 
 def _verdict(report: Report) -> Table:
@@ -57,7 +78,7 @@ def _verdict(report: Report) -> Table:
         P,
         Column("facts_needed", "facts needed", "count"),
     )
-    verdict = report.audit.analysis.verdict
+    verdict = in_scores(report.audit.analysis)
     rows = [_checked(name, verdict, check) for name in PARTS for check in verdict.parts[name].checks] if verdict else []
     return Table("verdict", "The verdict, figure by figure", columns, tuple(rows))
 

@@ -13,8 +13,9 @@ from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.comparison import Difference
 from trialign.audit.figures.flips import ExcessFlips
+from trialign.audit.figures.noticed import BY_KEY, TraitChange
 from trialign.audit.figures.replies import LABELS, REPLIES
-from trialign.audit.figures.words import verdict_parts
+from trialign.audit.figures.whole import whole_parts
 from trialign.safe_output import literal
 
 
@@ -33,7 +34,13 @@ def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def change_table(run: str, summary: Mapping[str, Any], found: Sequence[Difference], confidence: float) -> Table:
+def change_table(
+    run: str,
+    summary: Mapping[str, Any],
+    found: Sequence[Difference],
+    confidence: float,
+    traits: Sequence[TraitChange] | None = None,
+) -> Table:
     """What changed between two audits of the same questions: the table with which ``fit`` ends.
 
     Args:
@@ -41,18 +48,52 @@ def change_table(run: str, summary: Mapping[str, Any], found: Sequence[Differenc
         summary: of the later audit.
         found: see ``trialign.audit.figures.comparison.differences``.
         confidence: of the intervals.
+        traits: of replies in words, where these were compared; None: scores were.
     """
-    title = _title(run, summary).append(f"; {100 * confidence:g} % intervals, paired by fact")
+    way = "" if traits is None else ", answered in words"
+    title = _title(run, summary).append(f"{way}; {100 * confidence:g} % intervals, paired by fact")
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in ("before", "after", "change", "interval"):
         table.add_column(column, justify="right")
     table.add_column("wanted")
     for measure, one in zip(measures.compared(), found, strict=True):
-        change = "" if one.change is None else f"{one.change:+.3f}"
-        interval = "" if one.low is None or one.high is None else f"[{one.low:+.3f}, {one.high:+.3f}]"
-        values = (_number(one.first), _number(one.second), change, interval)
-        table.add_row(*map(literal, (measure.label, *values, measure.wanted)))
+        _add_change(table, measure.label, one, measure.wanted)
+    for trait in traits or ():
+        _add_change(
+            table, BY_KEY[trait.key].label, trait, {"up": "down", "down": "up", "": ""}[BY_KEY[trait.key].worse]
+        )
+    return table
+
+
+def _add_change(table: Table, label: str, one: Difference | TraitChange, wanted: str) -> None:
+    change = "" if one.change is None else f"{one.change:+.3f}"
+    interval = "" if one.low is None or one.high is None else f"[{one.low:+.3f}, {one.high:+.3f}]"
+    table.add_row(*map(literal, (label, _number(one.first), _number(one.second), change, interval, wanted)))
+
+
+def words_table(summary: Mapping[str, Any]) -> Table | None:
+    """One audit's answers in words, by group; None where none were asked for.
+
+    Args:
+        summary: as ``read_summary`` gives it.
+    """
+    replies = summary.get("replies")
+    if not replies:
+        return None
+    table = Table(title="The same questions answered in words", title_justify="left")
+    table.add_column("")
+    for column in (*summary["groups"], "all"):
+        table.add_column(literal(column), justify="right")
+    for label, key, whole in (("accuracy", "accuracy", "mean"), ("refused", "refused", None)):
+        by_group = replies[key] or {}
+        values = (by_group.get(group) for group in summary["groups"])
+        table.add_row(label, *map(_number, values), _number(replies[whole]) if whole else "")
+    for key, one in replies["noticed"].items():
+        values = (one["groups"][group][0] for group in summary["groups"])
+        table.add_row(BY_KEY[key].label, *map(_number, values), _number(one["mean"][0]))
+    for key in ("flip_rate", "unanimous", "consistent_wrong", "no_answer"):
+        table.add_row(measures.by_key()[key].label, *[""] * len(summary["groups"]), _number(replies[key]))
     return table
 
 
@@ -86,18 +127,26 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
     if facts is None or verdict is None:
         return literal(f"{title}: nothing to compare; the audit has no facts.")
     lines = [f"{title}: {verdict.sentence}"]
-    for name, sign, outcome, sentence in verdict_parts(verdict, facts, analysis.bounds):
+    for name, sign, outcome, sentence in whole_parts(analysis):
         lines.append(f"  {sign} {name}, {outcome}: {sentence}")
     return literal("\n".join([*lines, *_beyond_wording(facts.excess_flips)]))
 
 
-def replies_table(analysis: AuditAnalysis) -> Table | None:
-    """How each group's replies to facts were read, and its accuracy at both extremes; None where all were read."""
+def replies_table(analysis: AuditAnalysis | None, way: str = "Replies") -> Table | None:
+    """How each group's replies to facts were read, and its accuracy at both extremes; None where all were read.
+
+    Args:
+        analysis: of an audit, or of its replies in words; None: there are none.
+        way: what the title calls them.
+    """
+    if analysis is None:
+        return None
     replies = analysis.facts.replies if analysis.facts else {}
     if not any(one.unread for one in replies.values()):
         return None
     occurring = [name for name in REPLIES if any(one.shares[name] for one in replies.values())]
-    table = Table(title="Replies to facts, and right answers if unread ones were wrong, or right", title_justify="left")
+    title = f"{way} to facts, and right answers if unread ones were wrong, or right"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in (*(LABELS[name] for name in occurring), "right at least", "right at most"):
         table.add_column(column, justify="right")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.comparison import Difference
+from trialign.audit.figures.noticed import TraitChange
 from trialign.audit.files.record import AuditAbout
 
 REPORT_SCHEMA_VERSION = 4
@@ -239,6 +240,8 @@ class Report:
         audit: the audit that is reported.
         before: an earlier one of the same questions; None without one.
         changes: every measure of the audit against the earlier one; empty without one.
+        changes_in_words: the same of the answers in words; empty where one of the audits has none.
+        traits: what a reader would notice of them, against the earlier ones.
         questions: what was asked.
         worst: questions to look at first.
         limitations: what the report does not show, a sentence each.
@@ -258,6 +261,8 @@ class Report:
     findings: tuple[Finding, ...]
     sign_off: SignOff | None
     reproduction: tuple[str, ...]
+    changes_in_words: tuple[Difference, ...] = ()
+    traits: tuple[TraitChange, ...] = ()
 
     @property
     def files(self) -> tuple[FileHash, ...]:

@@ -1,0 +1,54 @@
+"""Replies that are kept while an audit is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trialign.asking import Reply
+from trialign.audit.files.kept import KeptReplies, forget_replies
+
+pytestmark = pytest.mark.unit
+
+REPLY = Reply((5, 6, 2), 0.25)
+
+
+def test_what_is_kept_is_there_for_the_next_process_and_every_rank(tmp_path: Path) -> None:
+    KeptReplies(tmp_path / "audit", "w").keep({"a": REPLY, "b": Reply((7,))})
+    KeptReplies(tmp_path / "audit", "w", rank=1).keep({"c": Reply((8,))})
+    again = KeptReplies(tmp_path / "audit", "w")
+    assert [again.get(key) for key in "abcd"] == [REPLY, Reply((7,)), Reply((8,)), None]
+    assert len(again) == 3
+
+
+def test_replies_of_other_weights_are_left_aside(tmp_path: Path) -> None:
+    KeptReplies(tmp_path, "w").keep({"a": REPLY})
+    assert KeptReplies(tmp_path, "other").get("a") is None
+
+
+def test_a_torn_line_costs_its_reply_alone(tmp_path: Path) -> None:
+    KeptReplies(tmp_path, "w").keep({"a": REPLY, "b": REPLY})
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-9])
+    again = KeptReplies(tmp_path, "w")
+    assert again.get("a") == REPLY
+    assert again.get("b") is None
+    again.keep({"b": REPLY})
+    whole = KeptReplies(tmp_path, "w")
+    assert whole.get("b") == REPLY
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", '{"key": "a"}', '{"weights": "w", "key": "a", "token_ids": [], "nats": null}']
+)
+def test_a_line_that_holds_no_reply_is_passed_over(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".replies-0.jsonl").write_text(line + "\n", encoding="utf-8")
+    assert len(KeptReplies(tmp_path, "w")) == 0
+
+
+def test_a_whole_audit_needs_them_no_longer(tmp_path: Path) -> None:
+    KeptReplies(tmp_path, "w").keep({"a": REPLY})
+    KeptReplies(tmp_path, "w", rank=3).keep({"b": REPLY})
+    forget_replies(tmp_path)
+    assert list(tmp_path.iterdir()) == []
