@@ -20,13 +20,13 @@ COUNT = TruthQuery(query_id="q", gold="12", answer_kind="numeric", **SHARED)
 @pytest.mark.parametrize("part", ["B or ", "Paris, ", "A\n"])
 def test_of_many_mentions_the_beginning_and_the_end_are_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    original = choice.judged
+    original = choice.Named
 
-    def judged(row: Any, mentions: Any, *more: Any, **named: Any) -> Any:
+    def named(row: Any, mentions: Any, *more: Any, **others: Any) -> Any:
         seen.append(len(mentions))
-        return original(row, mentions, *more, **named)
+        return original(row, mentions, *more, **others)
 
-    monkeypatch.setattr(choice, "judged", judged)
+    monkeypatch.setattr(choice, "Named", named)
     parse_answer(TOWN, part * 4000)
     assert seen == [200]
 
@@ -38,13 +38,13 @@ def test_the_conclusion_at_the_end_counts_after_many_mentions() -> None:
 @pytest.mark.parametrize("part", ["3 ", "1,5 ", "1/2 "])
 def test_of_many_numbers_the_beginning_and_the_end_are_judged(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    original = numeric.Numeric._candidates
+    original = numeric.Numeric._amounts
 
-    def candidates(self: Any, said: str, row: Any, found: Any) -> Any:
+    def amounts(self: Any, said: str, row: Any, found: Any) -> Any:
         seen.append(len(found))
         return original(self, said, row, found)
 
-    monkeypatch.setattr(numeric.Numeric, "_candidates", candidates)
+    monkeypatch.setattr(numeric.Numeric, "_amounts", amounts)
     parse_answer(COUNT, part * 4000)
     assert seen == [200]
 

@@ -78,16 +78,14 @@ def parse_answer(query: Query, text: str, shown: Shown | None = None) -> ParsedA
         return ParsedAnswer(query.options[query.options.index(text.strip())], "exact")
     said = cleaned(text)
     parsed = _parsed(query, said, shown)
-    if parsed.status != "none" and parsed.canonical is None:
-        return parsed
-    if parsed.canonical is not None and parsed.status != "text":
+    if parsed.canonical is not None and (parsed.status != "text" or _is_right(query, parsed.canonical)):
         return parsed
     if said.cut_off and not said.said:
         return ParsedAnswer(None, "cut_off")
-    if refuses(said.said) and not _is_right(query, parsed.canonical):
+    if refuses(said.said) and parsed.status != "ambiguous":
         return ParsedAnswer(None, "refused")
     ending = tokens(said.said[-400:])
-    cut_off = said.cut_off or breaks_off(ending) or stops_short(ending) > 0
+    cut_off = said.cut_off or breaks_off(ending) or (parsed.status != "ambiguous" and stops_short(ending) > 0)
     return ParsedAnswer(None, "cut_off") if cut_off and parsed.canonical is None else parsed
 
 

@@ -100,7 +100,6 @@ def test_a_reply_that_does_not_know_is_none(reply: str) -> None:
     [
         "As an AI I have no opinions, but the capital is Paris.",
         "I'm sorry for the confusion. The answer is B.",
-        "I can't say that A is right; it is B.",
     ],
 )
 def test_an_answer_behind_an_excuse_is_read(reply: str) -> None:

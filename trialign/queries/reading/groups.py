@@ -9,7 +9,6 @@ from trialign.queries.reading.clauses import Mention
 from trialign.queries.reading.lexicon import Found, cues
 from trialign.queries.reading.questions import overlap
 from trialign.queries.reading.tokens import Token, tokens
-from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, word_set
 
 _PAIRED = word_set("both ambos ambas beide beides оба обе 两者 両方 둘 كلاهما دونوں दोनों entrambi")
@@ -29,7 +28,6 @@ class Groups:
         self._question = question
         self._count = len(options)
         self._options = _named(options)
-        self._singles = set(range(len(options))) - set(self._options.values())
 
     def mark(
         self, row: Sequence[Token], texts: list[Mention], labels: list[Mention], spoken: str | None
@@ -87,16 +85,6 @@ class Groups:
             if i not in known and row[i].kind != "mark" and row[i].text.casefold() not in _SMALL
         ]
         return not rest or not self._question or overlap(rest, self._question) > 0
-
-    def together(self, found: Sequence[Judged]) -> int | None:
-        """The option that follows where all others are asserted in one way, or all denied."""
-        asserted = [one for one in found if one.weight >= Weight.SAID and one.value in self._singles]
-        denied = {one.value for one in found if one.weight == Weight.DENIED} - {one.value for one in asserted}
-        if not asserted and denied >= self._singles:
-            return self._options.get(Cue.NEITHER)
-        if {one.value for one in asserted} >= self._singles and len({one.overlap for one in asserted}) == 1:
-            return self._options.get(Cue.BOTH)
-        return None
 
 
 _SPEAKERS = word_set(

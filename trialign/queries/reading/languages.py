@@ -35,6 +35,8 @@ _WORDS: Mapping[str, frozenset[str]] = {
         "sw": "ni si ya wa na kwa la ipi ngapi jibu sahihi hapana ndiyo mji katika ambao yake kuna siku gani nini",
     }.items()
 }
+#: All of them: words that say little, whatever the language.
+SMALL_WORDS = frozenset().union(*_WORDS.values())
 _SCRIPTS = (
     ("ja", re.compile("[\u3040-\u30ff]")),
     ("ko", re.compile("[\uac00-\ud7a3]")),

@@ -17,6 +17,7 @@ from trialign.queries.reading.lexicon import Found, Phrases, cues
 from trialign.queries.reading.numbers import Number, numbers, whole_number
 from trialign.queries.reading.tokens import Level, Token, form, tokens
 from trialign.queries.reading.typography import plain
+from trialign.queries.reading.units import UNITS
 from trialign.queries.reading.words import word_set
 
 _ARTICLES = word_set(
@@ -42,6 +43,11 @@ _INTERJECTIONS = word_set("ok no so well oh ha hi hm ah yes hey")
 _ACRONYMS = word_set(
     "aids led art gas oil car bat cat mark arm map pin ram set sad fat ice who let act lot age act raw sir mad"
 )
+
+
+def is_common(text: str) -> bool:
+    """Whether a text is spelled like a small word of sentences."""
+    return text.casefold() in _SMALL_WORDS | _AUXILIARY
 
 
 # Texts of no more letters can be the spelling of a word in some language.
@@ -209,7 +215,7 @@ class Texts:
             return False
         unit = next((unit for _, unit in self.amounts if unit), "")
         ordinal = following[1] in ("st", "nd", "rd", "th") and text[number.end].isalpha()
-        return ordinal or (following[1] in _UNITS and unit in _UNITS and following[1] != unit)
+        return ordinal or (following[1] in UNITS and unit in UNITS and following[1] != unit)
 
     def _stands(
         self,
@@ -324,9 +330,6 @@ def _runs_on(first: Token, last: Token, before: str, after: str) -> bool:
     )
 
 
-_UNITS = word_set(
-    "m km cm mm µm nm kg g mg t lb oz mi ft in yd l ml cl h s ms min °C °F K V W kW MW mW J kJ Hz kHz MHz Pa kPa N A mA"
-)
 _AMOUNT = re.compile(r"^(.*?\d[\d.,/ ]*\d|.*?\d)\s*([^\d\s].{0,20})?$")
 
 

@@ -11,7 +11,6 @@ from trialign.queries.reading.endings import denies_only
 from trialign.queries.reading.lexicon import Phrases, cues
 from trialign.queries.reading.questions import overlap, words_of
 from trialign.queries.reading.tokens import Level, Token, form, tokens
-from trialign.queries.reading.weights import Judged, Weight
 from trialign.queries.reading.words import Cue, asking, echoes, word_set
 
 # Words for yes and for no, language by language. They answer; in the midst of a sentence they are other words.
@@ -114,6 +113,8 @@ class Polar:
 
     Attributes:
         pairs: there are two options and each is the other's denial.
+        negative: of these the one that says no.
+        judging: they judge a statement: true and false.
     """
 
     def __init__(self, options: Sequence[str], question: str = "") -> None:
@@ -122,23 +123,24 @@ class Polar:
         forms = [_form(option) for option in options]
         self._answers = {index for index, one in enumerate(forms) if one in _YES | _NO}
         self._strict = {index for index, one in enumerate(forms) if one in _NO}
-        self._judging = len(forms) == 2 and frozenset(forms) in _PAIRS
-        self._false = next((index for index, one in enumerate(forms) if self._judging and one in _DENIALS), None)
+        self.judging = len(forms) == 2 and frozenset(forms) in _PAIRS
+        self._false = next((index for index, one in enumerate(forms) if self.judging and one in _DENIALS), None)
         yes_no = len(forms) == 2 and any(one in _YES for one in forms) and any(one in _NO for one in forms)
-        self.pairs = self._judging or yes_no
+        self.pairs = self.judging or yes_no
         self._said = Phrases(_synonyms(forms), Level.FOLD) if yes_no else None
-        negative = self._false if self._judging else next((i for i, one in enumerate(forms) if one in _NO), None)
-        self._echoes = {0: 1 - negative, 1: negative} if self.pairs and negative is not None else {}
+        negative = self._false if self.judging else next((i for i, one in enumerate(forms) if one in _NO), None)
+        self.negative = negative if self.pairs else None
+        self._echoes = {0: 1 - self.negative, 1: self.negative} if self.negative is not None else {}
         self._true_false = (
             {0: forms.index("true"), 1: forms.index("false")}
-            if self._judging and {"true", "false"} <= set(forms)
+            if self.judging and {"true", "false"} <= set(forms)
             else {}
         )
 
     def standing(self, found: Sequence[Mention], row: Sequence[Token]) -> list[Mention]:
         """Without the words "yes" and "no" where they do not answer: "no one knows"."""
         kept = [one for one in few(found) if one.value not in self._answers or self._answering(one, row)]
-        if self._judging:
+        if self.judging:
             kept = [one for one in kept if not _is_open(one, row)]
             kept = [one for one in kept if not _is_attribute(one, row) and not self._of_another_statement(one, row)]
         return [replace(one, particle=one.value in self._answers and _opens_clause(one, row)) for one in kept]
@@ -239,17 +241,6 @@ class Polar:
             token.text in self._signs if token.kind == "unspaced" else overlap([token], self._question) > 0
             for token in content
         )
-
-    def complemented(self, found: Sequence[Judged]) -> Sequence[Judged]:
-        """Denials of one judgement as the other one: "It is not true" is false."""
-        if not self._judging:
-            return found
-        return [
-            replace(one, mention=replace(one.mention, value=1 - one.value), weight=Weight.SAID)
-            if one.weight == Weight.DENIED and not one.mention.label
-            else one
-            for one in found
-        ]
 
 
 def _synonyms(forms: Sequence[str]) -> Iterator[tuple[str, int]]:

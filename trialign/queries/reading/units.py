@@ -1,5 +1,7 @@
 """Words for scales in which questions ask, as powers of ten, and signs of units."""
 
+from trialign.queries.reading.words import word_set
+
 SCALES = {
     "thousand": 3,
     "thousands": 3,
@@ -42,3 +44,8 @@ SYMBOLS = {
     "pound": "lb",
     "mile": "mi",
 }
+#: Signs of units that stand behind numbers.
+UNITS = word_set(
+    "m km cm mm µm nm kg g mg t lb oz mi ft in yd l ml cl h s ms min °C °F C F K V W kW MW mW J kJ Hz kHz MHz Pa kPa N "
+    "A mA"
+)
