@@ -314,7 +314,7 @@ def _go_on(arguments: argparse.Namespace) -> str:
         how = "-m" if arguments.multirun else "--resume"
         words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
         return f" Go on with: {shlex.join(words)}"
-    return " Run the same command again to go on." if arguments.verb == "collect" else ""
+    return " Run the same command again to go on." if arguments.verb in ("collect", "validate", "test") else ""
 
 
 def _is_full_disk(error: Exception) -> bool:

@@ -96,7 +96,9 @@ def test_an_audit_in_words_that_was_cut_off_goes_on(project: Any, monkeypatch: p
         return decoded(self, *arguments, **more)
 
     monkeypatch.setattr(GroupPolicy, "generate", generate)
-    assert project.call(*command).code == 1
+    stopped = project.call(*command)
+    assert stopped.code == 1
+    assert "Run the same command again to go on." in stopped.err
     assert len(list(folder(project).glob(".replies-*.jsonl"))) == 1
     assert not (folder(project) / "summary.json").exists()
     calls.clear()
