@@ -316,6 +316,8 @@ class LocalAgents:
         sampling = Sampling(max_new_tokens=self.max_new_tokens, alone=tuple(one.seed for one in asked))
         written = self.decode(observations, sampling)
         measured = [place for place, one in enumerate(asked) if one.in_words and one.wording == one.repeat == 0]
+        if not measured:
+            return [Reply(ids) for ids in written]
         base = replace(self, reference=True)
         scores = base.score([observations[place] for place in measured], [[written[place]] for place in measured])
         nats = {place: -score / len(written[place]) for place, (score,) in zip(measured, scores, strict=True)}
