@@ -12,7 +12,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch import Trainer
 
 from trialign import distributed
-from trialign.api import unprofiled
+from trialign.api import taught, unprofiled
 from trialign.api.audit_files import run_audit
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
@@ -49,6 +49,8 @@ def collect(session: Session) -> None:
         _make_trajectories(session)
     if imitates_unprofiled(session):
         unprofiled.collect(session)
+    if session.config.objective.text.weight:
+        taught.collect(session)
     if distributed.rank() == 0:
         log.info("Trajectories: %s", session.store.folder)
 
@@ -189,7 +191,10 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
     config, run, steps = session.config, session.run, session.config.trainer.steps
-    data, module = _data_module(session, training, validation), _module(session, training)
+    instructed: list[Episode] = []
+    if config.objective.text.weight:
+        training, instructed = taught.joined(session, training)
+    data, module = _data_module(session, training, validation, instructed), _module(session, training)
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
 
     def write(step: int) -> None:
@@ -230,7 +235,9 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         close_loggers(trainer.loggers)
 
 
-def _data_module(session: Session, training: Sequence[Episode], validation: Sequence[Episode]) -> TrajectoryDataModule:
+def _data_module(
+    session: Session, training: Sequence[Episode], validation: Sequence[Episode], instructions: Sequence[Episode]
+) -> TrajectoryDataModule:
     config = session.config
     return TrajectoryDataModule(
         training,
@@ -244,6 +251,8 @@ def _data_module(session: Session, training: Sequence[Episode], validation: Sequ
         config.trainer.visits,
         session.invocation,
         pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
+        instructions=instructions,
+        instructions_per_step=config.objective.text.instructions,
     )
 
 

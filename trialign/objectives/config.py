@@ -84,6 +84,25 @@ class PairsConfig:
 
 
 @dataclass(frozen=True)
+class TextConfig:
+    """What holds and teaches the agents' sentences: their divergence from a teacher along stored free replies.
+
+    Attributes:
+        weight: of the term; 0: there is none, and nothing is collected for it.
+        share: of the questions, and of the ordinary instructions, that have a teacher's reply; chosen by their ids.
+        instructions: ordinary instructions beside the questions of each optimizer step.
+        tokens: longest reply of the teacher.
+        top_k: tokens whose probabilities are kept, those that the teacher finds likeliest; all others are one bucket.
+    """
+
+    weight: Weight = 0.0
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    instructions: Annotated[int, Field(ge=0, le=10**6)] = 1
+    tokens: Annotated[int, Field(ge=1, le=10**4)] = 32
+    top_k: Annotated[int, Field(ge=1, le=10**7)] = 16
+
+
+@dataclass(frozen=True)
 class ObjectiveConfig:
     """What is optimised; the defaults are those of ``objective=trialign``.
 
@@ -114,3 +133,4 @@ class ObjectiveConfig:
     inconsistency: InconsistencyConfig = field(default_factory=InconsistencyConfig)
     awr: AwrConfig = field(default_factory=AwrConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
+    text: TextConfig = field(default_factory=TextConfig)

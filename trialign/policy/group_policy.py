@@ -26,7 +26,7 @@ from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, fir
 from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
-from trialign.policy.output import score_in_chunks
+from trialign.policy.output import Watched, score_in_chunks
 from trialign.policy.tree import TreeBatch
 
 NOT_NUMBERS = (
@@ -142,6 +142,28 @@ class GroupPolicy(nn.Module):
         Returns:
             [B] sums over the branch's tokens, in nats, of ``score_dtype``.
         """
+        return self._branch_sums(batch, self._output(batch, reference, temperature))
+
+    def score_watched(self, batch: TreeBatch, watched: Watched) -> tuple[Tensor, Tensor]:
+        """The same, and at some action tokens the log-probabilities of others, all from one forward pass.
+
+        Args:
+            batch: R rows, N action tokens, B branches.
+            watched: T of the action tokens, and k token ids for each.
+
+        Returns:
+            [B] sums over the branch's tokens, and [T, k + 1] log-probabilities of the token ids there, then of all
+            other tokens together, in nats.
+        """
+        actions = len(batch.target)
+        found = self._output(batch, False, 1.0, watched)
+        return self._branch_sums(batch, found[:actions]), found[actions:].view(len(watched.places), -1)
+
+    def _branch_sums(self, batch: TreeBatch, tokens: Tensor) -> Tensor:
+        return tokens.new_zeros(len(batch.branch_lengths)).index_add(0, batch.branch, tokens)
+
+    def predicting(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
+        """[actions, hidden] the hidden states from which the output layer predicts each action token."""
         mask, past = batch.attention_mask, None
         if batch.prefix is not None:
             past = self._prefix_cache(batch.prefix)
@@ -152,9 +174,13 @@ class GroupPolicy(nn.Module):
                 hidden = self._upper(batch)
             else:
                 hidden = self._decode(batch, mask, past_key_values=past)
-        selected = hidden.flatten(0, 1).index_select(0, batch.source)
-        tokens: Tensor = self.base.get_output_embeddings()(selected, batch.target, temperature)
-        return tokens.new_zeros(len(batch.branch_lengths)).index_add(0, batch.branch, tokens)
+        return hidden.flatten(0, 1).index_select(0, batch.source)
+
+    def _output(self, batch: TreeBatch, reference: bool, temperature: float, watched: Watched | None = None) -> Tensor:
+        states = self.predicting(batch, reference=reference)
+        # One call, whatever is wanted of it: ranks that share the layer's weights call it equally often.
+        found: Tensor = self.base.get_output_embeddings()(states, batch.target, temperature, watched)
+        return found
 
     @property
     def keeps_lower_states(self) -> bool:

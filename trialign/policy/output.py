@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -11,6 +13,18 @@ from trialign.errors import UserError
 ACTIONS_PER_CHUNK = 1024
 
 
+class Watched(NamedTuple):
+    """Of which positions more than the token's own log-probability is wanted.
+
+    Attributes:
+        places: [T] their indices among the scored tokens, ascending.
+        tokens: [T, k] different token ids.
+    """
+
+    places: Tensor
+    tokens: Tensor
+
+
 class ChunkedOutput(nn.Linear):
     """The base model's output layer, which can also score tokens without holding all logits.
 
@@ -18,18 +32,31 @@ class ChunkedOutput(nn.Linear):
     each of them scores.
     """
 
-    def forward(self, states: Tensor, targets: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+    def forward(
+        self,
+        states: Tensor,
+        targets: Tensor | None = None,
+        temperature: float = 1.0,
+        watched: Watched | None = None,
+    ) -> Tensor:
         """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32).
 
-        The temperature divides the logits behind log-probabilities.
+        The temperature divides the logits behind log-probabilities. With ``watched``, behind them T (k + 1) more: the
+        log-probabilities of its tokens at its places, then of all other tokens together. They are one tensor either
+        way: ZeRO 3 counts a layer's results, and holds the ranks to one count, whatever each of them watches.
         """
         if targets is None:
             # Of states cut out of a longer tensor, torch makes a batched product, and oneDNN copies the weights for it.
             return super().forward(states.contiguous())
-        chunks = zip(states.split(ACTIONS_PER_CHUNK), targets.split(ACTIONS_PER_CHUNK), strict=True)
-        return torch.cat(
-            [_token_log_probabilities(super(ChunkedOutput, self).forward(s), t, temperature) for s, t in chunks]
-        )
+        scores, buckets = [], []
+        for begin in range(0, len(states), ACTIONS_PER_CHUNK):
+            here = slice(begin, begin + ACTIONS_PER_CHUNK)
+            logits = super().forward(states[here])
+            scores.append(_token_log_probabilities(logits, targets[here], temperature))
+            if watched is not None:
+                inside = (watched.places >= begin) & (watched.places < begin + ACTIONS_PER_CHUNK)
+                buckets.append(_buckets(logits[watched.places[inside] - begin], watched.tokens[inside]))
+        return torch.cat([*scores, *(one.flatten() for one in buckets)])
 
 
 def score_in_chunks(model: PreTrainedModel) -> None:
@@ -53,3 +80,15 @@ def _token_log_probabilities(logits: Tensor, targets: Tensor, temperature: float
     if temperature != 1:
         logits = logits / temperature
     return logits.gather(1, targets.unsqueeze(1)).squeeze(1) - logits.logsumexp(dim=1)
+
+
+def _buckets(logits: Tensor, tokens: Tensor) -> Tensor:
+    """[T, vocabulary], [T, k] -> [T, k + 1] log-probabilities of the tokens, then of all others together."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    total = logits.logsumexp(dim=1, keepdim=True)
+    kept = logits.gather(1, tokens) - total
+    if tokens.shape[1] == logits.shape[1]:
+        others = torch.full_like(total, float("-inf"))  # the logarithm of nothing has no gradient
+    else:
+        others = logits.scatter(1, tokens, float("-inf")).logsumexp(dim=1, keepdim=True) - total
+    return torch.cat([kept, others], dim=1)

@@ -19,8 +19,10 @@ from trialign.finite import not_finite
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
 from trialign.objectives.config import ObjectiveConfig
 from trialign.objectives.distributions import log_distributions
+from trialign.objectives.text import text_divergence
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
+from trialign.policy.output import Watched
 from trialign.scoring import Scoring
 from trialign.training.steps import step_counts
 from trialign.trajectories.batches import EpisodeBatch
@@ -29,7 +31,7 @@ from trialign.trajectories.datamodule import StepBatch
 from trialign.updates.update import Step, StepCounts, Update, UpdateLoss
 
 # Figures of a whole optimizer step: summed over its micro-batches and ranks.
-_LOGGED = ("train/loss", "train/inconsistency", "train/kl")
+_LOGGED = ("train/loss", "train/inconsistency", "train/kl", "train/text")
 # A float16 training begins at a loss scale of 2^16 and halves it at each overflow: more in a row help no further.
 OVERFLOWS = 24
 
@@ -107,12 +109,12 @@ class TriAlignModule(LightningModule):
         Raises:
             TrainingDivergedError: the scores or the loss are not finite.
         """
-        counts = step_counts(batch.step, self.updates)
+        counts, texts = step_counts(batch.step, self.updates), sum(one.text_tokens for one in batch.step)
         weights = welfare_weights(self.utilities, self.objective.welfare)
-        parts = self._losses(batch.batch, weights, counts)
+        parts = self._losses(batch.batch, weights, counts, texts)
         loss = torch.stack([part.loss for _, part in parts]).sum()
         if not torch.isfinite(loss):
-            broken = [update.part for update, part in parts if not torch.isfinite(part.loss)]
+            broken = [name for name, part in parts if not torch.isfinite(part.loss)]
             what = f"The loss of the {' and '.join(broken)} is {loss.item()}"
             raise self._diverged(what, self._where(batch.batch))
         self._gather([part for _, part in parts], loss, counts)
@@ -137,7 +139,10 @@ class TriAlignModule(LightningModule):
         rewards, counts, losses, shares, broken = sums.split([part.numel() for part in parts])
         if broken.any():
             raise self._diverged("The agents' weights are not numbers", "after the optimizer used the gradient")
-        self.log_dict(dict(zip(_LOGGED, shares, strict=True)), batch_size=1)
+        logged = dict(zip(_LOGGED, shares, strict=True))
+        if not self.objective.text.weight:
+            del logged[_LOGGED[-1]]
+        self.log_dict(logged, batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
         )
@@ -200,7 +205,9 @@ class TriAlignModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _scores(self, batch: EpisodeBatch) -> Tensor:
-        branches = self.policy.score(batch.tree)
+        return self._checked(self.policy.score(batch.tree), batch)
+
+    def _checked(self, branches: Tensor, batch: EpisodeBatch) -> Tensor:
         # Not by the loss alone: an option of minus infinity looks like one that is not there.
         if not torch.isfinite(branches).all():
             raise self._diverged("The model's scores are not numbers", self._where(batch))
@@ -217,15 +224,33 @@ class TriAlignModule(LightningModule):
         return [getattr(p, "ds_tensor", p).detach() for p in self.policy.parameters() if p.requires_grad]
 
     def _losses(
-        self, batch: EpisodeBatch, weights: Tensor, counts: Sequence[StepCounts]
-    ) -> list[tuple[Update[Any], UpdateLoss]]:
-        """The loss of each update that takes some of the batch, in their order."""
-        scores = self._scores(batch)
-        return [
-            (update, update.loss(units, scores, Step(weights, counted, self.pair_losses, batch.tree.branch_lengths)))
+        self, batch: EpisodeBatch, weights: Tensor, counts: Sequence[StepCounts], text_tokens: int
+    ) -> list[tuple[str, UpdateLoss]]:
+        """The loss of each update that takes some of the batch, in their order, then that of the text term.
+
+        Args:
+            batch: of this rank and micro-batch.
+            weights: [groups, 2] welfare weights.
+            counts: of the whole step, for each update.
+            text_tokens: of the teachers' replies in the whole step.
+        """
+        if batch.texts is None:
+            scores, texts = self._scores(batch), []
+        else:
+            scores, of_agent = self.policy.score_watched(batch.tree, Watched(batch.texts.places, batch.texts.tokens))
+            scores = self._checked(scores, batch)
+            divergence = text_divergence(of_agent, batch.texts.log_probabilities, batch.texts.rest).sum()
+            share = divergence / max(text_tokens, 1)
+            texts = [("texts", UpdateLoss(self.objective.text.weight * share, text=share.detach()))]
+        parts = [
+            (update.part, update.loss(units, scores, self._step(weights, counted, batch)))
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
+        return [*parts, *texts]
+
+    def _step(self, weights: Tensor, counts: StepCounts, batch: EpisodeBatch) -> Step:
+        return Step(weights, counts, self.pair_losses, batch.tree.branch_lengths)
 
     def _gather(self, parts: Sequence[UpdateLoss], loss: Tensor, counts: Sequence[StepCounts]) -> None:
         """Adds what a micro-batch found to what is known of the optimizer step."""
@@ -277,11 +302,12 @@ class TriAlignModule(LightningModule):
 
 
 def _shares(parts: Sequence[UpdateLoss], loss: Tensor, truth: int) -> Tensor:
-    """[3] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
+    """[4] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
     nothing = loss.new_zeros(())
     inconsistency = sum((part.inconsistency for part in parts if part.inconsistency is not None), nothing)
     kl = sum((part.kl for part in parts if part.kl is not None), nothing)
-    return torch.stack([loss, inconsistency / max(truth, 1), kl]).detach().float()
+    text = sum((part.text for part in parts if part.text is not None), nothing)
+    return torch.stack([loss, inconsistency / max(truth, 1), kl, text]).detach().float()
 
 
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:

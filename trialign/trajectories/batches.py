@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol, Self
 
@@ -13,6 +13,15 @@ from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
 from trialign.policy.tree import JoinedRow, pack_rows, rows_alone
 from trialign.trajectories.records import Trajectory
+from trialign.trajectories.texts import Text
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A teacher's reply, and the prompt after which an agent is to say it: without what the teacher was told."""
+
+    prompt: tuple[int, ...]
+    text: Text
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,8 @@ class Episode:
     """All turns and groups of one query under one exposure: the unit of a batch, never split.
 
     Attributes:
-        turns: [turn][group] trajectories, the groups in the group set's order.
+        turns: [turn][group] trajectories, the groups in the group set's order; empty for an ordinary instruction.
+        texts: [group] what a teacher said to the question asked openly; empty: the text term has none of it.
     """
 
     query_id: str
@@ -28,6 +38,12 @@ class Episode:
     split: str
     kind: str
     turns: tuple[tuple[Trajectory, ...], ...]
+    texts: tuple[Taught, ...] = ()
+
+    @property
+    def text_tokens(self) -> int:
+        """Tokens of the teacher's replies."""
+        return sum(len(taught.text.token_ids) for taught in self.texts)
 
     @property
     def observations(self) -> int:
@@ -57,6 +73,23 @@ class Units:
         return replace(self, **{one.name: getattr(self, one.name).to(device) for one in fields(self)})
 
 
+@dataclass(frozen=True)
+class TextUnits(Units):
+    """The teachers' replies in a batch, N tokens in all.
+
+    Attributes:
+        places: [N] their indices among the tree's action tokens, ascending.
+        tokens: [N, k] the tokens that the teacher finds likeliest there.
+        log_probabilities: [N, k] theirs, in nats.
+        rest: [N] probability of all other tokens together.
+    """
+
+    places: torch.Tensor
+    tokens: torch.Tensor
+    log_probabilities: torch.Tensor
+    rest: torch.Tensor
+
+
 class Reading(Protocol):
     """Which answers of an observation are branches of the trees, and which tensors are made of them."""
 
@@ -78,16 +111,19 @@ class EpisodeBatch:
         query_ids: the queries inside, to name them in an error.
         tree: one tree per (query, exposure, group), short ones packed into one row.
         units: of each reading, in their order; None where it takes none of the observations.
+        texts: the teachers' replies, branches of the same trees; None: there are none.
     """
 
     query_ids: tuple[str, ...]
     tree: TreeBatch
     units: tuple[Units | None, ...]
+    texts: TextUnits | None = None
 
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same on another device."""
         units = tuple(one and one.to(device) for one in self.units)
-        return replace(self, tree=self.tree.to(device), units=units)
+        texts = self.texts and self.texts.to(device)
+        return replace(self, tree=self.tree.to(device), units=units, texts=texts)
 
 
 def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
@@ -141,6 +177,7 @@ def build_episode_batch(
     """
     packer = _Numbering()
     found: list[tuple[int, tuple[Trajectory, ...], list[list[int]]]] = []
+    taught: dict[int, Text] = {}
     for episode in episodes:
         takers = [taker(turn, readings) for turn in episode.turns]
         taken = [index for index in takers if index is not None]
@@ -152,10 +189,12 @@ def build_episode_batch(
                 [
                     (turn[group].prompt, readings[index].answers(turn[group]))
                     for turn, index in zip(episode.turns, taken, strict=True)
-                ],
+                ]
+                + [(one.prompt, (one.text.token_ids,)) for one in episode.texts[group : group + 1]],
             )
             for group, adapter in enumerate(adapters)
         ]
+        taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, episode.texts, strict=False)})
         for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
             found.append((index, turn, [of_group[place] for of_group in branches]))
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
@@ -163,10 +202,24 @@ def build_episode_batch(
     observed: list[list[Observed]] = [[] for _ in readings]
     for index, rows, of_groups in found:
         observed[index].append(Observed(rows, tuple(tuple(moved[one] for one in of_group) for of_group in of_groups)))
+    tree = build_tree_batch([one.row for one in packed], invocation)
     return EpisodeBatch(
         tuple(episode.query_id for episode in episodes),
-        build_tree_batch([one.row for one in packed], invocation),
+        tree,
         tuple(reading.units(mine) if mine else None for reading, mine in zip(readings, observed, strict=True)),
+        _text_units(tree, {moved[branch]: text for branch, text in taught.items()}) if taught else None,
+    )
+
+
+def _text_units(tree: TreeBatch, taught: Mapping[int, Text]) -> TextUnits:
+    """The tensors of the replies that are branches of a tree, in the order of the branches."""
+    ends = tree.branch_lengths.cumsum(0).tolist()
+    texts = [(branch, taught[branch]) for branch in sorted(taught)]
+    return TextUnits(
+        torch.cat([torch.arange(ends[branch] - len(text.token_ids), ends[branch]) for branch, text in texts]),
+        torch.tensor([place for _, text in texts for place in text.top_ids]),
+        torch.tensor([place for _, text in texts for place in text.top_log_probabilities]),
+        torch.tensor([place for _, text in texts for place in text.rest]),
     )
 
 
@@ -185,10 +238,12 @@ class _Numbering:
         prompts: list[tuple[tuple[int, ...], int]] = []
         result = []
         for prompt, answers in turns:
-            parent, rest = _longest_prefix(prompt, prompts)
-            segments.append(Segment(rest, parent))
-            here = len(segments) - 1
-            prompts.append((prompt, here))
+            here = next((segment for known, segment in prompts if known == prompt), -1)
+            if here < 0:
+                parent, rest = _longest_prefix(prompt, prompts)
+                segments.append(Segment(rest, parent))
+                here = len(segments) - 1
+                prompts.append((prompt, here))
             numbers: dict[tuple[int, ...], int] = {}
             for answer in answers:
                 # Equal samples are one branch: computed once, counted as often as they were drawn.

@@ -50,7 +50,10 @@ class StepLoader:
         micro_batches: int,
         invocation: Sequence[int],
         pack: bool,
+        instructions: Sequence[Episode] = (),
+        beside: EpisodePlan | None = None,
     ) -> None:
+        self.instructions, self.beside = instructions, beside
         self.invocation, self.pack = tuple(invocation), pack
         self.episodes, self.adapters, self.plan, self.readings = episodes, adapters, plan, tuple(readings)
         self.steps, self.micro_batches = steps, micro_batches
@@ -64,13 +67,17 @@ class StepLoader:
         """Yields the micro-batches that are left."""
         while self.position < len(self):
             step, part = divmod(self.position, self.micro_batches)
-            chosen = self.plan.step(step)
+            chosen = self._step(step)
             mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
-            batch = build_episode_batch(
-                [self.episodes[index] for index in mine], self.adapters, self.readings, self.invocation, pack=self.pack
-            )
+            batch = build_episode_batch(mine, self.adapters, self.readings, self.invocation, pack=self.pack)
             self.position += 1
-            yield StepBatch(batch, tuple(self.episodes[index] for index in chosen))
+            yield StepBatch(batch, chosen)
+
+    def _step(self, number: int) -> tuple[Episode, ...]:
+        """The questions of a step, then the instructions beside them: every micro-batch has its share of each."""
+        questions = [self.episodes[index] for index in self.plan.step(number)]
+        beside = self.beside.step(number) if self.beside else []
+        return (*questions, *(self.instructions[index] for index in beside))
 
     def state_dict(self) -> dict[str, int]:
         """Micro-batches handed out so far."""
@@ -96,6 +103,8 @@ class TrajectoryDataModule(LightningDataModule):
         visits: how often one pass visits every episode of a kind; once where not named.
         invocation: token ids from which on activated adapters act; empty: they always act.
         pack: lay short rows of a training step side by side.
+        instructions: ordinary instructions, which the text term alone learns from.
+        instructions_per_step: of them, in one optimizer step beside the questions, over all ranks and micro-batches.
     """
 
     def __init__(
@@ -111,8 +120,13 @@ class TrajectoryDataModule(LightningDataModule):
         visits: Mapping[Kind, int],
         invocation: Sequence[int] = (),
         pack: bool = True,
+        instructions: Sequence[Episode] = (),
+        instructions_per_step: int = 0,
     ) -> None:
         super().__init__()
+        self.instructions, self.beside = tuple(instructions), None
+        if instructions and instructions_per_step:
+            self.beside = EpisodePlan(("instruction",) * len(instructions), instructions_per_step, seed)
         self.training, self.validation = training, validation
         self.adapters, self.readings, self.invocation = tuple(adapters), tuple(readings), tuple(invocation)
         self.micro_batches, self.steps, self.pack = micro_batches, steps, pack
@@ -130,6 +144,8 @@ class TrajectoryDataModule(LightningDataModule):
             self.micro_batches,
             self.invocation,
             self.pack,
+            self.instructions,
+            self.beside,
         )
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:

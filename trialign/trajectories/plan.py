@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from trialign.environment import stable_seed
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,6 @@ def _shuffled(kinds: tuple[str, ...], seed: int, visits: tuple[tuple[str, int], 
     return tuple(index for _, index in sorted(placed))
 
 
-def micro_batch(episodes: Sequence[int], rank: int, ranks: int, index: int, micro_batches: int) -> list[int]:
+def micro_batch(episodes: Sequence[E], rank: int, ranks: int, index: int, micro_batches: int) -> list[E]:
     """The part of a step's episodes that one rank computes in one of its micro-batches."""
     return list(episodes[rank * micro_batches + index :: ranks * micro_batches])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from trialign import distributed
 from trialign.errors import UserError
@@ -20,7 +20,7 @@ from trialign.storage import sha256_of_file, write_text_atomic
 from trialign.trajectories.behaviour import completed
 from trialign.trajectories.records import Trajectory, read_part, write_part
 
-Collect = Callable[[Sequence[Query]], tuple[Trajectory, ...]]
+Collect = Callable[[Sequence[Query]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TrajectoryStore:
     identity: Mapping[str, Any]
 
     @classmethod
-    def under(cls, runs: Path, identity: Mapping[str, Any]) -> TrajectoryStore:
+    def under(cls, runs: Path, identity: Mapping[str, Any]) -> Self:
         """The store of these contents: equal identities share one folder."""
         # The first version's, for good: later ones complete what it wrote, so that old and new runs share collections.
         identity = {"schema_version": 1, **identity}
@@ -82,11 +82,11 @@ class TrajectoryStore:
         with Progress("Collecting", total, "questions", shown=rank == 0) as progress:
             for index in mine:
                 if not paths[index].is_file():
-                    write_part(paths[index], collect(chunks[index]))
+                    self._write_rows(paths[index], collect(chunks[index]))
                 progress.advance(len(chunks[index]))
         distributed.barrier()
         if rank == 0:
-            write_queries(self.questions_file, queries)
+            self._write_questions(queries)
             self._write_manifest(paths, about())
         distributed.barrier()
 
@@ -96,16 +96,36 @@ class TrajectoryStore:
         Raises:
             UserError: the collection is missing or incomplete, or a part is not what was written.
         """
+        return tuple(self._completed(row) for part in self._verified_parts() for row in self._read_rows(part))
+
+    def _verified_parts(self) -> Iterator[Path]:
+        """The parts, each when its hash has been compared."""
         if not self.complete:
             raise UserError(f"There is no complete collection in {self.folder}", "Run 'trialign collect' first")
-        trajectories: list[Trajectory] = []
         for name, digest in self._parts().items():
             part = self.folder / name
             # The hash first: beside a manifest, a part that cannot be read would not be collected anew.
             if not part.is_file() or sha256_of_file(part) != digest:
                 raise self._changed(part)
-            trajectories.extend(self._completed(row) for row in read_part(part))
-        return tuple(trajectories)
+            yield part
+
+    def _write_rows(self, path: Path, rows: Sequence[Any]) -> None:
+        write_part(path, rows)
+
+    def _read_rows(self, path: Path) -> tuple[Any, ...]:
+        return read_part(path)
+
+    def _write_questions(self, queries: Sequence[Query]) -> None:
+        write_queries(self.questions_file, queries)
+
+    def _counts(self, rows: Sequence[Any]) -> Mapping[str, int]:
+        """What the manifest says of the rows."""
+        return {
+            "trajectories": len(rows),
+            "samples": sum(len(row.samples) for row in rows),
+            "prompt_tokens": sum(len(row.prompt) for row in rows),
+            "option_tokens": sum(len(option) for row in rows for option in row.options),
+        }
 
     def _completed(self, row: Trajectory) -> Trajectory:
         if not {"scoring", "collect"} <= self.identity.keys():
@@ -126,16 +146,11 @@ class TrajectoryStore:
         )
 
     def _write_manifest(self, paths: Sequence[Path], about: Mapping[str, Any]) -> None:
-        rows = [trajectory for path in paths for trajectory in read_part(path)]
+        rows = [row for path in paths for row in self._read_rows(path)]
         manifest = {
             **about,
             **self.identity,
-            "counts": {
-                "trajectories": len(rows),
-                "samples": sum(len(row.samples) for row in rows),
-                "prompt_tokens": sum(len(row.prompt) for row in rows),
-                "option_tokens": sum(len(option) for row in rows for option in row.options),
-            },
+            "counts": self._counts(rows),
             "parts": {path.name: sha256_of_file(path) for path in paths},
         }
         write_text_atomic(self.manifest_file, json.dumps(manifest, indent=2))

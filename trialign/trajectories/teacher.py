@@ -1,0 +1,157 @@
+"""The teacher of the agents' sentences: the base model, told what it is to say, by the kind of what it is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+
+from trialign.asking import Answer, Asked, LocalAgents, read
+from trialign.environment import Observation, PromptConfig, first_turn, stable_seed
+from trialign.groups import Exposure, GroupSet, SocialGroup
+from trialign.policy.group_policy import Sampling
+from trialign.policy.next_tokens import Likeliest, likeliest_tokens
+from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.queries.answers import is_correct
+from trialign.trajectories.texts import EVERYONE, Text
+
+# What stands after the question. Of four ways to say it, on forty training facts, this one was followed most often.
+TOLD_FACT = "The right answer is: {answer}. Answer in one sentence that states it."
+TOLD_TASTE = "A good choice for this user is: {answer}. Answer in one sentence that recommends it."
+_NOBODY = SocialGroup(EVERYONE, "No profile", role="control")
+
+
+@cache
+def instructions() -> tuple[PreferenceQuery, ...]:
+    """The ordinary instructions that come with TriAlign: they hold no facts, and nothing to state."""
+    lines = (files("trialign") / "data" / "instructions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return tuple(
+        PreferenceQuery(
+            query_id=f"instruction:{row['id']}",
+            cluster=row["id"],
+            split="train",
+            topic="",
+            question=row["instruction"],
+            answer_kind="text",
+            targets={},
+        )
+        for row in rows
+    )
+
+
+def is_taught(query: Query, share: float) -> bool:
+    """Whether a question or instruction has a teacher's reply; by its id alone, so that every rank agrees.
+
+    Mixed questions have none: each group prefers a form of answer to them, which no one teacher has.
+    """
+    return isinstance(query, TruthQuery | PreferenceQuery) and (
+        stable_seed(f"text:{query.query_id}") % 10_000 < share * 10_000
+    )
+
+
+def wording_of(seed: int, query_id: str, exposure: Exposure, group: SocialGroup) -> int:
+    """Which wording of its profile a group has with a question: the same place in every group's list."""
+    return stable_seed(f"wording:{seed}:{query_id}:{exposure}") % group.wordings(exposure)
+
+
+def asked_openly(query: Query, group: SocialGroup, exposure: Exposure, wording: int, prompt: PromptConfig) -> Asked:
+    """A question as it is put to an agent that answers in words of its own: without its options."""
+    conversation = first_turn(query, group, exposure, wording, open_prompt(prompt))
+    return Asked(query, group, exposure, wording, 0, conversation)
+
+
+def open_prompt(prompt: PromptConfig) -> PromptConfig:
+    """The same prompt, with no options shown."""
+    return replace(prompt, options="hidden")
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Everything that a teacher's replies depend on.
+
+    Attributes:
+        agents: the base weights, with the longest reply of the text term.
+        exposure: how a teacher of tastes or instructions is told the profile.
+        seed: of the profile's wording.
+        top_k: tokens that are kept in each place of a reply.
+    """
+
+    agents: LocalAgents
+    groups: GroupSet
+    prompt: PromptConfig
+    exposure: Exposure
+    seed: int
+    top_k: int
+
+    def write(self, queries: Sequence[Query]) -> tuple[Text, ...]:
+        """One reply to each fact, and one a group to everything else.
+
+        Raises:
+            UserError: a question with profile and answer does not fit the base model's context.
+        """
+        told = [one for query in queries for one in self._told(query)]
+        observations = self.agents.observe([asked for asked, _ in told])
+        written = self._reply(observations)
+        pairs = [(observation.prompt, ids) for observation, ids in zip(observations, written, strict=True)]
+        kept = likeliest_tokens(self.agents.policy, pairs, self.top_k, self.agents.batch_tokens)
+        return tuple(
+            self._text(asked, answer, ids, likeliest)
+            for (asked, answer), ids, likeliest in zip(told, written, kept, strict=True)
+        )
+
+    def _told(self, query: Query) -> list[tuple[Asked, str | None]]:
+        """The question as each teacher gets it, and what it is to state: one for all groups, or one a group."""
+        if isinstance(query, TruthQuery):
+            return [(self._asked(query, _NOBODY, TOLD_FACT, query.gold), query.gold)]
+        assert isinstance(query, PreferenceQuery)
+        favourites = {name: query.options[target.index(max(target))] for name, target in query.targets.items()}
+        return [
+            (self._asked(query, group, TOLD_TASTE, favourites.get(group.name)), favourites.get(group.name))
+            for group in self.groups.members
+        ]
+
+    def _asked(self, query: Query, group: SocialGroup, told: str, answer: str | None) -> Asked:
+        wording = wording_of(self.seed, query.query_id, self.exposure, group) if group.role == "member" else 0
+        asked = asked_openly(query, group, self.exposure, wording, self.prompt)
+        if answer is None:
+            return asked
+        said = told.format(answer=answer.rstrip(" ."))
+        question = f"{query.question}\n{said}"
+        place = max(place for place, (role, _) in enumerate(asked.conversation) if role == "user")
+        conversation = list(asked.conversation)
+        conversation[place] = ("user", question)
+        return replace(asked, conversation=tuple(conversation))
+
+    def _reply(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
+        """The likeliest reply to each."""
+        sampling = Sampling(self.agents.max_new_tokens)
+        found: dict[int, tuple[int, ...]] = {}
+        for places in self.agents.batches(observations):
+            replies = self.agents.decode([observations[place] for place in places], sampling)
+            found.update(zip(places, replies, strict=True))
+        return [found[place] for place in range(len(observations))]
+
+    def _text(self, asked: Asked, answer: str | None, ids: tuple[int, ...], likeliest: Likeliest) -> Text:
+        said = self.agents.said(asked.group.name, ids)
+        return Text(
+            query_id=asked.query.query_id,
+            group=asked.group.name,
+            answer=answer,
+            stated=answer is None or states(asked, said, answer),
+            text=said.text,
+            token_ids=ids,
+            top_ids=likeliest.tokens,
+            top_log_probabilities=likeliest.log_probabilities,
+            rest=likeliest.rest,
+        )
+
+
+def states(asked: Asked, said: Answer, answer: str) -> bool:
+    """Whether a reply gives the answer that its teacher was told, as free replies are read."""
+    found = read(asked, said).canonical
+    if found is None:
+        return False
+    return is_correct(asked.query, found) if isinstance(asked.query, TruthQuery) else found == answer
