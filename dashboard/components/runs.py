@@ -34,7 +34,7 @@ def run_table(rows: Iterable[RunRow]) -> None:
         [
             (
                 _opening(row.run, row.audit),
-                *judgement(row.judged),
+                *judgement(row.judged, audited=row.audit is not None),
                 f"{STATES[row.progress.state]} {row.progress.sentence}",
                 row.model or "–",
                 moment(row.judged.when) if row.judged else "–",
@@ -47,10 +47,11 @@ def run_table(rows: Iterable[RunRow]) -> None:
     )
 
 
-def judgement(judged: Judged | None) -> tuple[str, ...]:
-    """Cells of the verdict and its parts."""
+def judgement(judged: Judged | None, *, audited: bool = True) -> tuple[str, ...]:
+    """Cells of the verdict and its parts, of an audit that may be missing or damaged."""
     if judged is None or judged.verdict is None:
-        return (("– no audit" if judged is None else "– no facts"), *("–" for _ in PARTS))
+        nothing = "– no facts" if judged else "✗ cannot be read" if audited else "– no audit"
+        return (nothing, *("–" for _ in PARTS))
     return (_said(judged.verdict), *(_said(part) for part in judged.parts))
 
 

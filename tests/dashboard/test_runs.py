@@ -65,6 +65,15 @@ def test_each_run_has_a_row_whose_name_leads_to_its_verdict(runs: Path, open_pag
     assert "./?run=quickstart&amp;audit=test%2C+step+8+%28house%29" in str(page.get("html")[2].proto.body)
 
 
+def test_a_damaged_run_is_said_to_be_so_and_which_file_it_is(runs: Path, open_page: Open) -> None:
+    run = samples.plain(runs)
+    (run.folder / "audits" / "step=000008.house.test" / "analysis.json").write_text("{", encoding="utf-8")
+    app = open_page("runs")
+    row = tables(app)[0][1]
+    assert (row[0], row[1], row[6]) == ("quickstart", "✗ cannot be read", "✗ damaged")
+    assert "analysis.json" in app.error[0].value.replace("\\", "")
+
+
 def test_training_is_said_on_the_page_and_in_the_sidebar(runs: Path, open_page: Open) -> None:
     samples.plain(runs)
     run = SyntheticRun(runs / "begun", settings=samples.settings(steps=240)).write().log(60)
