@@ -26,9 +26,10 @@ import torch
 from trialign.checkpoints import read_agents
 from trialign.composition import compose
 from trialign.config import load
-from trialign.dashboard.live.asking import Question, typed_query
-from trialign.dashboard.live.engine import Engine, Source, read_setting
+from trialign.dashboard.live.asking import typed_query
+from trialign.dashboard.live.engine import Engine, read_setting
 from trialign.dashboard.live.queue import LiveQueue
+from trialign.dashboard.live.replies import Question, Source
 from trialign.models import ChatRenderer, load_model, load_tokenizer, locate_base_model
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products

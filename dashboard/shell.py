@@ -8,7 +8,7 @@ from trialign.errors import UserError
 
 from . import navigation, theme
 from .components import states
-from .session import access, selection
+from .session import access, leaving, selection
 from .session.settings import Settings
 
 
@@ -23,6 +23,7 @@ def run() -> None:
         st.stop()
     opened = st.navigation([navigation.page(entry.name) for entry in navigation.PAGES])
     selection.sidebar()
+    leaving.leave_unless(opened.url_path == "compare")
     try:
         opened.run()
     except UserError as error:

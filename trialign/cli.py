@@ -257,6 +257,7 @@ def _dashboard(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         roles=arguments.roles,
         insecure=arguments.insecure,
+        seconds=arguments.time_limit,
     )
 
 

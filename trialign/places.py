@@ -10,7 +10,7 @@ from typing import Any
 from trialign.errors import UserError
 
 # Keys of a configuration that hold paths, or lists and mappings of paths.
-_PATH_KEYS = frozenset({"runs", "folder", "files", "path", "beside", "adapters", "tokenizer"})
+_PATH_KEYS = frozenset({"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "nli", "calibration"})
 
 
 def at_home(path: str | Path, meant: str) -> Path:

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trialign.group_config import CONTROL
 from trialign.queries import MixedQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 
-from ..live.asking import Reply
+from ..live.replies import Answers, Reply
 from .markup import Markup
 from .tables import heads, row
 
 STYLE_SHEET = Path(__file__).with_name("answers.css")
 _SAID = Markup('<h3 dir="auto">{}</h3><p class="ta-said" dir="auto">{}</p>')
+_BASE = "Base weights, no adapter"
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -28,11 +30,18 @@ class Card:
     Attributes:
         agents: of which checkpoint, for people; empty where there is only one.
         origin: what answered where no adapter's hash is known.
+        limit: seconds after which a reply that had not ended was ended; None where time did not end it.
     """
 
     reply: Reply
     agents: str
-    origin: str = "Base weights, no adapter"
+    origin: str = _BASE
+    limit: float | None = None
+
+    @property
+    def base(self) -> bool:
+        """Whether the base model gave it, which nobody is behind."""
+        return self.reply.group == CONTROL
 
     @property
     def title(self) -> str:
@@ -70,14 +79,46 @@ def cards(query: Query, shown: Sequence[Card], reference: int, columns: int) -> 
     return grid.format(columns or "auto-fit", body)
 
 
+def cards_of(answers: Sequence[Answers], elsewhere: bool = False) -> list[Card]:
+    """The cards of all answers: a group's agents of several checkpoints side by side, the base model, once, last.
+
+    Args:
+        answers: one a checkpoint; the groups of the first one give the order.
+        elsewhere: whether the model stands behind an address.
+    """
+    origin = "A model behind an address: its weights are not known" if elsewhere else _BASE
+    several = len(answers) > 1
+    cards = [
+        Card(reply, agents_label(one.step) if several and reply.group != CONTROL else "", origin, one.limit)
+        for one in answers
+        for reply in one.replies
+    ]
+    groups = list(dict.fromkeys(card.reply.group for card in cards))
+    return sorted(cards, key=lambda card: (card.base, groups.index(card.reply.group)))
+
+
+def agents_label(step: int) -> str:
+    """Which agents, for people."""
+    return f"step {step}" if step else "before training"
+
+
 def summary(query: Query, shown: Sequence[Card]) -> str:
-    """One or two sentences on who said what."""
+    """Who said what, checkpoint by checkpoint; the base model is no group, and is told apart."""
+    agents: dict[str, list[Card]] = {}
+    for card in shown:
+        if not card.base:
+            agents.setdefault(card.agents, []).append(card)
+    said = [f"{name.capitalize()}: {_told(query, own)}" if name else _told(query, own) for name, own in agents.items()]
+    return " ".join((*said, *(_base(query, card) for card in shown if card.base)))
+
+
+def _told(query: Query, shown: Sequence[Card]) -> str:
+    """What the groups' agents of one checkpoint said."""
     canonical = [card.reply.canonical for card in shown]
     counts = Counter(answer for answer in canonical if answer is not None)
     silent = canonical.count(None)
     said = [
-        f"{'all' if count == len(shown) > 1 else count} say “{_short(answer)}”"
-        for answer, count in counts.most_common()
+        f"{'all' if count == len(shown) > 1 else count} say “{short(answer)}”" for answer, count in counts.most_common()
     ]
     if silent:
         said.append(f"{silent} gave no readable answer")
@@ -87,11 +128,20 @@ def summary(query: Query, shown: Sequence[Card]) -> str:
         agree = "agree" if len(counts) == 1 and not silent else "disagree"
         first = f"Of {len(shown)} agents, {'; '.join(said)}. They {agree}."
     if len(shown) == 1:
-        first = "One agent answered; choose more groups to compare."
+        first = "One group's agent answered; choose more groups to compare."
     if isinstance(query, TruthQuery):
         right = sum(_right(query, card.reply) for card in shown)
-        first += f" The right answer is “{_short(query.gold)}”: {right} of {len(shown)} gave it."
+        first += f" The right answer is “{short(query.gold)}”: {right} of {len(shown)} gave it."
     return first
+
+
+def _base(query: Query, card: Card) -> str:
+    answer = card.reply.canonical
+    said = f"says “{short(answer)}”" if answer is not None else "gave no readable answer"
+    right = ""
+    if isinstance(query, TruthQuery):
+        right = ", which is right" if _right(query, card.reply) else f", and “{short(query.gold)}” is right"
+    return f"The base model, without a profile, {said}{right}; it is no group, and not counted."
 
 
 def likelihoods(titles: Sequence[str], values: Sequence[Sequence[float]]) -> Markup:
@@ -126,7 +176,8 @@ def _card(query: Query, card: Card, reference: Card) -> Markup:
     differs = card is not reference and not query.options
     parts = [_SAID.format(card.title, marked(reference.reply.text, text) if differs else text)]
     if not reply.finished:
-        parts.append(Markup('<p class="ta-small">Cut off here: longer answers are not asked for.</p>'))
+        why = "here: longer answers are not asked for" if card.limit is None else f"after {card.limit:g} s"
+        parts.append(Markup('<p class="ta-small">Cut off {}.</p>').format(why))
     parts += [Markup('<p class="ta-tag ta-{}" dir="auto">{}</p>').format(*tag) for tag in _tags(query, card, reference)]
     if reply.probabilities:
         parts.append(_bars(query.options, reply.probabilities))
@@ -182,5 +233,6 @@ def _right(query: TruthQuery, reply: Reply) -> bool:
     return reply.canonical is not None and is_correct(query, reply.canonical)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """The beginning of a text, for a sentence."""
     return text if len(text) <= 80 else f"{text[:79]}…"

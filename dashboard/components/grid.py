@@ -30,6 +30,7 @@ def grid(
     asked: Mapping[str, Query],
     labels: Mapping[str, str],
     addresses: Sequence[str],
+    marked: int,
 ) -> None:
     """Draws it.
 
@@ -38,17 +39,18 @@ def grid(
         places: positions of the questions that are shown.
         asked: query id -> question, as far as known.
         labels: group -> how it is shown.
-        addresses: one a question: where it is shown alone.
+        addresses: one a question: where it is shown in detail.
+        marked: position of the question whose detail is shown.
     """
     head = heads(labels.get(name, name) for name in table.groups)
     body = Markup("").join(
-        _row(table, place, asked.get(table.ids[place]), address)
+        _row(table, place, asked.get(table.ids[place]), address, place == marked)
         for place, address in zip(places, addresses, strict=True)
     )
     show(_FRAME.format(KEY, head, body))
 
 
-def _row(table: AnswerTable, place: int, query: Query | None, address: str) -> Markup:
+def _row(table: AnswerTable, place: int, query: Query | None, address: str, marked: bool) -> Markup:
     options = list(query.options) if query else []
     cells = Markup("").join(
         _cell(letter, answer, correct)
@@ -56,7 +58,8 @@ def _row(table: AnswerTable, place: int, query: Query | None, address: str) -> M
             letters(table.answers[place], options), table.answers[place], table.correct[place], strict=True
         )
     )
-    return row(Markup('<a href="{}" target="_self">{}</a>').format(address, table.texts[place]), cells)
+    current = Markup(' aria-current="true"') if marked else Markup("")
+    return row(Markup('<a href="{}" target="_self"{}>{}</a>').format(address, current, table.texts[place]), cells)
 
 
 def letters(answers: Sequence[str | None], options: Sequence[str]) -> list[str]:

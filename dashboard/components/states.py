@@ -8,7 +8,7 @@ import streamlit as st
 
 from trialign.errors import UserError
 
-from .markup import plain
+from .markup import Markup, plain, show
 
 FIRST_RUN = "trialign fit --config conf/quickstart.yaml"
 
@@ -29,6 +29,20 @@ def fault(error: UserError, root: Path) -> None:
     """Something that was asked for cannot be shown; says why and what to do, without the server's paths."""
     text = str(error).replace(f"{root.absolute()}/", "").replace(f"{root}/", "")
     st.error(plain(text), icon=":material/error:")
+
+
+def skeleton(sentence: str) -> None:
+    """The place of what is still being read.
+
+    Args:
+        sentence: says what that is; plain text.
+    """
+    show(
+        Markup(
+            '<p role="status" class="ta-small">{}</p>'
+            '<div class="ta-skeleton" aria-hidden="true"><i></i><i></i><i></i></div>'
+        ).format(sentence)
+    )
 
 
 def nothing(sentence: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -15,64 +14,13 @@ from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
 from trialign.scoring import likeliest
 
+from .replies import Question, Reply
+
 LONGEST_QUESTION = 4000  # characters
 LONGEST_OPTION = 400  # characters
 MOST_OPTIONS = 12
 LONGEST_REPLY = 64  # tokens
 BATCH_TOKENS = 4096  # most positions in one forward pass
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What one agent said.
-
-    Attributes:
-        canonical: the reply read as an answer; None where it holds none.
-        finished: whether the agent ended its reply itself; else it was cut off.
-        probabilities: one an option, in their order; None for a reply in free text.
-        adapter_sha256: hash of the adapter that answered; None for the base weights.
-    """
-
-    group: str
-    label: str
-    text: str
-    canonical: str | None
-    finished: bool
-    probabilities: tuple[float, ...] | None
-    adapter_sha256: str | None
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What all agents of one checkpoint said to one question.
-
-    Attributes:
-        run: id of the run.
-        step: of the checkpoint; 0 for the base model with the groups' profiles.
-        checkpoint_sha256: of its manifest, which holds the hash of every file; None for step 0.
-        likelihood: [i][j] in [0, 1]: how likely agent i finds the reply of agent j: its probability for the
-            option, or for a text the geometric mean of its probabilities for the tokens.
-    """
-
-    run: str
-    step: int
-    checkpoint_sha256: str | None
-    replies: tuple[Reply, ...]
-    likelihood: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question on its way to some agents.
-
-    Attributes:
-        query: a typed question (`typed_query`) or one of an audit.
-        groups: names of the groups that answer, in this order; ``control`` is the base model without a profile.
-    """
-
-    query: Query
-    exposure: Exposure
-    groups: tuple[str, ...]
 
 
 def typed_query(question: str, options: Sequence[str]) -> Query:
@@ -113,16 +61,27 @@ def ask(
         agents: those that are loaded.
         groups: who there is to ask, by name, the control included.
         prompt: how the question is put.
-        watch: is shown the replies so far, in the groups' order; if it returns True they end there.
+        watch: is shown the replies so far, in the groups' order; if it returns True they end there, and nothing more
+            is computed.
+
+    Returns:
+        The replies, and the likelihoods (see `Answers`); none of these where the replies were ended.
 
     Raises:
         UserError: there is no such group, it has no such profile, or profile and question do not fit the
             base model's context.
     """
+    ended = False
+
+    def watched(texts: Sequence[str]) -> bool:
+        nonlocal ended
+        ended = watch(texts)
+        return ended
+
     asked = [_asked(question, _group(groups, name, question.exposure), prompt) for name in question.groups]
-    answers = list(agents.answer(asked, watch))
+    answers = list(agents.answer(asked, watched))
     replies = tuple(_reply(one, answer) for one, answer in zip(asked, answers, strict=True))
-    return replies, _likelihood(agents, asked, answers)
+    return replies, () if ended else _likelihood(agents, asked, answers)
 
 
 def _group(groups: Mapping[str, SocialGroup], name: str, exposure: Exposure) -> SocialGroup:

@@ -36,24 +36,8 @@ from trialign.policy.door import check_exact
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
 
-from .asking import BATCH_TOKENS, LONGEST_REPLY, Answers, Question, ask
-
-
-@dataclass(frozen=True)
-class Source:
-    """Which agents are asked.
-
-    Attributes:
-        run: id of the run, as people see it.
-        config_file: the run's resolved configuration.
-        step: of the checkpoint; 0 for the base model with the groups' profiles.
-        checkpoint: its folder; None for step 0.
-    """
-
-    run: str
-    config_file: Path
-    step: int
-    checkpoint: Path | None
+from .asking import BATCH_TOKENS, LONGEST_REPLY, ask
+from .replies import Answers, Question, Source
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from .. import navigation
 from ..components import item, states
 from ..components.grid import grid
 from ..components.markup import plain
+from ..components.rows import opened
 from ..reading import records
 from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, answer_table, chosen
 from ..reading.episodes import episodes
-from ..session import selection
+from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
 
@@ -40,8 +41,16 @@ def show() -> None:
     if not len(places):
         states.nothing("No question passes these filters. Set one of them back to see more.")
         return
-    _overview(picked, table, places, labels)
-    _one(picked, table, places, labels, summary["exposure"])
+    on_page = _turned(table, places)
+    ids = table.ids.tolist()
+    asked_for = st.query_params.get("question", "")
+    place = ids.index(asked_for) if asked_for in ids else int(on_page[0])
+    left, right = st.columns([4, 3], gap="medium")
+    with left:
+        _grid(picked, table, on_page, place, labels)
+    with right, st.container(key="detail"):
+        _one(picked, table, places, place, labels, summary["exposure"])
+    opened(ids[place], _open)
 
 
 def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:
@@ -77,8 +86,8 @@ def _choice(place: Any, label: str, key: str, options: list[str]) -> str:
     return str(place.selectbox(label, options, key=key, bind="query-params") or options[0])
 
 
-def _overview(picked: selection.Selection, table: AnswerTable, places: Integers, labels: Mapping[str, str]) -> None:
-    """The questions that pass, page by page."""
+def _turned(table: AnswerTable, places: Integers) -> Integers:
+    """How many questions pass, and those of them that are on this page of the grid."""
     pages = -(-len(places) // _ON_A_PAGE)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     agreeing = int(table.agree[places].sum())
@@ -88,23 +97,28 @@ def _overview(picked: selection.Selection, table: AnswerTable, places: Integers,
     page = 1
     if pages > 1:
         page = int(right.number_input(f"Page (of {pages:,})", 1, pages, 1, key="page", bind="query-params"))
-    on_page = places[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
+    return places[(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]
+
+
+def _grid(
+    picked: selection.Selection, table: AnswerTable, on_page: Integers, marked: int, labels: Mapping[str, str]
+) -> None:
+    """The grid; a click on a row opens its detail beside it."""
     here = dict(st.query_params)
     addresses = [f"items?{urlencode({**here, 'question': table.ids[place]})}" for place in on_page]
-    grid(table, on_page.tolist(), records.questions(picked.catalog, picked.audit), labels, addresses)
+    grid(table, on_page.tolist(), records.questions(picked.catalog, picked.audit), labels, addresses, marked)
 
 
 def _one(
     picked: selection.Selection,
     table: AnswerTable,
     places: Integers,
+    place: int,
     labels: Mapping[str, str],
     exposure: Exposure,
 ) -> None:
-    """One question, chosen by its link in the grid or here."""
+    """One question, chosen by its row in the grid or here."""
     ids = table.ids.tolist()
-    asked_for = st.query_params.get("question", "")
-    place = ids.index(asked_for) if asked_for in ids else int(places[0])
     st.header("One question in detail", anchor=False)
     previous, following = _beside(places.tolist(), place)
     with st.container(horizontal=True):
@@ -115,7 +129,7 @@ def _one(
                 key=name,
                 shortcut=key,
                 on_click=_open,
-                args=("" if other is None else ids[other],),
+                args=() if other is None else (ids[other], places.tolist().index(other)),
             )
     query = records.questions(picked.catalog, picked.audit).get(ids[place])
     item.question_card(ids[place], query, table.kinds[place], table.topics[place])
@@ -132,6 +146,7 @@ def _one(
     item.answers_of(rows.sort_values("group", key=lambda names: names.map(order).fillna(len(order))), query, labels)
     if navigation.exists("compare"):
         navigation.link("compare", "Ask the agents this question", icon=":material/forum:", question=ids[place])
+    note.recorded(picked, ids[place], query)
     _turns(picked, ids[place], labels)
 
 
@@ -143,8 +158,11 @@ def _beside(places: list[int], place: int) -> tuple[int | None, int | None]:
     return (places[here - 1] if here else None), (places[here + 1] if here + 1 < len(places) else None)
 
 
-def _open(query_id: str) -> None:
+def _open(query_id: str, number: int | None = None) -> None:
+    """Opens a question; given its number among those that pass, on the page of the grid where its row is."""
     st.query_params["question"] = query_id
+    if number is not None and "page" in st.session_state:
+        st.session_state["page"] = number // _ON_A_PAGE + 1
 
 
 def _turns(picked: selection.Selection, query_id: str, labels: Mapping[str, str]) -> None:

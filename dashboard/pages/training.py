@@ -20,7 +20,7 @@ from ..components.words import READINGS, changed, measured, p_value, percent, po
 from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, file_within
 from ..reading.episodes import episodes
-from ..session import selection
+from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
 
@@ -265,6 +265,7 @@ def _episodes(picked: selection.Selection, labels: Mapping[str, str]) -> None:
     rows = found.turns[query_id]
     item.question_card(query_id, found.questions.get(query_id), rows[0].kind, "")
     item.turns_of(rows, labels)
+    note.episode(picked, query_id, found.questions.get(query_id), rows, labels)
 
 
 def _remember() -> None:

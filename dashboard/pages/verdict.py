@@ -27,7 +27,7 @@ from ..components.markup import show as draw
 from ..components.tables import table
 from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
-from ..session import selection
+from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
 
@@ -109,6 +109,7 @@ def _worst(chosen: selection.Selection, analysis: AuditAnalysis, labels: Mapping
                     navigation.link("items", "All about this question", icon=":material/search:", question=one.query_id)
                 if navigation.exists("compare"):
                     navigation.link("compare", "Ask the agents again", icon=":material/forum:", question=one.query_id)
+            note.recorded(chosen, one.query_id, asked.get(one.query_id))
 
 
 def _tiles(facts: FactAnalysis) -> None:

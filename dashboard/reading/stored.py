@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from trialign.groups import Exposure
-from trialign.queries import Query
 
-from ..live.asking import Answers, Reply
-from ..live.engine import Setting
+from ..live.replies import Answers, Reply
 from . import records
 from .catalog import AuditEntry, Catalog, RunEntry
 
 
 def stored_answers(
-    catalog: Catalog, run: RunEntry, audit: AuditEntry, setting: Setting, query: Query, exposure: Exposure
+    catalog: Catalog,
+    run: RunEntry,
+    audit: AuditEntry,
+    labels: Mapping[str, str],
+    query_id: str,
+    exposure: Exposure,
+    groups: Sequence[str],
 ) -> Answers | None:
-    """All groups' recorded answers to an audited question; None where the audit has none of this exposure."""
+    """The recorded answers to an audited question; None where the audit has none of this exposure.
+
+    Args:
+        catalog: all runs.
+        run: the chosen one.
+        audit: one of its audits, which asked this question.
+        labels: group -> how it is shown.
+        query_id: of the question.
+        exposure: how the profile reached the agents; answers are those to its first wording.
+        groups: whose answers, in this order; those that were not asked are left out.
+    """
     frame = records.items(catalog, audit)
     rows = frame[
-        (frame.query_id == query.query_id)
+        (frame.query_id == query_id)
         & (frame.exposure == exposure)
         & (frame.wording == 0)
         & (frame.turn == 0)
@@ -29,28 +44,29 @@ def stored_answers(
         & (frame.group == frame.profile_group)
     ]
     by_group = {str(row.group): row for _, row in rows.iterrows()}
-    replies = tuple(_reply(name, setting, by_group[name]) for name in setting.everyone if name in by_group)
+    replies = tuple(_reply(name, labels.get(name, name), by_group[name]) for name in groups if name in by_group)
     if not replies:
         return None
-    return Answers(run.id, audit.step, None, replies, _likelihood(query, replies))
+    query = records.questions(catalog, audit).get(query_id)
+    return Answers(run.id, audit.step, None, replies, _likelihood(query.options if query else (), replies))
 
 
-def _reply(name: str, setting: Setting, row: pd.Series[Any]) -> Reply:
+def _reply(name: str, label: str, row: pd.Series[Any]) -> Reply:
     shares = row.option_probabilities
     return Reply(
         group=name,
-        label=setting.everyone[name].label,
+        label=label,
         text=row.answer,
         canonical=None if pd.isna(row.canonical) else row.canonical,
-        finished=True,
+        finished=row.parse_status != "cut_off",
         probabilities=None if shares is None else tuple(float(share) for share in shares),
         adapter_sha256=None if pd.isna(row.adapter_sha256) else row.adapter_sha256,
     )
 
 
-def _likelihood(query: Query, replies: tuple[Reply, ...]) -> tuple[tuple[float, ...], ...]:
+def _likelihood(options: Sequence[str], replies: tuple[Reply, ...]) -> tuple[tuple[float, ...], ...]:
     """Known of recorded answers only where they were chosen from options."""
-    if any(reply.probabilities is None or reply.canonical not in query.options for reply in replies):
+    if any(reply.probabilities is None or reply.canonical not in options for reply in replies):
         return ()
-    places = [query.options.index(str(reply.canonical)) for reply in replies]
+    places = [options.index(str(reply.canonical)) for reply in replies]
     return tuple(tuple((reply.probabilities or ())[place] for place in places) for reply in replies)

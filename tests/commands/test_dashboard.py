@@ -9,6 +9,7 @@ import pytest
 
 from trialign.cli import main
 from trialign.commands import dashboard as verb
+from trialign.dashboard.session.settings import SECONDS_VARIABLE, Settings
 
 pytestmark = pytest.mark.unit
 
@@ -57,6 +58,24 @@ def test_others_are_not_served_without_authentication(
     assert main(["dashboard", str(tmp_path), "--host", host, "--insecure"]) == 0
     assert f"--server.address={host}" in started[0]
     assert not any(word.startswith("--server.allowedHosts") for word in started[0])
+
+
+@pytest.mark.parametrize(("stated", "told"), [([], "120"), (["--time-limit", "7.5"], "7.5")])
+def test_the_time_limit_of_a_live_answer_reaches_the_app(
+    started: list[list[str]], tmp_path: Path, stated: list[str], told: str
+) -> None:
+    assert main(["dashboard", str(tmp_path), *stated]) == 0
+    assert os.environ[SECONDS_VARIABLE] == told
+    assert Settings.from_environment().seconds == float(told)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan"])
+def test_a_time_limit_that_is_none_is_refused(
+    started: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    assert main(["dashboard", str(tmp_path), f"--time-limit={seconds}"]) == 2
+    assert "Give one such as 120" in capsys.readouterr().err
+    assert started == []
 
 
 def test_a_missing_folder_is_refused(

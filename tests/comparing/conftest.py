@@ -13,7 +13,6 @@ import pytest
 from trialign.comparing.judge import Judge, JudgeConfig
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
-from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.pace import Pace
 
 WORDS = ("entails", "neutral", "opposes")
@@ -85,11 +84,12 @@ def make_judge(tmp_path: Path) -> Callable[..., tuple[Judge, list[str]]]:
             choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
             return httpx2.Response(200, json={"model": "judge", "choices": [choice]})
 
-        endpoint = EndpointConfig(concurrent_requests=1)
-        config = JudgeConfig(base_url="http://judge.test/v1", name="judge", endpoint=endpoint, **values)
+        config = JudgeConfig(base_url="http://judge.test/v1", name="judge", concurrent_requests=1, **values)
         transport = httpx2.MockTransport(handle)
         pace = Pace(0, lambda: clock[0], sleep)
-        client = Client("http://judge.test/v1", None, endpoint, transport=transport, pace=pace, chance=lambda: 0.0)
+        client = Client(
+            "http://judge.test/v1", None, config.endpoint, transport=transport, pace=pace, chance=lambda: 0.0
+        )
         judge = Judge.of_client(client, config, AnswerFile(tmp_path / "judge.jsonl"))
         told.clear()
         return judge, told

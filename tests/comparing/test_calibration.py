@@ -161,5 +161,5 @@ def test_the_canonical_answers_on_the_authored_pairs() -> None:
     labelled, sha256 = labelled_pairs()
     found = measure(labelled, compare, "canonical", sha256)
     assert found.sensitivity.value >= 0.98
-    assert found.specificity.value >= 0.55
+    assert found.specificity.value >= 0.4  # what the reader does not dare to read is no agreement
     assert found.usable

@@ -24,6 +24,13 @@ def replies(content: str) -> tuple[str, str]:
     return told["reply_1"], told["reply_2"]
 
 
+def test_its_server_is_asked_as_the_configuration_says() -> None:
+    config = JudgeConfig(attempts=3, timeout=9.0, query={"a": "b"}, temperature=None, api_key_header="api-key")
+    told = config.endpoint
+    assert (told.attempts, told.timeout, told.query, told.temperature) == (3, 9.0, {"a": "b"}, None)
+    assert told.api_key_header == "api-key"
+
+
 def test_both_orders_are_asked_and_repeated(make_judge: Make) -> None:
     judge, told = make_judge(lambda content: "same", repeats=3)
     assert judge([PAIR]) == ["same"]

@@ -48,10 +48,20 @@ def test_a_person_walks_from_the_verdict_to_a_question(address: str, browser: Br
     page.get_by_role("link", name=re.compile("on which Northerners and Islanders differ")).first.click()
     page.wait_for_url("**/items?**", timeout=PATIENCE)
     drawn(page)
-    page.get_by_role("link", name="What is true of fact 2, in wording 1?").click()
+    page.evaluate("window.stays = true")
+    row = page.get_by_role("link", name="What is true of fact 2, in wording 1?")
+    row.click()
     page.wait_for_url("**question=test-fact-02-1**", timeout=PATIENCE)
     drawn(page)
     assert page.locator("h2.ta-question").inner_text() == "What is true of fact 2, in wording 1?"
+    assert page.evaluate("window.stays"), "the page was loaded anew"
+    # The row stays marked, beside its detail, and is where the keyboard goes on.
+    page.wait_for_function("document.activeElement.innerText === 'What is true of fact 2, in wording 1?'")
+    assert page.locator(".ta-grid a[aria-current]").all_inner_texts() == [row.inner_text()]
+    grid, detail = (page.locator(one).bounding_box() for one in (".ta-scroll:has(.ta-grid)", ".st-key-detail"))
+    assert grid is not None
+    assert detail is not None
+    assert grid["x"] + grid["width"] <= detail["x"]
     page.get_by_role("link", name="Training").click()
     page.wait_for_url("**/training?**", timeout=PATIENCE)
     drawn(page)

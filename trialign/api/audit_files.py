@@ -16,6 +16,7 @@ from trialign.api.session import Session
 from trialign.asking import LocalAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
+from trialign.audit.figures.compared_replies import compared_replies
 from trialign.audit.figures.noticed import noticed
 from trialign.audit.figures.reply_summary import summarize_replies
 from trialign.audit.figures.summary import summarize, write_summary
@@ -25,6 +26,7 @@ from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.audit.files.kept import KeptReplies, forget_replies
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
+from trialign.comparing.opening import Comparer, open_comparer
 from trialign.environment import PromptConfig
 from trialign.queries import Query, Split
 from trialign.queries.askable import needs_options
@@ -59,6 +61,7 @@ def run_audit(
     topology = session.config.environment.topology
     auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
     folder = session.run.audit(step, session.config.data.name, split)
+    comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
     summary = scored.summary
     spoken = first_clusters(queries, session.config.audit.replies_limit)
@@ -70,6 +73,8 @@ def run_audit(
     if distributed.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         _write_answers(session, folder, queries, scored, replied)
+        if replied and comparer:
+            scored.summary["replies"]["compared"] = _compared(session, comparer, queries, replied)
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {
@@ -98,6 +103,27 @@ class _Answered:
 def _asks_in_words(session: Session) -> bool:
     """Whether the same questions are asked in words too: where options can be scored here, and that is wanted."""
     return session.config.model.source != "endpoint" and "replies" in session.config.audit.answers
+
+
+def _comparer(session: Session) -> Comparer:
+    """What holds replies in words against each other; the replies of a judge are kept beside those of agents."""
+    audit = session.config.audit
+    kept = session.runs / ".answers" / "judge.jsonl"
+    return open_comparer(audit.comparer, audit.nli, audit.judge, audit.calibration, kept)
+
+
+def _compared(
+    session: Session, comparer: Comparer, queries: Sequence[Query], replied: _Answered
+) -> dict[str, Any] | None:
+    audit = session.config.audit
+    return compared_replies(
+        comparer,
+        queries,
+        replied.frame,
+        session.groups.names,
+        exposure=audit.exposures[0],
+        confidence=1 - audit.alpha,
+    )
 
 
 def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step: int, split: Split) -> _Answered:

@@ -114,6 +114,8 @@ def _dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--roles", type=Path, help="file of those who may log in: 'ana@example.org: auditor' or viewer")
     parser.add_argument("--insecure", action="store_true", help="let others read and ask without authentication")
+    limit = "after which the words of a live answer end (default: %(default)g)"
+    parser.add_argument("--time-limit", type=float, default=120, metavar="SECONDS", help=limit)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from trialign.errors import UserError
 from trialign.places import has_home
 
 
-def dashboard(runs: Path, *, host: str, port: int, roles: Path | None, insecure: bool) -> None:
+def dashboard(
+    runs: Path, *, host: str, port: int, roles: Path | None, insecure: bool, seconds: float = Settings.seconds
+) -> None:
     """Starts the app in place of this process.
 
     Args:
@@ -22,16 +25,19 @@ def dashboard(runs: Path, *, host: str, port: int, roles: Path | None, insecure:
         port: of the server.
         roles: file of the people who may log in.
         insecure: whether an address that others can reach is served without authentication.
+        seconds: how long the words of a live answer may take.
 
     Raises:
-        UserError: there is no such folder, or others could come in without being known.
+        UserError: there is no such folder, the time is none, or others could come in without being known.
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}", "Name the folder of your runs, such as runs")
+    if not 0 < seconds < math.inf:
+        raise UserError(f"A time limit of {seconds:g} seconds ends no answer, or every one", "Give one such as 120")
     if not has_home():
         os.environ["HOME"] = "/"  # as Docker does for an account without one; Streamlit looks there for its settings
     check_door(host, roles=roles, insecure=insecure)
-    os.environ.update(Settings(runs, roles, insecure).as_environment())
+    os.environ.update(Settings(runs, roles, insecure, seconds).as_environment())
     command = streamlit_command(host, port)
     os.execv(command[0], command)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,15 +45,41 @@ class JudgeConfig:
         base_url: of its server, before ``/chat/completions``.
         name: as the server calls it.
         repeats: how often it is asked about each order of the two replies.
+        temperature: of its replies; None: not sent, the server decides.
+        seed: send one with every question, the number of the asking.
         max_new_tokens: longest reply; a model that thinks first needs many.
-        endpoint: how the server is asked; ``choices``, ``tokenizer``, ``structured`` and ``repeats`` say nothing here.
+        api_key_variable: name of the environment variable that holds the key; None: none is sent.
+        api_key_header: the header that carries it; None: ``Authorization``, as a bearer.
+        query: keys and values behind the question mark of every request's address.
+        concurrent_requests: on their way at a time.
+        requests_per_minute: at most; 0: no limit.
+        attempts: sendings of one request before the server is given up.
+        timeout: seconds without a sign of life before a sending is given up.
+        longest_wait: seconds that the server may ask to wait.
+        extra: further keys of every request.
     """
 
     base_url: str | None = None
     name: str | None = None
     repeats: Annotated[int, Field(ge=1, le=100)] = 2
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.0
+    seed: bool = True
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 64
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    api_key_variable: str | None = None
+    api_key_header: str | None = None
+    query: dict[str, str] = field(default_factory=dict)
+    concurrent_requests: Annotated[int, Field(ge=1, le=1000)] = 4
+    requests_per_minute: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
+    longest_wait: Annotated[float, Field(ge=0, le=1e6)] = 600.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> EndpointConfig:
+        """How its server is asked."""
+        known = {one.name for one in fields(EndpointConfig)}
+        return EndpointConfig(**{name: value for name, value in vars(self).items() if name in known})
 
 
 @dataclass
@@ -91,8 +117,8 @@ class Judge:
                 f"{KEYS}.name is not set, and asking a judge needs it", f"Set it to a model of {KEYS}.base_url"
             )
         url = checked_url(config.base_url, f"{KEYS}.base_url")
-        check_header(config.endpoint.api_key_header, f"{KEYS}.endpoint.api_key_header")
-        key = api_key(config.endpoint.api_key_variable, f"{KEYS}.endpoint.api_key_variable")
+        check_header(config.endpoint.api_key_header, f"{KEYS}.api_key_header")
+        key = api_key(config.endpoint.api_key_variable, f"{KEYS}.api_key_variable")
         return cls.of_client(Client(url, key, config.endpoint), config, AnswerFile(answers))
 
     @classmethod
@@ -109,9 +135,9 @@ class Judge:
     @property
     def identity(self) -> str:
         """Name, and hash of all that decides what it is asked, for the file of its calibration."""
-        config, endpoint = self.config, self.config.endpoint
-        asked = [self.client.base_url, config.repeats, config.max_new_tokens, endpoint.temperature, endpoint.seed]
-        whole = json.dumps([*asked, endpoint.extra, _BEFORE, _AFTER], sort_keys=True)
+        config = self.config
+        asked = [self.client.base_url, config.repeats, config.max_new_tokens, config.temperature, config.seed]
+        whole = json.dumps([*asked, config.extra, _BEFORE, _AFTER], sort_keys=True)
         return f"judge {config.name}@{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
     def __call__(self, pairs: Sequence[ReplyPair]) -> list[Verdict]:
@@ -121,7 +147,7 @@ class Judge:
             UserError: the server refuses the questions.
             UnfinishedError: the server is gone; what it answered is kept.
         """
-        return list(in_parallel(self._verdict, pairs, self.config.endpoint.concurrent_requests))
+        return list(in_parallel(self._verdict, pairs, self.config.concurrent_requests))
 
     def _verdict(self, pair: ReplyPair) -> Verdict:
         said = {_word(reply) for reply in self._replies(pair)}
@@ -153,8 +179,8 @@ class Judge:
         return reply
 
     def _body(self, content: str, repeat: int) -> dict[str, Any]:
-        config = self.config.endpoint
-        body: dict[str, Any] = {"model": self.config.name, "messages": [{"role": "user", "content": content}]}
+        config = self.config
+        body: dict[str, Any] = {"model": config.name, "messages": [{"role": "user", "content": content}]}
         if config.temperature is not None:
             body["temperature"] = config.temperature
         if config.seed:
@@ -177,8 +203,8 @@ def _at_fault(
 ) -> UserError | UnfinishedError:
     fault = f"{said} ({error})"
     if isinstance(error, LostError):
-        remedy = of_lost(error, client, f"{KEYS}.endpoint")
+        remedy = of_lost(error, client, KEYS)
     else:
-        remedy = f"Check {KEYS}.name, {KEYS}.base_url and the key that {KEYS}.endpoint names"
+        remedy = f"Check {KEYS}.name, {KEYS}.base_url and the key in {KEYS}.api_key_variable"
     remedy = f"{remedy}. {kept}" if kept else remedy
     return UnfinishedError(fault, remedy) if kept and isinstance(error, LostError) else UserError(fault, remedy)

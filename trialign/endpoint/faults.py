@@ -105,7 +105,7 @@ def of_lost(error: LostError, client: Client, keys: str = "model.endpoint") -> s
         keys: of the configuration that say how the server is asked.
     """
     said, way, url = str(error).lower(), client.way, urlsplit(client.base_url)
-    base_url = f"{keys.removesuffix('.endpoint')}.base_url"
+    base_url = "model.base_url" if keys == "model.endpoint" else f"{keys}.base_url"
     if error.status is not None:
         return _of_failure(error.status, keys)
     if "certificate" in said:

@@ -95,6 +95,16 @@ def test_zero_is_outside_exactly_where_it_was(ends: tuple[float, float, float]) 
         assert (found.low > 0, found.high < 0) == (low > 0, high < 0)
 
 
+def test_the_doubt_of_youdens_index_by_hand() -> None:
+    """Of a difference that is known, the ends are those of Se + Sp - 1, each by square and add of Wilson's."""
+    known = calibration(0.9, 0.8, 100)
+    (se_low, se_high), (sp_low, sp_high) = Share(90, 100).interval(), Share(80, 100).interval()
+    least = 0.7 - ((0.9 - se_low) ** 2 + (0.8 - sp_low) ** 2) ** 0.5
+    most = 0.7 + ((se_high - 0.9) ** 2 + (sp_high - 0.8) ** 2) ** 0.5
+    found = corrected_difference(Estimate(0.2, 0.2, 0.2), known)
+    assert (found.low, found.high) == pytest.approx((0.2 / most, 0.2 / least))
+
+
 def test_few_labelled_pairs_widen() -> None:
     raw = Estimate(0.2, 0.15, 0.25)
     widths = []
@@ -163,6 +173,7 @@ def test_flips_between_equal_codes_are_those_of_flips_of() -> None:
 
 
 def test_independent_trials() -> None:
+    assert independent_trials(np.arange(10) % 2, np.arange(10)) == pytest.approx(9)  # p (1 - p) over s^2 / n
     rng = np.random.default_rng(4)
     single = (rng.random(400) < 0.3).astype(float)
     assert independent_trials(single, np.arange(400)) == pytest.approx(400, rel=0.01)

@@ -13,7 +13,7 @@ import yaml
 from ..conftest import SyntheticRun
 
 if TYPE_CHECKING:
-    from trialign.dashboard.live.engine import Source
+    from trialign.dashboard.live.replies import Source
     from trialign.groups import GroupSet
     from trialign.models import BaseModelFiles, ModelConfig
     from trialign.policy import GroupPolicy
@@ -45,7 +45,7 @@ def write_run(
     import torch
 
     from trialign.checkpoints import write_agents
-    from trialign.dashboard.live.engine import Source
+    from trialign.dashboard.live.replies import Source
     from trialign.runs import RunFolder
 
     def write(root: Path, name: str, *, seeds: tuple[int, ...] = (1,), rank: int = 4) -> list[Source]:

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from trialign.audit.files.findings import FindingStore
 from trialign.dashboard.components.markup import Markup
 from trialign.dashboard.live import queue as live_module
-from trialign.dashboard.live.asking import Question
-from trialign.dashboard.live.engine import Engine, Source, read_setting
+from trialign.dashboard.live.engine import Engine, read_setting
+from trialign.dashboard.live.replies import Question, Source
 from trialign.dashboard.live.shared import live_queue
 from trialign.dashboard.session.access import Person
 
@@ -78,7 +78,9 @@ def test_a_typed_question_is_answered_by_every_group(runs: Path, live_run: list[
         if reply.adapter_sha256:
             assert f"Adapter {reply.adapter_sha256[:12]}" in html
     assert "Base weights, no adapter" in html
-    assert "Of 4 agents," in text_of(app)
+    # The base model is no group, and its answer no part of their agreement.
+    assert "Of 3 agents," in text_of(app)
+    assert "The base model, without a profile, says “" in text_of(app)
     assert html.count("<tr>") == 5  # the heatmap: a head and four agents
 
 
@@ -109,8 +111,15 @@ def test_an_audited_question_shows_what_was_recorded_and_its_right_answer(
 ) -> None:
     app = open_page("compare", question="test-fact-00-0")
     assert "recorded by the audit" in text_of(app)
-    assert "The right answer is “right”: 2 of 4 gave it." not in text_of(app)
-    assert "The right answer is “right”: 3 of 4 gave it." in text_of(app)
+    # The base model is not asked by the controls; recorded answers follow them.
+    assert "The right answer is “right”: 2 of 3 gave it." in text_of(app)
+    assert "No profile" not in html_of(app)
+    app.toggle(key="base").set_value(True).run()
+    assert (
+        "The right answer is “right”: 2 of 3 gave it. The base model, without a profile, says “right”, which is right"
+        in text_of(app)
+    )
+    assert "No profile" in html_of(app)
     assert "✗ Wrong" in html_of(app)
     ask(app, runs)
     assert "recorded by the audit" not in text_of(app)
@@ -268,7 +277,7 @@ def test_agents_that_are_not_here_are_read_and_not_asked(
 
 def test_what_the_audit_did_not_record_is_said(runs: Path, live_run: list[Source], open_page: Open) -> None:
     app = open_page("compare", question="test-fact-00-0", profile="implicit")
-    assert "recorded no answers to this question with profiles of this kind" in text_of(app)
+    assert "recorded no answers to this question for what the controls say" in text_of(app)
     app.radio(key="profile").set_value("explicit").run()
     assert "recorded by the audit" in text_of(app)
 

@@ -15,8 +15,9 @@ import yaml
 
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.checkpoints import WEIGHTS, load_agents, read_agents
-from trialign.dashboard.live.asking import LONGEST_QUESTION, LONGEST_REPLY, Question, typed_query
-from trialign.dashboard.live.engine import Engine, Source, check_memory, read_setting
+from trialign.dashboard.live.asking import LONGEST_QUESTION, LONGEST_REPLY, typed_query
+from trialign.dashboard.live.engine import Engine, check_memory, read_setting
+from trialign.dashboard.live.replies import Question, Source
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig, load_model

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from trialign.asking import Watch
-from trialign.dashboard.live.asking import Answers, Question, typed_query
-from trialign.dashboard.live.engine import Engine, Source
-from trialign.dashboard.live.queue import FAILED, NO_MEMORY, LiveQueue, Look
+from trialign.dashboard.live.asking import typed_query
+from trialign.dashboard.live.engine import Engine
+from trialign.dashboard.live.queue import FAILED, GONE, NO_MEMORY, LiveQueue
+from trialign.dashboard.live.replies import Answers, Question, Source
 from trialign.errors import UserError
 from trialign.groups import GroupSet
 
@@ -131,17 +132,80 @@ def test_what_is_cancelled_while_it_is_answered_ends_at_the_next_token(
     assert engine.order == ["0"]
 
 
-def test_what_takes_too_long_is_given_up_and_the_next_is_answered(
+def test_what_takes_too_long_ends_with_the_words_that_are_there_and_the_next_is_answered(
     queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
 ) -> None:
-    late, following = (queue.ask([SOURCE], asked(groups, text)) for text in ("late", "next"))
+    late = queue.ask([SOURCE, SOURCE], asked(groups, "late"))
+    following = queue.ask([SOURCE], asked(groups, "next"))
     assert engine.begun.acquire(timeout=LONG)
     clock.now = 10.5
     look = queue.wait(late, LONG)
-    assert (look.state, look.answers) == ("late", ())
-    assert "longer than 10 seconds" in look.reason
+    # The second source's turn never came.
+    assert (look.state, look.answers) == ("answered", (Answers("run", 0, None, (), (), limit=10),))
     engine.let.release()
-    assert queue.wait(following, LONG).state == "answered"
+    look = queue.wait(following, LONG)
+    assert look.answers == (Answers("run", 0, None, (), ()),)
+    assert engine.order == ["late", "next"]
+
+
+def test_a_question_may_have_a_time_limit_of_its_own(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
+) -> None:
+    ticket = queue.ask([SOURCE], asked(groups, "0"), seconds=3)
+    assert engine.begun.acquire(timeout=LONG)
+    clock.now = 3.5
+    (answers,) = queue.wait(ticket, LONG).answers
+    assert answers.limit == 3
+
+
+def test_whoever_waits_is_told_the_seconds_that_the_questions_before_usually_take(
+    queue: LiveQueue, engine: SlowEngine, groups: GroupSet, clock: Clock
+) -> None:
+    first, second = (queue.ask([SOURCE], asked(groups, text)) for text in "01")
+    assert engine.begun.acquire(timeout=LONG)
+    assert queue.look(second).seconds is None  # nothing was answered yet
+    clock.now = 4
+    assert queue.look(first).seconds == 4  # since it began
+    engine.let.release()
+    assert queue.wait(first, LONG).seconds is None
+    assert engine.begun.acquire(timeout=LONG)
+    double, last = queue.ask([SOURCE, SOURCE], asked(groups, "2")), queue.ask([SOURCE], asked(groups, "3"))
+    clock.now = 5.5  # the second took a second and a half of its four
+    assert queue.look(double).seconds == 2.5
+    assert queue.look(last).seconds == 2.5 + 2 * 4
+    clock.now = 50
+    assert queue.look(double).seconds == 0
+
+
+def test_whose_page_is_gone_is_not_answered_any_further(queue: LiveQueue, engine: SlowEngine, groups: GroupSet) -> None:
+    gone = threading.Event()
+    tickets = [queue.ask([SOURCE], asked(groups, "0"), gone=gone.is_set)]
+    assert engine.begun.acquire(timeout=LONG)
+    tickets += [queue.ask([SOURCE], asked(groups, "1"), gone=gone.is_set), queue.ask([SOURCE], asked(groups, "2"))]
+    assert queue.look(tickets[2]).place == 2
+    gone.set()
+    looks = [queue.wait(ticket, LONG) for ticket in tickets[:2]]
+    engine.let.release()  # one answer alone: that of whoever is still there
+    looks.append(queue.wait(tickets[2], LONG))
+    assert [look.state for look in looks] == ["cancelled", "cancelled", "answered"]
+    assert [look.reason for look in looks] == [GONE, GONE, ""]
+    assert engine.order == ["0", "2"]
+
+
+def test_the_base_model_is_asked_once(queue: LiveQueue, groups: GroupSet) -> None:
+    told: list[tuple[str, ...]] = []
+
+    class Listening:
+        def answer(self, source: Source, question: Question, watch: Watch) -> Answers:
+            told.append(question.groups)
+            return Answers(source.run, source.step, None, (), ())
+
+    queue.engine = Listening()
+    question = Question(typed_query("Which?", ()), "explicit", EVERYONE)
+    assert len(queue.wait(queue.ask([SOURCE, SOURCE], question), LONG).answers) == 2
+    assert told == [EVERYONE, EVERYONE[:-1]]
+    alone = Question(typed_query("Which?", ()), "explicit", ("control",))
+    assert len(queue.wait(queue.ask([SOURCE, SOURCE], alone), LONG).answers) == 1
 
 
 def test_the_time_in_which_the_model_is_read_does_not_count(clock: Clock, groups: GroupSet) -> None:
@@ -187,7 +251,8 @@ def test_a_failure_is_told_without_details_and_the_next_is_answered(
     engine.error = error
     failing = queue.ask([SOURCE], asked(groups, "0"))
     engine.let.release()
-    assert queue.wait(failing, LONG) == Look("refused", reason=reason)
+    look = queue.wait(failing, LONG)
+    assert (look.state, look.reason, look.answers) == ("refused", reason, ())
     engine.error = None
     engine.let.release()
     assert queue.wait(queue.ask([SOURCE], asked(groups, "1")), LONG).state == "answered"

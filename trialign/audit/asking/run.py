@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
+from trialign.comparing.judge import JudgeConfig
+from trialign.comparing.opening import Kind
 from trialign.environment import PromptConfig, Topology, first_turn, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
@@ -51,6 +53,11 @@ class AuditConfig(Bounds):
         replies_limit: facts and tastes that are asked in words, the first ones of each kind; None: all.
         repeats: how often each question is asked in the same words where it is answered in words. Once, the likeliest
             reply is written; more often, each reply is drawn at temperature 1.
+        comparer: what tells whether two replies in words state the same fact: ``canonical`` (what the reader reads),
+            then ``nli`` (two-way entailment), then ``judge`` (a model behind an address).
+        nli: the model of entailment, a hub id or a folder; with ``judge`` it may be left out.
+        calibration: file with what was measured of the comparer; None: ``calibration.json`` in the model's folder.
+        judge: how the judge is asked.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -63,11 +70,15 @@ class AuditConfig(Bounds):
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
     clarify: bool = True
+    comparer: Kind = "canonical"
+    nli: str | None = None
+    calibration: str | None = None
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
 
     @property
     def bounds(self) -> Bounds:
         """What the verdict is held against."""
-        return Bounds(**{field.name: getattr(self, field.name) for field in fields(Bounds)})
+        return Bounds(**{one.name: getattr(self, one.name) for one in fields(Bounds)})
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,28 @@ def words_table(summary: Mapping[str, Any]) -> Table | None:
         table.add_row(BY_KEY[key].label, *map(_number, values), _number(one["mean"][0]))
     for key in ("flip_rate", "unanimous", "consistent_wrong", "no_answer"):
         table.add_row(measures.by_key()[key].label, *[""] * len(summary["groups"]), _number(replies[key]))
+    for label, value in _compared(replies.get("compared")).items():
+        table.add_row(literal(label), *[""] * len(summary["groups"]), value)
     return table
+
+
+def _compared(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """What a comparer says of replies: flips and excess flips, as counted and corrected, and how often it is right."""
+    if not found or found["flips"] is None:
+        return {}
+    rows = {
+        f"{name}, {way}": _interval(found[key][way])
+        for key, name in (("flips", "pairs that say another fact"), ("excess", "beyond one group's own"))
+        if found[key]
+        for way in ("raw", "corrected")
+    }
+    right = {f"{name} of the comparer": _interval(found[name]) for name in ("sensitivity", "specificity")}
+    return {**rows, **right}
+
+
+def _interval(ends: Sequence[float | None]) -> str:
+    value, low, high = ends
+    return _number(value) if low is None or high is None else f"{_number(value)} [{low:.3f}, {high:.3f}]"
 
 
 def beside_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
