@@ -93,8 +93,8 @@ def comparison_table(comparison: RunComparison, way: str = "") -> None:
     for measure, cells in shown_rows(comparison):
         rows.append((measure.words, *(_lines(cell) for cell in cells), measure.wanted))
     table(
-        f"{way}Every run beside the first: change in points with its {100 * (1 - comparison.alpha):g} % interval, paired "
-        "by question; p corrected for all that is shown (Holm)",
+        f"{way}Every run beside the first: change in points with its {100 * (1 - comparison.alpha):g} % interval, "
+        "paired by question; p corrected for all that is shown (Holm)",
         ("Measure", *(run.name for run in comparison.runs), "Wanted"),
         rows,
     )
