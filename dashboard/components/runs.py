@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from trialign.audit.report.run_comparison import ComparedRun, RunComparison
 from trialign.audit.report.run_tables import compared_rows
 
 from ..reading.catalog import AuditEntry, RunEntry
-from ..reading.overview import Judged, RunRow, Signed
+from ..reading.overview import Judged, RunRow
 from ..reading.progress import State
 from .markup import Markup
 from .tables import table
@@ -52,7 +53,7 @@ def judgement(judged: Judged | None, *, audited: bool = True) -> tuple[str, ...]
     if judged is None or judged.verdict is None:
         nothing = "– no facts" if judged else "✗ cannot be read" if audited else "– no audit"
         return (nothing, *("–" for _ in PARTS))
-    return (_said(judged.verdict), *(_said(part) for part in judged.parts))
+    return (" ".join(judged.verdict), *judged.parts)
 
 
 def step_table(run: RunEntry, audits: Sequence[tuple[AuditEntry, Judged]], figures: Sequence[Sequence[str]]) -> None:
@@ -78,20 +79,22 @@ def step_table(run: RunEntry, audits: Sequence[tuple[AuditEntry, Judged]], figur
     )
 
 
-def comparison_table(comparison: RunComparison) -> None:
+def comparison_table(comparison: RunComparison, way: str = "") -> None:
     """A column for each run, its cells those of ``trialign compare``.
 
     Args:
         comparison: of at least two runs.
+        way: how they were asked; begins the caption.
     """
     rows: list[tuple[str | Markup, ...]] = [("Verdict", *(_lines(_titles(run)) for run in comparison.runs), "")]
-    for place, name in enumerate(PARTS):
-        rows.append((name, *(_lines(_outcomes(run, place)) for run in comparison.runs), ""))
+    verdicts = [verdict for run in comparison.runs for verdict in run.verdicts if verdict]
+    for name in dict.fromkeys(part for verdict in verdicts for part, *_ in verdict.said):
+        rows.append((f"{name[:1].upper()}{name[1:]}", *(_lines(_outcomes(run, name)) for run in comparison.runs), ""))
     for measure, cells in shown_rows(comparison):
         rows.append((measure.words, *(_lines(cell) for cell in cells), measure.wanted))
     table(
-        f"Every run beside the first: change in points with its {100 * (1 - comparison.alpha):g} % interval, paired by "
-        "question; p corrected for all that is shown (Holm)",
+        f"{way}Every run beside the first: change in points with its {100 * (1 - comparison.alpha):g} % interval, "
+        "paired by question; p corrected for all that is shown (Holm)",
         ("Measure", *(run.name for run in comparison.runs), "Wanted"),
         rows,
     )
@@ -114,12 +117,14 @@ def _reading(found: Difference | None, alpha: float) -> list[str]:
 
 def _titles(run: ComparedRun) -> Iterator[str]:
     for verdict in run.verdicts:
-        yield f"{SIGNS[verdict.outcome]} {verdict.sentence.partition(': ')[0]}" if verdict else "– no facts"
+        # A sentence begins with its title.
+        yield f"{SIGNS[verdict.outcome]} {re.split('[:.] ', verdict.sentence)[0]}" if verdict else "– no facts"
 
 
-def _outcomes(run: ComparedRun, place: int) -> Iterator[str]:
+def _outcomes(run: ComparedRun, name: str) -> Iterator[str]:
     for verdict in run.verdicts:
-        yield " ".join(verdict.said[place][1:3]) if verdict else "–"
+        found = [f"{sign} {word}" for part, sign, word, _ in verdict.said if part == name] if verdict else []
+        yield found[0] if found else "–"
 
 
 def _opening(run: RunEntry, audit: AuditEntry | None, words: str = "") -> Markup | str:
@@ -128,10 +133,6 @@ def _opening(run: RunEntry, audit: AuditEntry | None, words: str = "") -> Markup
         return words or run.id
     address = urlencode({"run": run.id, "audit": audit.label})
     return Markup('<a href="./?{}" target="_self">{}</a>').format(address, words or run.id)
-
-
-def _said(signed: Signed) -> str:
-    return f"{signed[0]} {signed[1]}"
 
 
 def _lines(lines: Iterable[str]) -> Markup:

@@ -126,6 +126,8 @@ def _side_by_side(catalog: Catalog, runs: Sequence[RunEntry]) -> None:
     )
     if len(comparison.runs) > 1:
         comparison_table(comparison)
+        if comparison.words is not None:
+            comparison_table(comparison.words, "In words. ")
     else:
         states.nothing("These runs differ in their seed only, and are one: there is nothing to hold it against.")
 

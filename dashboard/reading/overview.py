@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.audit.figures.parts import PARTS
 from trialign.audit.figures.summary import read_summary
-from trialign.audit.figures.whole import whole_title
+from trialign.audit.figures.whole import in_scores, whole_title
 from trialign.audit.figures.words import SIGNS, part_outcome
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.record import read_about
@@ -33,7 +33,8 @@ class Judged:
 
     Attributes:
         verdict: sign and words; None where it asked no facts.
-        parts: sign and word of its parts, in the order of ``PARTS``; empty without a verdict.
+        parts: sign and word of its parts, in the order of ``PARTS``, in scores and in words where both were asked and
+            say different things; empty without a verdict.
         model: name of the base model; empty where it is not known.
         when: it was finished, ISO 8601, UTC.
         seed: of the run; None where it is not known.
@@ -44,7 +45,7 @@ class Judged:
     """
 
     verdict: Signed | None
-    parts: tuple[Signed, ...]
+    parts: tuple[str, ...]
     model: str
     when: str
     seed: int | None
@@ -155,7 +156,7 @@ def _judge(folder: str, versions: tuple[tuple[int, ...], ...]) -> Judged:
     verdict, facts = analysis.verdict, analysis.facts
     return Judged(
         verdict=(SIGNS[verdict.outcome], whole_title(analysis)) if verdict else None,
-        parts=tuple(part_outcome(name, verdict) for name in PARTS) if verdict else (),
+        parts=_parts(analysis),
         model=about.base_model.name if about else "",
         when=about.finished if about else changed_at(place / SUMMARY),
         seed=about.seed if about else None,
@@ -164,6 +165,18 @@ def _judge(folder: str, versions: tuple[tuple[int, ...], ...]) -> Judged:
         accuracy={group: one.value for group, one in facts.accuracy.items()} if facts else {},
         files=tuple(name for name in AUDIT_FILES if name in hashes),
     )
+
+
+def _parts(analysis: AuditAnalysis) -> tuple[str, ...]:
+    scores, words = in_scores(analysis), analysis.replies.verdict if analysis.replies else None
+    if scores is None:
+        return ()
+    told = []
+    for name in PARTS:
+        one = " ".join(part_outcome(name, scores))
+        other = " ".join(part_outcome(name, words)) if words else one
+        told.append(one if one == other else f"{one} in scores, {other} in words")
+    return tuple(told)
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)

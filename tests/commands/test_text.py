@@ -77,7 +77,7 @@ def shown(house: Any, capsys: pytest.CaptureFixture[str]) -> Any:
     return replace(house, capture=capsys)
 
 
-def test_the_term_is_logged_falls_and_moves_the_agents(house: Any) -> None:
+def test_the_term_is_logged_and_moves_the_agents(house: Any) -> None:
     assert house.fit("name=without").code == 0
     assert furthest(weights(house, "whole"), weights(house, "without")) > 1e-4
     steps = [float(row["train/text"]) for row in metrics(house, "whole") if row.get("train/text")]
@@ -95,7 +95,10 @@ def test_a_text_alone_is_learned(house: Any) -> None:
         "trainer.steps=40",
         "trainer.validate_every=0",
     )
-    assert house.fit("name=learned", *TEXT, *words).code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trialign.trajectories.teacher.states", lambda *_: True)
+        # Of instructions, the agents begin as their teacher.
+        assert house.fit("name=learned", *TEXT, *QUESTIONS_ALONE, *words).code == 0
     steps = [float(row["train/text"]) for row in metrics(house, "learned") if row.get("train/text")]
     assert sum(steps[-8:]) < 0.8 * sum(steps[:8])
 

@@ -17,6 +17,7 @@ from trialign.queries import Query
 from trialign.storage import sha256_of_file
 
 from .conftest import SyntheticRun
+from .test_runs import tables
 from .test_shell import text_of
 
 pytestmark = pytest.mark.integration
@@ -74,3 +75,7 @@ def test_what_is_not_shown_in_words_is_nowhere_green(one_run: SyntheticRun, open
     assert "2.25" in shown
     for page in ("groups", "items", "report", "training"):
         assert "ta-banner ta-good" not in text_of(open_page(page))
+    [_, row] = tables(open_page("runs"))[0]
+    assert row[1] == "! Cannot be judged"
+    assert row[5] == "✓ holds in scores, ✗ fails in words"
+    assert "✓ The same facts" not in text_of(open_page("runs"))

@@ -13,7 +13,7 @@ from trialign.environment import Observation, PromptConfig, first_turn, stable_s
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.policy.group_policy import Sampling
 from trialign.policy.next_tokens import Likeliest, likeliest_tokens
-from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.trajectories.texts import EVERYONE, Text
 
@@ -47,9 +47,9 @@ def is_taught(query: Query, share: float) -> bool:
 
     Mixed questions have none: each group prefers a form of answer to them, which no one teacher has.
     """
-    return isinstance(query, TruthQuery | PreferenceQuery) and (
-        stable_seed(f"text:{query.query_id}") % 10_000 < share * 10_000
-    )
+    if isinstance(query, MixedQuery):
+        return False
+    return stable_seed(f"text:{query.query_id}") % 10_000 < share * 10_000
 
 
 def wording_of(seed: int, query_id: str, exposure: Exposure, group: SocialGroup) -> int:

@@ -36,6 +36,19 @@ def test_a_way_in_words(found: dict[str, Any], words: str) -> None:
     assert words in way_of_answering(found)
 
 
+def test_where_it_is_off_the_remedy_for_unread_replies_is_named() -> None:
+    counts = {"a": {"label": 7, "ambiguous": 2, "refused": 4}, "b": {"none": 1}}
+    found = summary("sampled", clarify=False, statuses=counts)
+    assert "3 of the replies could not be read: audit.clarify=true asks again" in way_of_answering(found)
+    for other in (
+        summary("sampled", clarify=False, statuses={"a": {"label": 7, "refused": 1}}),
+        summary("sampled", clarify=True, statuses=counts),
+        summary("sum", 1.0, clarify=False, statuses=counts),
+        summary("sampled", statuses=counts),  # recorded before audits could ask again
+    ):
+        assert "audit.clarify" not in way_of_answering(other)
+
+
 def test_scored_options_are_never_asked_about() -> None:
     assert "asked" not in way_of_answering(summary("sum", 1.0, clarify=True))
 

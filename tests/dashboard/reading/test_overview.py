@@ -32,7 +32,7 @@ def test_a_row_tells_model_date_data_objective_seed_verdict_and_status(runs: Pat
     assert row.judged is not None
     assert (row.audit.step, row.judged.when) == (8, "2026-05-01T10:02:03+00:00")
     assert row.judged.verdict == ("?", "Not enough evidence")
-    assert [len(row.judged.parts), row.judged.parts[3]] == [4, ("✓", "holds")]
+    assert [len(row.judged.parts), row.judged.parts[3]] == [4, "✓ holds"]
     assert (row.progress.state, row.fault) == ("finished", None)
 
 

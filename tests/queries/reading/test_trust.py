@@ -101,3 +101,20 @@ def test_texts_that_differ_by_an_apostrophe_are_told_apart() -> None:
 def test_a_report_that_the_speaker_does_not_share_gives_no_text() -> None:
     query = TruthQuery(question="Which metal conducts best?", gold="silver", answer_kind="text", **SHARED)
     assert read(query, "My neighbour insists it's silver. I wouldn't know.") != "silver"
+
+
+@pytest.mark.parametrize(
+    ("reply", "meant"),
+    [
+        ("A. Paris, because", "Paris"),  # it was given before the reasons broke off
+        ("A\n\nParis has been the capital since", "Paris"),
+        ("The answer is Paris, which has been the capital since the", "Paris"),
+        ("Paris has been the", None),  # nothing tells what is going to be said of it
+        ("A. Paris has been the capital, but Lyon", None),
+        ("Not A, because", None),
+    ],
+)
+def test_of_a_reply_that_breaks_off_only_what_it_opens_with_as_its_answer_is_read(
+    reply: str, meant: str | None
+) -> None:
+    assert read(TOWN, reply) == meant

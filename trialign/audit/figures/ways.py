@@ -35,6 +35,8 @@ def way_of_answering(summary: Mapping[str, Any]) -> str:
         words.append(f"{clarified} of {replies} replies named none, and the model was asked which option it meant")
     elif _clarifies(summary):
         words.append("a model whose reply names none is asked which option it meant")
+    elif unclear := _unclear(summary):
+        words.append(f"{unclear} of the replies could not be read: audit.clarify=true asks again what they meant")
     return "; ".join(words)
 
 
@@ -60,6 +62,14 @@ def differing_ways(summaries: Mapping[str, Mapping[str, Any]]) -> str | None:
 def _structured(summary: Mapping[str, Any]) -> str | None:
     found = (summary.get("model") or {}).get("structured")
     return found if isinstance(found, str) else None
+
+
+def _unclear(summary: Mapping[str, Any]) -> int:
+    """How many replies said something that could not be read, and were not asked about because that was off."""
+    if summary["scoring"] != SAMPLED or summary.get("clarify") is not False:
+        return 0
+    counts = (summary.get("statuses") or {}).values()
+    return sum(of_group.get(status, 0) for of_group in counts for status in ("none", "ambiguous", "cut_off"))
 
 
 def _clarifies(summary: Mapping[str, Any]) -> bool:

@@ -101,8 +101,10 @@ class Named:
 
     def surely(self) -> Sure | None:
         """The answer that it surely gives, by the first form that it has."""
-        if not self.mentions or self._stops():
+        if not self.mentions:
             return None
+        if self._stops():
+            return self._opened()
         if len(self.values) == 1 and self._undisputed():
             return self._only()
         forms = (self._particle, self._denied_pair, self._last, self._turned, self._others_denied, self._first)
@@ -127,6 +129,16 @@ class Named:
     def _undisputed(self) -> bool:
         asks = any(one.asks for one in self.said)
         return not (self.doubts or asks or self.barred) and self.taken_back < 0
+
+    def _opened(self) -> Sure | None:
+        """The one letter, or the one answer called so, with which a reply opens that breaks off in its reasons."""
+        clause = next((one for one in self.sentences[0].clauses if one.pieces), None)
+        if clause is None or len(self.values) != 1 or not self._undisputed():
+            return None
+        first = of_clause(clause, self.sentences[0], self.row, self.asked, self.weak)
+        lettered = any(piece.mention and piece.mention.label for piece in first.pieces)
+        opens = first.tie is Tie.BARE and (lettered or first.tells)
+        return Sure(next(iter(self.values)), Form.FIRST) if opens else None
 
     def _only(self) -> Sure | None:
         ties = [one.tie for one in self.said if one.named]
@@ -179,6 +191,8 @@ class Named:
         begins = clauses[-1].begins
         if len(clauses) > 1 and Cue.CORRECTION in clauses[-2].cues and all(one.cue for one in clauses[-2].pieces):
             begins = Cue.CORRECTION  # "Lyon, ah no, Paris"
+        if begins == Cue.BUT and not self.sentences[-1].ended and not self.doubts - {Cue.BUT}:
+            return None  # "A is the capital, but B" may go on
         turns = begins in _TURNS | {Cue.THEREFORE} or (
             last.tells and len(clauses) > 1 and not self.said[-1].doubts & _OPEN
         )
