@@ -45,7 +45,7 @@ def show() -> None:
     ids = table.ids.tolist()
     asked_for = st.query_params.get("question", "")
     place = ids.index(asked_for) if asked_for in ids else int(on_page[0])
-    left, right = st.columns([4, 3], gap="medium")
+    left, right = st.columns([1, 1], gap="medium")
     with left:
         _grid(picked, table, on_page, place, labels)
     with right, st.container(key="detail"):
