@@ -113,8 +113,8 @@ class Named:
         if len(self.values) == 1 and self._undisputed():
             return self._only() or self._alone()
         forms = (self._particle, self._denied_pair, self._last, self._turned, self._others_denied, self._first)
-        forms += (self._beside_others, self._concluded, self._corrected)
-        return next((sure for form in forms if (sure := form())), None)
+        ordinary = (self._beside_others, self._concluded, self._corrected)
+        return next((sure for form in (*forms, *ordinary) if (sure := form())), None)
 
     def rivals(self) -> bool:
         """Whether it names several answers, and does not deny them one and all."""
