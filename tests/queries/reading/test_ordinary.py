@@ -77,6 +77,8 @@ def test_an_answer_in_an_ordinary_sentence_is_read(reply: str) -> None:
         "Sydney. Sorry, not Canberra.",
         "Sydney. Sorry if you wanted Canberra.",
         "Sydney. Sorry, maybe Canberra?",
+        "Sydney. Sorry, if not that, Canberra.",
+        "Sydney. Wait, I don't know, Canberra.",
         # the speaker's choice: of others, under a condition, in jest, past, wished
         "My teacher would say B.",
         "I would say B if the question were about size.",
@@ -106,6 +108,12 @@ def test_one_sentence_that_names_one_answer_is_read_where_it_speaks_of_the_quest
     assert parse_answer(games, "They took place in London in the summer of 2012.").canonical == "London"
     assert parse_answer(games, "London is a place that many people like.").canonical is None
     assert parse_answer(games, "They took place in London in the summer of 2012, too.").canonical is None
+
+
+def test_the_german_also_concludes_and_the_english_one_adds() -> None:
+    both = TruthQuery(question="Wer hat recht?", gold="Beide", options=("Anna", "Ben", "Beide", "Keiner"), **SHARED)
+    assert parse_answer(both, "Anna hat recht und Ben ebenfalls, also beide.").canonical == "Beide"
+    assert parse_answer(CAPITAL, "Sydney is the capital, Canberra also.").canonical is None
 
 
 def test_where_a_question_denies_what_is_denied_of_others_tells_nothing() -> None:

@@ -126,7 +126,8 @@ def adds(part: Part, row: Sequence[Token]) -> bool:
     """Whether a clause puts its answer beside one before it: "so is B", "as can B", "B too"."""
     words = list(part.words(row))
     inverted = any(one in ("so", "as") and two in _AUXILIARIES for one, two in pairwise(words))
-    return inverted or not _ALSO.isdisjoint(words)
+    following = {row[piece.first].text.casefold() for piece in part.said.pieces if piece.cue == Cue.THEREFORE}
+    return inverted or bool(_ALSO & set(words) - following)  # German "also" is "so"
 
 
 _GIVING = (Tie.BARE, Tie.TOLD, Tie.RESTATED)
