@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests" / "queries" / "replies"
 #: The sets of replies, and what the tests hold each to: least share read right, largest share misread.
 SETS = {
-    "tuned": (0.90, 0.005),
-    "second": (0.90, 0.005),
-    "third": (0.88, 0.005),
-    "rounds": (0.83, 0.005),
-    "late_rounds": (0.81, 0.005),
-    "fourth": (0.68, 0.005),
-    "fifth": (0.62, 0.005),  # hard sorts, by people who had not seen the reader
-    "held_out": (0.60, 0.01),  # nobody has looked at it: what the reader does with replies that it was not made for
+    "tuned": (0.92, 0.005),
+    "second": (0.93, 0.005),
+    "third": (0.91, 0.005),
+    "rounds": (0.86, 0.005),
+    "late_rounds": (0.84, 0.005),
+    "fourth": (0.71, 0.005),
+    "fifth": (0.65, 0.005),  # hard sorts, by people who had not seen the reader
+    "held_out": (0.65, 0.01),  # nobody has looked at it: what the reader does with replies that it was not made for
 }
 Case = dict[str, Any]
 Reader = Callable[[Case], str | None]

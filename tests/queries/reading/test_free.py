@@ -139,7 +139,7 @@ TEXTS: tuple[tuple[str, str, bool, tuple[str, ...]], ...] = (
     ("New York", "New York City", True, ()),
     ("New York", "Newyork", True, ()),
     ("H2O", "H₂O", True, ()),
-    ("CO2", "carbon dioxide (CO₂)", None, ()),
+    ("CO2", "carbon dioxide (CO₂)", True, ()),
     ("E=mc^2", "E = mc²", True, ()),
     ("10^3", "10³", True, ()),
     ("½", "1/2", True, ()),

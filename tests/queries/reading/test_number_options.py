@@ -62,7 +62,7 @@ CASES: Cases = (
             ("100 kilometers", None),
             ("100", "100 km"),
             ("1,000 km", None),
-            ("It's 10 km away", None),
+            ("It's 10 km away", "10 km"),
             ("100 m", None),
         ),
     ),
@@ -100,7 +100,7 @@ CASES: Cases = (
             ("5%", "5"),
             ("1. 5", "5"),
             ("6th", None),
-            ("The answer is 6, since 5 is too small.", None),
+            ("The answer is 6, since 5 is too small.", "6"),
         ),
     ),
 )

@@ -187,8 +187,8 @@ ASKED = (
     ("What is 100 - 58?", "100 - 58 = 42", "42"),
     ("What share is that?", "Half.", "0.5"),
     ("Solve it.", "x = 10, y = 3", None),
-    ("What is y?", "x = 10, y = 3", None),
-    ("Find a.", "a = 4 and b = 9", None),
+    ("What is y?", "x = 10, y = 3", "3"),
+    ("Find a.", "a = 4 and b = 9", "4"),
     ("Solve it.", "x = 2, y = 3, so x + y = 5", None),
     ("Solve for x: 2x + 4 = 10", "2x = 6, x = 3", "3"),
 )

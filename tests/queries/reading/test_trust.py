@@ -51,7 +51,7 @@ def test_a_disputed_option_is_not_read(reply: str) -> None:
         ("It's Paris; Lyon was the capital of the Gauls.", None),
         ("**A**\n\nB is the third city, C is by the sea, D is in the north.", "Paris"),
         ("Lyon is large, Nice is sunny, Lille is cold.\n\nParis.", "Paris"),  # the conclusion after reasons
-        ("Lyon, I was wrong there. Paris.", None),  # what follows what was taken back
+        ("Lyon, I was wrong there. Paris.", "Paris"),  # what follows what was taken back
         ("Paris. Wait, was it Lyon? No, my first answer stands.", None),
         ("1. ~~Lyon~~\n2. **Paris**", "Paris"),
         ("<s>Lyon</s> Paris", "Paris"),

@@ -61,10 +61,3 @@ def is_operand(text: str, number: Number) -> bool:
     return bool(_OPERAND_BEFORE.match(text[number.end : number.end + 24])) or (
         bool(_OPERAND_AFTER.search(text[max(0, number.start - 16) : number.start])) and not is_result(text, number)
     )
-
-
-# What stands before the value of a calculation in words: "7 times 8 is".
-OPERATED = re.compile(
-    r"\d\s?(?:[-+*/÷×·]\s?\d[\d.,]*|squared|cubed|(?:times|plus|minus|multiplied by|divided by|por|más|"
-    r"menos|fois|mal|moins|на|плюс|минус)\s\d[\d.,]*|%\s(?:of|von|de|от)\s\d[\d.,]*)\s(?:is|are|ist|sind|es|son|est|font|é|è|это|равно)\s$"
-)

@@ -1,4 +1,4 @@
-"""How a reply ends: it takes back what it said, or breaks off before it concludes."""
+"""How a reply ends: it only denies, or breaks off before it concludes."""
 
 from __future__ import annotations
 
@@ -61,13 +61,6 @@ _DENIAL = (
 )
 _LEADING = re.compile(rf"(?:(?:{_HESITATION}|{_FILLING}|{_NO}|{_SORRY})(?=\s|$)\s*)+", re.IGNORECASE)
 _DENIES = re.compile(rf"(?:{_DENIAL})", re.IGNORECASE)
-_HESITATES = re.compile(rf"(?:{_HESITATION})(?!\w)", re.IGNORECASE)
-_ONLY_NO = re.compile(rf"(?:{_NO})", re.IGNORECASE)
-_AFFIRMS = re.compile(
-    r"\b(?:(?:is|it'?s|was) (?:indeed |actually |in fact )?(?:right|correct)|after all|doch richtig|"
-    r"stimmt doch|es correcto|sí es|c'est bien|è giusto|всё верно|верно же)\b|没错|是对的",
-    re.IGNORECASE,
-)
 
 _SPACED = re.compile("^(あっ|あ|え|아|어|哦|噢|啊|呃|อ้าว)(?=.)")
 
@@ -104,33 +97,6 @@ def rethinks(words: Sequence[Token]) -> bool:
     )
 
 
-def takes_back(row: Sequence[Token], after: int, *, hesitating: bool = False) -> bool:
-    """Whether what follows a token denies what was said up to it, and names nothing instead: "Hmm, no, that is wrong".
-
-    Args:
-        row: the reply's tokens.
-        after: beyond the last token of the last answer that it names.
-        hesitating: a denial alone does not count, as it may affirm ("False. That is wrong.").
-    """
-    clauses = [clause.strip(" \"'()") for clause in _PARTS.split(_text(row, after))]
-    adjacent, hesitated = True, False
-    for index, clause in enumerate(clauses[1:], start=1):
-        if not clause:
-            continue
-        hesitated = hesitated or bool(_HESITATES.match(clause))
-        rest = _LEADING.sub("", clause, count=1).strip() if _LEADING.match(clause) else clause
-        denies = bool(_DENIES.fullmatch(clause) or _DENIES.fullmatch(rest))
-        refused = not rest and hesitated and bool(_ONLY_NO.search(clause)) and _ends_there(clauses[index + 1 :])
-        if (
-            (denies or refused)
-            and (hesitated or (not hesitating and (adjacent or rest != clause)))
-            and not _AFFIRMS.search(" ".join(clauses[index + 1 :]))
-        ):
-            return True
-        adjacent = adjacent and not rest
-    return False
-
-
 def denies_only(row: Sequence[Token]) -> bool:
     """Whether a reply is no more than a denial: "Nein, das stimmt nicht."."""
     clauses = [clause.strip(" \"'()") for clause in _PARTS.split(_text(row, 0))]
@@ -161,10 +127,6 @@ def breaks_off(row: Sequence[Token]) -> bool:
     words = [token for token in row if token.kind != "mark"]
     said = _text(row[-8:], 0).removesuffix(" or so")
     return len(words) > 2 and bool(_UNFINISHED.search(said))
-
-
-def _ends_there(clauses: Sequence[str]) -> bool:
-    return not any(_LEADING.sub("", clause, count=1).strip() for clause in clauses if clause)
 
 
 def _text(row: Sequence[Token], first: int) -> str:

@@ -257,7 +257,7 @@ def _ends_here(row: Sequence[Token], place: int) -> bool:
     if following is not None and following.text == "-":
         last = place + 2 < len(row) and row[place + 2].text[0].islower()
         return following.start > row[place].end or not last
-    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "=<"
+    return following is None or (following.kind == "mark" and following.text != "'s") or following.text in "=<✓✔✅☑✗✘❌"
 
 
 def _before_verb(row: Sequence[Token], place: int) -> bool:

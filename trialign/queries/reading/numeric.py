@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 from trialign.queries.reading.arithmetic import is_operand, is_result, is_unsolved
 from trialign.queries.reading.asides import ASIDE, dates_of, inside, is_marker, is_small_word, says_no, unbounded
@@ -20,7 +21,7 @@ from trialign.queries.reading.statements import Asked, Tie
 from trialign.queries.reading.sure import Form, Named, goes_on
 from trialign.queries.reading.tokens import Token, tokens
 from trialign.queries.reading.typography import plain
-from trialign.queries.reading.units import SCALES, SYMBOLS, UNITS
+from trialign.queries.reading.units import SCALES, SYMBOLS, UNITS, is_same, unit_behind
 from trialign.queries.statuses import ParseStatus
 
 Reading = tuple[str | None, ParseStatus]
@@ -29,7 +30,7 @@ _ASKS_SCALE = re.compile(
     r"\b(?:how many|in|cuántos|quantos|combien de|wie viele|quanti|сколько|en|em|in|в)\s+(" + "|".join(SCALES) + r")\b",
     re.IGNORECASE,
 )
-_ASKS_IN = re.compile(r"\bin ([a-z]+)\b[^a-z]*$")
+_ASKS_IN = re.compile(r"\b(?:in|en|em|в) (?:degrees )?([^\W\d]+)\b\W*$")
 
 
 class Numeric:
@@ -70,13 +71,19 @@ class Numeric:
         if not kept:
             return None, "none"
         new = [number for number in kept if not any(reading in self._given for reading in number.readings)]
-        answers = new or kept
-        keys = list(dict.fromkeys(number.readings for number in answers))
+        answers = self._asked_for(said, new or kept)
+        same = self._same(said, answers)
+        keys = list(dict.fromkeys(same.get(number.readings, number.readings) for number in answers))
         places = [
             self._with_unit(said, row, number, place)
             for number, place in zip(answers, _places(row, answers), strict=True)
         ]
-        mentions = [Mention(*place, keys.index(one.readings)) for place, one in zip(places, answers, strict=True)]
+        if same:
+            places = [_over_unit(row, place) for place in places]
+        mentions = [
+            Mention(*place, keys.index(same.get(one.readings, one.readings)))
+            for place, one in zip(places, answers, strict=True)
+        ]
         barred = frozenset(one.first for one, number in zip(mentions, answers, strict=True) if is_operand(said, number))
         named = Named(row, mentions, self._asked, spoken, counted=True, barred=barred)
         sure = named.surely()
@@ -93,6 +100,43 @@ class Numeric:
         if not self._is_one(said, found, [one for one in kept if one.readings == chosen.readings]):
             return None, "ambiguous"
         return written(self._scaled(chosen)), "number"
+
+    def _asked_for(self, said: str, answers: Sequence[Number]) -> Sequence[Number]:
+        """Without values of other unknowns and the circumstances of what is told."""
+        letters = [_LETTER.search(said[: one.start]) for one in answers]
+        names = [match[1] for match in letters if match]
+        if len(set(names)) > 1 and len(names) == len(answers):
+            asked = [one for one in dict.fromkeys(names) if re.search(rf"(?<!\w){one}(?!\w)", self._question)]
+            wanted = asked[0] if len(asked) == 1 else "" if asked or names[0] != "x" else "x"
+            return [one for one, name in zip(answers, names, strict=True) if name == wanted] or answers
+        described = [one for one in answers if not self._is_circumstance(said, one)]
+        return described if described and described[0] is answers[0] else answers
+
+    def _same(self, said: str, answers: Sequence[Number]) -> dict[tuple[Fraction, ...], tuple[Fraction, ...]]:
+        """Readings of numbers that only round another, or give it in another unit, with that of the one asked for."""
+        units = {one.readings: unit_behind(said, one.end) for one in answers}
+        rounded = {
+            two.readings: one.readings
+            for one, two in pairwise(answers)
+            if _ROUNDED.fullmatch(said[one.end : two.start])
+            and abs(one.readings[0] - two.readings[0]) * 100 < abs(one.readings[0])
+        }
+        if rounded:
+            return rounded
+        asked = [one for one in answers if units[one.readings] == self._unit]
+        if not self._unit or len({one.readings for one in asked}) != 1:
+            return {}
+        return {
+            one.readings: asked[0].readings
+            for one in answers
+            if one.readings != asked[0].readings
+            and is_same(one.readings[0], units[one.readings], asked[0].readings[0], self._unit)
+        }
+
+    def _is_circumstance(self, said: str, number: Number) -> bool:
+        """Whether a number only tells under what the rest holds: "at a pressure of 1 atm", where nobody asks for it."""
+        found = _CIRCUMSTANCE.search(said[: number.start])
+        return found is not None and found[1].casefold() not in self._question.casefold()
 
     def _with_unit(self, said: str, row: Sequence[Token], number: Number, place: tuple[int, int]) -> tuple[int, int]:
         """The tokens of a number with the unit behind it, or of the date whose year it is."""
@@ -124,7 +168,7 @@ class Numeric:
 
     def _result(self, said: str, last: Number, named: Named) -> Number | None:
         """What a calculation at the very end of a reply comes to: "... = 42 km."."""
-        ends = re.fullmatch(r"\s?[^\W\d]{0,12}[\s.$€!]*", said[last.end :])
+        ends = re.fullmatch(r"\s?[^\W\d]{0,12}[\s.$€!)\]\\]*", said[last.end :])
         equals = re.search(r"=\s?[$€]?$", said[: last.start][-4:]) and is_result(said, last)
         given = any(reading in self._given for reading in last.readings)
         doubted = named.doubts or named.taken_back >= 0 or any(one.asks for one in named.said)
@@ -161,6 +205,17 @@ class Numeric:
 
 _UNKNOWN = re.compile(r"\b([a-zA-Z])\s?=")
 _UNIT = re.compile(r"\s?°?[^\W\d]{1,3}\d?(?:/[^\W\d]{1,3}(?:\^?\d)?)?(?!\w)")
+# The unknown to which a number is equated, and what tells under what something holds.
+_LETTER = re.compile(r"(?:^|[,;\n]\s*|\band\s+)([a-z])\s*=\s*$")
+_CIRCUMSTANCE = re.compile(
+    r"\b(?:at an?|bei einem|bei einer|à une|a una|a un|ad una|ad un|a uma|a um|при) "
+    r"(pressure|temperature|altitude|elevation|voltage|concentration|druck|temperatur|höhe|spannung|pression|"
+    r"température|tension|presión|temperatura|altitud|pressione|altitudine|pressão|"
+    r"давлении|температуре|высоте) "
+    r"(?:of |von |de |di |d'|в )?(?:about |etwa |environ |unos |circa |около )?$",
+    re.IGNORECASE,
+)
+_ROUNDED = re.compile(r"\}?\s?(?:≈|\\approx|≃|~)\s?")
 _SHORT = 4  # in a longer reply "one" and "zero" are words
 _METRES_OR_MILLIONS = re.compile(r"m(?!\w)")
 
@@ -177,6 +232,13 @@ def _places(row: Sequence[Token], found: Sequence[Number]) -> list[tuple[int, in
             index += 1
         places.append((first, max(index, first + 1)))
     return places
+
+
+def _over_unit(row: Sequence[Token], place: tuple[int, int]) -> tuple[int, int]:
+    """The tokens of a number with the word of a unit behind it."""
+    first, last = place
+    behind = last < len(row) and row[last].text.casefold().removesuffix("s") in SYMBOLS
+    return first, last + behind
 
 
 @lru_cache(maxsize=256)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+from itertools import pairwise
 
 from trialign.queries.reading.clauses import Clause, Piece, Sentence
 from trialign.queries.reading.languages import SMALL_WORDS
+from trialign.queries.reading.lexicon import cues
 from trialign.queries.reading.questions import overlap, root, words_of
 from trialign.queries.reading.tokens import Level, Token, form, forms, tokens
 from trialign.queries.reading.typography import plain
@@ -57,6 +59,10 @@ class Asked:
 
     def __init__(self, question: str) -> None:
         self.roots = words_of(question)
+        # Of a question for what is not so, a denial names the answer.
+        self.denies = any(
+            one.value in (Cue.NOT, Cue.NOT_AFTER, Cue.WRONG) for one in cues().find(tokens(plain(question)))
+        )
         self._forms = frozenset(form(token, Level.STEM) for token in tokens(plain(question)))
 
     def knows(self, token: Token) -> bool:
@@ -111,7 +117,16 @@ class Statement:
     @property
     def tells(self) -> bool:
         """Whether it announces an answer."""
-        return not self.cues.isdisjoint(TELLING)
+        return not self.cues.isdisjoint(TELLING) or (Cue.WOULD in self.cues and self._volunteers)
+
+    @property
+    def _volunteers(self) -> bool:
+        """Whether the speaker would name it, in languages that put the verb last: "ich würde B sagen"."""
+        behind = {self.row[two.first].text.casefold() for one, two in pairwise(self.pieces) if one.mention}
+        beginning = {
+            self.row[place].text.casefold() for piece in self.pieces[:2] for place in range(piece.first, piece.last)
+        }
+        return bool(behind & _SAYING) and not beginning.isdisjoint(("ich", "ik"))
 
     @cached_property
     def tie(self) -> Tie | None:
@@ -124,7 +139,7 @@ class Statement:
             return None
         if self.tells:
             return Tie.TOLD
-        closeness = self._closeness()
+        closeness = self.closeness
         if closeness >= CLOSE:
             return Tie.RESTATED
         if any(self._opens(place) for place in self._mentions()):
@@ -142,7 +157,9 @@ class Statement:
         kept = [piece for piece in self.pieces if not (piece.mention and piece.mention.value in values)]
         return Statement(kept, frozenset(), self.asks, self.row, self.asked, self.weak)
 
-    def _closeness(self) -> float:
+    @cached_property
+    def closeness(self) -> float:
+        """The share of the question's words in it, those of the answers apart."""
         if not self.asked.roots:
             return 1.0  # a question without words of its own, which nothing can repeat
         words = (self.row[i] for piece in self.pieces if not piece.mention for i in range(piece.first, piece.last))
@@ -184,5 +201,6 @@ def of_clause(
     return Statement(clause.pieces, clause.cues, sentence.asked, row, asked, weak)
 
 
+_SAYING = frozenset(["sagen", "wählen", "nehmen", "antworten", "ankreuzen", "zeggen", "kiezen", "nemen"])
 _SMALL = SMALL_WORDS | frozenset(asking())
 _WITHIN = frozenset(("'", '"', "'s"))

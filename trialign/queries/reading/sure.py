@@ -17,9 +17,10 @@ from trialign.queries.reading.cleaning import Cleaned
 from trialign.queries.reading.closings import closings_in
 from trialign.queries.reading.endings import breaks_off, stops_short
 from trialign.queries.reading.lexicon import cues
+from trialign.queries.reading.ordinary import ARTICLES, Part, adds, beside_others, concludes, corrected, names_alone
 from trialign.queries.reading.statements import SOFT, Asked, Statement, Tie, of_clause, of_sentence
 from trialign.queries.reading.tokens import Token, tokens
-from trialign.queries.reading.words import Cue, word_set
+from trialign.queries.reading.words import Cue
 
 
 class Form(Enum):
@@ -33,6 +34,10 @@ class Form(Enum):
     TURNED = auto()  # "Not A but B", "A. Sorry, B", "..., so B": the last clause alone names it
     OTHERS_DENIED = auto()  # "B, not A"
     PARTICLE = auto()  # "No, it is not ..."
+    NAMED = auto()  # one sentence that names one answer and speaks of the question
+    BESIDE_OTHERS = auto()  # "B is it. A is not", "B, whereas A ..."
+    CONCLUDED = auto()  # "A has .., so it is B"
+    CORRECTED = auto()  # "A. Sorry, I was wrong. B"
     DENIED_PAIR = auto()  # "It is not true": of two options of which one denies the other
 
 
@@ -106,9 +111,10 @@ class Named:
         if self._stops():
             return self._opened()
         if len(self.values) == 1 and self._undisputed():
-            return self._only()
+            return self._only() or self._alone()
         forms = (self._particle, self._denied_pair, self._last, self._turned, self._others_denied, self._first)
-        return next((sure for form in forms if (sure := form())), None)
+        ordinary = (self._beside_others, self._concluded, self._corrected)
+        return next((sure for form in (*forms, *ordinary) if (sure := form())), None)
 
     def rivals(self) -> bool:
         """Whether it names several answers, and does not deny them one and all."""
@@ -147,6 +153,58 @@ class Named:
         ]
         return Sure(next(iter(self.values)), Form.ONLY) if kept else None
 
+    @cached_property
+    def _parts(self) -> list[Part]:
+        return [
+            Part(of_clause(clause, sentence, self.row, self.asked, self.weak), clause.begins, clause.bracketed, place)
+            for place, sentence in enumerate(self.sentences)
+            for clause in sentence.clauses
+            if clause.pieces
+        ]
+
+    def _alone(self) -> Sure | None:
+        """The answer that the only sentence names, in words of the question."""
+        if self.polar or len(self.said) > 1:
+            return None
+        only = self.said[0]
+        if not (self._is_only_name() if self.free else names_alone(only, self.row, counted=self.counted)):
+            return None
+        return Sure(next(iter(self.values)), Form.NAMED)
+
+    def _is_only_name(self) -> bool:
+        """Whether an answer that is a name stands in a sentence without any other name."""
+        first = self.said[0].pieces[0].first
+        others = [piece for piece in self.said[0].rest if piece.first != first]
+        capitals = all(
+            any(self.row[place].text[:1].isupper() for place in range(one.first, one.last)) for one in self.mentions
+        )
+        return capitals and not any(self.row[piece.first].text[:1].isupper() for piece in others)
+
+    def _beside_others(self) -> Sure | None:
+        """The answer that is stated beside others that are not."""
+        open_ = self.taken_back >= 0 or self.barred or any(one.asks for one in self.said) or self.doubts & _CLOSED
+        if open_ or self.polar or self.free or self.counted or self.asked.denies:
+            return None
+        value = beside_others(self._parts, self.row)
+        return None if value is None else Sure(value, Form.BESIDE_OTHERS)
+
+    def _concluded(self) -> Sure | None:
+        """What the last clause concludes."""
+        told = {one for statement in self.said[:-1] if statement.tells for one in statement.named}
+        value = (
+            None if self.polar or self._ends_open(self.said[-1]) else concludes(self._parts, self.said[-1], self.row)
+        )
+        return None if value is None or not told <= {value} else Sure(value, Form.CONCLUDED)
+
+    def _corrected(self) -> Sure | None:
+        """What stands last, after a correction."""
+        last = self.said[-1]
+        calculates = any(piece.first in self.barred for piece in last.pieces)
+        if self.polar or last.asks or calculates:
+            return None
+        value = corrected(self._parts, self.row, taken_back=self.taken_back)
+        return None if value is None else Sure(value, Form.CORRECTED)
+
     def _has_counter(self) -> bool:
         """Whether the word behind a letter is one of a script that counts by such words: "B번", "B项正确"."""
         last = self.mentions[-1].last
@@ -183,6 +241,9 @@ class Named:
         clauses = [one for one in self.sentences[-1].clauses if one.pieces]
         last = of_clause(clauses[-1], self.sentences[-1], self.row, self.asked, self.weak)
         if self.polar or len(last.named) != 1 or self._ends_open(last) or last.doubts - SOFT - _TURNS:
+            return None
+        reported = clauses[-1].begins == Cue.THEREFORE and Cue.REPORTED in self.said[-1].doubts
+        if reported or adds(self._parts[-1], self.row):
             return None
         before = [piece for one in clauses[:-1] for piece in one.pieces]
         before += [piece for one in self.sentences[:-1] for piece in one.pieces]
@@ -304,7 +365,7 @@ def goes_on(cleaned: Cleaned) -> bool:
 def _denial(pieces: Sequence[Piece], place: int) -> int | None:
     """The place of the "not" that stands right before or behind a mention; None where there is none."""
     before = place - 1
-    while before >= 0 and (pieces[before].cue in _BETWEEN or pieces[before].text.casefold() in _ARTICLES):
+    while before >= 0 and (pieces[before].cue in _BETWEEN or pieces[before].text.casefold() in ARTICLES):
         before -= 1
     if before >= 0 and pieces[before].cue == Cue.NOT:
         return before if pieces[before].text != "no" else None  # "5, no 6" denies the 6 or corrects the 5
@@ -315,6 +376,7 @@ _TAIL = 400  # tokens at the end that tell whether a reply breaks off
 _FOLLOWING = (Tie.BARE, Tie.RESTATED, Tie.OPENS)
 _TURNS = frozenset((Cue.BUT, Cue.CORRECTION))
 _REOPENING = frozenset((Cue.CORRECTION, Cue.UNKNOWN, Cue.OR, Cue.GUESS, Cue.THEREFORE, Cue.FINAL, Cue.REFUSAL))
+_CLOSED = frozenset((Cue.CORRECTION, Cue.REFUSAL, Cue.UNKNOWN, Cue.OR, Cue.GUESS))
 _CONTRASTS = frozenset((Cue.BUT, Cue.MEANWHILE))
 _OPEN = frozenset((Cue.IF, Cue.UNKNOWN, Cue.REFUSAL, Cue.OR, Cue.PARTLY))
 _NOTS = (Cue.NOT, Cue.NOT_AFTER)
@@ -322,6 +384,3 @@ _DENIALS = frozenset((*_NOTS, Cue.BUT))
 _DENYING = frozenset((*_NOTS, Cue.WRONG, Cue.MEANWHILE, Cue.NEITHER))
 _IDLE = (Cue.FILLER, Cue.NOTHING)
 _BETWEEN = (*_IDLE, Cue.OPTION)
-_ARTICLES = word_set(
-    "the a an el la los las le les l un una der die das den dem ein eine o os as il lo gli i une um uma"
-)
