@@ -24,12 +24,14 @@ from trialign.queries import TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.queries.readers import read_query_files
 
+from .test_embedded import FILES
+
 pytestmark = pytest.mark.unit
 
 
 @cache
 def _facts() -> Mapping[str, list[TruthQuery]]:
-    paths = sorted((Path(str(files("trialign"))) / "data").glob("*.jsonl"))
+    paths = [Path(str(files("trialign"))) / "data" / f"{name}.jsonl" for name in FILES]
     facts: dict[str, list[TruthQuery]] = defaultdict(list)
     for query in read_query_files(paths):
         if isinstance(query, TruthQuery):
