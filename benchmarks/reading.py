@@ -35,7 +35,9 @@ SETS = {
     "late_rounds": (0.84, 0.005),
     "fourth": (0.71, 0.005),
     "fifth": (0.65, 0.005),  # hard sorts, by people who had not seen the reader
+    "sixth": (0.76, 0.005),
     "held_out": (0.65, 0.01),  # nobody has looked at it: what the reader does with replies that it was not made for
+    "held_out_2": (0.82, 0.01),  # the same, by another author
 }
 Case = dict[str, Any]
 Reader = Callable[[Case], str | None]

@@ -55,7 +55,7 @@ def test_the_reader_meets_its_goals(name: str, right: float, misread: float) -> 
 
 
 def test_of_no_sort_more_than_a_hundredth_is_misread_in_what_is_tuned_on() -> None:
-    everything = [case for name in reading.SETS if name != "held_out" for case in CORPUS[name]]
+    everything = [case for name in reading.SETS if not name.startswith("held_out") for case in CORPUS[name]]
     scores = reading.scores(reading.trialign, everything)
     assert {sort: score.misread for sort, score in scores.items() if score.misread > 0.01 * score.cases} == {}
     # What is not sure is left unread, so that no sort need be read nearly always; but each is read mostly.
@@ -63,7 +63,7 @@ def test_of_no_sort_more_than_a_hundredth_is_misread_in_what_is_tuned_on() -> No
 
 
 def test_every_form_is_seen_in_replies_and_misreads_next_to_nothing() -> None:
-    made = reading.by_form([name for name in reading.SETS if name != "held_out"])
+    made = reading.by_form([name for name in reading.SETS if not name.startswith("held_out")])
     for form in Form:
         row = next(line for line in made.splitlines() if line.startswith(f"| {form.name} |"))
         replies, misread = (int(cell) for cell in row.strip("| ").split(" | ")[1:])
