@@ -4,7 +4,7 @@ import pytest
 
 from trialign.queries.answers import parse_answer
 
-from .asked import CITIES
+from .asked import CITIES, choice
 
 pytestmark = pytest.mark.unit
 
@@ -244,3 +244,20 @@ def test_a_reply_names_one_option(reply: str) -> None:
 @pytest.mark.parametrize("reply", UNREAD)
 def test_a_reply_that_names_no_single_option_is_not_read(reply: str) -> None:
     assert parse_answer(CITIES, reply, "lettered").canonical is None
+
+
+WAIT = choice(
+    "What did experts conclude about the water after lunch?", ("A one-hour wait is needed", "No wait is needed")
+)
+
+
+@pytest.mark.parametrize(
+    "reply", ["B. No wait is needed", "(B) No wait is needed.", "**B)** no wait is needed", "B: No wait is needed"]
+)
+def test_an_option_behind_its_own_label_is_read_though_it_begins_with_a_no(reply: str) -> None:
+    assert parse_answer(WAIT, reply, "lettered").canonical == "No wait is needed"
+
+
+@pytest.mark.parametrize("reply", ["A. No wait is needed", "B. A one-hour wait is needed"])
+def test_an_option_behind_the_label_of_another_is_not_read(reply: str) -> None:
+    assert parse_answer(WAIT, reply, "lettered").canonical is None

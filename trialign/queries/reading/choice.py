@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -63,10 +63,12 @@ class Options:
         return (None, "ambiguous") if value in struck and not self._texts.literal else (value, status)
 
     def _read(self, said: str) -> Reading:
+        row = tokens(said)
+        for label, text in self._labelled(said, row):
+            return (text, "label") if label == text else (None, "ambiguous")
         equal = self._texts.whole(said)
         if equal and not equal & set(self._doubtful):
             return (min(equal), "exact") if len(equal) == 1 else (None, "ambiguous")
-        row = tokens(said)
         spoken = spoken_in(said, plain(self._question))
         mentions = self._mentions(said, row, spoken)
         named = Named(
@@ -84,6 +86,19 @@ class Options:
             return None, "ambiguous" if named.rivals() or named.excuses_itself() else "none"
         labelled = any(one.label for one in mentions if one.value == sure.value)
         return sure.value, "label" if labelled else "contained"
+
+    def _labelled(self, said: str, row: Sequence[Token]) -> Iterator[tuple[int, int]]:
+        """Label and text of a reply that is no more than the two, whatever words it has: "B. No wait is needed"."""
+        for one in self._labels.find(said, row):
+            rest = said[row[one.last - 1].end :]
+            closed = one.last - one.first > 1 or rest[:1] in tuple(".):]")
+            opens = closed and all(token.kind == "mark" for token in row[: one.first])
+            rest = rest.strip().lstrip(".):] ")
+            if opens and one.value not in self._doubtful and "\n" not in rest:
+                found = self._texts.whole(rest)
+                numbered = any(token.kind == "number" for token in row[one.first : one.last])  # as lists are
+                if len(found) == 1 and (found == {one.value} or not numbered):
+                    yield one.value, min(found)
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
         texts = self._polar.standing(few(self._texts.find(said, row, self._question)), row)
