@@ -34,6 +34,7 @@ from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.door import check_exact
 from trialign.scoring import Scoring
+from trialign.shortage import lacks_memory
 from trialign.storage import sha256_of_file
 
 from .asking import BATCH_TOKENS, LONGEST_REPLY, ask
@@ -140,8 +141,7 @@ class Engine:
             )
             replies, likelihood = ask(question, agents, setting.everyone, setting.prompt, watch)
         except (RuntimeError, MemoryError) as error:
-            # On a CPU torch reports lack of memory as a plain RuntimeError.
-            if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error):
+            if lacks_memory(error):
                 self.free()
                 raise MemoryError from error
             raise

@@ -152,6 +152,13 @@ def test_damaged_files_are_refused(make_classifier: Make) -> None:
         Entailment.load(str(folder))
 
 
+def test_a_damaged_tokenizer_is_refused(make_classifier: Make) -> None:
+    folder = make_classifier()
+    (folder / "tokenizer.json").write_text('{"model": 3', encoding="utf-8")
+    with pytest.raises(UserError, match="has no tokenizer that transformers can load"):
+        Entailment.load(str(folder))
+
+
 def test_a_tokenizer_without_padding_is_refused(make_classifier: Make) -> None:
     with pytest.raises(UserError, match="no padding token"):
         Entailment.load(str(make_classifier(padding=False)))

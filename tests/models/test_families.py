@@ -123,6 +123,35 @@ def test_a_damaged_configuration_is_a_sentence(base_files: BaseModelFiles, tmp_p
         read_config(files.folder, files.name)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hidden_act": "nope"},  # KeyError
+        {"vocab_size": -5},  # RuntimeError
+        {"pad_token_id": 10**9},  # AssertionError
+    ],
+)
+def test_a_model_that_cannot_be_made_is_a_sentence(
+    base_files: BaseModelFiles, tiny_config: ModelConfig, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match=r"transformers cannot load the base model house/tiny-llama"):
+        load_model(changed(base_files, tmp_path, **values), tiny_config)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")]
+)
+def test_a_lack_of_memory_is_not_the_files_fault(
+    base_files: BaseModelFiles, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*inputs: Any, **values: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fails)
+    with pytest.raises(type(error)):
+        load_model(base_files, tiny_config)
+
+
 @pytest.mark.parametrize("values", [{"num_hidden_layers": 3}, {"intermediate_size": 96}, {"vocab_size": 500}])
 def test_weights_that_are_not_all_there_are_refused(
     base_files: BaseModelFiles, tiny_config: ModelConfig, tmp_path: Path, values: dict[str, Any]

@@ -137,9 +137,11 @@ def test_a_model_that_fails_in_batches_is_refused_in_a_sentence() -> None:
         (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), RuntimeError),
         (RuntimeError("unsupported memory format option"), UserError),
+        (AssertionError("one row only"), UserError),
+        (ZeroDivisionError("division by zero"), UserError),
     ],
 )
-def test_a_lack_of_memory_is_not_the_models_fault(error: RuntimeError, raised: type[Exception]) -> None:
+def test_a_lack_of_memory_is_not_the_models_fault(error: Exception, raised: type[Exception]) -> None:
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES, **HEADS))
     policy = GroupPolicy(model.eval(), ("a", "b"), AdapterConfig(rank=2, alpha=4)).eval()
 
@@ -150,3 +152,15 @@ def test_a_lack_of_memory_is_not_the_models_fault(error: RuntimeError, raised: t
     with pytest.raises((RuntimeError, UserError)) as found:
         check_exact(policy)
     assert type(found.value) is raised
+
+
+def test_what_scoring_refuses_by_name_keeps_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES, **HEADS))
+    policy = GroupPolicy(model.eval(), ("a", "b"), AdapterConfig(rank=2, alpha=4)).eval()
+
+    def fails(*inputs: Any, **values: Any) -> Any:
+        raise UserError("A score is not a number", "Check the weights")
+
+    monkeypatch.setattr("trialign.policy.door.score_rows", fails)
+    with pytest.raises(UserError, match=r"^A score is not a number"):
+        check_exact(policy)

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from trialign.comparing.pairs import ReplyPair, Verdict
 from trialign.errors import UserError
 from trialign.finite import refuse_broken_base
 from trialign.models.base import SAFE_WEIGHTS
-from trialign.models.loading import stated_context
+from trialign.models.loading import refuse_absent, stated_context, tokenizer_in
 from trialign.places import at_home
+from trialign.shortage import lacks_memory
 from trialign.storage import sha256_of_file
 
 log = logging.getLogger("trialign")
@@ -206,8 +207,9 @@ def _folder(name: str, revision: str | None) -> Path:
 
 def _loaded(folder: Path, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     transformers_logging.disable_progress_bar()
+    remedy = "Restore its files, or choose another model of natural language inference"
+    tokenizer = tokenizer_in(folder, f"The model {name}", remedy)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
             folder,
             dtype=torch.float32,
@@ -216,21 +218,18 @@ def _loaded(folder: Path, name: str) -> tuple[PreTrainedModel, PreTrainedTokeniz
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are named below
         )
-    except Exception as error:  # the parts of a model fail in any way
+    except Exception as error:  # as those of a base model
+        if lacks_memory(error):
+            raise
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"transformers cannot load the model {name} as one that classifies ({said})",
-            "Restore its files, or choose another model of natural language inference",
-        ) from error
+        raise UserError(f"transformers cannot load the model {name} as one that classifies ({said})", remedy) from error
     model, found = loaded
-    absent = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
-    if absent:
-        # transformers would go on with random numbers in their place: a base model without a head would guess.
-        raise UserError(
-            f"The weights of the model {name} are not whole: {len(absent)} tensors are missing or of another shape, "
-            f"the first is {absent[0]}",
-            "Choose a model that was trained on natural language inference, or restore its files",
-        )
+    # A base model without a head would guess.
+    refuse_absent(
+        found,
+        f"the model {name}",
+        "Choose a model that was trained on natural language inference, or restore its files",
+    )
     return model, tokenizer
 
 

@@ -19,6 +19,7 @@ from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
 from trialign.models.families import read_config, refuse_unfit
 from trialign.models.template import FIXED_DAY
+from trialign.shortage import lacks_memory
 
 
 def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
@@ -27,15 +28,29 @@ def load_tokenizer(files: BaseModelFiles) -> PreTrainedTokenizerBase:
     Raises:
         UserError: it is missing or damaged, needs code of its own, or has no chat template.
     """
+    remedy = "Restore its tokenizer files (tokenizer.json, tokenizer_config.json)"
+    return _with_template(tokenizer_in(files.folder, f"The base model {files.name}", remedy), files.name)
+
+
+def tokenizer_in(folder: Path, called: str, remedy: str) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder, with a chat template or without.
+
+    Args:
+        folder: of the model.
+        called: the model, as the sentence begins with it.
+        remedy: what is to be done.
+
+    Raises:
+        UserError: it is missing or damaged, or needs code of its own.
+    """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # the parts of a tokenizer fail in any way
         raise UserError(
-            f"The base model {files.name} has no tokenizer that transformers can load "
+            f"{called} has no tokenizer that transformers can load "
             f"({' '.join(str(error).split())[:200] or type(error).__name__})",
-            "Restore its tokenizer files (tokenizer.json, tokenizer_config.json)",
+            remedy,
         ) from error
-    return _with_template(tokenizer, files.name)
 
 
 def load_renderer(files: BaseModelFiles, date: str = FIXED_DAY) -> ChatRenderer:
@@ -140,25 +155,45 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
             f"The files of the base model {files.name} are damaged, or are no safetensors",
             "Restore them; stored audits can still be read",
         ) from error
-    # What transformers itself raises where a config.json, a family's code or a missing package is at fault.
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
+    except Exception as error:  # a configuration and a family's code fail in any way
+        if lacks_memory(error):
+            raise
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
             f"transformers cannot load the base model {files.name} ({said})", "Choose another one"
         ) from error
     model, found = loaded
-    absent = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
-    if absent:
-        # transformers would go on with random numbers in their place.
-        raise UserError(
-            f"The weights of the base model {files.name} are not whole: {len(absent)} tensors are missing or of "
-            f"another shape, the first is {absent[0]}",
-            "Restore its safetensors files and its config.json, which belong together",
-        )
+    refuse_absent(
+        found,
+        f"the base model {files.name}",
+        "Restore its safetensors files and its config.json, which belong together",
+    )
     base: PreTrainedModel = model
     refuse_broken_base(base.named_parameters(), files.folder, config.dtype)
     base.eval().requires_grad_(False)
     return base
+
+
+def refuse_absent(found: Mapping[str, Any], called: str, remedy: str) -> None:
+    """Refuses weights that are missing or of another shape.
+
+    transformers would go on with random numbers in their place.
+
+    Args:
+        found: the loading report of ``from_pretrained(..., output_loading_info=True, ignore_mismatched_sizes=True)``.
+        called: the model, as the sentence calls it.
+        remedy: what is to be done.
+
+    Raises:
+        UserError: names the first of them.
+    """
+    absent = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if absent:
+        raise UserError(
+            f"The weights of {called} are not whole: {len(absent)} tensors are missing or of another shape, the first "
+            f"is {absent[0]}",
+            remedy,
+        )
 
 
 def tokenizer_sha256(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -10,6 +10,7 @@ from trialign.errors import UserError
 from trialign.policy.group_policy import GroupPolicy
 from trialign.policy.scoring import score_rows
 from trialign.policy.tree import ROOT, Segment, TreeRow
+from trialign.shortage import lacks_memory
 
 # Nats; of rounding in half precision, and in single. Positions or masks that a model does not heed differ by more.
 _HALF, _SINGLE = 0.5, 1e-3
@@ -36,10 +37,11 @@ def check_exact(policy: GroupPolicy) -> None:
     try:
         scored = [score for row in score_rows(policy, rows) for score in row]
         plain = [_plainly(policy, row.adapter, row.segments[0].tokens, answer) for row in rows for answer in _ANSWERS]
-    # A family's own code may fail in any way where it is asked in another way than its authors thought of.
-    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, IndexError, KeyError) as error:
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-            raise  # the machine's matter; on the CPU it is a RuntimeError like any other
+    except UserError:
+        raise
+    except Exception as error:  # a family's code fails in any way where it is asked as its authors never did
+        if lacks_memory(error):
+            raise
         raise UserError(
             f"The base model {name} cannot be asked in batches of groups ({' '.join(str(error).split())[:200]})",
             "Choose another base model, or other layers in policy.target_modules",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -64,7 +64,8 @@ class Options:
 
     def _read(self, said: str) -> Reading:
         row = tokens(said)
-        for label, text in self._labelled(said, row):
+        if (both := self._labelled(said, row)) is not None:
+            label, text = both
             return (text, "label") if label == text else (None, "ambiguous")
         equal = self._texts.whole(said)
         if equal and not equal & set(self._doubtful):
@@ -87,7 +88,7 @@ class Options:
         labelled = any(one.label for one in mentions if one.value == sure.value)
         return sure.value, "label" if labelled else "contained"
 
-    def _labelled(self, said: str, row: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    def _labelled(self, said: str, row: Sequence[Token]) -> tuple[int, int] | None:
         """Label and text of a reply that is no more than the two, whatever words it has: "B. No wait is needed"."""
         for one in self._labels.find(said, row):
             rest = said[row[one.last - 1].end :]
@@ -98,7 +99,8 @@ class Options:
                 found = self._texts.whole(rest)
                 numbered = any(token.kind == "number" for token in row[one.first : one.last])  # as lists are
                 if len(found) == 1 and (found == {one.value} or not numbered):
-                    yield one.value, min(found)
+                    return one.value, min(found)
+        return None
 
     def _mentions(self, said: str, row: Sequence[Token], spoken: str | None) -> Sequence[Mention]:
         texts = self._polar.standing(few(self._texts.find(said, row, self._question)), row)
