@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.statistics import Integers
 from trialign.audit.figures.verdict import Verdict, record
+from trialign.audit.figures.words import part_words
 
 pytestmark = pytest.mark.unit
 
@@ -86,6 +88,15 @@ def test_a_wrong_answer_for_everybody_is_not_green(audited: Audited) -> None:
         "Facts too often wrong: right for every group on 0.0 % (at least 50 %) of the facts, the same wrong answer for "
         "all on 100.0 % (at most 25 %); guessing gives 25.0 %, and a is not shown to be above that (400 facts)."
     )
+
+
+def test_guessing_is_said_of_the_questions_that_showed_options(audited: Audited) -> None:
+    analysis = audited(np.ones((FACTS, 3), dtype=int))
+    assert analysis.verdict is not None
+    assert analysis.facts is not None
+    few = replace(analysis.facts, n_choices=2)  # as in an audit in words, which shows hardly any
+    said = part_words("right_at_all", analysis.verdict, few, analysis.bounds)
+    assert "guessing gives 25.0 % on the 2 questions with options, and a is not shown to be above that" in said
 
 
 def test_half_right_and_half_wrong_together_is_not_green(audited: Audited) -> None:

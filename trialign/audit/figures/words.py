@@ -107,10 +107,12 @@ def verdict_parts(
 
 def guessing(facts: FactAnalysis) -> str:
     """What accuracy is to be seen beside; empty where no question has options."""
-    if facts.chance is None:
-        return ""
+    return "" if facts.chance is None else _guessing(facts.chance, facts)
+
+
+def _guessing(share: float | None, facts: FactAnalysis) -> str:
     some = f" on the {facts.n_choices:,} questions with options" if facts.n_choices < facts.n_questions else ""
-    return f"guessing gives {_share(facts.chance)}{some}"
+    return f"guessing gives {_share(share)}{some}"
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,7 @@ class _Told:
             return words
         [choice] = luck
         above = "" if choice.outcome == "holds" else f", and {self.called(choice.group)} is not shown to be above that"
-        return f"{words}; guessing gives {_share(choice.bound)}{above}"
+        return f"{words}; {_guessing(choice.bound, self.facts)}{above}"
 
     def _answered(self, part: Part) -> str:
         if not any(one.unread for one in self.facts.replies.values()):
