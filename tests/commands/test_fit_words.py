@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from trialign.api.results import Audit
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
+from trialign.audit.report.terminal import change_table
 from trialign.policy import GroupPolicy
 
 pytestmark = pytest.mark.integration
@@ -171,3 +173,9 @@ def test_only_the_first_facts_and_tastes_are_asked_in_words_where_that_is_wanted
     replies, items = (read_items(folder(project) / name) for name in ("replies.parquet", "items.parquet"))
     assert set(replies["query_id"]) == {"capital-0", "capital-1", "meal"}
     assert set(items["query_id"]) == {"capital-0", "capital-1", "sea-0", "sea-1", "meal"}
+    audit = Audit(folder(project))
+    differing = audit.words_differences_from(audit)
+    assert differing is not None
+    title = change_table("mine", audit.summary, differing[0], 0.95, differing[1]).title
+    assert "3 questions of 2 facts and tastes, answered in words" in str(title)
+    assert "5 questions of 3 facts and tastes;" in str(change_table("mine", audit.summary, differing[0], 0.95).title)

@@ -51,6 +51,8 @@ def summarize_replies(
         "decoding": "greedy" if repeats == 1 else "drawn at temperature 1",
         "asked": repeats,
         "max_new_tokens": max_new_tokens,
+        "n_queries": summary["n_queries"],
+        "n_clusters": summary["n_clusters"],
         "n_with_options": int((shown != "hidden").sum()),
         "seconds": summary["seconds"],
     }

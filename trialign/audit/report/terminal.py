@@ -50,8 +50,9 @@ def change_table(
         confidence: of the intervals.
         traits: of replies in words, where these were compared; None: scores were.
     """
-    way = "" if traits is None else ", answered in words"
-    title = _title(run, summary).append(f"{way}; {100 * confidence:g} % intervals, paired by fact")
+    # In words fewer may have been asked (audit.replies_limit); audits made before that was counted say nothing of it.
+    asked, way = (summary, "") if traits is None else ({**summary, **summary["replies"]}, ", answered in words")
+    title = _title(run, asked).append(f"{way}; {100 * confidence:g} % intervals, paired by fact")
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in ("before", "after", "change", "interval"):
