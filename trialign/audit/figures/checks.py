@@ -94,9 +94,9 @@ def share_check(
     against = sums if failing is None else cluster_sums(failing, clusters)[0]
     beyond = _beyond(turn * against, counts, turn * bound, sorted((turn * lowest, turn)), levels.fails / len(means))
     outcome: Outcome = "holds" if (margins > 0).all() else "fails" if beyond.any() else "unknown"
-    worst = int(margins.argmin())
-    if outcome == "fails":
-        worst = int(np.flatnonzero(beyond)[margins[beyond].argmin()])
+    # Where intervals end at the same possible value, the mean tells which column is worst.
+    order = np.lexsort((turn * means, margins))
+    worst = int(order[beyond[order]][0] if outcome == "fails" else order[0])
     return Check(
         name=name,
         figure=float(means[worst]),
