@@ -39,7 +39,7 @@ class Verb:
 
     help: str
     example: str
-    call: Callable[[argparse.Namespace], None]
+    call: Callable[[argparse.Namespace], int | None]
 
 
 def entry() -> NoReturn:
@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command.
 
     Returns:
-        0 done, 1 failed or stopped, 2 the user's input or configuration is wrong.
+        0 done, 1 failed or stopped, 2 the user's input or configuration is wrong; of ``gate`` also 3, it is not
+        passed, and 4, the facts are too few to tell.
     """
     settle()
     try:
@@ -66,8 +67,9 @@ def main(argv: Sequence[str]) -> int:
         for name, value in vars(arguments).items():
             if isinstance(value, Path):
                 setattr(arguments, name, at_home(value, name))
-        VERBS[arguments.verb].call(arguments)
+        code = VERBS[arguments.verb].call(arguments)
         _leave_ranks()
+        return code or DONE
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
     except UnfinishedError as error:
@@ -97,7 +99,6 @@ def main(argv: Sequence[str]) -> int:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return DONE
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -278,6 +279,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     compare(arguments.runs, arguments.output)
 
 
+def _gate(arguments: argparse.Namespace) -> int:
+    from trialign.commands.gate import gate
+
+    return gate(arguments.run, arguments.against, arguments.config, arguments.overrides)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.composition import compose
@@ -384,6 +391,11 @@ VERBS = {
         "Several runs on the same questions in one table, with paired intervals.",
         "trialign compare runs/baseline runs/quickstart --output comparison",
         _compare,
+    ),
+    "gate": Verb(
+        "Hold an audit to its rules: exit code 0 passed, 3 not passed, 4 not enough evidence.",
+        "trialign gate runs/quickstart --against runs/baseline regression.accuracy=0.02",
+        _gate,
     ),
     "report": Verb(
         "The audit report for signing: HTML, JSON, CSV and a model card.",
