@@ -65,6 +65,9 @@ class Asked:
         return bool(self.query.options) and not self.in_words
 
 
+Route = Callable[[Sequence[Asked]], Sequence[Asked]]
+
+
 @dataclass(frozen=True)
 class Reply:
     """A decoded reply.
@@ -148,6 +151,7 @@ class LocalAgents:
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
         reference: whether the base weights answer, whatever the group.
         kept: replies that were decoded before; None: none are kept.
+        route: puts questions otherwise, or to other weights, before anything is made of them; None: as they are asked.
     """
 
     policy: GroupPolicy
@@ -159,6 +163,7 @@ class LocalAgents:
     repeats: int = 1
     reference: bool = False
     kept: Kept | None = None
+    route: Route | None = None
 
     def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
         """An answer to each question: all choices in one go, then all replies.
@@ -190,7 +195,7 @@ class LocalAgents:
             UserError: a profile with a question does not fit the base model's context.
         """
         observations = []
-        for one in asked:
+        for one in self.route(asked) if self.route else asked:
             observation = observe(
                 one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
             )
@@ -283,11 +288,10 @@ class LocalAgents:
     def _choose(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Answer]:
         actions = [self.actions(one.query) for one in asked]
         answers = []
-        for one, options, scores in zip(asked, actions, self.score(observations, actions), strict=True):
+        scored = self.score(observations, actions)
+        for one, seen, options, scores in zip(asked, observations, actions, scored, strict=True):
             shares = self.distribution(options, scores)
-            answers.append(
-                Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(one.group.name))
-            )
+            answers.append(Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(seen.group)))
         return answers
 
     @torch.inference_mode()
