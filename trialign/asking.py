@@ -15,7 +15,15 @@ from typing import Protocol
 
 import torch
 
-from trialign.environment import Conversation, Observation, check_fits, observe, option_actions
+from trialign.environment import (
+    Conversation,
+    Observation,
+    check_fits,
+    observe,
+    option_actions,
+    option_sizes,
+    without_question,
+)
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
@@ -27,7 +35,7 @@ from trialign.queries.answers import ParsedAnswer
 from trialign.queries.endings import read_reply
 from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
-from trialign.scoring import Scoring, likeliest
+from trialign.scoring import Scoring, likeliest, option_values
 
 Watch = Callable[[Sequence[str]], bool]
 
@@ -77,6 +85,30 @@ class Reply:
 
     token_ids: tuple[int, ...]
     nats: float | None = None
+
+
+@dataclass(frozen=True)
+class ScoredOptions:
+    """The options of one question as one agent finds them.
+
+    Attributes:
+        actions: [K] token ids of each.
+        scores: [K] their log-probabilities, summed over the tokens, in nats.
+        sizes: [K] what each sum is divided by.
+        unasked: token ids of the prompt with an empty question; empty: it was not needed.
+        unasked_scores: [K] the sums after that prompt.
+    """
+
+    actions: tuple[tuple[int, ...], ...] = ()
+    scores: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+    unasked: tuple[int, ...] = ()
+    unasked_scores: tuple[float, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """[K] what the options count by."""
+        return option_values(self.scores, self.sizes, self.unasked_scores)
 
 
 class Kept(Protocol):
@@ -237,9 +269,36 @@ class LocalAgents:
         found = dict(zip(scored, values, strict=True))
         return [found.get(place, ()) for place in range(len(observations))]
 
-    def distribution(self, actions: Sequence[tuple[int, ...]], scores: Sequence[float]) -> tuple[float, ...]:
-        """S_g of one question, from the scores of its options' actions."""
-        return self.scoring.distribution(scores, [len(action) for action in actions])
+    def weigh(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[ScoredOptions]:
+        """The options of every question, after what the agents have before them; empty where there are none.
+
+        Raises:
+            UserError: a score is not a number.
+        """
+        actions = [self.actions(one.query) if one.scored else () for one in asked]
+        bare = self._unasked(asked, observations) if self.scoring.kind == "pmi" else []
+        # One call: rows with and without the question share batches.
+        scores = self.score([*observations, *bare], [*actions, *actions[: len(bare)]])
+        unasked = scores[len(asked) :] or [()] * len(asked)
+        return [
+            ScoredOptions(
+                own,
+                scores[place],
+                option_sizes(one.query, self.scoring, own),
+                bare[place].prompt if bare and own else (),
+                unasked[place],
+            )
+            for place, (one, own) in enumerate(zip(asked, actions, strict=True))
+        ]
+
+    def _unasked(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Observation]:
+        """The observations with an empty question; as they are where no options are scored."""
+        return [
+            replace(observation, prompt=self.renderer.render(without_question(one.conversation, one.query)))
+            if one.scored
+            else observation
+            for one, observation in zip(asked, observations, strict=True)
+        ]
 
     def batches(self, observations: Sequence[Observation], samples: int = 1) -> list[list[int]]:
         """Places of the observations whose replies are decoded together: as many as ``batch_tokens`` allow."""
@@ -281,10 +340,9 @@ class LocalAgents:
 
     @torch.inference_mode()
     def _choose(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Answer]:
-        actions = [self.actions(one.query) for one in asked]
         answers = []
-        for one, options, scores in zip(asked, actions, self.score(observations, actions), strict=True):
-            shares = self.distribution(options, scores)
+        for one, options in zip(asked, self.weigh(asked, observations), strict=True):
+            shares = self.scoring.distribution(options.values)
             answers.append(
                 Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(one.group.name))
             )
