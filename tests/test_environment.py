@@ -23,6 +23,7 @@ from trialign.environment import (
     question_text,
     revision_turn,
     stable_seed,
+    told_of,
     without_question,
 )
 from trialign.errors import UserError
@@ -325,3 +326,20 @@ def test_no_observation_depends_on_the_gold_answer_or_on_targets(
     assert [row.prompt for row in others] == [row.prompt for row in rows]
     assert [row.gold for row in others] != [row.gold for row in rows]
     assert [row.target for row in others] != [row.target for row in rows]
+
+
+@pytest.mark.parametrize("exposure", ["explicit", "implicit"])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_conversation_told_of_another_is_that_others_own(
+    groups: GroupSet, queries: tuple[Query, ...], exposure: Any, place: Any
+) -> None:
+    if (exposure, place) == ("implicit", "last"):
+        pytest.skip("refused")
+    config = PromptConfig(profile=place)
+    assert groups.control is not None
+    later = (("assistant", "Mercury."), ("user", "Is it?"))
+    for group in groups.members:
+        conversation = (*first_turn(queries[3], group, exposure, 0, config), *later)
+        for other in (*groups.members, groups.control):
+            expected = (*first_turn(queries[3], other, exposure, 0, config), *later)
+            assert told_of(conversation, group, other, exposure, 0) == expected, (group.name, other.name)

@@ -125,6 +125,22 @@ def test_asked_together_and_alone_options_count_the_same(
         assert (options.actions, options.sizes, options.unasked) == (alone.actions, alone.sizes, alone.unasked)
 
 
+def test_a_question_that_is_put_otherwise_is_held_against_the_same_without_it(
+    policy: GroupPolicy, renderer: ChatRenderer, groups: GroupSet
+) -> None:
+    def nobody(asked: Sequence[Asked]) -> list[Asked]:
+        """As a gate does with what it takes for a fact: no profile, and the base weights."""
+        (control,) = (one for one in asked_of(asked[0].query, groups) if one.group.role == "control")
+        return [replace(one, group=control.group, conversation=control.conversation) for one in asked]
+
+    asked = asked_of(PLANETS, groups)
+    agents = LocalAgents(policy, renderer, Scoring("pmi"), 8, 4096, route=nobody)
+    *members, control = agents.weigh(asked, agents.observe(asked))
+    for member in members:
+        assert member.unasked == control.unasked
+        assert member.values == pytest.approx(control.values, abs=1e-4)
+
+
 def test_free_answers_beside_options_are_not_weighed(
     policy: GroupPolicy, renderer: ChatRenderer, groups: GroupSet, queries: Sequence[Query]
 ) -> None:

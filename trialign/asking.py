@@ -73,6 +73,9 @@ class Asked:
         return bool(self.query.options) and not self.in_words
 
 
+Route = Callable[[Sequence[Asked]], Sequence[Asked]]
+
+
 @dataclass(frozen=True)
 class Reply:
     """A decoded reply.
@@ -180,6 +183,7 @@ class LocalAgents:
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
         reference: whether the base weights answer, whatever the group.
         kept: replies that were decoded before; None: none are kept.
+        route: puts questions otherwise, or to other weights, before anything is made of them; None: as they are asked.
     """
 
     policy: GroupPolicy
@@ -191,6 +195,7 @@ class LocalAgents:
     repeats: int = 1
     reference: bool = False
     kept: Kept | None = None
+    route: Route | None = None
 
     def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
         """An answer to each question: all choices in one go, then all replies.
@@ -222,7 +227,7 @@ class LocalAgents:
             UserError: a profile with a question does not fit the base model's context.
         """
         observations = []
-        for one in asked:
+        for one in self._routed(asked):
             observation = observe(
                 one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
             )
@@ -231,6 +236,9 @@ class LocalAgents:
             check_fits(observation, longest, self.policy.context_length)
             observations.append(observation)
         return observations
+
+    def _routed(self, asked: Sequence[Asked]) -> Sequence[Asked]:
+        return self.route(asked) if self.route else asked
 
     def actions(self, query: Query) -> tuple[tuple[int, ...], ...]:
         """The token ids that stand for each option; none where the answers cannot be enumerated."""
@@ -297,7 +305,7 @@ class LocalAgents:
             replace(observation, prompt=self.renderer.render(without_question(one.conversation, one.query)))
             if one.scored
             else observation
-            for one, observation in zip(asked, observations, strict=True)
+            for one, observation in zip(self._routed(asked), observations, strict=True)
         ]
 
     def batches(self, observations: Sequence[Observation], samples: int = 1) -> list[list[int]]:
@@ -341,11 +349,9 @@ class LocalAgents:
     @torch.inference_mode()
     def _choose(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Answer]:
         answers = []
-        for one, options in zip(asked, self.weigh(asked, observations), strict=True):
+        for one, seen, options in zip(asked, observations, self.weigh(asked, observations), strict=True):
             shares = self.scoring.distribution(options.values)
-            answers.append(
-                Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(one.group.name))
-            )
+            answers.append(Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(seen.group)))
         return answers
 
     @torch.inference_mode()

@@ -110,6 +110,32 @@ def first_turn(
     return _trimmed(("system", system), *dialogue, ("user", question_text(query, config)))
 
 
+def told_of(
+    conversation: Conversation, group: SocialGroup, other: SocialGroup, exposure: Exposure, wording: int
+) -> Conversation:
+    """The same conversation, whatever came after its first turn, had the agent been told of another group.
+
+    Args:
+        conversation: begins as `first_turn` made it for the group.
+        group: a member.
+        other: who takes its place: a member with as many wordings, or a control, of whom nothing is told.
+        exposure: how the profile was told.
+        wording: which one.
+    """
+    known = other.role == "member"
+    if exposure == "implicit":
+        told = other.implicit[wording] if known else ()
+        dialogue = _trimmed(*((message.role, message.content) for message in told))
+        return (conversation[0], *dialogue, *conversation[1 + len(group.implicit[wording]) :])
+    profile, stated = group.explicit[wording].strip(), other.explicit[wording].strip() if known else ""
+    (role, content), *rest = conversation
+    if isinstance(content, str) and content.endswith(profile):
+        return (*_trimmed((role, f"{content.removesuffix(profile).rstrip()} {stated}")), *rest)
+    last = (("system", stated),) if stated else ()
+    place = conversation.index(("system", profile))
+    return (*conversation[:place], *last, *conversation[place + 1 :])
+
+
 def revision_turn(
     conversation: Conversation, own_reply: Content, heard: Sequence[str], config: PromptConfig
 ) -> Conversation:

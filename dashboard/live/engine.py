@@ -18,6 +18,7 @@ from trialign.asking import LocalAgents, Watch
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
+from trialign.gating.serving import gatekeeper
 from trialign.group_config import CONTROL, build_groups
 from trialign.groups import GroupSet, SocialGroup
 from trialign.models import (
@@ -130,6 +131,7 @@ class Engine:
         try:
             held = self._hold(setting, checkpoint)
             digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}
+            members = setting.groups.members
             agents = LocalAgents(
                 held.policy,
                 held.renderer,
@@ -138,6 +140,7 @@ class Engine:
                 BATCH_TOKENS,
                 digests,
                 reference=checkpoint is None,
+                route=gatekeeper(checkpoint, held.policy, held.renderer, BATCH_TOKENS, members),
             )
             replies, likelihood = ask(question, agents, setting.everyone, setting.prompt, watch)
         except (RuntimeError, MemoryError) as error:

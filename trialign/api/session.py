@@ -20,6 +20,7 @@ from trialign.config_keys import default_leaves
 from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
+from trialign.gating.serving import gatekeeper
 from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet, same_profiles
 from trialign.models import (
@@ -155,6 +156,11 @@ class Session:
     def trains(self) -> bool:
         """Whether the objective trains adapters; otherwise the base model is told otherwise, and audited."""
         return self.config.objective.update != "none"
+
+    @property
+    def has_agents(self) -> bool:
+        """Whether a run leaves agents behind: trained ones, or untrained ones behind a gate."""
+        return self.trains or self.config.objective.gate.facts != "profiled"
 
     @property
     def trainable(self) -> bool:
@@ -316,9 +322,15 @@ class Session:
         hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         if checkpoint:
             hashes = {name: checkpoint.adapter_sha256(name) for name in self.groups.names}
-        audit = self.config.audit
+        audit, policy = self.config.audit, self.policy.eval()
         return LocalAgents(
-            self.policy.eval(), self.renderer, self.config.scoring, audit.max_new_tokens, audit.batch_tokens, hashes
+            policy,
+            self.renderer,
+            self.config.scoring,
+            audit.max_new_tokens,
+            audit.batch_tokens,
+            hashes,
+            route=gatekeeper(checkpoint, policy, self.renderer, audit.batch_tokens, self.groups.members),
         )
 
     @cached_property
@@ -352,19 +364,6 @@ class Session:
         """
         rollouts = self.config.rollouts
         return ServedReplies.at(rollouts, self.files.name, self.renderer) if rollouts.engine == "server" else None
-
-    def about_agents(self) -> dict[str, Any]:
-        """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""
-        return {
-            "run": self.config.name,
-            "attribute": self.groups.attribute,
-            "groups": [asdict(group) for group in self.groups.everyone],
-            "prompt": asdict(self.config.prompt),
-            "chat": self.renderer.about(),
-            "scoring": asdict(self.config.scoring),
-            "objective": self.config.objective.name,
-            "seed": self.config.seed,
-        }
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.

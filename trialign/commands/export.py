@@ -15,6 +15,7 @@ from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint, read_agents
 from trialign.errors import UserError
 from trialign.finite import not_finite
+from trialign.gating.gate import GATE, is_gated
 from trialign.models import load_model
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
@@ -61,6 +62,8 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
                 _scale(adapter / WEIGHTS, scale)
             if merged:
                 _merge(session, adapter)
+        if is_gated(checkpoint):
+            shutil.copy(checkpoint.folder / GATE, draft / GATE)
         _write_manifest(checkpoint, draft, scale)
         write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged, scale=scale))
         draft.rename(target)
@@ -122,7 +125,7 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 ```
 {serve}
 ```
-{_rendering(checkpoint)}
+{_rendering(checkpoint)}{_gated(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
 
@@ -134,6 +137,16 @@ def _scaled(scale: float) -> str:
     return (
         f"\nThe adapters' effect is multiplied by {scale:g} (`--scale`), in the weights themselves: serve them as they "
         "are. The audits below are of the agents as they were trained, at scale 1, not of these.\n"
+    )
+
+
+def _gated(checkpoint: AgentCheckpoint) -> str:
+    """What a card says of agents that a gate stands before; a line of its own."""
+    if not is_gated(checkpoint):
+        return ""
+    return (
+        f"\nThese are not the agents that were audited: before those stood a classifier (`{GATE}`): what it takes for "
+        "a fact goes another way (`objective.gate` in docs/method.md). Whoever serves them has to do the same.\n"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 Gate = Literal["none", "wrong_only", "anchor"]
+Facts = Literal["profiled", "neutral", "base"]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 
@@ -103,6 +104,19 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class GateConfig:
+    """A classifier before the agents, which tells facts from tastes by the question alone (no gate of the penalty).
+
+    Attributes:
+        facts: what becomes of what it takes for a fact: it is asked as ever, and there is no classifier
+            (``profiled``); the agent reads its profile without the words that tell groups apart (``neutral``); or the
+            base model answers without the profile (``base``).
+    """
+
+    facts: Facts = "profiled"
+
+
+@dataclass(frozen=True)
 class ObjectiveConfig:
     """What is optimised; the defaults are those of ``objective=trialign``.
 
@@ -134,3 +148,4 @@ class ObjectiveConfig:
     awr: AwrConfig = field(default_factory=AwrConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
