@@ -35,7 +35,7 @@ from trialign.queries.answers import ParsedAnswer
 from trialign.queries.endings import read_reply
 from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
-from trialign.scoring import Scoring, likeliest, option_values
+from trialign.scoring import ScoredOptions, Scoring, likeliest
 
 Watch = Callable[[Sequence[str]], bool]
 
@@ -88,30 +88,6 @@ class Reply:
 
     token_ids: tuple[int, ...]
     nats: float | None = None
-
-
-@dataclass(frozen=True)
-class ScoredOptions:
-    """The options of one question as one agent finds them.
-
-    Attributes:
-        actions: [K] token ids of each.
-        scores: [K] their log-probabilities, summed over the tokens, in nats.
-        sizes: [K] what each sum is divided by.
-        unasked: token ids of the prompt with an empty question; empty: it was not needed.
-        unasked_scores: [K] the sums after that prompt.
-    """
-
-    actions: tuple[tuple[int, ...], ...] = ()
-    scores: tuple[float, ...] = ()
-    sizes: tuple[int, ...] = ()
-    unasked: tuple[int, ...] = ()
-    unasked_scores: tuple[float, ...] = ()
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """[K] what the options count by."""
-        return option_values(self.scores, self.sizes, self.unasked_scores)
 
 
 class Kept(Protocol):

@@ -61,6 +61,30 @@ def option_values(scores: Sequence[float], sizes: Sequence[int], unasked: Sequen
     return tuple((score - less) / size for score, less, size in zip(scores, against, sizes, strict=True))
 
 
+@dataclass(frozen=True)
+class ScoredOptions:
+    """The options of one question as one agent finds them.
+
+    Attributes:
+        actions: [K] token ids of each.
+        scores: [K] their log-probabilities, summed over the tokens, in nats.
+        sizes: [K] what each sum is divided by.
+        unasked: token ids of the prompt with an empty question; empty: it was not needed.
+        unasked_scores: [K] the sums after that prompt.
+    """
+
+    actions: tuple[tuple[int, ...], ...] = ()
+    scores: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+    unasked: tuple[int, ...] = ()
+    unasked_scores: tuple[float, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """[K] what the options count by."""
+        return option_values(self.scores, self.sizes, self.unasked_scores)
+
+
 def likeliest(shares: Sequence[float]) -> int:
     """Index of the option that is the answer: the likeliest, of equal ones the first."""
     return max(range(len(shares)), key=shares.__getitem__)

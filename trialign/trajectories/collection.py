@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from trialign.asking import Asked, LocalAgents, ScoredOptions, read
+from trialign.asking import Asked, LocalAgents, read
 from trialign.environment import (
     EnvironmentConfig,
     Observation,
@@ -28,7 +28,7 @@ from trialign.policy.group_policy import Sampling
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
-from trialign.scoring import Scoring
+from trialign.scoring import ScoredOptions, Scoring
 from trialign.trajectories.behaviour import option_shares
 from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
