@@ -198,31 +198,11 @@ def build_episode_batch(
         LookupError: no reading takes an observation.
     """
     packer = _Numbering()
-    found: list[tuple[int, tuple[Trajectory, ...], list[list[int]]]] = []
+    found: list[_Found] = []
     taught: dict[int, Text] = {}
     for episode in episodes:
-        takers = [taker(turn, readings) for turn in episode.turns]
-        taken = [index for index in takers if index is not None]
-        if len(taken) < len(takers):
-            raise LookupError(f"no update takes the answers to {episode.query_id}")
-        branches = [
-            packer.add_row(
-                adapter,
-                [
-                    (turn[group].prompt, readings[index].answers(turn[group]))
-                    for turn, index in zip(episode.turns, taken, strict=True)
-                ]
-                + [(one.prompt, (one.text.token_ids,)) for one in episode.texts[group : group + 1]],
-            )
-            for group, adapter in enumerate(adapters)
-        ]
+        branches = _lay(packer, episode, adapters, readings, found)
         taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, episode.texts, strict=False)})
-        for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
-            of_groups = [of_group[place] for of_group in branches]
-            found.append((index, turn, of_groups))
-            for adapter, row, numbers in zip(adapters, turn, of_groups, strict=True) if readings[index].shares else ():
-                packer.weigh(adapter, row, dict(zip(readings[index].answers(row), numbers, strict=True)))
-        packer.unasked_rows.clear()
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
     observed: list[list[Observed]] = [[] for _ in readings]
@@ -238,6 +218,38 @@ def build_episode_batch(
         unasked,
         _text_units(tree, {moved[branch]: text for branch, text in taught.items()}) if taught else None,
     )
+
+
+# The reading that takes an observation, its rows, and the branches of each group's answers.
+_Found = tuple[int, tuple[Trajectory, ...], list[list[int]]]
+
+
+def _lay(
+    packer: _Numbering, episode: Episode, adapters: Sequence[int], readings: Sequence[Reading], found: list[_Found]
+) -> list[list[list[int]]]:
+    """Adds the rows of one episode and what was found of it; returns, for each group and turn, the answers' branches."""
+    takers = [taker(turn, readings) for turn in episode.turns]
+    taken = [index for index in takers if index is not None]
+    if len(taken) < len(takers):
+        raise LookupError(f"no update takes the answers to {episode.query_id}")
+    branches = [
+        packer.add_row(
+            adapter,
+            [
+                (turn[group].prompt, readings[index].answers(turn[group]))
+                for turn, index in zip(episode.turns, taken, strict=True)
+            ]
+            + [(one.prompt, (one.text.token_ids,)) for one in episode.texts[group : group + 1]],
+        )
+        for group, adapter in enumerate(adapters)
+    ]
+    for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
+        of_groups = [of_group[place] for of_group in branches]
+        found.append((index, turn, of_groups))
+        for adapter, row, numbers in zip(adapters, turn, of_groups, strict=True) if readings[index].shares else ():
+            packer.weigh(adapter, row, dict(zip(readings[index].answers(row), numbers, strict=True)))
+    packer.unasked_rows.clear()
+    return branches
 
 
 def _text_units(tree: TreeBatch, taught: Mapping[int, Text]) -> TextUnits:
