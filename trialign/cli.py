@@ -198,7 +198,9 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _audit(arguments: argparse.Namespace) -> None:
     if arguments.config is not None and arguments.step is not None:
         raise UserError("--step was given with --config, which audits the base model", "Use --run, or leave it out")
-    session = _audited_session(arguments) if arguments.run else _composed_session(arguments)
+    from trialign.api.elsewhere import open_run_on
+
+    session = open_run_on(arguments.run, arguments.overrides) if arguments.run else _composed_session(arguments)
     if session is None:
         return
     if arguments.cfg:
@@ -211,11 +213,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     split: Any = "validation" if arguments.verb == "validate" else "test"
     check_audit(session, split, trained=arguments.run is not None)
     launch_for_audit(session.config.trainer)
-    if arguments.run and arguments.overrides:
-        from trialign.api.elsewhere import audit_base_model
-
-        audit_base_model(session, split)
-    audit(session, split, trained=arguments.run is not None, step=arguments.step)
+    elsewhere = bool(arguments.run and arguments.overrides)
+    audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 
 
 def _ask(arguments: argparse.Namespace) -> None:
@@ -297,16 +296,6 @@ def _print_config(composed: Mapping[str, Any]) -> None:
     import yaml
 
     print(yaml.safe_dump(dict(composed), sort_keys=False, allow_unicode=True, width=110), end="")
-
-
-def _audited_session(arguments: argparse.Namespace) -> Session:
-    """The run of ``--run``, on its own questions or on those that the overrides name."""
-    session = _run_session(arguments)
-    if not arguments.overrides:
-        return session
-    from trialign.api.elsewhere import on_other_data
-
-    return on_other_data(session, arguments.overrides)
 
 
 def _run_session(arguments: argparse.Namespace) -> Session:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from trialign import distributed
 from trialign.api.audit_files import run_audit
-from trialign.api.session import Session
+from trialign.api.session import Session, open_run
 from trialign.audit.files.record import read_asked
 from trialign.composition import compose
 from trialign.config import load
@@ -21,17 +22,20 @@ log = logging.getLogger("trialign")
 _BASE = "conf/base.yaml"
 
 
-def on_other_data(session: Session, overrides: Sequence[str]) -> Session:
-    """The same run, asked about other questions; its configuration on disk stays as it is.
+def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
+    """The session of a run on disk, asked about other questions; its configuration on disk stays as it is.
 
     Args:
-        session: the run.
-        overrides: ``data=...`` and ``data.*=...`` as ``--config`` takes them, over the shipped default; a file of one's
-            own is ``data=files`` with ``data.name`` and ``data.files``.
+        folder: the run's.
+        overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over the
+            shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
 
     Raises:
         UserError: another key is overridden, the data cannot be composed, or they have the name of the run's own.
     """
+    session = open_run(folder)
+    if not overrides:
+        return session
     for one in overrides:
         key = one.partition("=")[0].lstrip("+~")
         if key != "data" and not key.startswith("data."):
