@@ -27,8 +27,8 @@ def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
 
     Args:
         folder: the run's.
-        overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over the
-            shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
+        overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over
+            the shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
 
     Raises:
         UserError: another key is overridden, the data cannot be composed, or they have the name of the run's own.
