@@ -22,7 +22,7 @@ from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
-from trialign.storage import sha256_of_file, sync, write_text_atomic
+from trialign.storage import as_readable_as_its_folder, sha256_of_file, sync, write_text_atomic
 
 SCHEMA_VERSION = 1
 
@@ -230,6 +230,7 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
     folder.mkdir(parents=True)
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    as_readable_as_its_folder(folder / WEIGHTS)
     config = copy.deepcopy(policy.model.peft_config[adapter])
     config.base_model_name_or_path = base.name
     config.revision = base.revision

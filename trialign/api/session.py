@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed
+from trialign.api.merging import check_parts
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
@@ -59,10 +60,12 @@ class Session:
     Attributes:
         config: typed and checked.
         composed: the same as plain values, as config.yaml holds it.
+        stated: the groups, where they are not those of the configuration.
     """
 
     config: RunConfig
     composed: Mapping[str, Any]
+    stated: GroupSet | None = None
 
     def check(self) -> None:
         """Everything that can be wrong before training, without loading weights.
@@ -71,6 +74,7 @@ class Session:
             UserError: groups, questions, prompt or model are at fault.
         """
         _ = self.updates
+        check_parts(self.config, self.groups.names)
         self.check_questions()
         if self.config.model.adapters is not None:
             raise UserError(
@@ -179,7 +183,7 @@ class Session:
     @cached_property
     def groups(self) -> GroupSet:
         """The social groups."""
-        groups = build_groups(self.config.groups)
+        groups = self.stated or build_groups(self.config.groups)
         if distributed.rank() == 0:
             for sentence in same_profiles(groups):
                 log.warning("%s", sentence)
@@ -261,7 +265,8 @@ class Session:
         if self.adapters:
             policy = policy_of_folders(model, self.groups.names, self.adapters)
         else:
-            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation)
+            apart = self.config.objective.apart
+            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation, apart)
         policy.to(self.device)
         check_exact(policy)
         return policy
@@ -321,7 +326,7 @@ class Session:
             return self.endpoint
         hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         if checkpoint:
-            hashes = {name: checkpoint.adapter_sha256(name) for name in self.groups.names}
+            hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
         audit, policy = self.config.audit, self.policy.eval()
         return LocalAgents(
             policy,

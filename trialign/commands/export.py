@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint, read_agents
+from trialign.commands.serving import is_converted, serving
 from trialign.errors import UserError
 from trialign.finite import not_finite
 from trialign.gating.gate import GATE, is_gated
@@ -20,7 +21,7 @@ from trialign.models import load_model
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
 from trialign.safe_output import markdown_cell
-from trialign.storage import sha256_of_file, write_text_atomic
+from trialign.storage import as_readable_as_its_folder, sha256_of_file, write_text_atomic
 
 
 def export(session: Session, target: Path, *, step: int | None, merged: bool, scale: float = 1.0) -> None:
@@ -77,6 +78,7 @@ def _scale(weights: Path, scale: float) -> None:
     """Multiplies what an adapter adds to every layer, alpha / rank * B A x: in B, which every server reads alike."""
     state = {name: part * scale if ".lora_B." in name else part for name, part in load_file(weights).items()}
     save_file(state, weights, metadata={"format": "pt"})
+    as_readable_as_its_folder(weights)
 
 
 def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> None:
@@ -95,16 +97,9 @@ def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> 
 def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool, scale: float = 1.0) -> str:
     """A model card that says what the agents are and how they are served."""
     base = checkpoint.manifest["base_model"]["name"]
-    names = session.groups.names
     profiles = "\n".join(
         f"| {markdown_cell(group.name)} | {markdown_cell(group.explicit[0]) if group.explicit else '-'} |"
         for group in session.groups.members
-    )
-    modules = " ".join(f"{name}={name}" for name in names)
-    serve = (
-        f"vllm serve ./{names[0]}"
-        if merged
-        else f"vllm serve {base} --enable-lora --max-lora-rank {session.config.policy.rank} --lora-modules {modules}"
     )
     return f"""---
 base_model: {base}
@@ -116,18 +111,21 @@ tags: [trialign]
 
 One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
 (objective `{session.config.objective.name}`) on `{base}`
-(SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
+(SHA-256 of {_hashed(session)}: {checkpoint.manifest["base_model"]["sha256"]}).
 {_scaled(scale)}
 {_placement(session, checkpoint)}
 |---|---|
 {profiles}
 
-```
-{serve}
-```
+{serving(session, merged=merged)}
 {_rendering(checkpoint)}{_gated(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
+
+
+def _hashed(session: Session) -> str:
+    """What the base model's hash is of."""
+    return "the GGUF file whose dequantised weights it is" if is_converted(session) else "its weights"
 
 
 def _scaled(scale: float) -> str:
@@ -214,3 +212,5 @@ def _merge(session: Session, adapter: Path) -> None:
     shutil.rmtree(adapter)
     merged.save_pretrained(str(adapter))
     session.renderer.tokenizer.save_pretrained(str(adapter))
+    for weights in adapter.glob("*.safetensors"):
+        as_readable_as_its_folder(weights)

@@ -12,13 +12,15 @@ from trialign.environment import told_of
 from trialign.gating.gate import Gate, read_gate
 from trialign.gating.neutral import neutralised
 from trialign.gating.states import Reader
-from trialign.groups import SocialGroup
+from trialign.groups import FACTS, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
 
 # Who answers a fact without a profile: a name that no member has goes through the base weights.
 BASE = SocialGroup("control", "Base model", role="control")
+# The adapter that learned facts alone.
+FACTS_ALONE = SocialGroup(FACTS, "Facts", role="control")
 
 
 @dataclass
@@ -58,7 +60,8 @@ class Gatekeeper:
         if self.gate.facts == "neutral":
             other = neutralised(asked.group, self.members)
             return replace(asked, conversation=told_of(asked.conversation, asked.group, other, *_how(asked)))
-        return replace(asked, group=BASE, conversation=told_of(asked.conversation, asked.group, BASE, *_how(asked)))
+        who = FACTS_ALONE if self.gate.facts == "adapter" else BASE
+        return replace(asked, group=who, conversation=told_of(asked.conversation, asked.group, who, *_how(asked)))
 
     def counts(self, queries: Sequence[Query]) -> dict[str, Any]:
         """The gate's errors on questions whose kinds are known, for an audit's summary."""
