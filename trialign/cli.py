@@ -8,12 +8,10 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
-import os
 import shlex
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from trialign import __version__
 from trialign.commands.arguments import ARGUMENTS
 from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
-from trialign.surroundings import settle
+from trialign.surroundings import quiet_libraries, settle
 
 if TYPE_CHECKING:
     from trialign.api.session import Session
@@ -60,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    _quiet_libraries()
+    quiet_libraries()
     handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
     try:
         signal.signal(signal.SIGTERM, _interrupt)
@@ -333,16 +331,6 @@ def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
         traceback.print_exc()
     print(f"trialign {arguments.verb}: {text}", file=sys.stderr)
     return code
-
-
-def _quiet_libraries() -> None:
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # What one library tells another about its next version is not for the user.
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
 VERBS = {
