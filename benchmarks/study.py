@@ -73,6 +73,10 @@ class Study:
         tables = {"quick": Table("Quick", (self.reference, "utilitarian"))}
         return replace(self, config="conf/smoke.yaml", seeds=(0,), tables=tables, sets={})
 
+    def askable(self, sets: Path | None) -> list[str]:
+        """The sets that can be asked: those whose files lie in a folder only where that is given."""
+        return [name for name, words in self.sets.items() if sets or not any("{sets}" in word for word in words)]
+
     def overrides(self, method: str) -> list[str]:
         """What a row needs on the command line."""
         return list(self.methods.get(method, [f"objective={method}"]))
@@ -104,7 +108,7 @@ def fit(study: Study, method: str, seed: int, overrides: Sequence[str] = ()) -> 
     return Fitted(run)
 
 
-def ask(fitted: Fitted, name: str, words: Sequence[str], sets: Path) -> None:
+def ask(fitted: Fitted, name: str, words: Sequence[str], sets: Path | None) -> None:
     """Asks a run another set of questions, unless that was done."""
     if fitted.audits(name) is None:
         verb, *data = words
@@ -217,9 +221,8 @@ def run(study: Study, names: Sequence[str], sets: Path | None, overrides: Sequen
         for method in table.methods:
             if method not in fitted:
                 fitted[method] = [fit(study, method, seed, overrides) for seed in study.seeds]
-        for one in [OWN, *(study.sets if sets else ())]:
+        for one in [OWN, *study.askable(sets)]:
             if one != OWN:
-                for runs in (fitted[method] for method in table.methods):
-                    for each in runs:
-                        ask(each, one, study.sets[one], sets or Path())
+                for each in (each for method in table.methods for each in fitted[method]):
+                    ask(each, one, study.sets[one], sets)
             yield from lines(study, table, fitted, one)
