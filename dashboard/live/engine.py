@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from trialign.asking import LocalAgents, Watch
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
+from trialign.comparing.opening import Kind
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
 from trialign.group_config import CONTROL, build_groups
@@ -42,6 +43,15 @@ from .replies import Answers, Question, Source
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """What a run's audits hold replies in words against each other with; see ``trialign.audit.asking.run``."""
+
+    comparer: Kind = "canonical"
+    nli: str | None = None
+    calibration: str | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a run's configuration says about asking its agents."""
 
@@ -50,6 +60,7 @@ class Setting:
     prompt: PromptConfig
     scoring: Scoring
     policy: AdapterConfig
+    comparing: Comparing = Comparing()
 
     @property
     def everyone(self) -> dict[str, SocialGroup]:
@@ -78,12 +89,14 @@ def read_setting(config_file: Path) -> Setting:
         if not isinstance(stored, Mapping):
             raise TypeError("a configuration is a mapping")
         values = anchored(stored, [*config_file.resolve().parents[1:], Path.cwd()])
+        audit = values.get("audit") or {}
         parts: Mapping[str, Any] = {
             "model": values["model"],
             "groups": build_groups(values["groups"]),
             "prompt": values["prompt"],
             "scoring": values["scoring"],
             "policy": values["policy"],
+            "comparing": {key: audit[key] for key in ("comparer", "nli", "calibration") if key in audit},
         }
         return TypeAdapter(Setting).validate_python(parts)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, ValidationError) as error:
