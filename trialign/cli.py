@@ -196,13 +196,11 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
-    if arguments.run is not None and arguments.overrides:
-        raise UserError(
-            "Overrides were given with --run, whose configuration is fixed", "Leave them out, or use --config"
-        )
     if arguments.config is not None and arguments.step is not None:
         raise UserError("--step was given with --config, which audits the base model", "Use --run, or leave it out")
-    session = _run_session(arguments) if arguments.run else _composed_session(arguments)
+    from trialign.api.elsewhere import open_run_on
+
+    session = open_run_on(arguments.run, arguments.overrides) if arguments.run else _composed_session(arguments)
     if session is None:
         return
     if arguments.cfg:
@@ -215,7 +213,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     split: Any = "validation" if arguments.verb == "validate" else "test"
     check_audit(session, split, trained=arguments.run is not None)
     launch_for_audit(session.config.trainer)
-    audit(session, split, trained=arguments.run is not None, step=arguments.step)
+    elsewhere = bool(arguments.run and arguments.overrides)
+    audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 
 
 def _ask(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
     <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
     <run>/checkpoints/last.ckpt         for going on only
+    <run>/parts/facts/, parts/tastes/   agents, checkpoints and logs of what was trained apart, where it was
     <run>/logs/metrics.csv
     <run>/reports/<audit>/
 """

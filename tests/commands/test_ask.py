@@ -279,6 +279,15 @@ def test_an_export_says_what_it_is(exported: Path, trained_project: Any, folder:
     assert json.loads((target / "manifest.json").read_text())["step"] == 4
 
 
+def test_other_users_may_read_weights_as_they_may_read_their_folder(exported: Path, trained_project: Any) -> None:
+    """A server is often another user, and safetensors writes for its own user alone."""
+    run = trained_project.runs / "mine"
+    found = [*exported.rglob("*.safetensors"), *(run / "agents").rglob("*.safetensors")]
+    assert len(found) == 9
+    for path in found:
+        assert path.stat().st_mode & 0o777 == path.parent.stat().st_mode & 0o666 != 0o600
+
+
 def test_an_adapter_names_the_base_model_that_peft_is_to_load(exported: Path) -> None:
     config = json.loads((exported / "adapters" / "north" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "house/tiny-llama"

@@ -39,6 +39,7 @@ class Pairs(Update[PairUnits]):
 
     part: ClassVar[str] = "pairs"
     weighted: ClassVar[bool] = False
+    shares: ClassVar[bool] = False
 
     @property
     def remembers(self) -> bool:
