@@ -234,7 +234,7 @@ def test_a_wrong_override_is_named(override: str, message: str) -> None:
         ("a: !!timestamp b\n", r": YAML cannot make a value of what is written in it"),
         (f"seed: {'7' * 5000}\n", r": YAML cannot make a value of what is written in it"),
         ("- a\n", r": the file .*/mine\.yaml holds a list, and no keys with values\."),
-        ("7\n", r": the file .*/mine\.yaml holds a number, and no keys with values\."),
+        ("7\n", r": the file .*/mine\.yaml holds one value, and no keys with values\."),
         ("defaults: [~]\n", r": Unsupported type in defaults : nothing\."),
         ("defaults: [base, _self_]\nname: x\naudit: 7\n", r"audit is wrong: Input should be a mapping \(got 7\)"),
         (

@@ -125,7 +125,7 @@ def _content_fault(file: Path) -> str | None:
     content = _content(file)
     if content is None or isinstance(content, dict | str):  # a text alone is taken for a key without a value
         return None
-    return f"the file {file} holds a {'list' if isinstance(content, list) else 'number'}, and no keys with values"
+    return f"the file {file} holds {'a list' if isinstance(content, list) else 'one value'}, and no keys with values"
 
 
 def _key_fault(file: Path) -> str | None:
