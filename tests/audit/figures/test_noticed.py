@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trialign.audit.figures.noticed import harm_in_words, noticed, trait_changes
+from trialign.audit.figures.noticed import TraitChange, harm_in_words, noticed, trait_changes
 from trialign.audit.files.items import AuditItem, items_frame
 
 pytestmark = pytest.mark.unit
@@ -102,3 +102,9 @@ def test_harm_is_told_with_both_means() -> None:
 
 def test_other_questions_are_not_compared() -> None:
     assert trait_changes(rows({"ended": True}), rows({"ended": True}, questions=10), GROUPS) == ()
+
+
+def test_a_change_of_which_an_end_is_not_known_is_no_harm() -> None:
+    for low, high in ((None, 0.4), (0.2, None), (None, None)):
+        assert not TraitChange("repeats", 0.1, 0.4, 0.3, low, high).harmed
+    assert TraitChange("repeats", 0.1, 0.4, 0.3, 0.2, 0.4).harmed
