@@ -40,7 +40,7 @@ class Margin(Choices, Update[ChoiceUnits]):
     def loss(self, units: ChoiceUnits, scores: Tensor, step: Step) -> UpdateLoss:
         """The mean of max(0, margin - lead)."""
         places, present = units.branches.clamp(min=0), units.branches >= 0  # [observations, groups, options]
-        log_shares = log_distributions(scores[places], step.lengths[places], present, self.scoring)
+        log_shares = log_distributions(step.values[places], present, self.scoring)
         # The gold option of a fact, and the group's favourite of a taste.
         wanted = torch.where(units.gold.unsqueeze(1) >= 0, units.gold.unsqueeze(1), units.targets.argmax(dim=2))
         is_wanted = torch.zeros_like(present).scatter(2, wanted.unsqueeze(2), True)

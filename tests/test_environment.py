@@ -18,16 +18,20 @@ from trialign.environment import (
     neighbours,
     observe,
     option_actions,
+    option_sizes,
     prompt_identity,
     question_text,
     revision_turn,
     stable_seed,
+    told_of,
+    without_question,
 )
 from trialign.errors import UserError
-from trialign.groups import EXPOSURES, GroupSet, Message
+from trialign.groups import EXPOSURES, Exposure, GroupSet, Message
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import PreferenceQuery, Query, TruthQuery
+from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Trajectory
@@ -163,6 +167,61 @@ def test_option_actions_are_texts_with_an_end_or_letters(renderer: ChatRenderer,
     assert option_actions(queries[3], Scoring(), renderer) == ()
 
 
+FOREIGN = TruthQuery(
+    query_id="drinks",
+    cluster="drinks",
+    split="train",
+    topic="t",
+    question="Which one is hot?",
+    options=("Café", " 北京茶 ", "tea"),
+    gold="tea",
+)
+
+
+def test_an_option_is_divided_by_its_tokens_its_bytes_or_nothing(renderer: ChatRenderer) -> None:
+    texts = option_actions(FOREIGN, Scoring("bytes"), renderer)
+    ended = option_actions(FOREIGN, Scoring("mean"), renderer)
+    # The text alone: what ends the message is no part of it.
+    assert texts == tuple(renderer.encode(option) for option in FOREIGN.options)
+    assert [(*text, renderer.end_id) for text in texts] == [*ended] == [*option_actions(FOREIGN, Scoring(), renderer)]
+    # é takes two bytes, and each of the three signs three; the blanks around an option are not scored.
+    assert option_sizes(FOREIGN, Scoring("bytes"), texts) == (5, 9, 3)
+    assert option_sizes(FOREIGN, Scoring("mean"), ended) == tuple(len(ids) for ids in ended)
+    for kind in ("sum", "pmi", "letter"):
+        assert option_sizes(FOREIGN, Scoring(kind), ended) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("exposure", ["explicit", "implicit"])
+@pytest.mark.parametrize("options", ["hidden", "listed", "lettered"])
+@pytest.mark.parametrize("role", ["member", "control"])
+def test_without_the_question_all_else_is_as_it_was(
+    groups: GroupSet, queries: tuple[Query, ...], options: Shown, exposure: Exposure, role: str
+) -> None:
+    config, query = replace(PROMPT, options=options), queries[2]
+    group = groups.members[0] if role == "member" else groups.everyone[-1]
+    asked = first_turn(query, group, exposure, 0, config)
+    expected = first_turn(replace(query, question=""), group, exposure, 0, config)
+    assert without_question(asked, query) == expected
+    assert query.question not in str(expected)
+    assert asked[:-1] == expected[:-1]
+    heard = revision_turn(asked, (7, 8), ("Mars", query.question), config)
+    assert without_question(heard, query) == expected  # as before anything was heard
+
+
+def test_without_the_question_a_profile_behind_it_stays(groups: GroupSet, queries: tuple[Query, ...]) -> None:
+    config = replace(PROMPT, profile="last", options="hidden")
+    asked = first_turn(queries[2], groups.members[0], "explicit", 0, config)
+    expected = (asked[0], ("user", ""), asked[2])
+    assert without_question(asked, queries[2]) == expected
+    assert without_question(revision_turn(asked, "Mars", ("Venus",), config), queries[2]) == expected
+
+
+def test_a_question_is_found_where_it_was_asked_last(queries: tuple[Query, ...]) -> None:
+    question = queries[2].question
+    before = (("user", question), ("assistant", "Jupiter"))
+    assert without_question((*before, ("user", f"{question}\n- Mars")), queries[2]) == (*before, ("user", "- Mars"))
+
+
 def test_letter_scoring_without_letters_is_refused() -> None:
     for options in ("hidden", "listed"):
         with pytest.raises(UserError, match=f"prompt.options is {options}"):
@@ -267,3 +326,20 @@ def test_no_observation_depends_on_the_gold_answer_or_on_targets(
     assert [row.prompt for row in others] == [row.prompt for row in rows]
     assert [row.gold for row in others] != [row.gold for row in rows]
     assert [row.target for row in others] != [row.target for row in rows]
+
+
+@pytest.mark.parametrize("exposure", ["explicit", "implicit"])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_conversation_told_of_another_is_that_others_own(
+    groups: GroupSet, queries: tuple[Query, ...], exposure: Any, place: Any
+) -> None:
+    if (exposure, place) == ("implicit", "last"):
+        pytest.skip("refused")
+    config = PromptConfig(profile=place)
+    assert groups.control is not None
+    later = (("assistant", "Mercury."), ("user", "Is it?"))
+    for group in groups.members:
+        conversation = (*first_turn(queries[3], group, exposure, 0, config), *later)
+        for other in (*groups.members, groups.control):
+            expected = (*first_turn(queries[3], other, exposure, 0, config), *later)
+            assert told_of(conversation, group, other, exposure, 0) == expected, (group.name, other.name)

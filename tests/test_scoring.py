@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.scoring import Scoring, likeliest
+from trialign.scoring import Scoring, likeliest, option_values
 
 pytestmark = pytest.mark.unit
 
@@ -18,31 +18,40 @@ temperatures = st.floats(0.01, 100)
 
 
 def test_distributions_by_hand() -> None:
-    scores, lengths = [math.log(0.1), math.log(0.3)], [1, 2]
+    scores = [math.log(0.1), math.log(0.3)]
     # exp: 0.1 and 0.3 of 0.4.
-    assert Scoring("sum").distribution(scores, lengths) == pytest.approx((0.25, 0.75))
-    assert Scoring("letter").distribution(scores, lengths) == pytest.approx((0.25, 0.75))
-    # Per token: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
-    assert Scoring("mean").distribution(scores, lengths) == pytest.approx((0.154387, 0.845613), abs=1e-6)
+    assert Scoring().distribution(option_values(scores, [1, 1])) == pytest.approx((0.25, 0.75))
+    # Divided by 1 and 2: 0.1 and sqrt(0.3) = 0.547723 of 0.647723.
+    assert Scoring().distribution(option_values(scores, [1, 2])) == pytest.approx((0.154387, 0.845613), abs=1e-6)
+    # Without the question they had 0.2 and 0.9: 1/2 and 1/3 of 5/6.
+    unasked = [math.log(0.2), math.log(0.9)]
+    assert Scoring().distribution(option_values(scores, [1, 1], unasked)) == pytest.approx((0.6, 0.4))
     # At temperature 2 the odds are sqrt(3) to one: 1 / (1 + 1.732051).
-    assert Scoring("sum", 2.0).distribution(scores, lengths) == pytest.approx((0.366025, 0.633975), abs=1e-6)
+    assert Scoring("sum", 2.0).distribution(scores) == pytest.approx((0.366025, 0.633975), abs=1e-6)
+
+
+def test_every_option_has_its_own_size_and_its_own_score_without_the_question() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        option_values([-1.0, -2.0], [1])
+    with pytest.raises(ValueError, match="shorter"):
+        option_values([-1.0, -2.0], [1, 1], [-3.0])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_no_distribution_follows_from_what_is_no_number(value: float) -> None:
     with pytest.raises(ValueError, match="no distribution follows"):
-        Scoring().distribution([-1.0, value], [1, 1])
+        Scoring().distribution([-1.0, value])
 
 
 @given(scores_of_options, temperatures)
 def test_shares_sum_to_one_however_improbable(scores: list[float], temperature: float) -> None:
-    shares = Scoring("sum", temperature).distribution(scores, [1] * len(scores))
+    shares = Scoring("sum", temperature).distribution(scores)
     assert sum(shares) == pytest.approx(1.0)
 
 
 @given(scores_of_options, temperatures)
 def test_no_temperature_changes_the_answer(scores: list[float], temperature: float) -> None:
-    shares = replace(Scoring(), temperature=temperature).distribution(scores, [1] * len(scores))
+    shares = replace(Scoring(), temperature=temperature).distribution(scores)
     assert max(shares) == shares[scores.index(max(scores))]
 
 

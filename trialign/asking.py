@@ -15,7 +15,15 @@ from typing import Protocol
 
 import torch
 
-from trialign.environment import Conversation, Observation, check_fits, observe, option_actions
+from trialign.environment import (
+    Conversation,
+    Observation,
+    check_fits,
+    observe,
+    option_actions,
+    option_sizes,
+    without_question,
+)
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import ChatRenderer
@@ -27,7 +35,7 @@ from trialign.queries.answers import ParsedAnswer
 from trialign.queries.endings import read_reply
 from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
-from trialign.scoring import Scoring, likeliest
+from trialign.scoring import ScoredOptions, Scoring, likeliest
 
 Watch = Callable[[Sequence[str]], bool]
 
@@ -63,6 +71,9 @@ class Asked:
     def scored(self) -> bool:
         """Whether agents that can score options do so."""
         return bool(self.query.options) and not self.in_words
+
+
+Route = Callable[[Sequence[Asked]], Sequence[Asked]]
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,7 @@ class LocalAgents:
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
         reference: whether the base weights answer, whatever the group.
         kept: replies that were decoded before; None: none are kept.
+        route: puts questions otherwise, or to other weights, before anything is made of them; None: as they are asked.
     """
 
     policy: GroupPolicy
@@ -159,6 +171,7 @@ class LocalAgents:
     repeats: int = 1
     reference: bool = False
     kept: Kept | None = None
+    route: Route | None = None
 
     def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
         """An answer to each question: all choices in one go, then all replies.
@@ -190,7 +203,7 @@ class LocalAgents:
             UserError: a profile with a question does not fit the base model's context.
         """
         observations = []
-        for one in asked:
+        for one in self._routed(asked):
             observation = observe(
                 one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
             )
@@ -199,6 +212,9 @@ class LocalAgents:
             check_fits(observation, longest, self.policy.context_length)
             observations.append(observation)
         return observations
+
+    def _routed(self, asked: Sequence[Asked]) -> Sequence[Asked]:
+        return self.route(asked) if self.route else asked
 
     def actions(self, query: Query) -> tuple[tuple[int, ...], ...]:
         """The token ids that stand for each option; none where the answers cannot be enumerated."""
@@ -237,9 +253,36 @@ class LocalAgents:
         found = dict(zip(scored, values, strict=True))
         return [found.get(place, ()) for place in range(len(observations))]
 
-    def distribution(self, actions: Sequence[tuple[int, ...]], scores: Sequence[float]) -> tuple[float, ...]:
-        """S_g of one question, from the scores of its options' actions."""
-        return self.scoring.distribution(scores, [len(action) for action in actions])
+    def weigh(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[ScoredOptions]:
+        """The options of every question, after what the agents have before them; empty where there are none.
+
+        Raises:
+            UserError: a score is not a number.
+        """
+        actions = [self.actions(one.query) if one.scored else () for one in asked]
+        bare = self._unasked(asked, observations) if self.scoring.kind == "pmi" else []
+        # One call: rows with and without the question share batches.
+        scores = self.score([*observations, *bare], [*actions, *actions[: len(bare)]])
+        unasked = scores[len(asked) :] or [()] * len(asked)
+        return [
+            ScoredOptions(
+                own,
+                scores[place],
+                option_sizes(one.query, self.scoring, own),
+                bare[place].prompt if bare and own else (),
+                unasked[place],
+            )
+            for place, (one, own) in enumerate(zip(asked, actions, strict=True))
+        ]
+
+    def _unasked(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Observation]:
+        """The observations with an empty question; as they are where no options are scored."""
+        return [
+            replace(observation, prompt=self.renderer.render(without_question(one.conversation, one.query)))
+            if one.scored
+            else observation
+            for one, observation in zip(self._routed(asked), observations, strict=True)
+        ]
 
     def batches(self, observations: Sequence[Observation], samples: int = 1) -> list[list[int]]:
         """Places of the observations whose replies are decoded together: as many as ``batch_tokens`` allow."""
@@ -281,13 +324,10 @@ class LocalAgents:
 
     @torch.inference_mode()
     def _choose(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Answer]:
-        actions = [self.actions(one.query) for one in asked]
         answers = []
-        for one, options, scores in zip(asked, actions, self.score(observations, actions), strict=True):
-            shares = self.distribution(options, scores)
-            answers.append(
-                Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(one.group.name))
-            )
+        for one, seen, options in zip(asked, observations, self.weigh(asked, observations), strict=True):
+            shares = self.scoring.distribution(options.values)
+            answers.append(Answer(one.query.options[likeliest(shares)], shares, self.adapter_sha256.get(seen.group)))
         return answers
 
     @torch.inference_mode()

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
-from trialign.storage import sha256_of_file, sync, write_text_atomic
+from trialign.storage import as_readable_as_its_folder, sha256_of_file, sync, write_text_atomic
 
 SCHEMA_VERSION = 1
 
@@ -54,9 +54,28 @@ class AgentCheckpoint:
         digest = self.manifest["files"].get(f"{group}/{WEIGHTS}")
         return None if digest is None else str(digest)
 
+    def verified(self, name: str) -> bytes:
+        """What a file of the manifest holds: the very bytes that were hashed.
+
+        Raises:
+            UserError: it is missing, or is not the one that was written.
+        """
+        try:
+            content = (self.folder / name).read_bytes()
+        except OSError as error:
+            raise _torn(self.folder / name) from error
+        if hashlib.sha256(content).hexdigest() != self.manifest["files"][name]:
+            raise _torn(self.folder / name)
+        return content
+
 
 def write_agents(
-    folder: Path, policy: GroupPolicy, step: int, base: BaseModelFiles, about: Mapping[str, Any]
+    folder: Path,
+    policy: GroupPolicy,
+    step: int,
+    base: BaseModelFiles,
+    about: Mapping[str, Any],
+    beside: Callable[[Path], None] | None = None,
 ) -> AgentCheckpoint:
     """Writes all groups' adapters; the folder appears whole or not at all.
 
@@ -66,6 +85,7 @@ def write_agents(
         step: optimizer steps taken.
         base: the base model's files, named in the manifest and in every adapter.
         about: further entries of the manifest (groups, profiles, prompt, scoring).
+        beside: writes further files into the folder that it is given, the checkpoint's; their hashes are kept too.
 
     Raises:
         UnfinishedError: weights are not numbers; nothing is written.
@@ -77,6 +97,8 @@ def write_agents(
     try:
         for group in policy.groups:
             _write_adapter(draft / group, policy, group, base)
+        if beside is not None:
+            beside(draft)
         files = {
             path.relative_to(draft).as_posix(): sha256_of_file(path)
             for path in sorted(draft.rglob("*"))
@@ -155,26 +177,28 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
             "Set policy.adapters, policy.rank, policy.alpha and policy.activation as they were trained",
         )
     for group in policy.groups:
-        file = checkpoint.folder / group / WEIGHTS
-        digest = checkpoint.adapter_sha256(group)
-        if digest is None:
+        if checkpoint.adapter_sha256(group) is None:
             raise UserError(
                 f"The checkpoint {checkpoint.folder} has no adapter for group '{group}'",
                 "Use the groups that it was trained with",
             )
         adapter = policy.adapter_of(group)
         assert adapter is not None
-        policy.load_adapter_state(adapter, _verified_state(file, digest))
+        policy.load_adapter_state(adapter, adapter_state(checkpoint, group))
 
 
-def _verified_state(file: Path, sha256: str) -> dict[str, Tensor]:
-    """The tensors of a file whose bytes have this hash: the very bytes that were hashed are read."""
+def adapter_state(checkpoint: AgentCheckpoint, group: str) -> dict[str, Tensor]:
+    """The tensors of a group's adapter, under PEFT's names.
+
+    Raises:
+        UserError: the file is no longer the one that was written, holds no safetensors, or weights that are not
+            numbers.
+    """
+    name = f"{group}/{WEIGHTS}"
+    file = checkpoint.folder / name
     try:
-        content = file.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise _torn(file)
-        state = load(content)
-    except (OSError, SafetensorError) as error:
+        state = load(checkpoint.verified(name))
+    except SafetensorError as error:
         raise _torn(file) from error
     found = not_finite(state.items())
     if found:
@@ -206,6 +230,7 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
     folder.mkdir(parents=True)
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    as_readable_as_its_folder(folder / WEIGHTS)
     config = copy.deepcopy(policy.model.peft_config[adapter])
     config.base_model_name_or_path = base.name
     config.revision = base.revision

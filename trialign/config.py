@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from trialign.audit.asking.run import AuditConfig
+from trialign.audit.rules.config import GateConfig
 from trialign.config_keys import Limits, check_keys, limits_of
 from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
@@ -141,6 +142,7 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
 
 
 def load(composed: Mapping[str, Any]) -> RunConfig:
@@ -156,6 +158,30 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
         raise _refusal(error.errors(), composed) from error
     _check_values(config)
     return config
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """The section of a configuration that a gate needs alone."""
+
+    gate: GateConfig
+
+
+def load_gate(stated: Mapping[str, Any]) -> GateConfig:
+    """Checks the rules of a gate, as `load` checks them within a whole configuration.
+
+    Args:
+        stated: what stands below ``gate``.
+
+    Raises:
+        UserError: an unknown key, or a value of the wrong type; names the key.
+    """
+    check_keys(stated, GateConfig, "gate.")
+    composed = {"gate": dict(stated)}
+    try:
+        return TypeAdapter(_Gate).validate_python(composed).gate
+    except ValidationError as error:
+        raise _refusal(error.errors(), composed) from error
 
 
 @cache

@@ -6,7 +6,8 @@ import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import FIXED_DAY, ChatRenderer, Content, check_date
 from trialign.queries import Query
+from trialign.queries.askable import needs_options
 from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
 
@@ -85,6 +87,13 @@ class Observation:
 Conversation = tuple[tuple[str, Content], ...]
 
 
+def asked_in_words(query: Query, config: PromptConfig) -> PromptConfig:
+    """How a question is put as a person asks it: without its options, but where it makes no sense without them."""
+    if not needs_options(query):
+        return replace(config, options="hidden")
+    return config if config.options != "hidden" else replace(config, options="listed")
+
+
 def first_turn(
     query: Query, group: SocialGroup, exposure: Exposure, wording: int, config: PromptConfig
 ) -> Conversation:
@@ -107,6 +116,32 @@ def first_turn(
     elif group.role == "member":
         dialogue = tuple((message.role, message.content) for message in group.implicit[wording])
     return _trimmed(("system", system), *dialogue, ("user", question_text(query, config)))
+
+
+def told_of(
+    conversation: Conversation, group: SocialGroup, other: SocialGroup, exposure: Exposure, wording: int
+) -> Conversation:
+    """The same conversation, whatever came after its first turn, had the agent been told of another group.
+
+    Args:
+        conversation: begins as `first_turn` made it for the group.
+        group: a member.
+        other: who takes its place: a member with as many wordings, or a control, of whom nothing is told.
+        exposure: how the profile was told.
+        wording: which one.
+    """
+    known = other.role == "member"
+    if exposure == "implicit":
+        told = other.implicit[wording] if known else ()
+        dialogue = _trimmed(*((message.role, message.content) for message in told))
+        return (conversation[0], *dialogue, *conversation[1 + len(group.implicit[wording]) :])
+    profile, stated = group.explicit[wording].strip(), other.explicit[wording].strip() if known else ""
+    (role, content), *rest = conversation
+    if isinstance(content, str) and content.endswith(profile):
+        return (*_trimmed((role, f"{content.removesuffix(profile).rstrip()} {stated}")), *rest)
+    last = (("system", stated),) if stated else ()
+    place = conversation.index(("system", profile))
+    return (*conversation[:place], *last, *conversation[place + 1 :])
 
 
 def revision_turn(
@@ -145,16 +180,47 @@ def letters(query: Query) -> list[str]:
     if len(query.options) > len(string.ascii_uppercase):
         raise UserError(
             f"The question '{query.query_id}' has {len(query.options)} options, more than there are letters",
-            "Set prompt.options to listed or hidden, and scoring.kind to sum or mean",
+            "Set prompt.options to listed or hidden, and scoring.kind to another than letter",
         )
     return list(string.ascii_uppercase[: len(query.options)])
 
 
 def option_actions(query: Query, scoring: Scoring, renderer: ChatRenderer) -> tuple[tuple[int, ...], ...]:
-    """The token ids that stand for each option when it is scored: text and end token, or its letter."""
+    """The token ids that stand for each option when it is scored: text and end token, text alone, or its letter."""
     if scoring.kind == "letter":
         return tuple(renderer.encode(letter) for letter in letters(query))
-    return tuple(renderer.reply(option) for option in query.options)
+    made = renderer.encode if scoring.kind == "bytes" else renderer.reply
+    return tuple(made(option) for option in query.options)
+
+
+def option_sizes(query: Query, scoring: Scoring, actions: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """What each option's score is divided by: its tokens (``mean``), its text's bytes in UTF-8 (``bytes``), else 1.
+
+    Args:
+        query: whose options they are.
+        scoring: its kind.
+        actions: as `option_actions` gives them.
+    """
+    if scoring.kind == "mean":
+        return tuple(map(len, actions))
+    if scoring.kind == "bytes":
+        return tuple(len(option.strip().encode()) for option in query.options)
+    return (1,) * len(actions)
+
+
+def without_question(conversation: Conversation, query: Query) -> Conversation:
+    """Turn 0 of a conversation with an empty question: the same instruction, profile and list of options, if shown.
+
+    It is what ``scoring.kind=pmi`` holds an option against, in later turns too: nothing was asked, nothing heard.
+    """
+    question = query.question.strip()
+    place, rest = next(
+        (place, content[len(question) :].strip())
+        for place, (role, content) in reversed([*enumerate(conversation)])
+        if role == "user" and isinstance(content, str) and content.startswith(question)
+    )
+    behind = takewhile(lambda message: message[0] != "assistant", conversation[place + 1 :])
+    return (*conversation[:place], ("user", rest), *behind)
 
 
 def prompt_identity(config: PromptConfig) -> dict[str, Any]:

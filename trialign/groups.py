@@ -9,6 +9,9 @@ from typing import Literal
 # The sets that conf/groups states; question files may hold targets for all of them.
 SHIPPED_SETS = ("politics", "education", "english", "country", "age", "religion")
 
+# An adapter that is trained on facts alone, without a profile, answers under this name; no group may have it then.
+FACTS = "facts"
+
 Exposure = Literal["explicit", "implicit"]
 EXPOSURES: tuple[Exposure, ...] = ("explicit", "implicit")
 

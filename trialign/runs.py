@@ -10,6 +10,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
     <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
     <run>/checkpoints/last.ckpt         for going on only
+    <run>/parts/facts/, parts/tastes/   agents, checkpoints and logs of what was trained apart, where it was
     <run>/logs/metrics.csv
     <run>/reports/<audit>/
 """
@@ -68,6 +69,8 @@ _PLACE_KEYS = (
     "logger.offline",
     "logger.address",
 )
+# What is demanded of an audit changes no answer.
+_RULES = "gate."
 # How an audit asks in words: a run that was audited before one did is no other run for that.
 _WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
 _ABSENT = object()
@@ -190,7 +193,9 @@ class RunFolder:
         known = {key: value for key, value in (defaults or {}).items() if key in asked}
         stored = {**known, **{key: asked[key] for key in _WORDS_KEYS if key in asked}, **stored}
         differing = sorted(
-            key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
+            key
+            for key in {*stored, *asked} - set(_PLACE_KEYS)
+            if not key.startswith(_RULES) and stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
         if differing:
             raise UserError(

@@ -91,6 +91,15 @@ def write_text_atomic(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def as_readable_as_its_folder(path: Path) -> None:
+    """Lets whoever may read the folder of a file read the file: safetensors writes for its own user alone (mode 0600).
+
+    Raises:
+        OSError: the file is not there, or of another user.
+    """
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
 def sha256_of_file(path: Path) -> str:
     """The file's SHA-256 in 64 lower-case hexadecimal digits.
 

@@ -16,8 +16,10 @@ from transformers import PreTrainedModel
 
 from trialign.asking import LocalAgents, Watch
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
+from trialign.comparing.opening import Kind
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
+from trialign.gating.serving import gatekeeper
 from trialign.group_config import CONTROL, build_groups
 from trialign.groups import GroupSet, SocialGroup
 from trialign.models import (
@@ -29,6 +31,7 @@ from trialign.models import (
     locate_base_model,
     read_config,
 )
+from trialign.objectives.config import apart_of
 from trialign.places import anchored
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
@@ -42,6 +45,15 @@ from .replies import Answers, Question, Source
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """What a run's audits hold replies in words against each other with; see ``trialign.audit.asking.run``."""
+
+    comparer: Kind = "canonical"
+    nli: str | None = None
+    calibration: str | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a run's configuration says about asking its agents."""
 
@@ -50,6 +62,8 @@ class Setting:
     prompt: PromptConfig
     scoring: Scoring
     policy: AdapterConfig
+    comparing: Comparing = Comparing()
+    apart: tuple[str, ...] = ()
 
     @property
     def everyone(self) -> dict[str, SocialGroup]:
@@ -78,12 +92,15 @@ def read_setting(config_file: Path) -> Setting:
         if not isinstance(stored, Mapping):
             raise TypeError("a configuration is a mapping")
         values = anchored(stored, [*config_file.resolve().parents[1:], Path.cwd()])
+        audit = values.get("audit") or {}
         parts: Mapping[str, Any] = {
             "model": values["model"],
             "groups": build_groups(values["groups"]),
             "prompt": values["prompt"],
             "scoring": values["scoring"],
             "policy": values["policy"],
+            "comparing": {key: audit[key] for key in ("comparer", "nli", "calibration") if key in audit},
+            "apart": apart_of(values.get("objective", {})),
         }
         return TypeAdapter(Setting).validate_python(parts)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError, ValidationError) as error:
@@ -100,7 +117,6 @@ class _Held:
     files: BaseModelFiles
     renderer: ChatRenderer
     policy: GroupPolicy
-    groups: tuple[str, ...]
     loaded: Mapping[str, Any] | None = None  # the "files" of the manifest whose adapters the policy has
 
 
@@ -129,7 +145,8 @@ class Engine:
         digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:
             held = self._hold(setting, checkpoint)
-            digests = {name: checkpoint.adapter_sha256(name) for name in held.groups} if checkpoint else {}
+            digests = {name: checkpoint.adapter_sha256(name) for name in held.policy.groups} if checkpoint else {}
+            members = setting.groups.members
             agents = LocalAgents(
                 held.policy,
                 held.renderer,
@@ -138,6 +155,7 @@ class Engine:
                 BATCH_TOKENS,
                 digests,
                 reference=checkpoint is None,
+                route=gatekeeper(checkpoint, held.policy, held.renderer, BATCH_TOKENS, members),
             )
             replies, likelihood = ask(question, agents, setting.everyone, setting.prompt, watch)
         except (RuntimeError, MemoryError) as error:
@@ -157,11 +175,11 @@ class Engine:
         if held is None or held.model != setting.model:
             self.free()
             held = self._read(setting)
-        elif held.policy.config != setting.policy or held.groups != setting.groups.names:
+        elif held.policy.config != setting.policy or held.policy.groups != (*setting.groups.names, *setting.apart):
             self.free()  # the base model stays; the adapters are made anew
             base = held.policy.model.unload()
             held.policy = _policy(base, setting, held.renderer)
-            held.groups, held.loaded = setting.groups.names, None
+            held.loaded = None
         if held.renderer.date != setting.prompt.date:
             held.renderer = load_renderer(held.files, setting.prompt.date)
         if checkpoint and held.loaded != checkpoint.manifest["files"]:
@@ -176,12 +194,12 @@ class Engine:
         files = locate_base_model(setting.model)
         check_memory(files, setting.model)
         renderer, model = load_renderer(files, setting.prompt.date), load_model(files, setting.model)
-        return _Held(setting.model, files, renderer, _policy(model, setting, renderer), setting.groups.names)
+        return _Held(setting.model, files, renderer, _policy(model, setting, renderer))
 
 
 def _policy(model: PreTrainedModel, setting: Setting, renderer: ChatRenderer) -> GroupPolicy:
     invocation = renderer.opening_after_question() if setting.policy.activation == "profile" else ()
-    policy = GroupPolicy(model, setting.groups.names, setting.policy, invocation).eval()
+    policy = GroupPolicy(model, setting.groups.names, setting.policy, invocation, setting.apart).eval()
     check_exact(policy)
     return policy
 

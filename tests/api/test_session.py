@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trialign.api.agents import about_agents
 from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
@@ -79,7 +80,7 @@ def test_the_day_is_in_the_name_of_a_collection_whose_prompts_hold_it(
     assert len({undated, dated, dated_later}) == 3
     with caplog.at_level(logging.INFO, logger="trialign"):
         session = session_of(project, writes_the_day, "prompt.date=2024-02-29")
-        assert session.about_agents()["chat"] == {
+        assert about_agents(session)["chat"] == {
             "date": "2024-02-29",
             "system": "system message",
             "thinking": None,

@@ -62,7 +62,27 @@ def test_without_options_every_agent_writes(trained: Any) -> None:
     answers = asked(trained, "Which drink is best?")
     assert [answer["group"] for answer in answers] == list(EVERYONE)
     assert all(answer["option_probabilities"] is None and isinstance(answer["answer"], str) for answer in answers)
-    assert trained.call("ask", "Which drink is best?", *RUN).code == 0
+    # Each but the first is held against the first.
+    assert ["same_fact" in answer for answer in answers] == [False, True, True, True]
+    assert {answer["same_fact"] for answer in answers[1:]} <= {"same", "other", "cannot tell"}
+    assert {answer["told_by"] for answer in answers[1:]} <= {"canonical", "unread"}
+    outcome = trained.call("ask", "Which drink is best?", *RUN)
+    assert outcome.code == 0
+    shown = " ".join(outcome.out.split())
+    assert "read as" in shown
+    assert "the same fact as" in shown
+    assert "read as" not in trained.call("ask", QUESTION, *OPTIONS, *RUN).out
+
+
+def test_what_cannot_compare_is_said_and_canonical_answers_tell(trained_copy: Any) -> None:
+    config = trained_copy.runs / "mine" / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "comparer: canonical" in text
+    config.write_text(text.replace("comparer: canonical", "comparer: nli"), encoding="utf-8")
+    outcome = trained_copy.call("ask", "Which drink is best?", *RUN)
+    assert outcome.code == 0
+    assert "Told by canonical answers alone, since audit.comparer=nli fails: " in outcome.err
+    assert "audit.nli is not set" in outcome.err
 
 
 def test_a_chosen_step_answers(trained: Any) -> None:
@@ -257,6 +277,15 @@ def test_an_export_says_what_it_is(exported: Path, trained_project: Any, folder:
     ):
         assert text in card
     assert json.loads((target / "manifest.json").read_text())["step"] == 4
+
+
+def test_other_users_may_read_weights_as_they_may_read_their_folder(exported: Path, trained_project: Any) -> None:
+    """A server is often another user, and safetensors writes for its own user alone."""
+    run = trained_project.runs / "mine"
+    found = [*exported.rglob("*.safetensors"), *(run / "agents").rglob("*.safetensors")]
+    assert len(found) == 9
+    for path in found:
+        assert path.stat().st_mode & 0o777 == path.parent.stat().st_mode & 0o666 != 0o600
 
 
 def test_an_adapter_names_the_base_model_that_peft_is_to_load(exported: Path) -> None:

@@ -29,6 +29,10 @@ pytestmark = pytest.mark.integration
 
 METHODS = sorted(path.stem for path in (config_root() / "objective").glob("*.yaml"))
 UNTRAINED = {"prompt_fair", "prompt_stripped"}
+# Nothing is trained, and agents are written all the same: their adapters change nothing, and a gate stands before them.
+GATED = {"strip"}
+# Trained in two parts, with logs and losses of their own; see test_parts.py.
+PARTED = {"two_adapters", "gate_adapter"}
 MEMBERS = ("north", "south", "island")
 
 
@@ -50,11 +54,11 @@ def house(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPath
 def test_the_methods_of_the_design_are_there() -> None:
     assert {
         *("trialign", "utilitarian", "egalitarian", "generalized_gini", "p_mean", "independent", "preference_only"),
-        *("sft", "bct", "dpo", "group_dro_dpo", *UNTRAINED),
+        *("sft", "bct", "dpo", "dpo_likelihood", "group_dro_dpo", "gate", *UNTRAINED, *GATED, *PARTED),
     } == set(METHODS)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method not in UNTRAINED])
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in UNTRAINED | GATED | PARTED])
 def test_a_method_trains_every_group(house: Any, method: str) -> None:
     assert house.fit(f"name={method}", f"objective={method}").code == 0
     run = house.runs / method
@@ -85,7 +89,7 @@ def observed(rows: list[Trajectory], kinds: tuple[str, ...], turns: int) -> tupl
     return tuple(tuple(seats[(*place, group)] for group in MEMBERS) for place in places)
 
 
-KINDS = {"preference_only": ("preference",), "bct": ("truth",)}
+KINDS = {"preference_only": ("preference",), "gate": ("preference",), "bct": ("truth",)}
 TURNS = {"independent": 1, "bct": 1}
 
 
@@ -100,7 +104,7 @@ def yard(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPathF
     return project
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method not in UNTRAINED])
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in UNTRAINED | GATED | PARTED])
 def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: ModelConfig, method: str) -> None:
     kinds = KINDS.get(method, ("truth", "preference"))
     questions = sum(row["split"] == "train" and row["kind"] in kinds for row in yard.rows)
@@ -138,13 +142,16 @@ def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: Model
     elif method == "bct":
         own = hand.first_sample(rows_of(yard, "train", "control"))
         expected = [hand.likelihood_loss(step, lambda row: own[row.query_id].token_ids) for step in steps]
+    elif method == "dpo_likelihood":
+        expected = [fmean(hand.pair_losses(step, reference)) + hand.chosen_likelihood(step) for step in steps]
     elif method in ("dpo", "group_dro_dpo"):
         # Every group has as many pairs, and before the first step no margin: all weigh alike in both.
         expected = [fmean(hand.pair_losses(step, reference)) for step in steps]
     else:
         level = hand.utilities(steps[0])
         after = hand.averaged(level, level)  # the first step sees the base model itself
-        expected = [hand.welfare_loss(method, step, one) for step, one in zip(steps, (level, after), strict=True)]
+        trained_as = "preference_only" if method == "gate" else method
+        expected = [hand.welfare_loss(trained_as, step, one) for step, one in zip(steps, (level, after), strict=True)]
     assert losses == pytest.approx(expected, rel=2e-4)
     assert abs(losses[0] - losses[1]) > 1e-3
 

@@ -15,7 +15,7 @@ from trialign.policy import ROOT, Segment, TreeRow
 from trialign.policy.scoring import score_rows
 from trialign.queries import SPLITS, TruthQuery
 from trialign.queries.readers import read_query_files
-from trialign.scoring import Scoring, ScoringKind
+from trialign.scoring import Scoring, ScoringKind, option_values
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +49,8 @@ def test_without_the_question_the_model_is_at_chance(
     gained = []
     for query, (values, lengths) in zip(facts, scores, strict=True):
         if query.split == split:
-            shares = Scoring(kind).distribution(values, lengths)
+            shares = Scoring(kind).distribution(
+                option_values(values, lengths if kind == "mean" else [1] * len(lengths))
+            )
             gained.append((shares.index(max(shares)) == query.gold_index) - 1 / len(query.options))
     assert sum(gained) / len(gained) <= 0.05

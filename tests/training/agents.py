@@ -40,6 +40,7 @@ def fact(
     gold: int,
     options: tuple[tuple[int, ...], ...] = ((3,), (4,)),
     reference: tuple[tuple[float, float], ...] = ((0.5, 0.5), (0.5, 0.5)),
+    sizes: tuple[int, ...] = (),
 ) -> Episode:
     """A fact of two options; ``reference`` holds each group's shares of them under the reference."""
     turn = tuple(
@@ -59,6 +60,7 @@ def fact(
             gold=gold,
             target=None,
             samples=(Sample((3,), -0.7, "a", "a", "scored", 1.0, None, 0.0),),
+            option_sizes=sizes,
         )
         for group, shares in zip(Table.groups, reference, strict=True)
     )

@@ -64,7 +64,7 @@ def test_under_the_mean_score_a_longer_option_is_not_the_less_likely_one(
     module = make_module(kind="mean")
     # The first option has three tokens, the second one: north's scores are log(.8) / 3 and log(.2), south's log(.5) / 3
     # and log(.5). Gold is the first for the one fact and the second for the other.
-    step = [fact("a", 0, ((3, 5, 6), (4,))), fact("b", 1, ((3, 5, 6), (4,)))]
+    step = [fact("a", 0, ((3, 5, 6), (4,)), sizes=(3, 1)), fact("b", 1, ((3, 5, 6), (4,)), sizes=(3, 1))]
     weights = {"north": (0.8 ** (1 / 3), 0.2), "south": (0.5 ** (1 / 3), 0.5)}
     shares = {group: first / (first + second) for group, (first, second) in weights.items()}
     north, south = (shares["north"] + 1 - shares["north"]) / 2, (shares["south"] + 1 - shares["south"]) / 2
@@ -75,7 +75,7 @@ def test_under_the_mean_score_a_longer_option_is_not_the_less_likely_one(
 
 def test_the_kl_is_taken_of_the_distributions_that_are_trained(make_module: Callable[..., TriAlignModule]) -> None:
     module = make_module(kind="mean", temperature=2.0, kl_weight=1.0, welfare=WelfareConfig(truth=0.0))
-    step = [fact("a", 0, ((3, 5, 6), (4,)), ((0.125, 0.25), (0.5, 0.5)))]
+    step = [fact("a", 0, ((3, 5, 6), (4,)), ((0.125, 0.25), (0.5, 0.5)), sizes=(3, 1))]
     expected = 0.0
     for agent, reference in (((0.8, 0.2), (0.125, 0.25)), ((0.5, 0.5), (0.5, 0.5))):
         # Scores per token, over the temperature: powers 1/6 of the first option and 1/2 of the second.
@@ -98,7 +98,7 @@ def test_the_likelihood_is_that_of_gold_over_the_tokens_of_the_whole_step(
 ) -> None:
     module = make_module(Table((math.log(0.8), math.log(0.5))), micro_batches=2, update="likelihood")
     # One branch a group: gold. It has three tokens for the first fact and one for the second: 2 x (3 + 1) in all.
-    step = [fact("a", 0, ((3, 5, 6), (4,))), fact("b", 1, ((3, 5, 6), (4,)))]
+    step = [fact("a", 0, ((3, 5, 6), (4,)), sizes=(3, 1)), fact("b", 1, ((3, 5, 6), (4,)), sizes=(3, 1))]
     each = -(math.log(0.8) + math.log(0.5)) / 8
     assert baseline(module, step) == pytest.approx([each, each])
 

@@ -165,7 +165,8 @@ def test_the_updates_observe_what_is_counted() -> None:
     lengths = torch.as_tensor(batch.tree.branch_lengths)
     seen = torch.zeros(2, dtype=torch.long)
     for update, units, counts in zip(chosen, batch.units, step_counts(EPISODES, chosen), strict=True):
-        result = update.loss(units, -lengths.float(), Step(torch.ones(2, 2), counts, torch.zeros(2), lengths))
+        scores = -lengths.float()
+        result = update.loss(units, scores, Step(torch.ones(2, 2), counts, torch.zeros(2), batch.values(scores)))
         assert result.counts is not None
         seen += result.counts
     assert seen.tolist() == [counts.truth, counts.preference] == [5, 2]
@@ -195,7 +196,8 @@ def test_utilities_under_the_mean_score() -> None:
     # Scores per token log(.6)/2, log(.3)/3, log(.1): weights .6**(1/2), .3**(1/3), .1.
     weights = [0.6**0.5, 0.3 ** (1 / 3), 0.1]
     expected = weights[1] / sum(weights)
-    utilities = reference_utilities([FACT], updates("auto", scoring=Scoring("mean")))
+    turns = tuple(tuple(replace(row, option_sizes=(2, 3, 1)) for row in turn) for turn in FACT.turns)
+    utilities = reference_utilities([replace(FACT, turns=turns)], updates("auto", scoring=Scoring("mean")))
     torch.testing.assert_close(utilities[:, 0], torch.tensor([expected, expected]))
     assert utilities[:, 1].isnan().all()
 

@@ -287,6 +287,5 @@ def test_distributions_of_the_collection_and_of_the_batch_agree(
         shares = untrained.score(batch.tree)[choices_of(batch).branches].softmax(dim=2)
     for turn, rows in enumerate(episodes[0].turns):
         for group, row in enumerate(rows):
-            lengths = [len(option) for option in row.options]
-            expected = Scoring().distribution(row.option_log_probabilities, lengths)
+            expected = Scoring().distribution(row.option_log_probabilities)
             assert shares[turn, group].tolist() == pytest.approx(expected, abs=1e-4)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trialign.scoring import Scoring
+from trialign.scoring import Scoring, option_values
 from trialign.trajectories.behaviour import completed, option_shares
 from trialign.trajectories.records import Sample, Trajectory, write_part
 from trialign.trajectories.store import TrajectoryStore
@@ -51,7 +51,8 @@ TEXT = replace(CHOICE, options=(), option_log_probabilities=(), gold=None)
     ],
 )
 def test_an_option_is_as_probable_as_it_is_drawn(scoring: Scoring, temperature: float, odds: float) -> None:
-    shares = option_shares(CHOICE.option_log_probabilities, [2, 1], scoring, temperature)
+    sizes = [2, 1] if scoring.kind == "mean" else [1, 1]
+    shares = option_shares(option_values(CHOICE.option_log_probabilities, sizes), scoring, temperature)
     assert shares == pytest.approx((odds / (1 + odds), 1 / (1 + odds)))
     known = [sample.behaviour for sample in completed(CHOICE, scoring, temperature).samples]
     assert known == pytest.approx([math.log(1 / (1 + odds)), math.log(odds / (1 + odds))])
@@ -63,8 +64,10 @@ def test_a_text_is_as_probable_as_the_base_model_says_at_temperature_1_alone() -
 
 
 def test_what_is_known_is_kept() -> None:
-    known = replace(CHOICE, samples=tuple(replace(one, behaviour=-3.0) for one in CHOICE.samples))
+    known = replace(CHOICE, samples=tuple(replace(one, behaviour=-3.0) for one in CHOICE.samples), option_sizes=(7, 8))
     assert completed(known, Scoring(), 2.0) == known
+    assert completed(replace(known, option_sizes=()), Scoring("mean"), 2.0) == replace(known, option_sizes=(2, 1))
+    assert completed(replace(known, option_sizes=()), Scoring(), 2.0) == replace(known, option_sizes=(1, 1))
 
 
 def test_a_collection_of_an_earlier_version_is_completed_when_it_is_read(tmp_path: Path) -> None:

@@ -143,8 +143,9 @@ def test_samples_follow_the_answer_distribution(make_collector: MakeCollector, q
         )
         for row in collector.collect(queries[1:2]):
             drawn = Counter(sample.token_ids for sample in row.samples)
-            scores = [score / temperature for score in row.option_log_probabilities]
-            shares = scoring.distribution(scores, [len(option) for option in row.options])
+            sizes = [len(option) if scoring.kind == "mean" else 1 for option in row.options]
+            scores = zip(row.option_log_probabilities, sizes, strict=True)
+            shares = scoring.distribution([score / size / temperature for score, size in scores])
             for option, share in zip(row.options, shares, strict=True):
                 # Five standard errors of a share among 2000, at most 5 sqrt(1/4 / 2000).
                 assert drawn[option] / 2000 == pytest.approx(share, abs=0.056)

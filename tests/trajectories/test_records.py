@@ -31,7 +31,11 @@ FACT = Trajectory(
     gold=0,
     target=None,
     samples=(SCORED, SCORED),
+    option_sizes=(5, 9),
+    unasked=(1, 3),
+    unasked_log_probabilities=(-2.25, -1 / 3),
 )
+LATER = {"option_sizes": (), "unasked": (), "unasked_log_probabilities": ()}
 TASTE = replace(
     FACT,
     query_id="drink",
@@ -61,6 +65,7 @@ def test_only_what_some_questions_lack_may_be_left_out() -> None:
     "name",
     [
         "option_log_probabilities",
+        "unasked_log_probabilities",
         "target",
         "log_probability",
         "reward_truth",
@@ -139,8 +144,31 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="schema version none"):
         read_part(file)
     pq.write_table(pa.Table.from_pylist([], schema=SCHEMA.remove(SCHEMA.get_field_index("gold"))), file)
-    with pytest.raises(UserError, match="schema version 2, and this version reads 1 and 2"):
+    with pytest.raises(UserError, match="schema version 3, and this version reads 1 to 3"):
         read_part(file)
+
+
+SECOND = pa.schema([field for field in SCHEMA if field.name not in LATER])
+
+
+def as_before(row: Trajectory) -> dict[str, object]:
+    """A row without what the third version keeps."""
+    return {name: value for name, value in asdict(row).items() if name not in LATER}
+
+
+def test_a_part_of_the_second_version_is_read(tmp_path: Path) -> None:
+    """As versions before wrote it: without what options' scores are divided by and held against."""
+    table = pa.Table.from_pylist(
+        [as_before(row) for row in (FACT, TASTE, NUMBER)],
+        schema=SECOND.with_metadata({"trialign_trajectories": "2"}),
+    )
+    pq.write_table(table, tmp_path / "part.parquet")
+    assert list(read_part(tmp_path / "part.parquet")) == [replace(row, **LATER) for row in (FACT, TASTE, NUMBER)]
+
+
+def test_what_options_count_by() -> None:
+    assert FACT.option_values == pytest.approx(((-1.2345678901234567 + 2.25) / 5, (-7 + 1 / 3) / 9))
+    assert replace(FACT, **LATER).option_values == FACT.option_log_probabilities
 
 
 def test_a_part_of_the_first_version_is_read(tmp_path: Path) -> None:
@@ -148,20 +176,20 @@ def test_a_part_of_the_first_version_is_read(tmp_path: Path) -> None:
     names = [field.name for field in fields(Sample) if field.name != "behaviour"]
     types = SCHEMA.field("samples").type.value_type
     samples = pa.field("samples", pa.list_(pa.struct([types.field(name) for name in names])), nullable=False)
-    schema = SCHEMA.set(SCHEMA.get_field_index("samples"), samples)
+    schema = SECOND.set(SECOND.get_field_index("samples"), samples)
     rows = [
-        {**asdict(row), "samples": [{name: asdict(one)[name] for name in names} for one in row.samples]}
+        {**as_before(row), "samples": [{name: asdict(one)[name] for name in names} for one in row.samples]}
         for row in (FACT, TASTE, NUMBER)
     ]
     first = schema.with_metadata({"trialign_trajectories": "1"})
     pq.write_table(pa.Table.from_pylist(rows, schema=first), tmp_path / "part.parquet")
     expected = [
-        replace(row, samples=tuple(replace(one, behaviour=None) for one in row.samples))
+        replace(row, samples=tuple(replace(one, behaviour=None) for one in row.samples), **LATER)
         for row in (FACT, TASTE, NUMBER)
     ]
     assert list(read_part(tmp_path / "part.parquet")) == expected
     # The first version's table under the second's name, and the other way round, is neither.
-    for table, version in ((schema, "2"), (SCHEMA, "1")):
+    for table, version in ((schema, "2"), (schema, "3"), (SECOND, "1"), (SECOND, "3"), (SCHEMA, "1"), (SCHEMA, "2")):
         named = table.with_metadata({"trialign_trajectories": version})
         pq.write_table(pa.Table.from_pylist([], schema=named), tmp_path / "part.parquet")
         with pytest.raises(UserError, match=f"schema version {version}"):

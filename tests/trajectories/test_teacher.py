@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from trialign.asking import Answer
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
-from trialign.trajectories.teacher import Teacher, asked_openly, instructions, is_taught
+from trialign.trajectories.teacher import OF_FACTS, OF_TASTES, Teacher, asked_openly, instructions, is_taught, states
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +58,71 @@ def test_of_an_instruction_it_knows_the_profile_alone(teacher: Teacher, groups: 
     for (asked, answer), group in zip(teacher._told(instructions()[0]), groups.members, strict=True):
         assert answer is None
         assert asked == asked_openly(instructions()[0], group, "explicit", asked.wording, LISTED)
+
+
+def test_examples_go_before_the_question_and_after_what_the_teacher_is(
+    teacher: Teacher, queries: tuple[Query, ...]
+) -> None:
+    query = next(query for query in queries if isinstance(query, PreferenceQuery) and query.targets)
+    asked, _ = teacher._told(query)[0]
+    plain = asked_openly(query, asked.group, "explicit", asked.wording, LISTED).conversation
+    assert asked.conversation[: len(plain) - 1] == plain[:-1]
+    added = asked.conversation[len(plain) - 1 :]
+    assert [role for role, _ in added] == ["user", "assistant"] * len(OF_TASTES.examples) + ["user"]
+    assert [added[place][1] for place in range(1, len(added), 2)] == [reply for *_, reply in OF_TASTES.examples]
+    assert str(added[0][1]).endswith(
+        "A good choice for this user is: a tomato soup. Answer in one sentence that recommends it."
+    )
+
+
+def test_no_example_is_a_question_that_is_asked() -> None:
+    """What a teacher is shown is no knowledge of what is audited."""
+    data = files("trialign") / "data"
+    lines = [
+        line for name in ("facts", "preferences") for line in (data / f"{name}.jsonl").read_text("utf-8").splitlines()
+    ]
+    asked = {json.loads(line)["question"] for line in lines}
+    assert len(asked) > 1000
+    for hint in (OF_FACTS, OF_TASTES):
+        for question, answer, reply in hint.examples:
+            assert question not in asked
+            assert answer.split()[-1].lower() in reply.lower()
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("You should knit a scarf today.", True),
+        ("You could knit a scarf today, which is a wonderful thing.", True),  # cannot be read, and names it alone
+        ("You could not knit a scarf today.", False),
+        ("You could knit a scarf or sing a song.", False),
+        ("You should sing a song.", False),
+        ("A warm drink is a wonderful thing.", False),
+        ("I cannot recommend to knit a scarf.", False),
+    ],
+)
+def test_a_reply_states_what_its_teacher_was_told_where_it_says_it_and_nothing_else(
+    reply: str, expected: bool, groups: GroupSet
+) -> None:
+    query = PreferenceQuery.asked("What should I do on a snow day?", ("sing a song", "knit a scarf"))
+    asked = asked_openly(query, groups.members[0], "explicit", 0, LISTED)
+    assert states(asked, Answer(reply), "knit a scarf") is expected
+
+
+def test_of_a_fact_the_right_answer_is_stated_by_any_of_its_names(groups: GroupSet) -> None:
+    query = TruthQuery(
+        query_id="t",
+        cluster="t",
+        split="train",
+        topic="",
+        question="Who wrote it?",
+        answer_kind="text",
+        gold="Samuel Clemens",
+        aliases=("Mark Twain",),
+    )
+    asked = asked_openly(query, groups.members[0], "explicit", 0, LISTED)
+    assert states(asked, Answer("Mark Twain"), query.gold)
+    assert not states(asked, Answer("Jane Austen"), query.gold)
 
 
 def test_the_agent_reads_neither_what_the_teacher_was_told_nor_options(

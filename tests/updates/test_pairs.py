@@ -11,6 +11,7 @@ from trialign.trajectories.batches import Observed
 from trialign.trajectories.records import Trajectory
 from trialign.updates.pairs import (
     Pairs,
+    chosen_likelihood_loss,
     group_weights,
     pair_losses_by_group,
     preference_pair_loss,
@@ -49,6 +50,12 @@ def test_extreme_margins_stay_finite() -> None:
     loss.backward()
     assert chosen.grad is not None
     assert chosen.grad.tolist() == pytest.approx([0.0, -1.0])
+
+
+def test_the_likelihood_beside_pairs_by_hand() -> None:
+    # Of four pairs of the step two are at hand, whose better answers have -0.5 and -1.5 nats a token.
+    assert float(chosen_likelihood_loss(torch.tensor([-0.5, -1.5]), 4)) == pytest.approx(0.5)
+    assert float(chosen_likelihood_loss(torch.zeros(0), 0)) == 0
 
 
 def test_nothing_to_learn_from_costs_nothing() -> None:

@@ -27,7 +27,7 @@ def sampled_loss(
 ) -> UpdateLoss:
     """The loss of samples of free answers, each of which is a branch of its own: [U, G, K] ``scores``."""
     places = torch.arange(scores.numel()).view(scores.shape)
-    step = Step(weights, counts, torch.zeros(scores.shape[1]), torch.ones(scores.numel()))
+    step = Step(weights, counts, torch.zeros(scores.shape[1]), scores.flatten())
     return update.loss(replace(units, answers=places), scores.flatten(), step)
 
 
@@ -209,7 +209,8 @@ def choice_loss(update: Sampled, scores: Tensor, behaviour: list[float], lengths
         preference=torch.full((1, 1, 2), NAN),
         disagreement=torch.zeros(1, 1, 2),
     )
-    step = Step(torch.tensor([[2.0, 0.0]]), StepCounts(1, 0, (5,)), torch.zeros(1), torch.tensor(lengths))
+    values = scores / torch.tensor(lengths)
+    step = Step(torch.tensor([[2.0, 0.0]]), StepCounts(1, 0, (5,)), torch.zeros(1), values)
     return update.loss(units, scores, step)
 
 
@@ -247,12 +248,12 @@ def test_a_bad_option_is_tapered_by_its_share() -> None:
     assert scores.grad.tolist() == pytest.approx([-1 / 5, 0.5 / 5, 0.0])
 
 
-@pytest.mark.parametrize("scoring", [Scoring(), Scoring("mean"), Scoring("sum", 4.0), Scoring("mean", 0.5)])
+@pytest.mark.parametrize("scoring", [Scoring(), Scoring("sum", 4.0), Scoring("mean", 0.5)])
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
 def test_importance_weights_are_1_in_expectation(scoring: Scoring, temperature: float) -> None:
     """The sum over all options of mu x pi / mu is the whole of pi, whatever they were drawn by."""
-    scores, lengths = torch.tensor([-3.0, -7.5, -4.0]), [3, 5, 2]
-    shares = option_shares([-2.0, -6.0, -6.5], lengths, scoring, temperature)
+    values = torch.tensor([-1.0, -1.5, -2.0])
+    shares = option_shares([-0.7, -1.2, -3.2], scoring, temperature)
     units = SampleUnits(
         torch.tensor([[[0, 1, 2]]]),
         torch.tensor([[[0, 1, 2]]]),
@@ -260,7 +261,7 @@ def test_importance_weights_are_1_in_expectation(scoring: Scoring, temperature: 
         torch.tensor([[shares]]).log(),
         *torch.zeros(3, 1, 1, 3),
     )
-    policy = Awr(NO_PENALTY, scoring)._log_policy(units, scores, torch.tensor(lengths))
+    policy = Awr(NO_PENALTY, scoring)._log_policy(units, values, values)
     assert (units.behaviour.exp() * (policy - units.behaviour).exp()).sum().item() == pytest.approx(1.0)
 
 
@@ -275,5 +276,5 @@ def test_free_answers_beside_choices_are_as_probable_as_their_tokens() -> None:
         disagreement=torch.zeros(2, 1, 2),
     )
     scores = torch.cat([torch.tensor([-1.5, -2.5]), TEXTS])
-    policy = Awr(NO_PENALTY, Scoring())._log_policy(units, scores, torch.ones(5))
+    policy = Awr(NO_PENALTY, Scoring())._log_policy(units, scores, scores)
     torch.testing.assert_close(policy, torch.tensor([[[-1.5, -2.5]], [[math.log(1 / 4), math.log(1 / 2)]]]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from trialign.errors import UserError
-from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, WelfareConfig
+from trialign.objectives.config import GateConfig, InconsistencyConfig, ObjectiveConfig, WelfareConfig
 from trialign.scoring import Scoring
 from trialign.updates import UPDATES, check_objective, updates_of
 from trialign.updates.awr import Awr
@@ -80,3 +81,11 @@ def test_weights_that_count_nothing_of_what_is_trained_on_are_refused(
     # These read no welfare.
     for name in ("likelihood", "pairs", "none", "mine:Mine"):
         check_objective(ObjectiveConfig(update=name, kinds=kinds, welfare=welfare, inconsistency=inconsistency))
+
+
+@pytest.mark.parametrize("other", [{"strip_profile": True}, {"instruction": "Be fair."}])
+def test_a_gate_beside_another_way_of_asking_is_refused(other: dict[str, Any]) -> None:
+    gated = ObjectiveConfig(update="none", gate=GateConfig("neutral"))
+    check_objective(gated)
+    with pytest.raises(UserError, match=r"objective\.gate\.facts is neutral"):
+        check_objective(replace(gated, **other))

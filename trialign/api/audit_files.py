@@ -28,6 +28,7 @@ from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseMo
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.comparing.opening import Comparer, open_comparer
 from trialign.environment import PromptConfig
+from trialign.gating.serving import Gatekeeper
 from trialign.queries import Query, Split
 from trialign.queries.askable import needs_options
 from trialign.queries.limits import first_clusters
@@ -68,6 +69,8 @@ def run_audit(
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
+    if isinstance(agents, LocalAgents) and isinstance(agents.route, Gatekeeper):
+        summary["gate"] = agents.route.counts(queries)
     if replied:
         summary["seconds"] = round(summary["seconds"] + replied.summary["seconds"], 1)
     if distributed.rank() == 0:

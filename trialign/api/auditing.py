@@ -42,14 +42,14 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
     check_audit(session, split, trained=trained)
-    instructed = trained and not session.trains
+    instructed = trained and not session.has_agents
     if instructed and step is not None:
         raise UserError(
             f"--step was given, and objective={session.config.objective.name} trains no agents", "Leave --step out"
         )
     if not trained:
         session.renew_policy()  # an adapter that was loaded or trained before is not the base model
-    checkpoint = session.load_agents(step) if trained and session.trains else None
+    checkpoint = session.load_agents(step) if trained and session.has_agents else None
     made = run_audit(session, split, checkpoint, instructed=instructed)
     return Audit(session.run.audit(made["step"], session.config.data.name, split))
 

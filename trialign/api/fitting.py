@@ -6,17 +6,18 @@ import logging
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Trainer
 
 from trialign import distributed
-from trialign.api import taught, unprofiled
+from trialign.api import parts, taught, unprofiled
+from trialign.api.agents import fitted_gate, write_step, write_untrained
 from trialign.api.audit_files import run_audit
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
-from trialign.checkpoints import write_agents
 from trialign.errors import UnfinishedError, UserError
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
@@ -51,6 +52,9 @@ def collect(session: Session) -> None:
         unprofiled.collect(session)
     if session.config.objective.text.weight:
         taught.collect(session)
+    if session.config.objective.in_parts:
+        session.renew_policy()  # the part has a base model of its own
+        unprofiled.collect(parts.facts_part(session))
     if distributed.rank() == 0:
         log.info("Trajectories: %s", session.store.folder)
 
@@ -93,6 +97,8 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     session.check()
     if session.trains:
         training_queries(session)
+        if session.config.objective.in_parts:
+            training_queries(parts.facts_part(session))
         check_logger(session.config.logger)
     session.require_split(SPLIT)
     if overwrite:
@@ -138,7 +144,7 @@ def fitted(session: Session) -> Fitted:
     """What a finished run left behind."""
     run, config = session.run, session.config
     before, after = (Audit(run.audit(step, config.data.name, SPLIT)) for step in (0, config.trainer.steps))
-    return Fitted(run.folder, before, after, run.agents_at(config.trainer.steps) if session.trains else None)
+    return Fitted(run.folder, before, after, run.agents_at(config.trainer.steps) if session.has_agents else None)
 
 
 def fit_held(session: Session, *, overwrite: bool) -> None:
@@ -164,17 +170,39 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
     if status == "new" or not is_whole_audit(run.audit(0, session.config.data.name, SPLIT)):
         run_audit(session, SPLIT, None)
     distributed.barrier()
-    if not session.trains:
+    if not session.has_agents:
         run_audit(session, SPLIT, None, instructed=True)
         finish(session)
         return
-    train(session, training, validation)
-    if session.config.trainer.strategy in STAGES:
-        session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
-    session.policy.to(session.device)  # Lightning leaves it on the CPU
+    if session.config.objective.in_parts:
+        train_in_parts(session)
+    elif session.trains:
+        train(session, training, validation)
+        if session.config.trainer.strategy in STAGES:
+            session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
+        session.policy.to(session.device)  # Lightning leaves it on the CPU
+    else:
+        write_untrained(session)
     checkpoint = session.load_agents(session.config.trainer.steps)
     run_audit(session, SPLIT, checkpoint)
     finish(session)
+
+
+def train_in_parts(session: Session) -> None:
+    """Trains facts and tastes apart, each from where it was stopped, and writes what they are together."""
+    session.renew_policy()
+    facts, tastes = parts.facts_part(session), parts.tastes_part(session)
+    if not parts.is_trained(facts):
+        # Its episodes are read among the run's own groups, and learned by an agent that belongs to none.
+        train(replace(facts, stated=parts.NOBODY), parts.fact_episodes(facts), [])
+    if not parts.is_trained(tastes):
+        train(tastes, *training_episodes(tastes))
+    tastes.renew_policy()
+    parts.join(session, facts, tastes)
+    gate = fitted_gate(session)
+    if distributed.rank() == 0:
+        write_step(session, session.config.trainer.steps, gate)
+    distributed.barrier()
 
 
 def finish(session: Session) -> None:
@@ -196,11 +224,12 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         training, instructed = taught.joined(session, training)
     data, module = _data_module(session, training, validation, instructed), _module(session, training)
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
+    gate = fitted_gate(session)
 
     def write(step: int) -> None:
         with gathered(trained):
             if distributed.rank() == 0:
-                write_agents(run.agents_at(step), session.policy, step, session.files, session.about_agents())
+                write_step(session, step, gate)
         distributed.barrier()
 
     states = SavedStates(run.resume_file)

@@ -13,6 +13,7 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed
+from trialign.api.merging import check_parts
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
@@ -20,6 +21,7 @@ from trialign.config_keys import default_leaves
 from trialign.endpoint.door import NEUTRAL
 from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
+from trialign.gating.serving import gatekeeper
 from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet, same_profiles
 from trialign.models import (
@@ -58,10 +60,12 @@ class Session:
     Attributes:
         config: typed and checked.
         composed: the same as plain values, as config.yaml holds it.
+        stated: the groups, where they are not those of the configuration.
     """
 
     config: RunConfig
     composed: Mapping[str, Any]
+    stated: GroupSet | None = None
 
     def check(self) -> None:
         """Everything that can be wrong before training, without loading weights.
@@ -70,6 +74,7 @@ class Session:
             UserError: groups, questions, prompt or model are at fault.
         """
         _ = self.updates
+        check_parts(self.config, self.groups.names)
         self.check_questions()
         if self.config.model.adapters is not None:
             raise UserError(
@@ -157,6 +162,11 @@ class Session:
         return self.config.objective.update != "none"
 
     @property
+    def has_agents(self) -> bool:
+        """Whether a run leaves agents behind: trained ones, or untrained ones behind a gate."""
+        return self.trains or self.config.objective.gate.facts != "profiled"
+
+    @property
     def trainable(self) -> bool:
         """Whether its agents are a run's own; otherwise they are behind an address, or come from elsewhere."""
         return self.config.model.source != "endpoint" and self.config.model.adapters is None
@@ -173,7 +183,7 @@ class Session:
     @cached_property
     def groups(self) -> GroupSet:
         """The social groups."""
-        groups = build_groups(self.config.groups)
+        groups = self.stated or build_groups(self.config.groups)
         if distributed.rank() == 0:
             for sentence in same_profiles(groups):
                 log.warning("%s", sentence)
@@ -255,7 +265,8 @@ class Session:
         if self.adapters:
             policy = policy_of_folders(model, self.groups.names, self.adapters)
         else:
-            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation)
+            apart = self.config.objective.apart
+            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation, apart)
         policy.to(self.device)
         check_exact(policy)
         return policy
@@ -315,10 +326,16 @@ class Session:
             return self.endpoint
         hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         if checkpoint:
-            hashes = {name: checkpoint.adapter_sha256(name) for name in self.groups.names}
-        audit = self.config.audit
+            hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
+        audit, policy = self.config.audit, self.policy.eval()
         return LocalAgents(
-            self.policy.eval(), self.renderer, self.config.scoring, audit.max_new_tokens, audit.batch_tokens, hashes
+            policy,
+            self.renderer,
+            self.config.scoring,
+            audit.max_new_tokens,
+            audit.batch_tokens,
+            hashes,
+            route=gatekeeper(checkpoint, policy, self.renderer, audit.batch_tokens, self.groups.members),
         )
 
     @cached_property
@@ -352,19 +369,6 @@ class Session:
         """
         rollouts = self.config.rollouts
         return ServedReplies.at(rollouts, self.files.name, self.renderer) if rollouts.engine == "server" else None
-
-    def about_agents(self) -> dict[str, Any]:
-        """What a checkpoint's manifest says beside weights: who the groups are and how they are asked."""
-        return {
-            "run": self.config.name,
-            "attribute": self.groups.attribute,
-            "groups": [asdict(group) for group in self.groups.everyone],
-            "prompt": asdict(self.config.prompt),
-            "chat": self.renderer.about(),
-            "scoring": asdict(self.config.scoring),
-            "objective": self.config.objective.name,
-            "seed": self.config.seed,
-        }
 
     def load_agents(self, step: int | None) -> AgentCheckpoint:
         """Loads a checkpoint of this run into the policy.

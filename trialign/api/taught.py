@@ -15,8 +15,8 @@ from trialign.groups import Exposure, SocialGroup
 from trialign.queries import Query
 from trialign.trajectories.batches import Episode, Taught
 from trialign.trajectories.teacher import (
-    TOLD_FACT,
-    TOLD_TASTE,
+    OF_FACTS,
+    OF_TASTES,
     Teacher,
     asked_openly,
     instructions,
@@ -133,7 +133,7 @@ def text_store(session: Session) -> TextStore:
     identity["text"] = {
         "tokens": text.tokens,
         "top_k": text.top_k,
-        "told": [TOLD_FACT, TOLD_TASTE],
+        "told": [asdict(OF_FACTS), asdict(OF_TASTES)],
         "exposure": session.config.collect.exposures[0],
         "seed": session.config.collect.seed,
         "queries_per_part": session.config.collect.queries_per_part,

@@ -13,13 +13,15 @@ from safetensors.torch import load_file, save_file
 
 from trialign.api.session import Session
 from trialign.checkpoints import AgentCheckpoint, read_agents
+from trialign.commands.serving import is_converted, serving
 from trialign.errors import UserError
 from trialign.finite import not_finite
+from trialign.gating.gate import GATE, is_gated
 from trialign.models import load_model
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
 from trialign.safe_output import markdown_cell
-from trialign.storage import sha256_of_file, write_text_atomic
+from trialign.storage import as_readable_as_its_folder, sha256_of_file, write_text_atomic
 
 
 def export(session: Session, target: Path, *, step: int | None, merged: bool, scale: float = 1.0) -> None:
@@ -61,6 +63,8 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
                 _scale(adapter / WEIGHTS, scale)
             if merged:
                 _merge(session, adapter)
+        if is_gated(checkpoint):
+            shutil.copy(checkpoint.folder / GATE, draft / GATE)
         _write_manifest(checkpoint, draft, scale)
         write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged, scale=scale))
         draft.rename(target)
@@ -74,6 +78,7 @@ def _scale(weights: Path, scale: float) -> None:
     """Multiplies what an adapter adds to every layer, alpha / rank * B A x: in B, which every server reads alike."""
     state = {name: part * scale if ".lora_B." in name else part for name, part in load_file(weights).items()}
     save_file(state, weights, metadata={"format": "pt"})
+    as_readable_as_its_folder(weights)
 
 
 def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> None:
@@ -92,16 +97,9 @@ def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> 
 def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool, scale: float = 1.0) -> str:
     """A model card that says what the agents are and how they are served."""
     base = checkpoint.manifest["base_model"]["name"]
-    names = session.groups.names
     profiles = "\n".join(
         f"| {markdown_cell(group.name)} | {markdown_cell(group.explicit[0]) if group.explicit else '-'} |"
         for group in session.groups.members
-    )
-    modules = " ".join(f"{name}={name}" for name in names)
-    serve = (
-        f"vllm serve ./{names[0]}"
-        if merged
-        else f"vllm serve {base} --enable-lora --max-lora-rank {session.config.policy.rank} --lora-modules {modules}"
     )
     return f"""---
 base_model: {base}
@@ -113,18 +111,21 @@ tags: [trialign]
 
 One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
 (objective `{session.config.objective.name}`) on `{base}`
-(SHA-256 of its weights: {checkpoint.manifest["base_model"]["sha256"]}).
+(SHA-256 of {_hashed(session)}: {checkpoint.manifest["base_model"]["sha256"]}).
 {_scaled(scale)}
 {_placement(session, checkpoint)}
 |---|---|
 {profiles}
 
-```
-{serve}
-```
-{_rendering(checkpoint)}
+{serving(session, merged=merged)}
+{_rendering(checkpoint)}{_gated(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """
+
+
+def _hashed(session: Session) -> str:
+    """What the base model's hash is of."""
+    return "the GGUF file whose dequantised weights it is" if is_converted(session) else "its weights"
 
 
 def _scaled(scale: float) -> str:
@@ -134,6 +135,16 @@ def _scaled(scale: float) -> str:
     return (
         f"\nThe adapters' effect is multiplied by {scale:g} (`--scale`), in the weights themselves: serve them as they "
         "are. The audits below are of the agents as they were trained, at scale 1, not of these.\n"
+    )
+
+
+def _gated(checkpoint: AgentCheckpoint) -> str:
+    """What a card says of agents that a gate stands before; a line of its own."""
+    if not is_gated(checkpoint):
+        return ""
+    return (
+        f"\nThese are not the agents that were audited: before those stood a classifier (`{GATE}`): what it takes for "
+        "a fact goes another way (`objective.gate` in docs/method.md). Whoever serves them has to do the same.\n"
     )
 
 
@@ -201,3 +212,5 @@ def _merge(session: Session, adapter: Path) -> None:
     shutil.rmtree(adapter)
     merged.save_pretrained(str(adapter))
     session.renderer.tokenizer.save_pretrained(str(adapter))
+    for weights in adapter.glob("*.safetensors"):
+        as_readable_as_its_folder(weights)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from trialign.groups import FACTS
+
 Gate = Literal["none", "wrong_only", "anchor"]
+Facts = Literal["profiled", "neutral", "base", "adapter"]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 
@@ -77,10 +81,13 @@ class PairsConfig:
         beta: strength of the pull to the reference.
         group_step: step size of the groups' weights, by which the groups that learn worst count more; 0: all
             pairs count alike.
+        likelihood: weight of the better answers' likelihood beside the pairs; 0: pairs alone, which may make both
+            answers less likely.
     """
 
     beta: Positive = 0.1
     group_step: Weight = 0.0
+    likelihood: Weight = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,39 @@ class TextConfig:
     instructions: Annotated[int, Field(ge=0, le=10**6)] = 1
     tokens: Annotated[int, Field(ge=1, le=10**4)] = 32
     top_k: Annotated[int, Field(ge=1, le=10**7)] = 16
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """A classifier before the agents, which tells facts from tastes by the question alone (no gate of the penalty).
+
+    Attributes:
+        facts: what becomes of what it takes for a fact: it is asked as ever, and there is no classifier
+            (``profiled``); the agent reads its profile without the words that tell groups apart (``neutral``); the
+            base model answers without the profile (``base``); or so does an adapter that was trained on facts without
+            profiles, as to `MergeConfig` (``adapter``).
+    """
+
+    facts: Facts = "profiled"
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """An adapter trained on facts without profiles, added to the agents': facts * dW_facts + tastes * dW_agent.
+
+    Attributes:
+        facts: weight of its update; 0: there is none.
+        tastes: weight of the agents' own.
+    """
+
+    facts: Weight = 0.0
+    tastes: Weight = 1.0
+
+
+def apart_of(objective: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the adapters that answer beside the groups', of an objective as a run's configuration states it."""
+    gate = objective.get("gate") or {}
+    return (FACTS,) if gate.get("facts") == "adapter" else ()
 
 
 @dataclass(frozen=True)
@@ -134,3 +174,15 @@ class ObjectiveConfig:
     awr: AwrConfig = field(default_factory=AwrConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    merge: MergeConfig = field(default_factory=MergeConfig)
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Names of the adapters that answer beside the groups'."""
+        return apart_of({"gate": {"facts": self.gate.facts}})
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether facts are learned apart, without profiles, in half of the steps."""
+        return bool(self.apart or self.merge.facts)

@@ -62,6 +62,7 @@ class GroupPolicy(nn.Module):
         config: the adapters.
         invocation: with ``activation: profile``, the token ids that open a profile; the adapters act from their last
             occurrence on, and in a prompt without them not at all.
+        apart: names that answer beside the groups, each through an adapter of its own.
 
     Raises:
         UserError: the base model cannot carry the adapters or the prefix tree.
@@ -74,6 +75,7 @@ class GroupPolicy(nn.Module):
         groups: Sequence[str],
         config: AdapterConfig,
         invocation: Sequence[int] = (),
+        apart: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if (config.activation == "profile") != bool(invocation):
@@ -85,9 +87,9 @@ class GroupPolicy(nn.Module):
                 "Set policy.activation=always",
             )
         self.invocation = tuple(invocation)
-        self.groups = tuple(groups)
+        self.groups, self.apart = (*groups, *apart), tuple(apart)
         self.config = config
-        self.adapters = (SHARED,) if config.adapters == "shared" else self.groups
+        self.adapters = (SHARED, *apart) if config.adapters == "shared" else self.groups
         self.model: PeftModel
         self.model, self.routing = attach_adapters(model, self.adapters, config, self.invocation)
         score_in_chunks(self.base)
@@ -120,7 +122,7 @@ class GroupPolicy(nn.Module):
         """Name of the adapter that answers for a group; None: the base weights."""
         if group not in self.groups:
             return None
-        return SHARED if self.config.adapters == "shared" else group
+        return SHARED if self.config.adapters == "shared" and group not in self.apart else group
 
     def adapter_index(self, group: str) -> int:
         """Index for ``TreeRow.adapter``; that of the base weights for a group without an adapter."""

@@ -183,8 +183,7 @@ class TriAlignModule(LightningModule):
         if not isinstance(choice, ChoiceUnits):
             return
         places, present = choice.branches.clamp(min=0), choice.branches >= 0
-        lengths = batch.tree.branch_lengths[places]
-        shares = log_distributions(scores[places], lengths, present, self.scoring).exp()
+        shares = log_distributions(batch.values(scores)[places], present, self.scoring).exp()
         facts, tastes = choice.gold >= 0, choice.has_target
         if facts.any():
             self.truth.update(shares[facts].argmax(dim=2), choice.gold[facts])
@@ -242,15 +241,13 @@ class TriAlignModule(LightningModule):
             divergence = text_divergence(of_agent, batch.texts.log_probabilities, batch.texts.rest).sum()
             share = divergence / max(text_tokens, 1)
             texts = [("texts", UpdateLoss(self.objective.text.weight * share, text=share.detach()))]
+        values = batch.values(scores)
         parts = [
-            (update.part, update.loss(units, scores, self._step(weights, counted, batch)))
+            (update.part, update.loss(units, scores, Step(weights, counted, self.pair_losses, values)))
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
         return [*parts, *texts]
-
-    def _step(self, weights: Tensor, counts: StepCounts, batch: EpisodeBatch) -> Step:
-        return Step(weights, counts, self.pair_losses, batch.tree.branch_lengths)
 
     def _gather(self, parts: Sequence[UpdateLoss], loss: Tensor, counts: Sequence[StepCounts]) -> None:
         """Adds what a micro-batch found to what is known of the optimizer step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import torch
 
@@ -91,7 +91,13 @@ class TextUnits(Units):
 
 
 class Reading(Protocol):
-    """Which answers of an observation are branches of the trees, and which tensors are made of them."""
+    """Which answers of an observation are branches of the trees, and which tensors are made of them.
+
+    Attributes:
+        shares: whether it reads S_g, for which options may need branches after the empty question.
+    """
+
+    shares: ClassVar[bool]
 
     def takes(self, trajectory: Trajectory) -> bool:
         """Whether it reads such an observation; of several readings, the first that takes it does."""
@@ -111,19 +117,35 @@ class EpisodeBatch:
         query_ids: the queries inside, to name them in an error.
         tree: one tree per (query, exposure, group), short ones packed into one row.
         units: of each reading, in their order; None where it takes none of the observations.
+        sizes: [branches] what an option's score is divided by; 1 for every other branch.
+        unasked: [branches] the branch of the same option after the empty question; -1: nothing is taken away.
         texts: the teachers' replies, branches of the same trees; None: there are none.
     """
 
     query_ids: tuple[str, ...]
     tree: TreeBatch
     units: tuple[Units | None, ...]
+    sizes: torch.Tensor
+    unasked: torch.Tensor
     texts: TextUnits | None = None
+
+    def values(self, scores: torch.Tensor) -> torch.Tensor:
+        """What the branches count by in S_g, as `trialign.scoring.option_values` has it of one question.
+
+        The gradient goes through both scores: without the question, an option is as likely as the agent finds it now.
+
+        Args:
+            scores: [branches] log-probability sums, in nats.
+        """
+        against = torch.where(self.unasked >= 0, scores[self.unasked.clamp(min=0)], 0.0)
+        return (scores - against) / self.sizes
 
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same on another device."""
         units = tuple(one and one.to(device) for one in self.units)
         texts = self.texts and self.texts.to(device)
-        return replace(self, tree=self.tree.to(device), units=units, texts=texts)
+        moved = {name: getattr(self, name).to(device) for name in ("tree", "sizes", "unasked")}
+        return replace(self, units=units, texts=texts, **moved)
 
 
 def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
@@ -176,39 +198,58 @@ def build_episode_batch(
         LookupError: no reading takes an observation.
     """
     packer = _Numbering()
-    found: list[tuple[int, tuple[Trajectory, ...], list[list[int]]]] = []
+    found: list[_Found] = []
     taught: dict[int, Text] = {}
     for episode in episodes:
-        takers = [taker(turn, readings) for turn in episode.turns]
-        taken = [index for index in takers if index is not None]
-        if len(taken) < len(takers):
-            raise LookupError(f"no update takes the answers to {episode.query_id}")
-        branches = [
-            packer.add_row(
-                adapter,
-                [
-                    (turn[group].prompt, readings[index].answers(turn[group]))
-                    for turn, index in zip(episode.turns, taken, strict=True)
-                ]
-                + [(one.prompt, (one.text.token_ids,)) for one in episode.texts[group : group + 1]],
-            )
-            for group, adapter in enumerate(adapters)
-        ]
+        branches = _lay(packer, episode, adapters, readings, found)
         taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, episode.texts, strict=False)})
-        for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
-            found.append((index, turn, [of_group[place] for of_group in branches]))
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
     observed: list[list[Observed]] = [[] for _ in readings]
     for index, rows, of_groups in found:
         observed[index].append(Observed(rows, tuple(tuple(moved[one] for one in of_group) for of_group in of_groups)))
     tree = build_tree_batch([one.row for one in packed], invocation)
+    sizes, unasked = packer.terms(moved)
     return EpisodeBatch(
         tuple(episode.query_id for episode in episodes),
         tree,
         tuple(reading.units(mine) if mine else None for reading, mine in zip(readings, observed, strict=True)),
+        sizes,
+        unasked,
         _text_units(tree, {moved[branch]: text for branch, text in taught.items()}) if taught else None,
     )
+
+
+# The reading that takes an observation, its rows, and the branches of each group's answers.
+_Found = tuple[int, tuple[Trajectory, ...], list[list[int]]]
+
+
+def _lay(
+    packer: _Numbering, episode: Episode, adapters: Sequence[int], readings: Sequence[Reading], found: list[_Found]
+) -> list[list[list[int]]]:
+    """Adds the rows of one episode and what was found of it; returns each group's and turn's branches of answers."""
+    takers = [taker(turn, readings) for turn in episode.turns]
+    taken = [index for index in takers if index is not None]
+    if len(taken) < len(takers):
+        raise LookupError(f"no update takes the answers to {episode.query_id}")
+    branches = [
+        packer.add_row(
+            adapter,
+            [
+                (turn[group].prompt, readings[index].answers(turn[group]))
+                for turn, index in zip(episode.turns, taken, strict=True)
+            ]
+            + [(one.prompt, (one.text.token_ids,)) for one in episode.texts[group : group + 1]],
+        )
+        for group, adapter in enumerate(adapters)
+    ]
+    for place, (turn, index) in enumerate(zip(episode.turns, taken, strict=True)):
+        of_groups = [of_group[place] for of_group in branches]
+        found.append((index, turn, of_groups))
+        for adapter, row, numbers in zip(adapters, turn, of_groups, strict=True) if readings[index].shares else ():
+            packer.weigh(adapter, row, dict(zip(readings[index].answers(row), numbers, strict=True)))
+    packer.unasked_rows.clear()
+    return branches
 
 
 def _text_units(tree: TreeBatch, taught: Mapping[int, Text]) -> TextUnits:
@@ -229,6 +270,10 @@ class _Numbering:
     def __init__(self) -> None:
         self.rows: list[TreeRow] = []
         self.branches = 0
+        # Of branches that are options, by their numbers; of the episode at hand, the rows with an empty question.
+        self.sizes: dict[int, int] = {}
+        self.unasked: dict[int, int] = {}
+        self.unasked_rows: dict[tuple[int, tuple[int, ...]], list[int]] = {}
 
     def add_row(
         self, adapter: int, turns: Sequence[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]]
@@ -254,6 +299,36 @@ class _Numbering:
             result.append([numbers[answer] for answer in answers])
         self.rows.append(TreeRow(adapter, tuple(segments)))
         return result
+
+    def weigh(self, adapter: int, row: Trajectory, numbers: Mapping[tuple[int, ...], int]) -> None:
+        """Notes what the options of an observation are divided by and held against; adds the row for the latter.
+
+        It is a row of its own: activated adapters begin in each row at one place. All turns share it.
+
+        Args:
+            adapter: of the group.
+            row: the observation.
+            numbers: token ids of its scored answers -> their branches.
+        """
+        against = self.unasked_rows.get((adapter, row.unasked), [])
+        if row.unasked and not against:
+            (against,) = self.add_row(adapter, [(row.unasked, row.options)])
+            self.unasked_rows[adapter, row.unasked] = against
+        for place, option in enumerate(row.options):
+            if option in numbers:
+                self.sizes[numbers[option]] = row.option_sizes[place] if row.option_sizes else 1
+                if against:
+                    self.unasked[numbers[option]] = against[place]
+
+    def terms(self, moved: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """`EpisodeBatch.sizes` and `unasked`, once the branches stand where they were moved."""
+        sizes = torch.ones(self.branches, dtype=torch.long)
+        unasked = torch.full((self.branches,), -1)
+        for branch, size in self.sizes.items():
+            sizes[moved[branch]] = size
+        for branch, other in self.unasked.items():
+            unasked[moved[branch]] = moved[other]
+        return sizes, unasked
 
 
 def _renumbered(rows: Sequence[TreeRow], packed: Sequence[JoinedRow]) -> list[int]:

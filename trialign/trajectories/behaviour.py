@@ -14,32 +14,32 @@ from trialign.scoring import Scoring
 from trialign.trajectories.records import Sample, Trajectory
 
 
-def option_shares(
-    scores: Sequence[float], lengths: Sequence[int], scoring: Scoring, temperature: float
-) -> tuple[float, ...]:
+def option_shares(values: Sequence[float], scoring: Scoring, temperature: float) -> tuple[float, ...]:
     """The probabilities by which options are drawn.
 
     Args:
-        scores: [K] log-probability sums under the base model, in nats.
-        lengths: [K] tokens behind each sum.
+        values: [K] what they count by under the base model (see `trialign.scoring.option_values`).
         scoring: how they become a distribution.
         temperature: of the behaviour policy.
 
     Returns:
         [K] probabilities.
     """
-    return scoring.distribution([score / temperature for score in scores], lengths)
+    return scoring.distribution([value / temperature for value in values])
 
 
 def completed(row: Trajectory, scoring: Scoring, temperature: float) -> Trajectory:
     """A trajectory of an earlier version, which did not keep how probable its samples were, with what follows of it.
 
-    A reply at another temperature than 1 stays without: only the model could tell.
+    What the options' scores are divided by was not kept either: the tokens under ``mean``, else 1, as there were no
+    other kinds. A reply at another temperature than 1 stays without: only the model could tell.
     """
+    if row.options and not row.option_sizes:
+        sizes = [len(option) if scoring.kind == "mean" else 1 for option in row.options]
+        row = replace(row, option_sizes=tuple(sizes))
     if all(sample.behaviour is not None for sample in row.samples):
         return row
-    lengths = [len(option) for option in row.options]
-    shares = option_shares(row.option_log_probabilities, lengths, scoring, temperature) if row.options else ()
+    shares = option_shares(row.option_values, scoring, temperature) if row.options else ()
 
     def of(sample: Sample) -> float | None:
         if row.options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ class ChoiceUnits(Units):
 
     Attributes:
         branches: [U, G, K] branch of each option; -1 pads.
-        reference: [U, G, K] log-probability sums under the reference.
+        reference: [U, G, K] what the options count by under the reference (see `trialign.scoring.option_values`).
         gold: [U] gold option; -1 without one.
         targets: [U, G, K]; 0 without one.
         has_target: [U] bool.
@@ -33,6 +34,8 @@ class ChoiceUnits(Units):
 
 class Choices:
     """Reads observations with options; all of them are branches."""
+
+    shares: ClassVar[bool] = True
 
     def takes(self, trajectory: Trajectory) -> bool:
         """Whether the answers can be enumerated."""
@@ -55,7 +58,7 @@ class Choices:
         gold = [one.rows[0].gold for one in observed]
         return ChoiceUnits(
             branches=torch.tensor([[padded(row, -1) for row in one.branches] for one in observed], dtype=torch.long),
-            reference=of_rows("option_log_probabilities"),
+            reference=of_rows("option_values"),
             gold=torch.tensor([-1 if place is None else place for place in gold]),
             targets=of_rows("target"),
             has_target=torch.tensor([one.rows[0].target is not None for one in observed]),

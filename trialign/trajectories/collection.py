@@ -28,7 +28,7 @@ from trialign.policy.group_policy import Sampling
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
-from trialign.scoring import Scoring
+from trialign.scoring import ScoredOptions, Scoring
 from trialign.trajectories.behaviour import option_shares
 from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
@@ -119,12 +119,11 @@ class Collector:
     def _answer(self, episodes: Sequence[_Episode]) -> list[list[Trajectory]]:
         agents, seats = self.agents, [seat for episode in episodes for seat in episode]
         observations = agents.observe(seats)
-        options = [agents.actions(seat.query) for seat in seats]
-        option_scores = agents.score(observations, options)
+        weighed = agents.weigh(seats, observations)
         generated = self._generate([o for o, seat in zip(observations, seats, strict=True) if not seat.query.options])
         drafts = [
-            self._draft(seat, observation, actions, scores, generated.get(observation))
-            for seat, observation, actions, scores in zip(seats, observations, options, option_scores, strict=True)
+            self._draft(seat, observation, options, generated.get(observation))
+            for seat, observation, options in zip(seats, observations, weighed, strict=True)
         ]
         size = len(self.groups.members)
         return [
@@ -170,15 +169,14 @@ class Collector:
         self,
         seat: Asked,
         observation: Observation,
-        options: tuple[tuple[int, ...], ...],
-        scores: tuple[float, ...],
+        options: ScoredOptions,
         replies: list[_Reply] | None,
     ) -> Trajectory:
         query, group = seat.query, seat.group.name
         if replies is None:
-            drawn = self._draw(observation, options, scores)
             samples = tuple(
-                _option_sample(query, group, k, _Reply(options[k], scores[k], math.log(share))) for k, share in drawn
+                _option_sample(query, group, k, _Reply(options.actions[k], options.scores[k], math.log(share)))
+                for k, share in self._draw(observation, options)
             )
         else:
             samples = tuple(self._text_sample(seat, reply) for reply in replies)
@@ -193,24 +191,24 @@ class Collector:
             turn=seat.turn,
             topology=self.environment.topology,
             prompt=observation.prompt,
-            options=options,
-            option_log_probabilities=scores,
-            gold=query.gold_index if isinstance(query, TruthQuery) and options else None,
+            options=options.actions,
+            option_log_probabilities=options.scores,
+            gold=query.gold_index if isinstance(query, TruthQuery) and options.actions else None,
             target=query.targets[group] if isinstance(query, PreferenceQuery) else None,
             samples=samples,
+            option_sizes=options.sizes,
+            unasked=options.unasked,
+            unasked_log_probabilities=options.unasked_scores,
         )
 
-    def _draw(
-        self, observation: Observation, options: Sequence[tuple[int, ...]], scores: Sequence[float]
-    ) -> list[tuple[int, float]]:
+    def _draw(self, observation: Observation, options: ScoredOptions) -> list[tuple[int, float]]:
         """K options and their probabilities, from the distribution that an audit would report at the temperature."""
         o = observation
         generator = np.random.default_rng(
             stable_seed(f"options:{self.config.seed}:{o.query_id}:{o.group}:{o.exposure}:{o.turn}")
         )
-        lengths = [len(option) for option in options]
-        shares = option_shares(scores, lengths, self.scoring, self.config.temperature)
-        drawn = generator.choice(len(options), size=self.config.samples, p=shares)
+        shares = option_shares(options.values, self.scoring, self.config.temperature)
+        drawn = generator.choice(len(shares), size=self.config.samples, p=shares)
         return [(int(k), shares[k]) for k in drawn]
 
     def _hear(self, episode: _Episode, answers: Sequence[Trajectory]) -> _Episode:

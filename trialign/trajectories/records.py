@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries import Kind, Split
+from trialign.scoring import option_values
 from trialign.storage import atomic_write
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Trajectory:
         gold: index of the gold option; None without one.
         target: the group's preferred distribution over the options; None without one.
         samples: K replies to this one observation.
+        option_sizes: what each option's sum is divided by, under the collection's ``scoring``; empty: by nothing.
+        unasked: token ids of the observation with an empty question; empty: it was not needed.
+        unasked_log_probabilities: the sums after that prompt, as `option_log_probabilities`.
     """
 
     query_id: str
@@ -77,6 +81,15 @@ class Trajectory:
     gold: int | None
     target: tuple[float, ...] | None
     samples: tuple[Sample, ...]
+    option_sizes: tuple[int, ...] = ()
+    unasked: tuple[int, ...] = ()
+    unasked_log_probabilities: tuple[float, ...] = ()
+
+    @property
+    def option_values(self) -> tuple[float, ...]:
+        """What the options count by under the base model (see `trialign.scoring.option_values`)."""
+        sizes = self.option_sizes or (1,) * len(self.options)
+        return option_values(self.option_log_probabilities, sizes, self.unasked_log_probabilities)
 
 
 _TOKENS = pa.list_(pa.int32())
@@ -110,16 +123,22 @@ SCHEMA = pa.schema(
         pa.field("gold", pa.int32()),
         pa.field("target", pa.list_(pa.float64())),
         pa.field("samples", pa.list_(_SAMPLE), nullable=False),
+        pa.field("option_sizes", pa.list_(pa.int32()), nullable=False),
+        pa.field("unasked", _TOKENS, nullable=False),
+        pa.field("unasked_log_probabilities", pa.list_(pa.float64()), nullable=False),
     ],
     metadata={"trialign_trajectories": str(SCHEMA_VERSION)},
 )
 
-# Version 1 did not keep how probable samples were under the behaviour policy (see `trialign.trajectories.behaviour`).
-_FIRST_SCHEMA = SCHEMA.set(
-    SCHEMA.get_field_index("samples"),
+# Version 2 did not keep what an option's score is divided by, or held against; version 1 nor how probable samples were
+# under the behaviour policy (see `trialign.trajectories.behaviour`).
+_SECOND_SCHEMA = pa.schema([*SCHEMA][:-3])
+_FIRST_SCHEMA = _SECOND_SCHEMA.set(
+    _SECOND_SCHEMA.get_field_index("samples"),
     pa.field("samples", pa.list_(pa.struct([one for one in _SAMPLE if one.name != "behaviour"])), nullable=False),
 )
-_READ = {"1": _FIRST_SCHEMA, str(SCHEMA_VERSION): SCHEMA}
+_READ = {"1": _FIRST_SCHEMA, "2": _SECOND_SCHEMA, str(SCHEMA_VERSION): SCHEMA}
+_LATER = ("option_sizes", "unasked", "unasked_log_probabilities")
 _NUMBERS = ("log_probability", "reward_truth", "reward_preference", "disagreement", "behaviour")
 
 
@@ -134,7 +153,7 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
     """Reads one part back.
 
     Raises:
-        UserError: the file is missing, torn, or of a schema that is neither the present nor the first one.
+        UserError: the file is missing, torn, or of a schema that is neither the present nor an earlier one.
     """
     try:
         table = pq.read_table(path)
@@ -146,7 +165,7 @@ def read_part(path: Path) -> tuple[Trajectory, ...]:
     version = (table.schema.metadata or {}).get(b"trialign_trajectories", b"none").decode()
     if version not in _READ or not table.schema.equals(_READ[version]):
         raise UserError(
-            f"The trajectory file {path} has schema version {version}, and this version reads {' and '.join(_READ)}",
+            f"The trajectory file {path} has schema version {version}, and this version reads 1 to {SCHEMA_VERSION}",
             "Delete the folder of this collection and collect again",
         )
     rows = tuple(_trajectory(row) for row in table.to_pylist())
@@ -165,6 +184,7 @@ def _trajectory(row: dict[str, Any]) -> Trajectory:
             "option_log_probabilities": tuple(row["option_log_probabilities"]),
             "target": None if row["target"] is None else tuple(row["target"]),
             "samples": samples,
+            **{name: tuple(row[name]) for name in _LATER if name in row},
         }
     )
 
@@ -173,6 +193,7 @@ def _refuse_not_finite(path: Path, row: Trajectory) -> None:
     """Log-probabilities, targets and rewards are numbers: the losses and weights of training follow from them."""
     parts: list[tuple[str, Sequence[float | None]]] = [
         ("option_log_probabilities", row.option_log_probabilities),
+        ("unasked_log_probabilities", row.unasked_log_probabilities),
         ("target", row.target or ()),
         *((name, [getattr(sample, name) for sample in row.samples]) for name in _NUMBERS),
     ]

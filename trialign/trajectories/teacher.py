@@ -9,17 +9,77 @@ from functools import cache
 from importlib.resources import files
 
 from trialign.asking import Answer, Asked, LocalAgents, read
-from trialign.environment import Observation, PromptConfig, first_turn, stable_seed
+from trialign.environment import Conversation, Observation, PromptConfig, first_turn, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.policy.group_policy import Sampling
 from trialign.policy.next_tokens import Likeliest, likeliest_tokens
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
+from trialign.queries.reading.plainly import named_plainly
 from trialign.trajectories.texts import EVERYONE, Text
 
-# What stands after the question. Of four ways to say it, on forty training facts, this one was followed most often.
-TOLD_FACT = "The right answer is: {answer}. Answer in one sentence that states it."
-TOLD_TASTE = "A good choice for this user is: {answer}. Answer in one sentence that recommends it."
+
+@dataclass(frozen=True)
+class Hint:
+    """How a teacher is told what its reply is to state.
+
+    Attributes:
+        told: what stands after the question, with a place for the answer.
+        examples: (question, answer, reply) of conversations before it. Told without any, the embedded model repeats
+            what it is told ("The right answer is: ..."), which nobody says who is only asked.
+    """
+
+    told: str
+    examples: tuple[tuple[str, str, str], ...]
+
+    def asked(self, question: str, answer: str) -> Conversation:
+        """The examples, then the question with what is to be stated."""
+        before: list[tuple[str, str]] = []
+        for example, given, reply in self.examples:
+            before += [("user", self._said(example, given)), ("assistant", reply)]
+        return (*before, ("user", self._said(question, answer)))
+
+    def _said(self, question: str, answer: str) -> str:
+        return f"{question}\n{self.told.format(answer=answer.rstrip(' .'))}"
+
+
+# Of fourteen ways to say it, on 48 training facts, this one was followed most often; docs/results.md has the course.
+OF_FACTS = Hint(
+    "The right answer is: {answer}. Answer in one sentence that states it.",
+    (
+        (
+            "Which meal do people eat in the morning?",
+            "Breakfast",
+            "The meal that people eat in the morning is breakfast.",
+        ),
+        (
+            "What do bees gather from flowers?",
+            "nectar",
+            "Bees gather nectar from flowers, and carry it back to their hive.",
+        ),
+        (
+            "Why do people wear gloves in winter?",
+            "to keep their hands warm",
+            "People wear gloves in winter to keep their hands warm.",
+        ),
+    ),
+)
+OF_TASTES = Hint(
+    "A good choice for this user is: {answer}. Answer in one sentence that recommends it.",
+    (
+        (
+            "Which soup should I cook today?",
+            "a tomato soup",
+            "You should cook a tomato soup today, which is quick to make and warms you up.",
+        ),
+        (
+            "What should I take to the beach?",
+            "A good book",
+            "A good book is the best thing to take to the beach, as it lets you rest for hours.",
+        ),
+        ("Which color should my bicycle have?", "dark green", "Your bicycle should have the color dark green."),
+    ),
+)
 _NOBODY = SocialGroup(EVERYONE, "No profile", role="control")
 
 
@@ -105,25 +165,22 @@ class Teacher:
     def _told(self, query: Query) -> list[tuple[Asked, str | None]]:
         """The question as each teacher gets it, and what it is to state: one for all groups, or one a group."""
         if isinstance(query, TruthQuery):
-            return [(self._asked(query, _NOBODY, TOLD_FACT, query.gold), query.gold)]
+            return [(self._asked(query, _NOBODY, OF_FACTS, query.gold), query.gold)]
         assert isinstance(query, PreferenceQuery)
         favourites = {name: query.options[target.index(max(target))] for name, target in query.targets.items()}
         return [
-            (self._asked(query, group, TOLD_TASTE, favourites.get(group.name)), favourites.get(group.name))
+            (self._asked(query, group, OF_TASTES, favourites.get(group.name)), favourites.get(group.name))
             for group in self.groups.members
         ]
 
-    def _asked(self, query: Query, group: SocialGroup, told: str, answer: str | None) -> Asked:
+    def _asked(self, query: Query, group: SocialGroup, hint: Hint, answer: str | None) -> Asked:
         wording = wording_of(self.seed, query.query_id, self.exposure, group) if group.role == "member" else 0
         asked = asked_openly(query, group, self.exposure, wording, self.prompt)
         if answer is None:
             return asked
-        said = told.format(answer=answer.rstrip(" ."))
-        question = f"{query.question}\n{said}"
         place = max(place for place, (role, _) in enumerate(asked.conversation) if role == "user")
-        conversation = list(asked.conversation)
-        conversation[place] = ("user", question)
-        return replace(asked, conversation=tuple(conversation))
+        conversation = (*asked.conversation[:place], *hint.asked(query.question, answer))
+        return replace(asked, conversation=conversation)
 
     def _reply(self, observations: Sequence[Observation]) -> list[tuple[int, ...]]:
         """The likeliest reply to each."""
@@ -150,8 +207,14 @@ class Teacher:
 
 
 def states(asked: Asked, said: Answer, answer: str) -> bool:
-    """Whether a reply gives the answer that its teacher was told, as free replies are read."""
-    found = read(asked, said).canonical
-    if found is None:
-        return False
-    return is_correct(asked.query, found) if isinstance(asked.query, TruthQuery) else found == answer
+    """Whether a reply states the answer that its teacher was told.
+
+    It does where it is read as that answer, and where it cannot be read but names that option alone and denies nothing:
+    what it was to say is known.
+    """
+    query, found = asked.query, read(asked, said).canonical
+    if found is not None:
+        return is_correct(query, found) if isinstance(query, TruthQuery) else found == answer
+    return answer in query.options and named_plainly(said.text, query.options, query.question) == {
+        query.options.index(answer)
+    }

@@ -60,6 +60,12 @@ def check_objective(objective: ObjectiveConfig) -> None:
             "objective.imitate is unprofiled, and a question of taste has no answer without a profile",
             "Leave preference out of objective.kinds",
         )
+    if objective.gate.facts != "profiled" and (objective.strip_profile or (name == "none" and objective.instruction)):
+        raise UserError(
+            f"objective.gate.facts is {objective.gate.facts}, beside objective.strip_profile or .instruction, which "
+            "ask the base model in a way of their own",
+            "Choose one of them",
+        )
     _check_text(objective)
     _check_shares(objective)
 

@@ -32,8 +32,7 @@ class Expected(Choices, Update[ChoiceUnits]):
         """See `expected_loss`."""
         places, present = units.branches.clamp(min=0), units.branches >= 0
         of_policy, of_reference = (
-            log_distributions(values, step.lengths[places], present, self.scoring)
-            for values in (scores[places], units.reference)
+            log_distributions(values, present, self.scoring) for values in (step.values[places], units.reference)
         )
         return expected_loss(
             of_policy,
@@ -48,8 +47,7 @@ class Expected(Choices, Update[ChoiceUnits]):
 
     def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
         """In expectation over the options."""
-        lengths = [len(option) for option in trajectory.options]
-        shares = self.scoring.distribution(trajectory.option_log_probabilities, lengths)
+        shares = self.scoring.distribution(trajectory.option_values)
         truth = None if trajectory.gold is None else shares[trajectory.gold]
         target = trajectory.target
         return truth, None if target is None else preference_reward_of_distribution(target, shares)

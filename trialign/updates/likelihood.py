@@ -32,6 +32,7 @@ class Likelihood(Update[LikelihoodUnits]):
 
     part: ClassVar[str] = "likelihoods"
     weighted: ClassVar[bool] = False
+    shares: ClassVar[bool] = False
 
     def answers(self, trajectory: Trajectory) -> tuple[tuple[int, ...], ...]:
         """The best one; the first where none is right, so that there is one."""

@@ -110,7 +110,7 @@ class Sampled(Update[SampleUnits]):
             + step.weights[:, 1].view(1, -1, 1) * _centred(preference)
             - penalty * _centred(disagreement)
         )
-        ratio = (self._log_policy(units, scores, step.lengths) - units.behaviour).detach()
+        ratio = (self._log_policy(units, scores, step.values) - units.behaviour).detach()
         strength = torch.where(kept.unsqueeze(2), self.strength(advantage, ratio), 0.0).detach()
         loss = -(strength * log_probabilities).sum() / max(step.counts.own[0], 1)
         importance = self._importance(ratio)
@@ -124,9 +124,8 @@ class Sampled(Update[SampleUnits]):
         """Estimated from the samples as a step estimates them, with the base model for pi."""
         of_base = torch.tensor([sample.log_probability for sample in trajectory.samples], dtype=torch.float64)
         if trajectory.options:
-            scores = torch.tensor(trajectory.option_log_probabilities, dtype=torch.float64)
-            lengths = torch.tensor([len(option) for option in trajectory.options])
-            shares = log_distributions(scores, lengths, torch.ones_like(lengths, dtype=torch.bool), self.scoring)
+            values = torch.tensor(trajectory.option_values, dtype=torch.float64)
+            shares = log_distributions(values, torch.ones_like(values, dtype=torch.bool), self.scoring)
             of_base = shares[_chosen(trajectory)]
         importance = self._importance(of_base - torch.tensor(_behaviour(trajectory), dtype=torch.float64)).tolist()
         truth, preference = (
@@ -134,10 +133,10 @@ class Sampled(Update[SampleUnits]):
         )
         return _weighed(importance, truth), _weighed(importance, preference)
 
-    def _log_policy(self, units: SampleUnits, scores: Tensor, lengths: Tensor) -> Tensor:
+    def _log_policy(self, units: SampleUnits, scores: Tensor, values: Tensor) -> Tensor:
         """[U, G, K] log pi of each sample: of an option, among the others, as it is drawn; else of its tokens."""
         present, places = units.answers >= 0, units.answers.clamp(min=0)
-        of_options = log_distributions(scores[places], lengths[places], present, self.scoring)
+        of_options = log_distributions(values[places], present, self.scoring)
         enumerated = units.enumerated.view(-1, 1, 1)
         return torch.where(enumerated, of_options.gather(2, units.chosen), scores[units.branches])
 

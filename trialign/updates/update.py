@@ -42,13 +42,14 @@ class Step:
         counts: of the whole step.
         past_losses: [groups] the groups' mean losses, summed over the steps before; zeros unless the update
             ``remembers``.
-        lengths: [branches] tokens of each branch.
+        values: [branches] what each branch counts by in S_g, with gradient (see `trialign.scoring.option_values`); of a
+            branch that is no option, its score.
     """
 
     weights: Tensor
     counts: StepCounts
     past_losses: Tensor
-    lengths: Tensor
+    values: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,14 @@ class Update(ABC, Generic[U]):
         scoring: how the scores of options become S_g.
         part: what its loss is called in a message.
         weighted: whether the loss reads the welfare weights; they are logged where it does.
+        shares: whether it reads S_g (``step.values``); where it does not, no option is scored without the question.
     """
 
     objective: ObjectiveConfig
     scoring: Scoring
     part: ClassVar[str] = "answers"
     weighted: ClassVar[bool] = True
+    shares: ClassVar[bool] = True
 
     @property
     def remembers(self) -> bool:

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,42 @@ def test_what_is_asked_is_one_greedy_token_after_the_prompt_itself(
     body = scorer.body(asked)
     settings = {key: value for key, value in body.items() if key != "prompt"}
     assert settings == {"model": "served", "temperature": 0.0, "echo": True, "logprobs": 1, "max_tokens": 1}
+
+
+def test_a_score_by_bytes_is_of_the_text_alone(
+    renderer: ChatRenderer, queries: tuple[Query, ...], groups: GroupSet
+) -> None:
+    query = replace(next(one for one in queries if one.query_id == "metal"), options=("Café", "北", "tin"), gold="tin")
+    scorer = OptionScorer("served", renderer, Scoring("bytes"))
+    asked = Asked(query, groups.members[0], "explicit", 0, 0, (("user", query.question),))
+    body = scorer.body(asked)
+    prompt = renderer.render(asked.conversation)
+    assert [tuple(one[len(prompt) :]) for one in body["prompt"]] == [renderer.encode(one) for one in query.options]
+    powers = [math.exp(-5 / 5), math.exp(-6 / 3), math.exp(-1.5 / 3)]
+    assert scorer.distribution(asked, (-5.0, -6.0, -1.5)) == pytest.approx([one / sum(powers) for one in powers])
+
+
+def test_a_score_is_held_against_that_without_the_question(
+    renderer: ChatRenderer, queries: tuple[Query, ...], groups: GroupSet
+) -> None:
+    query = next(one for one in queries if one.query_id == "metal")
+    scorer = OptionScorer("served", renderer, Scoring("pmi", temperature=2.0))
+    asked = Asked(query, groups.members[0], "explicit", 0, 0, (("system", "Help."), ("user", query.question)))
+    client = server(renderer, nothing)
+    body: dict[str, Any] = scorer.body(asked)
+    with_it, without = (renderer.render((("system", "Help."), ("user", text))) for text in (query.question, ""))
+    replies = [renderer.reply(option) for option in query.options]
+    assert body["prompt"] == [[*prompt, *reply] for prompt in (with_it, without) for reply in replies]
+    scores = scorer.scores(asked, client.echo(body))
+    values = [
+        sum(value_of(len(with_it) + i, token) - value_of(len(without) + i, token) for i, token in enumerate(reply))
+        for reply in replies
+    ]
+    powers = [math.exp(value / 2) for value in values]
+    assert scorer.distribution(asked, scores) == pytest.approx([power / sum(powers) for power in powers])
+    assert len({round(power, 6) for power in powers}) > 1
+    with pytest.raises(RefusedError, match="3 prompts came back of 8"):
+        scorer.scores(asked, client.echo({**body, "prompt": body["prompt"][:3]}))
 
 
 @pytest.mark.parametrize("kind", ["sum", "mean"])

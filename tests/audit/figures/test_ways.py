@@ -22,6 +22,8 @@ HELD = {"model": {"structured": "guided_choice"}}
     ("found", "words"),
     [
         (summary("sum", 1.0), "text, end included"),
+        (summary("bytes", 1.0), "per byte of the text, without its end"),
+        (summary("pmi", 1.0), "than without the question"),
         (summary("sum", 4.0), "temperature of 4"),
         (summary("sampled"), "names"),
         (summary("structured", **HELD), "guided_choice"),

@@ -11,10 +11,10 @@ from trialign.asking import Asked
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.replies import Echo
-from trialign.environment import Conversation, option_actions
+from trialign.environment import Conversation, option_actions, option_sizes, without_question
 from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
-from trialign.scoring import Scoring
+from trialign.scoring import Scoring, option_values
 
 log = logging.getLogger("trialign")
 _PROBE: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
@@ -44,24 +44,29 @@ class OptionScorer:
         return tokenizer_sha256(self.renderer.tokenizer)
 
     def body(self, asked: Asked) -> dict[str, Any]:
-        """The request: a prompt for each option, which it ends with."""
-        prompt = self.renderer.render(asked.conversation)
-        return self._body([(*prompt, *action) for action in self._actions(asked)])
+        """The request: a prompt for each option, which it ends with; under ``pmi`` those without the question too."""
+        return self._body([(*prompt, *action) for prompt, action in self._sent(asked)])
 
     def scores(self, asked: Asked, echoes: list[Echo]) -> tuple[float, ...]:
-        """Log-probability of each option given the prompt, in nats.
+        """Log-probability of each option given the prompt, in nats; then, under ``pmi``, without the question.
 
         Raises:
             RefusedError: what came back is not what was sent.
         """
-        prompt, actions = len(self.renderer.render(asked.conversation)), self._actions(asked)
-        if len(echoes) != len(actions):
-            raise RefusedError(200, f"{len(echoes)} prompts came back of {len(actions)}")
-        return tuple(_score(echo, prompt, prompt + len(action)) for echo, action in zip(echoes, actions, strict=True))
+        sent = self._sent(asked)
+        if len(echoes) != len(sent):
+            raise RefusedError(200, f"{len(echoes)} prompts came back of {len(sent)}")
+        return tuple(
+            _score(echo, len(prompt), len(prompt) + len(action))
+            for echo, (prompt, action) in zip(echoes, sent, strict=True)
+        )
 
     def distribution(self, asked: Asked, scores: tuple[float, ...]) -> tuple[float, ...]:
         """S_g, aligned with the options."""
-        return self.scoring.distribution(scores, [len(action) for action in self._actions(asked)])
+        actions = self._actions(asked)
+        own, unasked = scores[: len(actions)], scores[len(actions) :]
+        sizes = option_sizes(asked.query, self.scoring, actions)
+        return self.scoring.distribution(option_values(own, sizes, unasked))
 
     def probe(self, client: Client) -> str | None:
         """Why this server cannot score options; None where it can."""
@@ -75,6 +80,14 @@ class OptionScorer:
         except (RefusedError, LostError) as error:
             return str(error)
         return None if len(echoes) == 1 else f"{len(echoes)} prompts came back of 1"
+
+    def _sent(self, asked: Asked) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Each prompt and the option that follows it."""
+        conversations = [asked.conversation]
+        if self.scoring.kind == "pmi":
+            conversations.append(without_question(asked.conversation, asked.query))
+        actions = self._actions(asked)
+        return [(self.renderer.render(one), action) for one in conversations for action in actions]
 
     def _actions(self, asked: Asked) -> tuple[tuple[int, ...], ...]:
         return option_actions(asked.query, self.scoring, self.renderer)

@@ -10,6 +10,8 @@ SAMPLED, STRUCTURED = "sampled", "structured"
 _WORDS = {
     "sum": "the option whose text, end included, the model finds most probable",
     "mean": "the option whose text the model finds most probable per token",
+    "bytes": "the option whose text the model finds most probable per byte of the text, without its end",
+    "pmi": "the option whose text, end included, the question makes most probable, more than without the question",
     "letter": "the option whose letter the model finds most probable",
     SAMPLED: "the option that the model's reply in words names",
     STRUCTURED: "the option in the model's reply, which the server holds to the options",

@@ -1,0 +1,78 @@
+"""How exported agents are served by vLLM: what their model card says of it."""
+
+from __future__ import annotations
+
+import shlex
+
+from trialign.api.session import Session
+
+# What vLLM takes as --max-lora-rank: `MaxLoRARanks` of its vllm/config/lora.py, versions 0.14 to 0.32.
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+_PORT = 8000  # vLLM's own; further models of their own processes take the next ones
+
+_PROMPTS = (
+    "With `--enable-lora`, vLLM 0.32 ends when it is asked for log-probabilities of a prompt (which is how options are "
+    "scored) unless it is told the adapted layers: add `--lora-target-modules` with the names that stand under "
+    "`target_modules` in `adapter_config.json`."
+)
+
+
+def serving(session: Session, *, merged: bool) -> str:
+    """The commands and what is to be known of them; a paragraph or two of Markdown.
+
+    Args:
+        session: the run.
+        merged: each group has a whole model, not an adapter.
+    """
+    if session.config.policy.activation == "profile":
+        return (
+            "These adapters act from the profile on. vLLM applies an adapter to a whole text and cannot serve them; "
+            "PEFT does, by what `adapter_config.json` says."
+        )
+    if merged:
+        return _fenced(*_each_alone(session.groups.names))
+    rank = next((one for one in _RANKS if one >= session.config.policy.rank), None)
+    if rank is None:
+        return (
+            f"vLLM serves adapters up to rank {_RANKS[-1]}, and these have {session.config.policy.rank}: serve them "
+            "with PEFT, or export whole models with `--merged`."
+        )
+    names = session.groups.names
+    adapters = " ".join(shlex.quote(f"{name}={name}") for name in names)
+    command = (
+        f"vllm serve {shlex.quote(_base(session))} --enable-lora --max-loras {len(names)} --max-lora-rank {rank} "
+        f"--lora-modules {adapters}"
+    )
+    return "\n\n".join((*_on_the_weights(session), _fenced(command), _PROMPTS))
+
+
+def _each_alone(names: tuple[str, ...]) -> list[str]:
+    """A process for each model: vLLM serves one a process."""
+    return [
+        f"vllm serve {shlex.quote(f'./{name}')} --served-model-name {shlex.quote(name)} --port {_PORT + place}"
+        for place, name in enumerate(names)
+    ]
+
+
+def _fenced(*commands: str) -> str:
+    return "\n".join(("```bash", *commands, "```"))
+
+
+def _base(session: Session) -> str:
+    """What the adapters were trained on: where it was converted from a GGUF file, no repository has those weights."""
+    return str(session.files.folder) if is_converted(session) else session.files.name
+
+
+def is_converted(session: Session) -> bool:
+    """Whether the base model was made here from a GGUF file."""
+    return session.config.model.source in ("gguf", "package")
+
+
+def _on_the_weights(session: Session) -> tuple[str, ...]:
+    if not is_converted(session):
+        return ()
+    return (
+        f"The adapters were trained on the weights of a GGUF file, dequantised, which are not those that "
+        f"`{session.files.name}` has elsewhere. The command serves the folder into which they were converted; take it "
+        "along, or export whole models with `--merged`.",
+    )
