@@ -279,7 +279,8 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _gate(arguments: argparse.Namespace) -> int:
     from trialign.commands.gate import gate
 
-    return gate(arguments.run, arguments.against, arguments.config, arguments.overrides)
+    rules = (arguments.config, arguments.overrides)
+    return gate(arguments.run, arguments.against, *rules, arguments.format, arguments.output)
 
 
 def _composed_session(arguments: argparse.Namespace) -> Session | None:

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded:"
 # What pydantic calls a number beyond its limits.
 _BEYOND = ("greater_than_equal", "less_than_equal", "finite_number")
+# What it says by names of Python.
+_SAID = {"dataclass_type": "Input should be a mapping", "dict_type": "Input should be a mapping"} | dict.fromkeys(
+    ("tuple_type", "list_type"), "Input should be a list"
+)
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,8 @@ def _refusal(faults: Sequence[ErrorDetails], composed: Mapping[str, Any]) -> Use
     remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if value is None else "")
     if isinstance(value, bool) and fault["type"] == "string_type":
         remedy = "Put it in quotes: YAML reads Yes, No, on and off as true and false"
-    return UserError(f"The config key {key} is wrong: {fault['msg']} (got {value!r})", remedy)
+    said = _SAID.get(fault["type"], fault["msg"])
+    return UserError(f"The config key {key} is wrong: {said} (got {value!r})", remedy)
 
 
 def _beyond(key: str, value: float, limits: Limits) -> UserError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from trialign.audit.files.items import read_items
 from trialign.audit.report.run_comparison import check_alike
 from trialign.audit.rules.config import GateConfig, Margins, Way
 from trialign.audit.rules.judging import judged_rules
-from trialign.audit.rules.result import GATE_SCHEMA_VERSION, GateResult, exit_code, outcome_of
+from trialign.audit.rules.result import GATE_SCHEMA_VERSION, GateResult, RuleResult, exit_code, outcome_of
 from trialign.audit.rules.sides import Audited, Side, read_audit
 from trialign.config import load_gate
 from trialign.errors import UserError
 from trialign.places import at_home
-from trialign.runs import ITEMS, REPLIES, RunFolder
+from trialign.runs import ITEMS, REPLIES, SUMMARY, RunFolder
 
 _FILES: Mapping[Way, str] = {"scores": ITEMS, "words": REPLIES}
 
@@ -77,8 +78,8 @@ def gate(
         on_unknown=rules.on_unknown,
         audit=audit.place,
         against=before.place if before else None,
-        config=str(config) if config is not None else None,
-        rules=found,
+        file=_from_here(at_home(config, "config") if config is not None else folder.path / SUMMARY),
+        rules=_with_lines(found, config),
         notes=tuple(note for note in (audit.note, before.note if before else "", *notes) if note),
     )
 
@@ -164,6 +165,33 @@ def _merge(stated: dict[str, Any], more: Mapping[Any, Any]) -> None:
             _merge(inner, value)
         else:
             stated[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _from_here(path: Path) -> str:
+    """A path below the working folder as one from there, as annotations want it; others as they are."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
+
+
+def _with_lines(rules: Sequence[RuleResult], config: str | Path | None) -> tuple[RuleResult, ...]:
+    """The rules with the lines of the file that state them."""
+    if config is None:
+        return tuple(rules)
+    lines = dict(_lines(yaml.compose(at_home(config, "config").read_text(encoding="utf-8")), ""))
+    keys = (f"golden.{one.subject}" if one.rule == "golden" else one.rule for one in rules)
+    named = (lines.get(key) or lines.get(key.partition(".")[0]) for key in keys)
+    return tuple(replace(one, line=line) for one, line in zip(rules, named, strict=True))
+
+
+def _lines(node: yaml.Node | None, where: str) -> Iterator[tuple[str, int]]:
+    """Dotted keys below ``gate``, entries of lists too -> line, from 1."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = f"{where}{key.value}"
+            yield name, key.start_mark.line + 1
+            yield from _lines(value, "" if name == "gate" else f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((f"{where}{entry.value}", entry.start_mark.line + 1) for entry in node.value)
 
 
 def _check_comparable(before: Audited, audit: Audited, rules: GateConfig) -> None:

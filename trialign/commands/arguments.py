@@ -137,6 +137,13 @@ def _gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
     parser.add_argument("--against", type=Path, metavar="RUN", help="the baseline: another run of the same questions")
     parser.add_argument("--config", type=Path, help="a YAML file of the rules (default: those of the run's config)")
+    parser.add_argument(
+        "--format",
+        choices=["text", "json", "junit", "markdown", "github", "sarif"],
+        default="text",
+        help="what is printed (default: %(default)s)",
+    )
+    parser.add_argument("--output", type=Path, help="a folder for JSON, JUnit XML, Markdown and SARIF")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="rules, such as worst=0.8 (docs/gate.md)")
 
 

@@ -104,6 +104,12 @@ def test_other_questions_are_not_compared() -> None:
     assert trait_changes(rows({"ended": True}), rows({"ended": True}, questions=10), GROUPS) == ()
 
 
+def test_a_change_of_which_an_end_is_not_known_is_no_harm() -> None:
+    for low, high in ((None, 0.4), (0.2, None), (None, None)):
+        assert not TraitChange("repeats", 0.1, 0.4, 0.3, low, high).harmed
+    assert TraitChange("repeats", 0.1, 0.4, 0.3, 0.2, 0.4).harmed
+
+
 def test_refusals_are_paired_by_question() -> None:
     before, after = rows({}), rows({"ended": True})
     assert refusal_change(before, after, GROUPS) == TraitChange("refused", 0.0, 0.0, 0.0, 0.0, 0.0)

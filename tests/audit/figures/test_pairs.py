@@ -161,6 +161,15 @@ def test_one_fact_tells_nothing() -> None:
     ]
 
 
+def test_two_facts_tell_something() -> None:
+    (mean,), (low,), (high,) = difference_intervals(np.array([[0.0], [0.0]]), np.array([1.0, 3]), 0.4)
+    # Nothing differs: one change of full size in two facts, at a distance u of size 1 / 1 u.
+    deviate, half = student_t.ppf(0.6, 1), high - mean
+    assert (mean, low) == (0, -half)
+    assert half**2 == pytest.approx(deviate**2 * (0 + 1 / 2 + half) / 2)
+    assert half < 1
+
+
 @pytest.mark.parametrize("clusters", [75, 120, 153, 200])
 def test_the_chance_to_call_groups_equivalent_is_below_alpha_at_a_difference_of_delta(clusters: int) -> None:
     """Enumerated: all counts of questions that only the one group, and only the other, gets right."""

@@ -31,6 +31,7 @@ class RuleResult:
         group: whose figure it is; None where it is of all together.
         facts_needed: with ``unknown``, how many facts (or tastes) would be enough; None where not known.
         sentence: all of it in words.
+        line: of the file that states the rule, from 1; None where it is not stated in one.
     """
 
     rule: str
@@ -45,6 +46,7 @@ class RuleResult:
     group: str | None
     facts_needed: int | None
     sentence: str
+    line: int | None = None
 
     @property
     def name(self) -> str:
@@ -65,7 +67,8 @@ class GateResult:
         on_unknown: what is done where the facts are too few to tell.
         audit: which was looked at, from the folder of runs on.
         against: the baseline; None without one.
-        config: the file that states the rules, for annotations; None where none was named.
+        file: that annotations point at, from the working folder: the one that states the rules, else the audit's
+            summary.
         rules: in the order of the configuration.
         notes: what is to be known beside, sentences.
     """
@@ -77,7 +80,7 @@ class GateResult:
     on_unknown: OnUnknown
     audit: str
     against: str | None
-    config: str | None
+    file: str
     rules: tuple[RuleResult, ...]
     notes: tuple[str, ...] = ()
 

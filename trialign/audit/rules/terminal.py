@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from trialign.audit.rules.result import GateResult, RuleOutcome
+from trialign.audit.rules.result import GateResult
+from trialign.audit.rules.words import SIGNS, WORDS
 from trialign.safe_output import literal
-
-SIGNS: dict[RuleOutcome, str] = {"passes": "✓", "fails": "✗", "unknown": "?"}
-WORDS: dict[RuleOutcome, str] = {"passes": "passes", "fails": "fails", "unknown": "not known"}
 
 
 def gate_table(result: GateResult) -> Table:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from trialign.audit.figures.checks import Check
+from trialign.audit.rules.result import RuleOutcome
 
+SIGNS: dict[RuleOutcome, str] = {"passes": "✓", "fails": "✗", "unknown": "?"}
+WORDS: dict[RuleOutcome, str] = {"passes": "passes", "fails": "fails", "unknown": "not known"}
 _POINTS = ("gap", "kept")
 
 
