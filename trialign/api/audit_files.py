@@ -17,6 +17,7 @@ from trialign.asking import LocalAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.figures.compared_replies import compared_replies
+from trialign.audit.figures.lengths import OptionLengths, option_lengths
 from trialign.audit.figures.noticed import noticed
 from trialign.audit.figures.reply_summary import summarize_replies
 from trialign.audit.figures.summary import summarize, write_summary
@@ -95,12 +96,14 @@ class _Answered:
 
     Attributes:
         choices: query id -> options to choose from; 0 for a free answer, and where the options were not shown in words.
+        lengths: query id -> the lengths of these options.
     """
 
     items: list[AuditItem]
     frame: pd.DataFrame
     summary: dict[str, Any]
     choices: dict[str, int]
+    lengths: dict[str, OptionLengths]
 
 
 def _asks_in_words(session: Session) -> bool:
@@ -136,6 +139,7 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
     items = auditor.run(queries, f"Auditing step {step} on {split}{' in words' if words else ''}")
     frame = items_frame(items)
     choices = {query.query_id: 0 if words and not needs_options(query) else len(query.options) for query in queries}
+    lengths = option_lengths([query for query in queries if choices[query.query_id]])
     summary = summarize(
         frame,
         step=step,
@@ -147,8 +151,9 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
         seconds=round(time.monotonic() - begin, 1),
         groups=session.groups.names,
         choices=choices,
+        lengths=lengths,
     )
-    return _Answered(items, frame, summary, choices)
+    return _Answered(items, frame, summary, choices, lengths)
 
 
 def _replied(
@@ -191,6 +196,7 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
         split=answered.summary["split"],
         parts=session.groups.parts,
         choices=answered.choices,
+        lengths=answered.lengths,
         bounds=audit.bounds,
     )
 

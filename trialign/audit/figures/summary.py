@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit.figures import statistics
+from trialign.audit.figures.lengths import ByLength, OptionLengths, by_length
 from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
@@ -67,6 +68,7 @@ def summarize(
     seconds: float,
     groups: Sequence[str],
     choices: Mapping[str, int] | None = None,
+    lengths: Mapping[str, OptionLengths] | None = None,
 ) -> dict[str, Any]:
     """Reduce an audit to its summary: answers given alone, asked once, with each profile's first wording.
 
@@ -87,6 +89,7 @@ def summarize(
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
         choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
+        lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
 
     Returns:
         A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never
@@ -111,6 +114,8 @@ def summarize(
         **_measures(rows, own, members, groups, eps, choices),
         "seconds": seconds,
     }
+    facts = members[members["kind"].isin(FACTS)]
+    summary["truth"].update(_by_length(by_length(facts, groups, lengths, 0.95, 0) if lengths else None, groups))
     plain: dict[str, Any] = _without_nan(summary)
     return plain
 
@@ -229,6 +234,17 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
         "chance": _chance(table, len(groups), choices),
         "unread": _unread(table),
         **found,
+    }
+
+
+def _by_length(found: ByLength | None, groups: Sequence[str]) -> dict[str, Any]:
+    """How often a shortest option is chosen, and what choosing by length alone would get right."""
+    return {
+        "shortest": found.mean.value if found else None,
+        "shortest_guessed": found.guessed if found else None,
+        "shortest_by_group": {group: found.chosen[group].value if found else None for group in groups},
+        "always_shortest": found.always_shortest if found else None,
+        "always_longest": found.always_longest if found else None,
     }
 
 
