@@ -5,7 +5,7 @@ gives, how often a shortest option is taken and, of the groups, how often two of
 questions alone. A set beside the embedded one is a configuration of `conf/data` and the folder with its files. One pass
 of the model scores all kinds at once; on the first questions of each set they are held against what an audit would say.
 
-    python benchmarks/option_scores.py --questions 200 --set embedded --set arc_easy_files=FOLDER --set mmlu_files=FOLDER
+    python benchmarks/option_scores.py --who control --set embedded --set arc_easy_files=FOLDER --set mmlu_files=FOLDER
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ def run_audit(
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
+    if not prompt.question:
+        summary["question"] = False
     if isinstance(agents, LocalAgents) and isinstance(agents.route, Gatekeeper):
         summary["gate"] = agents.route.counts(queries)
     if replied:
@@ -107,8 +109,12 @@ class _Answered:
 
 
 def _asks_in_words(session: Session) -> bool:
-    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted."""
-    return session.config.model.source != "endpoint" and "replies" in session.config.audit.answers
+    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted.
+
+    Not where no question is put: there is nothing to reply to.
+    """
+    config = session.config
+    return config.model.source != "endpoint" and "replies" in config.audit.answers and config.prompt.question
 
 
 def _comparer(session: Session) -> Comparer:
