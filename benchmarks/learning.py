@@ -5,6 +5,10 @@ before and after by cluster, each seed alone, and the first method with every ot
 
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign upper activated
+    python benchmarks/learning.py --study [--tables rivals penalty] [--sets FOLDER] [--quick]
+
+``--study`` makes every table of study.yaml, with the rows' differences from trialign, in scores and words; ``--sets``
+names a folder with the files of ARC-Easy and MMLU, which the agents are asked then, too.
 """
 
 from __future__ import annotations
@@ -12,26 +16,19 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trialign.audit.figures.analysis import read_analysis
-from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, measure_audit, pooled
-from trialign.audit.figures.measures import compared
-from trialign.audit.files.items import read_items
-from trialign.runs import ANALYSIS, ITEMS, SUMMARY, RunFolder
+from study import OWN, Study, measured, run
+from study import fit as fit_row
 
-# What a method needs beside its own name, and choices of the engine that change what trialign learns.
-OVERRIDES = {
-    "independent": ["objective=independent", "policy=per_group"],
-    "upper": ["policy.train_layers=upper"],
-    "activated": ["prompt.profile=last", "policy.activation=profile"],
-    "bf16": ["trainer.precision=bf16-mixed"],
-}
+from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, pooled
+from trialign.audit.figures.measures import compared
+from trialign.runs import SUMMARY
+
+STUDY = Path(__file__).with_name("study.yaml")
 
 
 @dataclass(frozen=True)
@@ -51,26 +48,15 @@ class Run:
     seconds: float
 
 
-def fit(config: str, method: str, seed: int, overrides: Sequence[str]) -> Run:
-    """Runs one fit as a user would. The run of ``make fit`` is trialign's seed 0."""
-    stem = Path(config).stem
-    name = stem if (method, seed) == ("trialign", 0) else f"{stem}-{method}-seed{seed}"
-    command = [sys.executable, "-m", "trialign.cli", "fit", "--config", config]
-    command += [*OVERRIDES.get(method, [f"objective={method}"]), f"seed={seed}", f"name={name}", *overrides]
-    run = RunFolder(Path("runs") / name)
-    if run.config_file.exists():
-        command.append("--resume")  # a finished run prints its table
+def fit(study: Study, method: str, seed: int, overrides: Sequence[str]) -> Run:
+    """Runs one fit as a user would."""
     begin = time.monotonic()
-    subprocess.run(command, check=True)
-    seconds = time.monotonic() - begin
-    audits = [audit.path for audit in run.audits() if audit.split == "test"]
-    return Run(measured(audits[0]), measured(audits[-1]), (gap(audits[0]), gap(audits[-1])), seconds)
-
-
-def measured(folder: Path) -> AuditMeasures:
-    """One audit, question by question."""
-    analysis = read_analysis(folder / ANALYSIS)
-    return measure_audit(read_items(folder / ITEMS), analysis.groups, analysis.exposure)
+    audits = fit_row(study, method, seed, overrides).audits(OWN)
+    assert audits is not None, "a finished run has two audits"
+    before, after = (measured(audit) for audit in audits)
+    assert before is not None
+    assert after is not None
+    return Run(before, after, (gap(audits[0]), gap(audits[1])), time.monotonic() - begin)
 
 
 def gap(folder: Path) -> str:
@@ -109,11 +95,21 @@ def main() -> None:
     parser.add_argument("--config", default="conf/quickstart.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=["trialign"])
+    parser.add_argument("--study", action="store_true", help="every table of study.yaml")
+    parser.add_argument("--tables", nargs="+", help="with --study: these alone")
+    parser.add_argument("--sets", type=Path, help="with --study: folder of sets that nobody here wrote")
+    parser.add_argument("--quick", action="store_true", help="with --study: two methods and one seed of a tiny run")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
+    study = replace(Study.read(STUDY), config=arguments.config)
+    if arguments.study:
+        study = study.quick() if arguments.quick else study
+        for line in run(study, arguments.tables or list(study.tables), arguments.sets, arguments.overrides):
+            print(line, flush=True)
+        return
     seeds = f"{len(arguments.seeds)} seeds, test split, 95 % intervals paired by cluster"
     results = {
-        method: {seed: fit(arguments.config, method, seed, arguments.overrides) for seed in arguments.seeds}
+        method: {seed: fit(study, method, seed, arguments.overrides) for seed in arguments.seeds}
         for method in arguments.methods
     }
     after = {method: pooled([run.after for run in runs.values()]) for method, runs in results.items()}

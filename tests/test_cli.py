@@ -27,6 +27,7 @@ VERB_NAMES = (
     "ask",
     "export",
     "compare",
+    "gate",
     "report",
     "dashboard",
 )

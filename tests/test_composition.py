@@ -228,6 +228,19 @@ def test_a_wrong_override_is_named(override: str, message: str) -> None:
         ("defaults: [base, _self_]\nname: [unclosed\n", r"mine\.yaml cannot be composed: .* in line 3"),
         ("name: mine\n", r"The config key runs is missing\. Set it, or begin with 'defaults: \[base, _self_\]'"),
         ("", r"The config key name is missing"),
+        ("defaults: [base, _self_]\nname: ${x\n", r": in name, '\$\{' begins a reference to another key, as in"),
+        ("defaults: [base, _self_]\nname: x\ndata: {name: '${x', files: []}\n", r": in data\.name, '\$\{' begins a"),
+        ("a: !!set [b]\n", r": YAML cannot make a value of what is written in it; write it without '!!', or in quotes"),
+        ("a: !!timestamp b\n", r": YAML cannot make a value of what is written in it"),
+        (f"seed: {'7' * 5000}\n", r": YAML cannot make a value of what is written in it"),
+        ("- a\n", r": the file .*/mine\.yaml holds a list, and no keys with values\."),
+        ("7\n", r": the file .*/mine\.yaml holds one value, and no keys with values\."),
+        ("defaults: [~]\n", r": Unsupported type in defaults : nothing\."),
+        ("defaults: [base, _self_]\nname: x\naudit: 7\n", r"audit is wrong: Input should be a mapping \(got 7\)"),
+        (
+            "defaults: [base, _self_]\nname: x\ndata: {name: x, files: 7}\n",
+            r"data\.files is wrong: .* a list \(got 7\)",
+        ),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:

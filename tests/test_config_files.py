@@ -110,7 +110,7 @@ def test_a_key_that_yaml_reads_as_nothing_is_named_with_its_place(tmp_path: Path
     [
         ("defaults: base\nname: x\n", "defaults must be a list"),
         ("defaults: [base, {groups: country, model: hub}]\n", "Too many keys in default item"),
-        ("- a\n- b\n", "must be a DictConfig"),
+        ("- a\n- b\n", "holds a list, and no keys with values"),
         ("name: a\nname: b\n", r"found duplicate key name in line 2"),
         ("\tname: a\n", r"found character '\\t' that cannot start any token in line 1"),
         ("name: *nothing\n", "found undefined alias 'nothing'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -36,15 +37,18 @@ def spread(values, most=None):
 @pytest.fixture
 def mutation(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, as a module."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    names = ("run", "mutants", "selection")
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    import run  # type: ignore[import-not-found]
+    return script("run", monkeypatch)
 
-    for name in names:
-        monkeypatch.delitem(sys.modules, name)
-    module: ModuleType = run
+
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """One of its files; none of them stays imported."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    names = ("run", "mutants", "met")
+    for each in names:
+        monkeypatch.delitem(sys.modules, each, raising=False)
+    module = importlib.import_module(name)
+    for each in names:
+        monkeypatch.delitem(sys.modules, each, raising=False)
     return module
 
 
@@ -110,18 +114,112 @@ def test_the_sample_is_of_every_package_and_the_larger_holds_the_smaller(mutatio
 
 
 @pytest.mark.unit
-def test_a_file_meets_its_mirror_first_and_then_what_imports_it(mutation: Any) -> None:
-    selection = mutation.Selection.of_repository(ROOT, mutation.PACKAGES)
-    (own, _), (beside, _), *elsewhere = selection.of("trialign/audit/figures/pairs.py")
-    assert own == ["tests/audit/figures/test_pairs.py"]
-    assert {"tests/audit/figures/test_analysis.py", "tests/audit/figures/test_verdict.py"} <= set(beside)
-    assert "tests/metrics/test_against_analysis.py" in elsewhere[0][0]
-    # What a package hands on is imported under the package's name.
-    met = {file for files, _ in selection.of("trialign/policy/group_policy.py") for file in files}
-    assert {"tests/policy/test_group_policy.py", "tests/trajectories/test_collection.py"} <= met
-    for package in mutation.PACKAGES:
-        for file in mutation._files(package):
-            assert list(selection.of(file)), file
+def test_a_line_belongs_to_its_innermost_statement_without_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    met: Any = script("met", monkeypatch)
+
+    def at(line: int) -> tuple[int, int, bool]:
+        lines, at_import = met.statement(STATEMENTS, line)
+        return lines.start, lines.stop - 1, at_import
+
+    assert at(1) == (1, 4, True)  # the assignment in all its lines
+    assert at(3) == (1, 4, True)
+    assert at(7) == (7, 7, True)  # a class's body runs at import, and so do the defaults of its functions
+    assert at(8) == (8, 9, True)
+    assert at(10) == (10, 10, False)
+    assert at(11) == (11, 11, False)
+    assert at(12) == (12, 12, False)
+    assert at(13) == (13, 15, False)
+
+
+STATEMENTS = """SIZES = (
+    3,
+    5,
+)
+
+class One:
+    size = 4
+    def longest(self, most=7,
+                least=2):
+        if self.size > most:
+            return most
+        elif least:
+            return max(
+                least, 1
+            )
+"""
+
+
+@pytest.mark.unit
+def test_a_fault_meets_what_executes_it_the_mirror_first_and_the_fastest_first(mutation: Any) -> None:
+    own, aside, far = "tests/a/test_one.py::{}", "tests/a/test_two.py::{}", "tests/b/test_three.py::{}"
+    seconds = {own.format("slow"): 5.0, own.format("quick"): 0.1, own.format("else"): 0.01}
+    seconds |= {aside.format("x"): 4.0, far.format("y"): 1.0, far.format("z"): 0.5, far.format("w"): 0.2}
+    of_ten = frozenset({own.format("slow"), own.format("quick"), aside.format("x"), far.format("y"), far.format("z")})
+    lines = {"trialign/a/one.py": {10: of_ten, 12: frozenset[str](), 1: frozenset[str]()}}
+    met = mutation.Met(seconds, lines)
+
+    def of(line: int, path: str = "trialign/a/one.py") -> list[str]:
+        return [test.rpartition("::")[2] for test in met.of(path, STATEMENTS, line)]
+
+    # "else" is of the mirror and may run the line elsewhere; it comes last.
+    assert of(10) == ["quick", "slow", "z", "y", "x", "else"]
+    assert of(12) == ["else", "quick", "slow"]
+    # What runs at import meets whatever executes the file; where nothing does, the tests of its package.
+    assert of(1) == ["quick", "slow", "z", "y", "x", "else"]
+    assert of(1, "trialign/b/four.py") == ["w", "z", "y"]
+    assert of(10, "trialign/b/four.py") == []
+
+
+RANGE = """LOWEST = 1
+
+def spread(values):
+    if not values:
+        return 0
+    low = min(values)
+    return max(values) - low
+"""
+TESTS = """
+import pytest
+from trialign.spread import LOWEST, spread
+
+@pytest.fixture(scope="module")
+def wide():
+    return spread([2, 9])
+
+def test_empty():
+    assert spread([]) == 0
+
+def test_first(wide):
+    assert wide == 7
+
+def test_second(wide):
+    assert LOWEST == 1
+
+def test_neither():
+    assert LOWEST == 1
+"""
+
+
+@pytest.mark.integration
+def test_each_line_is_told_with_the_tests_that_execute_it_also_by_a_fixture(mutation: Any, tmp_path: Path) -> None:
+    for file, text in (("trialign/spread.py", RANGE), ("trialign/__init__.py", ""), ("tests/test_spread.py", TESTS)):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
+    code = f"""
+import pathlib, sys
+sys.path[:0] = [{str(SCRIPTS)!r}, {str(tmp_path)!r}]
+import run
+place = pathlib.Path({str(tmp_path)!r})
+sys.exit(run._record(["--rootdir=.", "-pno:cacheprovider", "tests"], place, place / "met.json"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    met = mutation.Met.read(tmp_path / "met.json")
+    empty, first, second, neither = (f"tests/test_spread.py::test_{n}" for n in ("empty", "first", "second", "neither"))
+    assert list(met.seconds) == [empty, first, second, neither]
+    both = {first, second}
+    found = {line: set(tests) for line, tests in met.lines["trialign/spread.py"].items()}
+    assert found == {1: set(), 3: set(), 4: {empty, *both}, 5: {empty}, 6: both, 7: both}
 
 
 @pytest.mark.unit

@@ -44,7 +44,7 @@ def test_the_site_builds_with_the_roots_files_and_the_docstrings(repository: Pat
     assert "WARNING" not in done.stderr
     site = repository / "build/site"
     reference = (site / "reference/api.html").read_text(encoding="utf-8")
-    for name in ("compose", "open_run", "fit", "audit", "ask"):
+    for name in ("compose", "open_run", "fit", "audit", "ask", "gate", "assert_gate"):
         assert f'id="trialign.api.{name}"' in reference
     assert "Collects what data is missing" in reference
     home = (site / "index.html").read_text(encoding="utf-8")

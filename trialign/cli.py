@@ -8,12 +8,10 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
-import os
 import shlex
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ from trialign import __version__
 from trialign.commands.arguments import ARGUMENTS
 from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
-from trialign.surroundings import settle
+from trialign.surroundings import quiet_libraries, settle
 
 if TYPE_CHECKING:
     from trialign.api.session import Session
@@ -39,7 +37,7 @@ class Verb:
 
     help: str
     example: str
-    call: Callable[[argparse.Namespace], None]
+    call: Callable[[argparse.Namespace], int | None]
 
 
 def entry() -> NoReturn:
@@ -51,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command.
 
     Returns:
-        0 done, 1 failed or stopped, 2 the user's input or configuration is wrong.
+        0 done, 1 failed or stopped, 2 the user's input or configuration is wrong; of ``gate`` also 3, it is not
+        passed, and 4, the facts are too few to tell.
     """
     settle()
     try:
@@ -59,15 +58,16 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    _quiet_libraries()
+    quiet_libraries()
     handlers = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         for name, value in vars(arguments).items():
             if isinstance(value, Path):
                 setattr(arguments, name, at_home(value, name))
-        VERBS[arguments.verb].call(arguments)
+        code = VERBS[arguments.verb].call(arguments)
         _leave_ranks()
+        return code or DONE
     except UserError as error:
         return _report(arguments, str(error), WRONG_INPUT)
     except UnfinishedError as error:
@@ -97,7 +97,6 @@ def main(argv: Sequence[str]) -> int:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return DONE
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -196,13 +195,11 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
-    if arguments.run is not None and arguments.overrides:
-        raise UserError(
-            "Overrides were given with --run, whose configuration is fixed", "Leave them out, or use --config"
-        )
     if arguments.config is not None and arguments.step is not None:
         raise UserError("--step was given with --config, which audits the base model", "Use --run, or leave it out")
-    session = _run_session(arguments) if arguments.run else _composed_session(arguments)
+    from trialign.api.elsewhere import open_run_on
+
+    session = open_run_on(arguments.run, arguments.overrides) if arguments.run else _composed_session(arguments)
     if session is None:
         return
     if arguments.cfg:
@@ -215,7 +212,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     split: Any = "validation" if arguments.verb == "validate" else "test"
     check_audit(session, split, trained=arguments.run is not None)
     launch_for_audit(session.config.trainer)
-    audit(session, split, trained=arguments.run is not None, step=arguments.step)
+    elsewhere = bool(arguments.run and arguments.overrides)
+    audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 
 
 def _ask(arguments: argparse.Namespace) -> None:
@@ -278,6 +276,13 @@ def _compare(arguments: argparse.Namespace) -> None:
     compare(arguments.runs, arguments.output)
 
 
+def _gate(arguments: argparse.Namespace) -> int:
+    from trialign.commands.gate import gate
+
+    rules = (arguments.config, arguments.overrides)
+    return gate(arguments.run, arguments.against, *rules, arguments.format, arguments.output)
+
+
 def _composed_session(arguments: argparse.Namespace) -> Session | None:
     """The session of ``--config``; None when only the composed config was asked for."""
     from trialign.composition import compose
@@ -329,16 +334,6 @@ def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
     return code
 
 
-def _quiet_libraries() -> None:
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # What one library tells another about its next version is not for the user.
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-
-
 VERBS = {
     "init": Verb(
         "Write the files that a run on groups and questions of your own begins from.", "trialign init mine", _init
@@ -384,6 +379,11 @@ VERBS = {
         "Several runs on the same questions in one table, with paired intervals.",
         "trialign compare runs/baseline runs/quickstart --output comparison",
         _compare,
+    ),
+    "gate": Verb(
+        "Hold an audit to its rules: exit code 0 passed, 3 not passed, 4 not enough evidence.",
+        "trialign gate runs/quickstart --against runs/baseline regression.accuracy=0.02",
+        _gate,
     ),
     "report": Verb(
         "The audit report for signing: HTML, JSON, CSV and a model card.",

@@ -15,6 +15,8 @@ from trialign.errors import UserError
 from trialign.overrides import readable, refuse_sweep
 from trialign.places import at_home, with_homes
 
+_NO_REFERENCE = "'${' begins a reference to another key, as in ${seed}, and none follows"
+
 
 def compose(config: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Composes a config file with its groups and overrides, resolved.
@@ -80,8 +82,13 @@ def _is_of_hydra(error: Exception) -> bool:
 
     if isinstance(error, (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError)):
         return True
+    return _frames(error)[-1:] in (["hydra"], ["omegaconf"], ["yaml"])
+
+
+def _frames(error: Exception) -> list[str]:
+    """The libraries that an error came through, the one that raised it last."""
     frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
-    return bool(frames) and frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml")
+    return [name.partition(".")[0] for name in frames]
 
 
 def _check_override_keys(overrides: Sequence[str]) -> None:
@@ -115,7 +122,13 @@ def _refuse_group_overrides(file: Path, overrides: Sequence[str]) -> None:
 
 def _sentence(error: Exception) -> str:
     from omegaconf.errors import ConfigTypeError, GrammarParseError
+    from yaml import YAMLError
 
+    if isinstance(error, GrammarParseError) and "${" in str(error):
+        where = f"in {error.full_key}, " if error.full_key else ""
+        return f"{where}{_NO_REFERENCE}"
+    if "yaml" in _frames(error) and not isinstance(error, YAMLError):
+        return "YAML cannot make a value of what is written in it; write it without '!!', or in quotes"
     merging = error.__cause__
     if isinstance(merging, ConfigTypeError) and "ListConfig" in str(merging):
         given = str(error).partition("=")[2][:1]
@@ -124,11 +137,11 @@ def _sentence(error: Exception) -> str:
         return f"{merging.full_key} takes {wanted}, and got {found}"
     # YAML says first what it was doing, and then what it found.
     text = getattr(error, "problem", None) or str(error) or str(error.__cause__ or "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in str(text).replace("NoneType", "nothing").splitlines() if line.strip()]
     if lines and lines[0].startswith("Error merging override"):
         override = lines[0].removeprefix("Error merging override").strip().rstrip(".")
         if isinstance(merging, GrammarParseError):
-            return f"in {override}, '${{' begins a reference to another key, as in ${{seed}}, and none follows"
+            return f"in {override}, {_NO_REFERENCE}"
         lines[0] = ": ".join([override, *lines[1:2]])
     sentence = lines[0].rstrip(".") if lines else type(error).__name__
     if hint := next((line for line in lines[1:] if line.startswith("To append to your config use")), None):

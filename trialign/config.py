@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from trialign.audit.asking.run import AuditConfig
+from trialign.audit.rules.config import GateConfig
 from trialign.config_keys import Limits, check_keys, limits_of
 from trialign.environment import EnvironmentConfig, PromptConfig
 from trialign.errors import UserError
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded:"
 # What pydantic calls a number beyond its limits.
 _BEYOND = ("greater_than_equal", "less_than_equal", "finite_number")
+# What it says by names of Python.
+_SAID = {"dataclass_type": "Input should be a mapping", "dict_type": "Input should be a mapping"} | dict.fromkeys(
+    ("tuple_type", "list_type"), "Input should be a list"
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,7 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: LoggerConfig = field(default_factory=LoggerConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
 
 
 def load(composed: Mapping[str, Any]) -> RunConfig:
@@ -152,6 +158,30 @@ def load(composed: Mapping[str, Any]) -> RunConfig:
         raise _refusal(error.errors(), composed) from error
     _check_values(config)
     return config
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """The section of a configuration that a gate needs alone."""
+
+    gate: GateConfig
+
+
+def load_gate(stated: Mapping[str, Any]) -> GateConfig:
+    """Checks the rules of a gate, as `load` checks them within a whole configuration.
+
+    Args:
+        stated: what stands below ``gate``.
+
+    Raises:
+        UserError: an unknown key, or a value of the wrong type; names the key.
+    """
+    check_keys(stated, GateConfig, "gate.")
+    composed = {"gate": dict(stated)}
+    try:
+        return TypeAdapter(_Gate).validate_python(composed).gate
+    except ValidationError as error:
+        raise _refusal(error.errors(), composed) from error
 
 
 @cache
@@ -179,7 +209,8 @@ def _refusal(faults: Sequence[ErrorDetails], composed: Mapping[str, Any]) -> Use
     remedy = "Correct this value" + ("; YAML reads ~ alone as nothing" if value is None else "")
     if isinstance(value, bool) and fault["type"] == "string_type":
         remedy = "Put it in quotes: YAML reads Yes, No, on and off as true and false"
-    return UserError(f"The config key {key} is wrong: {fault['msg']} (got {value!r})", remedy)
+    said = _SAID.get(fault["type"], fault["msg"])
+    return UserError(f"The config key {key} is wrong: {said} (got {value!r})", remedy)
 
 
 def _beyond(key: str, value: float, limits: Limits) -> UserError:

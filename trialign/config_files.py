@@ -80,6 +80,7 @@ def culprit(error: BaseException, folder: Path, name: str) -> str | None:
     Returns:
         A sentence without its full stop; None where the error speaks for itself.
     """
+    from hydra.errors import ConfigCompositionException
     from omegaconf.errors import KeyValidationError
 
     if isinstance(error, UnicodeDecodeError):
@@ -88,6 +89,8 @@ def culprit(error: BaseException, folder: Path, name: str) -> str | None:
         return _first(folder, name, _inclusion_fault) or "its defaults include one another without end"
     if isinstance(error.__cause__ or error, KeyValidationError):
         return _first(folder, name, _key_fault) or "a key in it is no text; put it in quotes"
+    if isinstance(error, OSError | ConfigCompositionException):
+        return _first(folder, name, _content_fault)
     return None
 
 
@@ -116,6 +119,13 @@ def _inclusion_fault(file: Path) -> str | None:
                 "TriAlign's; rename it"
             )
     return None
+
+
+def _content_fault(file: Path) -> str | None:
+    content = _content(file)
+    if content is None or isinstance(content, dict | str):  # a text alone is taken for a key without a value
+        return None
+    return f"the file {file} holds {'a list' if isinstance(content, list) else 'one value'}, and no keys with values"
 
 
 def _key_fault(file: Path) -> str | None:

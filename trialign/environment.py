@@ -6,7 +6,7 @@ import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.models import FIXED_DAY, ChatRenderer, Content, check_date
 from trialign.queries import Query
+from trialign.queries.askable import needs_options
 from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
 
@@ -87,6 +88,13 @@ class Observation:
 
 
 Conversation = tuple[tuple[str, Content], ...]
+
+
+def asked_in_words(query: Query, config: PromptConfig) -> PromptConfig:
+    """How a question is put as a person asks it: without its options, but where it makes no sense without them."""
+    if not needs_options(query):
+        return replace(config, options="hidden")
+    return config if config.options != "hidden" else replace(config, options="listed")
 
 
 def first_turn(

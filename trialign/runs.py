@@ -69,6 +69,8 @@ _PLACE_KEYS = (
     "logger.offline",
     "logger.address",
 )
+# What is demanded of an audit changes no answer.
+_RULES = "gate."
 # How an audit asks in words: a run that was audited before one did is no other run for that.
 _WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
 _ABSENT = object()
@@ -191,7 +193,9 @@ class RunFolder:
         known = {key: value for key, value in (defaults or {}).items() if key in asked}
         stored = {**known, **{key: asked[key] for key in _WORDS_KEYS if key in asked}, **stored}
         differing = sorted(
-            key for key in {*stored, *asked} - set(_PLACE_KEYS) if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
+            key
+            for key in {*stored, *asked} - set(_PLACE_KEYS)
+            if not key.startswith(_RULES) and stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
         if differing:
             raise UserError(

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trialign.audit.figures.replies import read_as
+from trialign.comparing.pairs import Comparison
 from trialign.group_config import CONTROL
-from trialign.queries import MixedQuery, Query, TruthQuery
+from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 
 from ..live.replies import Answers, Reply
-from .markup import Markup
+from .markup import Markup, isolated
 from .tables import heads, row
 
 STYLE_SHEET = Path(__file__).with_name("answers.css")
@@ -65,7 +67,13 @@ def marked(reference: str, text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def cards(query: Query, shown: Sequence[Card], reference: int, columns: int) -> Markup:
+def cards(
+    query: Query,
+    shown: Sequence[Card],
+    reference: int,
+    columns: int,
+    told: Sequence[Comparison | None] | None = None,
+) -> Markup:
     """All cards in a grid.
 
     Args:
@@ -73,9 +81,14 @@ def cards(query: Query, shown: Sequence[Card], reference: int, columns: int) -> 
         shown: in reading order.
         reference: index of the card that the others are held against.
         columns: cards a row on a wide screen; 0 for as many as fit.
+        told: of replies in words, whether each states the same fact as the reference; None: options were scored.
     """
     grid = Markup('<div class="ta-answers" style="--columns:{}">{}</div>')
-    body = Markup("").join(_card(query, card, shown[reference]) for card in shown)
+    comparisons = told if told is not None else [None] * len(shown)
+    body = Markup("").join(
+        _card(query, card, shown[reference], comparison, free=told is not None)
+        for card, comparison in zip(shown, comparisons, strict=True)
+    )
     return grid.format(columns or "auto-fit", body)
 
 
@@ -127,6 +140,8 @@ def _told(query: Query, shown: Sequence[Card]) -> str:
     else:
         agree = "agree" if len(counts) == 1 and not silent else "disagree"
         first = f"Of {len(shown)} agents, {'; '.join(said)}. They {agree}."
+    if not counts:
+        first = f"None of {len(shown)} agents gave a readable answer."
     if len(shown) == 1:
         first = "One group's agent answered; choose more groups to compare."
     if isinstance(query, TruthQuery):
@@ -170,15 +185,19 @@ def progress(sentence: str, titles: Sequence[str], partial: Sequence[str]) -> Ma
     ).format(sentence, growing)
 
 
-def _card(query: Query, card: Card, reference: Card) -> Markup:
+def _card(query: Query, card: Card, reference: Card, told: Comparison | None, *, free: bool) -> Markup:
     reply = card.reply
     text = reply.text or "(an empty answer)"
-    differs = card is not reference and not query.options
+    differs = card is not reference and free
     parts = [_SAID.format(card.title, marked(reference.reply.text, text) if differs else text)]
     if not reply.finished:
         why = "here: longer answers are not asked for" if card.limit is None else f"after {card.limit:g} s"
         parts.append(Markup('<p class="ta-small">Cut off {}.</p>').format(why))
-    parts += [Markup('<p class="ta-tag ta-{}" dir="auto">{}</p>').format(*tag) for tag in _tags(query, card, reference)]
+    if free:
+        read = isolated(read_as(reply.canonical, reply.status))
+        parts.append(Markup('<p class="ta-small" dir="auto">Read as: <b>{}</b></p>').format(read))
+    tags = _tags(query, card, reference, told, free=free)
+    parts += [Markup('<p class="ta-tag ta-{}" dir="auto">{}</p>').format(*tag) for tag in tags]
     if reply.probabilities:
         parts.append(_bars(query.options, reply.probabilities))
     digest = reply.adapter_sha256
@@ -189,18 +208,32 @@ def _card(query: Query, card: Card, reference: Card) -> Markup:
     return Markup('<section class="ta-answer">{}</section>').format(Markup("").join(parts))
 
 
-def _tags(query: Query, card: Card, reference: Card) -> Iterator[tuple[str, str]]:
+def _tags(
+    query: Query, card: Card, reference: Card, told: Comparison | None, *, free: bool
+) -> Iterator[tuple[str, str]]:
     """(class, words) of what is said about a card."""
     if isinstance(query, TruthQuery):
-        yield ("good", "✓ Right") if _right(query, card.reply) else ("bad", "✗ Wrong")
+        wrong = "✗ Wrong" if card.reply.canonical is not None else "✗ Holds no answer, which counts as wrong"
+        yield ("good", "✓ Right") if _right(query, card.reply) else ("bad", wrong)
     if card is reference:
         yield "plain", "◆ The others are held against this answer"
+    elif free:
+        yield _same_fact(query, reference, told)
     elif card.reply.canonical is not None and card.reply.canonical == reference.reply.canonical:
         yield "good", f"= Same answer as {reference.title}"
-    elif query.options or query.answer_kind == "numeric" or isinstance(query, MixedQuery):
-        yield "bad", f"≠ Other answer than {reference.title}"
     else:
-        yield "unsure", f"≠ Other words than {reference.title}"
+        yield "bad", f"≠ Other answer than {reference.title}"
+
+
+def _same_fact(query: Query, reference: Card, told: Comparison | None) -> tuple[str, str]:
+    """Whether a reply states what the reference does, and by what that was told."""
+    what = "answer" if isinstance(query, PreferenceQuery) and query.targets else "fact"
+    if told is None or told.verdict == "cannot tell":
+        why = told.told_by if told else "nothing was compared"
+        return "unsure", f"? Cannot tell whether it is the same {what} as {reference.title} ({why})"
+    if told.verdict == "same":
+        return "good", f"= Same {what} as {reference.title} ({told.told_by})"
+    return "bad", f"≠ Other {what} than {reference.title} ({told.told_by})"
 
 
 def _bars(options: Sequence[str], shares: Sequence[float]) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from trialign.group_config import CONTROL
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import Query
+from trialign.queries.askable import needs_options
 
 from .markup import Markup
 
@@ -24,7 +25,14 @@ def told(group: SocialGroup | None, exposure: Exposure) -> str:
 
 
 def asked(
-    query: Query, names: Sequence[str], profiles: Mapping[str, SocialGroup], exposure: Exposure, agents: str, when: str
+    query: Query,
+    names: Sequence[str],
+    profiles: Mapping[str, SocialGroup],
+    exposure: Exposure,
+    agents: str,
+    when: str,
+    *,
+    free: bool,
 ) -> Markup:
     """The question with all that decides its answers.
 
@@ -35,12 +43,13 @@ def asked(
         exposure: how their profiles reached the agents.
         agents: of which checkpoints.
         when: the answers were given.
+        free: whether it is answered in words.
     """
     groups = [name for name in names if name != CONTROL]
     shown = [profiles[name].label if name in profiles else name for name in groups]
     base = ["the base model without a profile"] if CONTROL in names else []
     facts = [
-        ("Answers to choose from", " · ".join(query.options) or "none: answered freely"),
+        _answered(query, free),
         ("Asked", ", ".join((*shown, *base))),
         ("Profile", f"{KINDS[exposure]}, {_wording(groups, profiles, exposure)}" if groups else "none"),
         ("Agents", agents),
@@ -60,6 +69,16 @@ def asked(
         '<dl class="ta-facts">{}</dl><details><summary>What each agent was told of who asks</summary>'
         '<dl class="ta-words">{}</dl></details></section>'
     ).format(query.question, rows, words)
+
+
+def _answered(query: Query, free: bool) -> tuple[str, str]:
+    options = " · ".join(query.options)
+    if not free:
+        return "Answers to choose from", options
+    if not options:
+        return "Answers to choose from", "none: answered freely"
+    shown = "with the answers shown" if needs_options(query) else "without the answers shown"
+    return "Asked in words", f"{shown}; each reply is read as one of: {options}"
 
 
 def _wording(groups: Sequence[str], profiles: Mapping[str, SocialGroup], exposure: Exposure) -> str:

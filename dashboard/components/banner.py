@@ -9,7 +9,7 @@ from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.verdict import Verdict
 from trialign.audit.figures.whole import whole_lead, whole_parts, whole_title
 
-from .markup import Markup, isolated
+from .markup import Markup, isolated, unbroken
 from .markup import show as draw
 from .words import OUTCOMES
 
@@ -28,7 +28,7 @@ def banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, label
     parts = Markup("").join(
         Markup(
             '<li class="ta-part"><span aria-hidden="true">{}</span><span><strong>{}, {}:</strong> {}</span></li>'
-        ).format(sign, name, word, sentence)
+        ).format(sign, name, word, unbroken(sentence))
         for name, sign, word, sentence in whole_parts(analysis, names)
     )
     draw(
@@ -36,5 +36,5 @@ def banner(verdict: Verdict, facts: FactAnalysis, analysis: AuditAnalysis, label
             '<section class="ta-banner ta-{}"><div class="ta-sign" aria-hidden="true">{}</div><div>'
             '<h2 class="ta-banner-title">{}</h2><p>{}</p><ul class="ta-parts">{}</ul><p class="ta-eyebrow">{}</p></div>'
             "</section>"
-        ).format(style, outcome.symbol, head, f"{said[:1].upper()}{said[1:]}", parts, asked)
+        ).format(style, outcome.symbol, head, unbroken(f"{said[:1].upper()}{said[1:]}"), parts, asked)
     )

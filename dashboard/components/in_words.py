@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
 from trialign.audit.figures import measures
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.estimates import Estimate
-from trialign.audit.figures.noticed import BY_KEY
+from trialign.audit.figures.noticed import BY_KEY, TraitChange
 from trialign.audit.figures.replies import LABELS, REPLIES, GroupReplies
 
 from .tables import table
-from .words import percent
+from .words import READINGS, percent
 
 _LEAD = (
     "People get replies, not scores. The same questions were asked once more as a person asks them, and answered in "
@@ -50,6 +50,65 @@ def in_words(replies: AuditAnalysis, labels: Mapping[str, str]) -> None:
                 for one in replies.noticed
             ],
         )
+
+
+def read_before_and_after(before: AuditAnalysis, after: AuditAnalysis, labels: Mapping[str, str]) -> None:
+    """Right answers, replies without an answer and refusals of every group, in words, in two audits."""
+    if before.facts is None or after.facts is None:
+        return
+    sides = [
+        {
+            group: (facts.accuracy[group].value, one.unread, one.shares["refused"])
+            for group, one in facts.replies.items()
+        }
+        for facts in (before.facts, after.facts)
+    ]
+    table(
+        "Replies to facts, from before to after",
+        ("Group", "Right answers", "No answer", "Refused"),
+        [
+            (
+                labels.get(group, group),
+                *(f"{percent(one)} → {percent(other)}" for one, other in zip(sides[0][group], said, strict=True)),
+            )
+            for group, said in sides[1].items()
+            if group in sides[0]
+        ],
+    )
+
+
+def traits_table(changes: Iterable[TraitChange], confidence: float) -> None:
+    """What a reader would notice, before and after."""
+    table(
+        f"What a reader would notice, with {100 * confidence:g} % intervals paired by question",
+        ("", "Reading", "Change", "Interval", "Before", "After"),
+        [
+            (
+                BY_KEY[one.key].label.capitalize(),
+                _reading(one),
+                *(f"{one.change:+.2f}", _ends(one)),
+                *(_number(one.first), _number(one.second)),
+            )
+            for one in changes
+        ],
+    )
+
+
+def _reading(change: TraitChange) -> str:
+    """Whether replies got worse or better by it, beyond the interval."""
+    if change.low is None or change.high is None:
+        return READINGS["not known"]
+    if change.low <= 0 <= change.high:
+        return READINGS["within chance"]
+    if not BY_KEY[change.key].worse:
+        return "≠ changed"
+    return "✗ worse" if change.harmed else "✓ better"
+
+
+def _ends(change: TraitChange) -> str:
+    if change.low is None or change.high is None:
+        return "not known"
+    return f"{change.low:+.2f} to {change.high:+.2f}"
 
 
 def replies_table(replies: Mapping[str, GroupReplies], labels: Mapping[str, str]) -> None:

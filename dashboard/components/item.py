@@ -1,4 +1,4 @@
-"""One question: what every group answered, how sure it was, and the turns behind it."""
+"""One question: what every group answered, in scores and in words, how sure it was, and the turns behind it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from trialign.audit.figures.replies import read_as
 from trialign.audit.report.types import WorstItem
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.trajectories.records import Sample, Trajectory
@@ -75,6 +76,46 @@ def answers_of(rows: pd.DataFrame, query: Query | None, labels: Mapping[str, str
         )
 
 
+def replies_of(rows: pd.DataFrame, scored: pd.DataFrame, labels: Mapping[str, str]) -> None:
+    """Every group's reply in words, what it was read as, and beside it the answer that was scored.
+
+    Args:
+        rows: of one question's replies, one a group, in the order in which they are shown.
+        scored: of the same question's scored answers.
+        labels: group -> how it is shown.
+    """
+    chosen = {row["group"]: row for row in _records(scored)}
+    options = sorted({str(shown) for shown in rows["options_shown"] if shown})
+    how = "with its options" if options and options != ["hidden"] else "without options, as a person asks it"
+    table(
+        f"The same question in words, asked {how}",
+        ("Group", "Reply", "Read as", "Scored answer"),
+        [
+            (
+                labels.get(row["group"], row["group"]),
+                Markup('<span class="ta-reply" dir="auto">{}</span>').format(row["answer"] or "(an empty reply)"),
+                _told(read_as(row["canonical"], row["parse_status"]), row["correct"]),
+                _beside(row["canonical"], chosen.get(row["group"])),
+            )
+            for row in _records(rows)
+        ],
+    )
+
+
+def _told(words: str, correct: bool | None) -> Markup:
+    said = mark(correct)
+    below = Markup('<br><span class="ta-number">{}</span>').format(said) if said else ""
+    return Markup('<span dir="auto">{}</span>{}').format(words, below)
+
+
+def _beside(canonical: str | None, scored: dict[str, Any] | None) -> Markup | str:
+    """The scored answer, and whether the reply says the same."""
+    if scored is None:
+        return "–"
+    sign = "" if canonical is None else "= " if canonical == scored["canonical"] else "≠ "
+    return _told(f"{sign}{scored['answer']}", scored["correct"])
+
+
 def mark(correct: bool | None) -> str:
     """Right or wrong, as a sign and a word; empty for a matter of taste."""
     if correct is None or pd.isna(correct):
@@ -104,8 +145,9 @@ def turns_of(rows: Sequence[Trajectory], labels: Mapping[str, str]) -> None:
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    names = ["group", "answer", "canonical", "correct", "option_probabilities"]
-    return [dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True)]
+    names = ["group", "answer", "canonical", "parse_status", "correct", "option_probabilities"]
+    found = [dict(zip(names, values, strict=True)) for values in zip(*(rows[name] for name in names), strict=True)]
+    return [{**row, "canonical": None if pd.isna(row["canonical"]) else row["canonical"]} for row in found]
 
 
 def _options(shares: Sequence[float] | None, query: Query | None) -> Markup | str:

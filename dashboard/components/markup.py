@@ -16,7 +16,7 @@ import unicodedata
 import streamlit as st
 from markupsafe import Markup
 
-__all__ = ["Markup", "isolated", "plain", "show"]
+__all__ = ["Markup", "isolated", "plain", "show", "unbroken"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])")
 
@@ -32,6 +32,11 @@ def isolated(text: str) -> str:
     """A name within a sentence, so that one from right to left leaves the order of the words around it as it is."""
     turned = any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text)
     return f"\u2068{text}\u2069" if turned else text
+
+
+def unbroken(text: str) -> str:
+    """A sentence in which no line ends between a figure and its percent sign."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def plain(text: str) -> str:

@@ -18,7 +18,7 @@ from trialign.audit.report.run_tables import compared_rows
 from ..reading.catalog import AuditEntry, RunEntry
 from ..reading.overview import Judged, RunRow
 from ..reading.progress import State
-from .markup import Markup
+from .markup import Markup, isolated
 from .tables import table
 from .words import READINGS
 
@@ -65,7 +65,7 @@ def step_table(run: RunEntry, audits: Sequence[tuple[AuditEntry, Judged]], figur
         figures: cells of each, right answers and gap.
     """
     table(
-        f"{run.id}, audit by audit",
+        f"{isolated(run.id)}, audit by audit",
         ("Agents", "Verdict", *PARTS, "Right answers, mean", "Gap", "Audited"),
         [
             (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
 from trialign.asking import Answer, Asked, LocalAgents, Watch, read
-from trialign.environment import PromptConfig, first_turn
+from trialign.environment import PromptConfig, asked_in_words, first_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
@@ -95,19 +96,23 @@ def _group(groups: Mapping[str, SocialGroup], name: str, exposure: Exposure) -> 
 
 
 def _asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> Asked:
+    prompt = asked_in_words(question.query, prompt) if question.in_words else prompt
     conversation = first_turn(question.query, group, question.exposure, 0, prompt)
-    return Asked(question.query, group, question.exposure, 0, 0, conversation, prompt.options)
+    asked = Asked(question.query, group, question.exposure, 0, 0, conversation, prompt.options)
+    return replace(asked, in_words=question.in_words)
 
 
 def _reply(asked: Asked, answer: Answer) -> Reply:
+    parsed = read(asked, answer)
     return Reply(
         group=asked.group.name,
         label=asked.group.label,
         text=answer.text,
-        canonical=read(asked, answer).canonical,
+        canonical=parsed.canonical,
         finished=not answer.cut_off,
         probabilities=answer.option_probabilities,
         adapter_sha256=answer.adapter_sha256,
+        status=parsed.status,
     )
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from trialign.asking import LocalAgents, Watch
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
+from trialign.comparing.opening import Kind
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
 from trialign.gating.serving import gatekeeper
@@ -44,6 +45,15 @@ from .replies import Answers, Question, Source
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """What a run's audits hold replies in words against each other with; see ``trialign.audit.asking.run``."""
+
+    comparer: Kind = "canonical"
+    nli: str | None = None
+    calibration: str | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a run's configuration says about asking its agents."""
 
@@ -52,6 +62,7 @@ class Setting:
     prompt: PromptConfig
     scoring: Scoring
     policy: AdapterConfig
+    comparing: Comparing = Comparing()
     apart: tuple[str, ...] = ()
 
     @property
@@ -81,12 +92,14 @@ def read_setting(config_file: Path) -> Setting:
         if not isinstance(stored, Mapping):
             raise TypeError("a configuration is a mapping")
         values = anchored(stored, [*config_file.resolve().parents[1:], Path.cwd()])
+        audit = values.get("audit") or {}
         parts: Mapping[str, Any] = {
             "model": values["model"],
             "groups": build_groups(values["groups"]),
             "prompt": values["prompt"],
             "scoring": values["scoring"],
             "policy": values["policy"],
+            "comparing": {key: audit[key] for key in ("comparer", "nli", "calibration") if key in audit},
             "apart": apart_of(values.get("objective", {})),
         }
         return TypeAdapter(Setting).validate_python(parts)

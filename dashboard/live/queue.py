@@ -129,7 +129,7 @@ class LiveQueue:
         self._waiting: deque[Ticket] = deque()
         self._current: Ticket | None = None
         self._changed = threading.Condition()
-        # What the last questions took, in seconds a source: those with options, and those without.
+        # What the last questions took, in seconds a source: those whose options are scored, and those in words.
         self._took: dict[bool, deque[float]] = {True: deque(maxlen=20), False: deque(maxlen=20)}
         # A daemon: a dashboard that is stopped does not wait for the model.
         threading.Thread(target=self._work, name="trialign-live", daemon=True).start()
@@ -212,7 +212,7 @@ class LiveQueue:
 
     def _usual(self, ticket: Ticket) -> float | None:
         """Seconds that such a question takes, as the last ones did."""
-        kind = bool(ticket.question.query.options)
+        kind = not ticket.question.free
         took = self._took[kind] or self._took[not kind]
         return median(took) * len(ticket.sources) if took else None
 
@@ -262,7 +262,7 @@ class LiveQueue:
                 return self._finish(ticket, "cancelled", ticket.why_left)
             answers.append(replace(said, limit=ticket.limit) if late else said)
         took = (self.clock() - ticket.began) / len(answers)
-        self._took[bool(ticket.question.query.options)].append(took)
+        self._took[not ticket.question.free].append(took)
         self._finish(ticket, "answered", answers=tuple(answers))
 
     def _finish(self, ticket: Ticket, state: State, reason: str = "", answers: tuple[Answers, ...] = ()) -> None:

@@ -36,6 +36,7 @@ class Reply:
         finished: whether the agent ended its reply itself; else it was cut off.
         probabilities: one an option, in their order; None for a reply in free text.
         adapter_sha256: hash of the adapter that answered; None for the base weights.
+        status: how it was read, or why it was not (see ``trialign.queries.statuses``); empty where that is not known.
     """
 
     group: str
@@ -45,6 +46,7 @@ class Reply:
     finished: bool
     probabilities: tuple[float, ...] | None
     adapter_sha256: str | None
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,19 @@ class Question:
     Attributes:
         query: a typed question (`typed_query`) or one of an audit.
         groups: names of the groups that answer, in this order; ``control`` is the base model without a profile.
+        in_words: whether a question with options is asked as a person asks it, and answered in words; one without
+            options always is.
     """
 
     query: Query
     exposure: Exposure
     groups: tuple[str, ...]
+    in_words: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether it is answered in words."""
+        return self.in_words or not self.query.options
 
     @property
     def without_base(self) -> Question:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trialign.groups import Exposure
 from trialign.queries import Query
 from trialign.queries.answers import normal_text
 from trialign.queries.endings import read_reply
@@ -20,12 +21,14 @@ class Told:
         question: as `replies.Question`, without the groups.
         answers: one a source.
         when: in words.
+        free: whether it was answered in words.
     """
 
     query: Query
-    exposure: str
+    exposure: Exposure
     answers: tuple[Answers, ...]
     when: str
+    free: bool
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def counterpart(told: Told, others: Sequence[Told]) -> Told | None:
     """The last of the others that put the same question the other way, with profiles of the same kind."""
     for other in reversed(others):
         if (
-            bool(other.query.options) != bool(told.query.options)
+            other.free != told.free
             and normal_text(other.query.question) == normal_text(told.query.question)
             and other.exposure == told.exposure
             and _pairs(told, other)
@@ -65,7 +68,7 @@ def compared(told: Told, other: Told) -> Twice:
     """
     differing, same, unread = [], 0, 0
     for label, first, second in _pairs(told, other):
-        free, choice = (second, first) if told.query.options else (first, second)
+        free, choice = (first, second) if told.free else (second, first)
         query = told.query if told.query.options else other.query
         said = read_reply(query, free.text, cut_off=not free.finished).canonical
         if said is None or choice.canonical is None:

@@ -22,11 +22,13 @@ from ..components.asked import asked
 from ..components.markup import plain
 from ..components.markup import show as draw
 from ..live.engine import Setting, read_setting
+from ..live.facts import same_facts
 from ..live.queue import LiveQueue, Look, Ticket
 from ..live.replies import Answers, Question
 from ..live.shared import live_queue
-from ..live.twice import Told, Twice, compared, counterpart
+from ..live.twice import Told
 from ..reading import records
+from ..reading.answers import Way
 from ..reading.catalog import AuditEntry, file_within
 from ..reading.stored import stored_answers
 from ..session import access
@@ -36,6 +38,7 @@ from ..session.leaving import RUN, TICKET, this_page_is_gone
 from ..session.save import evidence, save_form
 from ..session.selection import Selection
 from ..session.settings import Settings
+from ..session.told import both_ways, how_told, warn_of_suffering
 
 _ITEM, _TOLD = "live_item", "live_told"
 _REMEMBERED = 20  # questions of a session, to be held against the same one asked the other way
@@ -49,7 +52,8 @@ class _Shown:
         groups: names of those that were asked.
         profiles: the groups by name, as they were told.
         when: they were given.
-        recorded: whether an audit did so.
+        free: whether they are replies in words.
+        recorded: whether an audit asked.
         elsewhere: whether the model stood behind an address.
     """
 
@@ -61,12 +65,13 @@ class _Shown:
     answers: tuple[Answers, ...]
     when: str
     audit: AuditEntry
+    free: bool
     recorded: bool = False
     elsewhere: bool = False
 
     @property
     def told(self) -> Told:
-        return Told(self.query, self.exposure, self.answers, self.when)
+        return Told(self.query, self.exposure, self.answers, self.when, self.free)
 
 
 def show(chosen: Selection, person: access.Person) -> None:
@@ -109,7 +114,7 @@ def _ask(chosen: Selection, queue: LiveQueue, request: Request) -> None:
         for source in request.sources:
             if source.checkpoint is not None:
                 file_within(queue.root, source.checkpoint / MANIFEST)
-        question = Question(request.query, request.exposure, request.groups)
+        question = Question(request.query, request.exposure, request.groups, request.in_words)
         seconds = Settings.from_environment().seconds
         st.session_state[TICKET] = queue.ask(request.sources, question, seconds=seconds, gone=this_page_is_gone())
         st.session_state[RUN], st.session_state[_ITEM] = chosen.run.id, request.item
@@ -167,13 +172,14 @@ def _result(
         look.answers,
         when,
         chosen.audit,
+        question.free,
     )
     _keep(shown.told)
     changed = request.changed(ticket.sources, question)
     if changed:
         _outdated(changed, request)
     with st.container(key="ta-outdated" if changed else "ta-current"):
-        _show_answers(chosen, shown, len(ticket.sources))
+        _show_answers(chosen, setting, shown, len(ticket.sources))
     _save(chosen, person, shown)
 
 
@@ -226,10 +232,11 @@ def _recorded(chosen: Selection, setting: Setting, request: Request, person: acc
         tuple(answers for _, answers in kept),
         f"recorded by the audit, {moment(records.finished(chosen.catalog, first))}",
         first,
+        request.in_words or not request.query.options,
         recorded=True,
         elsewhere=setting.model.source == "endpoint",
     )
-    _show_answers(chosen, shown, len(kept))
+    _show_answers(chosen, setting, shown, len(kept))
     _save(chosen, person, shown)
 
 
@@ -250,18 +257,23 @@ def _of_audit(chosen: Selection, request: Request, audit: AuditEntry) -> tuple[A
     first = audit.step == request.sources[0].step
     groups = request.groups if first else tuple(name for name in request.groups if name != CONTROL)
     labels = records.labels(chosen.catalog, chosen.run, audit)
-    return audit, stored_answers(chosen.catalog, chosen.run, audit, labels, request.item, request.exposure, groups)
+    way: Way = "In words" if request.in_words else "Scored"
+    found = stored_answers(chosen.catalog, chosen.run, audit, labels, request.item, request.exposure, groups, way)
+    return audit, found
 
 
-def _show_answers(chosen: Selection, shown: _Shown, asked_of: int) -> None:
+def _show_answers(chosen: Selection, setting: Setting, shown: _Shown, asked_of: int) -> None:
     st.header("The answers, recorded" if shown.recorded else "The answers, answered now", anchor=False)
     agents = " and ".join(drawn.agents_label(one.step) for one in shown.answers)
-    draw(asked(shown.query, shown.groups, shown.profiles, shown.exposure, agents, shown.when))
+    draw(asked(shown.query, shown.groups, shown.profiles, shown.exposure, agents, shown.when, free=shown.free))
+    if shown.free:
+        for one in shown.answers:
+            warn_of_suffering(chosen, one.step)
     if len(shown.answers) < asked_of:
         st.warning("The time was up before the second checkpoint's turn.", icon=":material/timer_off:")
     cards = drawn.cards_of(shown.answers, shown.elsewhere)
     st.markdown(plain(drawn.summary(shown.query, cards)))
-    _both_ways(chosen, shown)
+    both_ways(chosen, shown.told, shown.groups, shown.audit, st.session_state.get(_TOLD, []))
     titles = [card.title for card in cards]
     reference = 0
     if len(cards) > 1:
@@ -269,66 +281,28 @@ def _show_answers(chosen: Selection, shown: _Shown, asked_of: int) -> None:
             st.session_state.pop("reference", None)
         marked = st.selectbox("Mark what differs from", titles, key="reference", format_func=plain)
         reference = titles.index(marked)
-        if not shown.query.options:
+        if shown.free:
             st.caption("Words with + are not in that answer; words with − are missing from this one.")
-    draw(drawn.cards(shown.query, cards, reference, len(shown.answers) if len(shown.answers) > 1 else 0))
-    if shown.query.options:
+    columns, replies = len(shown.answers) if len(shown.answers) > 1 else 0, [card.reply for card in cards]
+    facts = same_facts(shown.query, replies, reference, setting.comparing) if shown.free else None
+    draw(drawn.cards(shown.query, cards, reference, columns, facts.told if facts else None))
+    if facts and len(cards) > 1:
+        st.caption(plain(how_told(chosen)))
+    if facts and facts.note:
+        st.warning(plain(facts.note), icon=":material/info:")
+    if not shown.free:
         st.caption("Bars: how likely each agent is to choose each answer.")
     for one in shown.answers:
         if len(one.replies) > 1 and one.likelihood:
-            _likelihood(shown.query, one, len(shown.answers) > 1)
+            _likelihood(shown, one)
 
 
-def _both_ways(chosen: Selection, shown: _Shown) -> None:
-    """Says whether the same question, asked freely and with answers to choose from, was given the same facts."""
-    others = [*_recorded_alike(chosen, shown), *st.session_state.get(_TOLD, [])]
-    other = counterpart(shown.told, others)
-    if other is None:
-        return
-    twice = compared(shown.told, other)
-    way = "freely" if shown.query.options else "with answers to choose from"
-    sentence = f"This question was also asked {way} ({other.when}). {_held_together(twice)}"
-    if twice.differing:
-        st.warning(plain(sentence), icon=":material/warning:")
-    else:
-        st.caption(plain(sentence))
-
-
-def _held_together(twice: Twice) -> str:
-    if twice.differing:
-        told = "; ".join(
-            f"{label} said “{drawn.short(free.text)}” and chose “{drawn.short(choice.canonical or '')}”"
-            for label, free, choice in twice.differing
-        )
-        said = f"Freely and with options, the facts differ: {told}."
-    elif twice.same:
-        said = f"{twice.same} said freely what they chose, and nobody another of the answers."
-    else:
-        said = "So it is not known whether they say the same."
-    names = "reply names" if twice.unread == 1 else "replies name"
-    return f"{twice.unread} free {names} none of the answers. {said}" if twice.unread else said
-
-
-def _recorded_alike(chosen: Selection, shown: _Shown) -> list[Told]:
-    """A free question's like among the audited ones, with what was recorded of it."""
-    if shown.query.options:
-        return []
-    same = shown.query.question.strip().casefold()
-    found = []
-    for name, query in records.questions(chosen.catalog, shown.audit).items():
-        if query.options and query.question.strip().casefold() == same:
-            labels = records.labels(chosen.catalog, chosen.run, shown.audit)
-            said = stored_answers(chosen.catalog, chosen.run, shown.audit, labels, name, shown.exposure, shown.groups)
-            found += [Told(query, shown.exposure, (said,), "recorded by the audit")] if said else []
-    return found
-
-
-def _likelihood(query: Query, source: Answers, several: bool) -> None:
-    of = f", {drawn.agents_label(source.step)}" if several else ""
+def _likelihood(shown: _Shown, source: Answers) -> None:
+    of = f", {drawn.agents_label(source.step)}" if len(shown.answers) > 1 else ""
     st.header(f"What each agent thinks of the others' answers{of}", anchor=False)
     meaning = (
         "how likely the agent in the row is to give the answer of the agent in the column."
-        if query.options
+        if not shown.free
         else "how likely the agent in the row finds the words of the agent in the column, on average a word piece."
     )
     st.markdown(f"Each number says {meaning} Rows that look alike belong to agents that think alike.")

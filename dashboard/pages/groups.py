@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.pairs import PairComparison
+from trialign.audit.figures.statistics import Floats
 from trialign.audit.figures.whole import in_scores
 from trialign.audit.figures.words import lead
 
 from .. import navigation
 from ..components import charts, states
-from ..components.markup import Markup, plain
+from ..components.markup import Markup, isolated, plain
 from ..components.markup import show as draw
 from ..components.tables import heads, row, table
-from ..components.words import p_value, percent, point_interval, points
+from ..components.words import interval, p_value, percent, point_interval, points
 from ..reading import records
-from ..reading.answers import AnswerTable, answer_table
+from ..reading.answers import Way, answer_table
 from ..session import selection
 from ..session.head import head
 from ..session.integrity import check
+from ..session.way import way
 
 _LEAD = (
     "Two questions, pair by pair: do the groups give the same answers, and are they right equally often? Both count: "
     "groups that err equally often on different questions still get different facts."
 )
+_SAME = Markup('<td class="ta-same">same group</td>')
 
 
 def show() -> None:
@@ -36,34 +41,50 @@ def show() -> None:
     picked = selection.current()
     head(picked, "Which groups differ, beyond chance?", _LEAD)
     check(picked.catalog, picked.audit)
-    analysis = records.analysis(picked.catalog, picked.audit)
+    analysis, shown = records.analysis(picked.catalog, picked.audit), way(picked)
+    scores = in_scores(analysis)
+    if shown == "In words" and analysis.replies is not None:
+        analysis = analysis.replies
+        scores = analysis.verdict
     if analysis.facts is None or not analysis.facts.pairs:
         states.nothing("This audit holds no facts that several groups were asked, so that no two can be compared.")
         return
     labels = records.labels(picked.catalog, picked.run, picked.audit)
-    scores = in_scores(analysis)
     if scores is not None and scores.outcome == "cannot_be_judged":
         st.warning(plain(lead(scores, analysis.facts, analysis.bounds, labels)), icon=":material/error:")
-    answers = answer_table(picked.catalog, picked.audit, analysis.groups, analysis.exposure)
-    _matrix(answers, labels)
+    names = [labels.get(group, group) for group in analysis.groups]
+    _matrix(_alike(picked, analysis, shown), names, shown)
+    _pairs(analysis.facts, labels, 1 - analysis.bounds.alpha)
     _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)
     _kappas(analysis.facts)
 
 
-def _matrix(answers: AnswerTable, labels: Mapping[str, str]) -> None:
+def _alike(picked: selection.Selection, analysis: AuditAnalysis, shown: Way) -> Floats:
+    """[groups, groups], share of the facts that two groups answer alike; counted here for older analyses alone."""
+    same = np.eye(len(analysis.groups))
+    for pair in analysis.facts.pairs if analysis.facts else ():
+        if pair.differ is None or pair.differ.value is None:
+            return answer_table(picked.catalog, picked.audit, analysis.groups, analysis.exposure, shown).agreement()
+        i, j = (analysis.groups.index(group) for group in (pair.first, pair.second))
+        same[i, j] = same[j, i] = 1 - pair.differ.value
+    return same
+
+
+def _matrix(same: Floats, names: Sequence[str], shown: Way) -> None:
     st.header("Do they give the same answers?", anchor=False)
+    unread = " A reply that holds no answer is like no other." if shown == "In words" else ""
     st.markdown(
         "Share of the facts on which two groups give the same answer, right or wrong. A cell leads to the questions on "
-        "which they do not."
+        f"which they do not.{unread}"
     )
-    same = answers.agreement()
-    names = [labels.get(group, group) for group in answers.groups]
     lowest = same.min()
     body = Markup("").join(
         row(
             name,
             Markup("").join(
-                _cell(same[i, j], lowest, name, other) if i != j else Markup('<td class="ta-same">same group</td>')
+                _cell(same[i, j], lowest, name, other, shown)
+                if i != j
+                else Markup('<td class="ta-same">same group</td>')
                 for j, other in enumerate(names)
             ),
         )
@@ -78,17 +99,39 @@ def _matrix(answers: AnswerTable, labels: Mapping[str, str]) -> None:
     )
 
 
-def _cell(share: float, lowest: float, one: str, other: str) -> Markup:
+def _cell(share: float, lowest: float, one: str, other: str, shown: Way) -> Markup:
     """A cell with a link; its wash is the stronger, the less the two agree."""
     strength = 0.0 if lowest >= 1 else 42 * (1 - share) / (1 - lowest)
     here = {key: value for key, value in st.query_params.items() if key in ("run", "audit")}
-    address = f"items?{urlencode({**here, 'kind': 'Facts', 'first': one, 'second': other})}"
+    words = {"answers": shown} if shown == "In words" else {}
+    address = f"items?{urlencode({**here, **words, 'kind': 'Facts', 'first': one, 'second': other})}"
     if not navigation.exists("items"):
         return Markup('<td style="--wash-strength:{:.0f}%">{}</td>').format(strength, percent(share))
     return Markup(
         '<td style="--wash-strength:{:.0f}%"><a href="{}" target="_self" aria-label="{}: the questions on which {} and '
         '{} differ">{}</a></td>'
     ).format(strength, address, percent(share), one, other, percent(share))
+
+
+def _pairs(facts: FactAnalysis, labels: Mapping[str, str], confidence: float) -> None:
+    """The same the other way round, with intervals."""
+    known = [(pair, pair.differ) for pair in facts.pairs if pair.differ is not None]
+    if not known:
+        return
+    known.sort(key=lambda one: -(one[1].value or 0.0))
+    with st.expander("How often each pair gets different answers, with intervals", icon=":material/table_rows:"):
+        table(
+            f"Share of facts that two groups answer differently, with {100 * confidence:g} % intervals",
+            ("Pair", "Different answers", "Interval"),
+            [
+                (
+                    _named(pair, "–", labels),
+                    percent(one.value),
+                    interval(one.low, one.high),
+                )
+                for pair, one in known
+            ],
+        )
 
 
 def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str, str]) -> None:
@@ -99,7 +142,7 @@ def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str
         f"zero says *different*. Intervals have a confidence of {100 * (1 - 2 * alpha):g} %."
     )
     pairs = sorted(facts.pairs, key=lambda pair: -abs(pair.difference))
-    names = [f"{labels.get(pair.first, pair.first)} − {labels.get(pair.second, pair.second)}" for pair in pairs]
+    names = [_named(pair, "−", labels) for pair in pairs]
     frame = pd.DataFrame(
         [
             {"name": name, "value": pair.difference, "low": pair.low, "high": pair.high}
@@ -127,6 +170,12 @@ def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str
             for name, pair in zip(names, pairs, strict=True)
         ],
     )
+
+
+def _named(pair: PairComparison, between: str, labels: Mapping[str, str]) -> str:
+    """Both names in their order, whatever their scripts."""
+    first, second = (isolated(labels.get(group, group)) for group in (pair.first, pair.second))
+    return f"{first} {between} {second}"
 
 
 def reading(pair: PairComparison, alpha: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+import pandas as pd
 import streamlit as st
 
 from trialign.audit.figures.statistics import Integers
@@ -17,15 +18,17 @@ from ..components.grid import grid
 from ..components.markup import plain
 from ..components.rows import opened
 from ..reading import records
-from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, answer_table, chosen
+from ..reading.answers import KINDS, ORDERS, SHOWS, AnswerTable, Filters, Way, answer_table, chosen
 from ..reading.episodes import episodes
 from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
+from ..session.way import way
 
 _LEAD = "Every question of the audit, and what each group's agent answered. Open one to see how sure the agents were."
 _ON_A_PAGE = 25
 _ANY = "Any"
+_BESIDE = 4  # groups in a grid that has half of the page
 _MORE = ("kind", "topic", "wrong", "first", "second")
 
 
@@ -36,7 +39,8 @@ def show() -> None:
     check(picked.catalog, picked.audit)
     summary = records.summary(picked.catalog, picked.audit)
     labels = records.labels(picked.catalog, picked.run, picked.audit)
-    table = answer_table(picked.catalog, picked.audit, summary["groups"], summary["exposure"])
+    shown = way(picked)
+    table = answer_table(picked.catalog, picked.audit, summary["groups"], summary["exposure"], shown)
     places = chosen(table, _filters(table, labels))
     if not len(places):
         states.nothing("No question passes these filters. Set one of them back to see more.")
@@ -45,11 +49,12 @@ def show() -> None:
     ids = table.ids.tolist()
     asked_for = st.query_params.get("question", "")
     place = ids.index(asked_for) if asked_for in ids else int(on_page[0])
-    left, right = st.columns([1, 1], gap="medium")
+    # More columns than this leave no room for a detail beside them: it stands below.
+    left, right = st.columns([1, 1], gap="medium") if len(table.groups) <= _BESIDE else (st.container(), st.container())
     with left:
         _grid(picked, table, on_page, place, labels)
     with right, st.container(key="detail"):
-        _one(picked, table, places, place, labels, summary["exposure"])
+        _one(picked, table, places, place, labels, summary["exposure"], shown)
     opened(ids[place], _open)
 
 
@@ -116,6 +121,7 @@ def _one(
     place: int,
     labels: Mapping[str, str],
     exposure: Exposure,
+    shown: Way,
 ) -> None:
     """One question, chosen by its row in the grid or here."""
     ids = table.ids.tolist()
@@ -133,21 +139,36 @@ def _one(
             )
     query = records.questions(picked.catalog, picked.audit).get(ids[place])
     item.question_card(ids[place], query, table.kinds[place], table.topics[place])
-    rows = records.items(picked.catalog, picked.audit)
+    scored = _first_rows(records.items(picked.catalog, picked.audit), ids[place], exposure, table.groups)
+    replies = records.replies(picked.catalog, picked.audit)
+    said = None if replies is None else _first_rows(replies, ids[place], exposure, table.groups)
+    if shown == "In words" and said is not None:
+        item.replies_of(said, scored, labels)
+    item.answers_of(scored, query, labels)
+    if shown == "Scored" and said is not None:
+        if len(said):
+            item.replies_of(said, scored, labels)
+        else:
+            st.caption("This question was not asked in words: the audit asked a part of them.")
+    if navigation.exists("compare"):
+        asked = {"question": ids[place], **({"in_words": "1"} if shown == "In words" else {})}
+        navigation.link("compare", "Ask the agents this question", icon=":material/forum:", **asked)
+    note.recorded(picked, ids[place], query, shown)
+    _turns(picked, ids[place], labels)
+
+
+def _first_rows(rows: pd.DataFrame, query_id: str, exposure: Exposure, groups: Sequence[str]) -> pd.DataFrame:
+    """The answers of all groups and of the control to one question: given alone, first wording, asked once."""
     rows = rows[
-        (rows["query_id"] == ids[place])
+        (rows["query_id"] == query_id)
         & (rows["exposure"] == exposure)
         & (rows["turn"] == 0)
         & (rows["wording"] == 0)
         & (rows["repeat"] == 0)
-        & ((rows["group"] == rows["profile_group"]) & (rows["group"].isin(table.groups) | (rows["role"] == "control")))
+        & ((rows["group"] == rows["profile_group"]) & (rows["group"].isin(groups) | (rows["role"] == "control")))
     ]
-    order = {name: number for number, name in enumerate(table.groups)}
-    item.answers_of(rows.sort_values("group", key=lambda names: names.map(order).fillna(len(order))), query, labels)
-    if navigation.exists("compare"):
-        navigation.link("compare", "Ask the agents this question", icon=":material/forum:", question=ids[place])
-    note.recorded(picked, ids[place], query)
-    _turns(picked, ids[place], labels)
+    order = {name: number for number, name in enumerate(groups)}
+    return rows.sort_values("group", key=lambda names: names.map(order).fillna(len(order)))
 
 
 def _beside(places: list[int], place: int) -> tuple[int | None, int | None]:

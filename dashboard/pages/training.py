@@ -11,10 +11,12 @@ import streamlit as st
 
 from trialign.audit.figures import measures
 from trialign.audit.figures.comparison import Difference, differences, measure_audit, reading
+from trialign.audit.figures.noticed import TraitChange, refusal_change, trait_changes
 from trialign.errors import UserError
-from trialign.runs import ANALYSIS, ITEMS
+from trialign.runs import ANALYSIS, ITEMS, REPLIES
 
 from ..components import charts, item, states
+from ..components.in_words import read_before_and_after, traits_table
 from ..components.tables import table
 from ..components.words import READINGS, changed, measured, p_value, percent, point_interval, points
 from ..reading import records
@@ -91,7 +93,9 @@ def _before_after(picked: selection.Selection, labels: Mapping[str, str]) -> Non
         states.fault(error, picked.catalog.root)
         return
     _accuracy(summaries, labels)
+    st.header("What changed, and is it more than chance?", anchor=False)
     _changes(changed, confidence)
+    _in_words(picked, before, after, labels, confidence)
 
 
 def _default(others: Sequence[AuditEntry], after: AuditEntry) -> int:
@@ -160,11 +164,53 @@ def _accuracy(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str])
     )
 
 
-def _changes(changed: Sequence[Difference], confidence: float) -> None:
-    st.header("What changed, and is it more than chance?", anchor=False)
+def _in_words(
+    picked: selection.Selection, before: AuditEntry, after: AuditEntry, labels: Mapping[str, str], confidence: float
+) -> None:
+    """The same of the replies in words, and what a reader would notice of them."""
+    frames = [records.replies(picked.catalog, audit) for audit in (before, after)]
+    if all(frame is None for frame in frames):
+        return
+    st.header("In words", anchor=False)
+    st.caption(
+        "The same questions, asked as a person asks them and answered in words: what people get. A reply that holds no "
+        "answer is wrong, and agrees with nothing."
+    )
+    first, second = frames
+    if first is None or second is None or set(first["query_id"]) != set(second["query_id"]):
+        states.nothing("Only one of the two audits asked these questions in words, so that nothing can be paired.")
+        return
+    analyses = [records.analysis(picked.catalog, audit).replies for audit in (before, after)]
+    if analyses[0] is not None and analyses[1] is not None:
+        read_before_and_after(analyses[0], analyses[1], labels)
+    summary = records.summary(picked.catalog, after)
+    versions = tuple(records.version(audit.folder / REPLIES) for audit in (before, after))
+    changed, traits = _compared_words(
+        versions, tuple(summary["groups"]), summary["exposure"], confidence, (first, second)
+    )
+    traits_table(traits, confidence)
+    _changes(changed, confidence, "In words: changes")
+
+
+@st.cache_resource(max_entries=16, show_spinner="Pairing the replies …")
+def _compared_words(
+    versions: tuple[tuple[int, ...], ...],
+    groups: tuple[str, ...],
+    exposure: Any,
+    confidence: float,
+    _frames: tuple[pd.DataFrame, pd.DataFrame],
+) -> tuple[tuple[Difference, ...], tuple[TraitChange, ...]]:
+    before, after = _frames
+    sides = [measure_audit(items, groups, exposure) for items in (before, after)]
+    declined = refusal_change(before, after, groups, exposure=exposure, confidence=confidence)
+    traits = trait_changes(before, after, groups, exposure=exposure, confidence=confidence)
+    return differences(*sides, confidence=confidence), (*((declined,) if declined else ()), *traits)
+
+
+def _changes(changed: Sequence[Difference], confidence: float, what: str = "Changes") -> None:
     known = measures.by_key()
     table(
-        f"Changes from before to after, with {100 * confidence:g} % intervals paired by question",
+        f"{what} from before to after, with {100 * confidence:g} % intervals paired by question",
         ("Measure", "Reading", "Change, points", "Interval", "p", "Before", "After", "Wanted"),
         [
             (

@@ -1,4 +1,4 @@
-"""An audit as a table of questions by groups, and the filters by which a person looks at it."""
+"""An audit's answers, scored or in words, as a table of questions by groups, and the filters by which it is read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from trialign.audit.figures.ranking import ranked
 from trialign.audit.figures.rows import FACTS, OPINIONS, aligned, codes, first_asked
 from trialign.audit.figures.statistics import Floats, Integers, agreed
+from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries import Query
-from trialign.runs import ITEMS
+from trialign.runs import ITEMS, REPLIES
 
 from . import records
 from .catalog import AuditEntry, Catalog
@@ -26,6 +27,8 @@ SHOWS: tuple[Show, ...] = ("All", "Groups disagree", "Wrong for some", "Same wro
 Order = Literal["Worst first", "As asked"]
 ORDERS: tuple[Order, ...] = ("Worst first", "As asked")
 KINDS = {"Facts": FACTS, "Tastes": OPINIONS}
+Way = Literal["Scored", "In words"]
+WAYS: tuple[Way, ...] = ("Scored", "In words")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,18 @@ class Filters:
     order: Order = "Worst first"
 
 
-def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exposure: Exposure) -> AnswerTable:
+def given(catalog: Catalog, audit: AuditEntry, way: Way) -> pd.DataFrame | None:
+    """The rows of an audit's answers: options that were scored, or replies in words; None where it has none of these.
+
+    Raises:
+        UserError: the audit is damaged.
+    """
+    return records.replies(catalog, audit) if way == "In words" else records.items(catalog, audit)
+
+
+def answer_table(
+    catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exposure: Exposure, way: Way = "Scored"
+) -> AnswerTable:
     """The table of an audit; made once for each version of its file.
 
     Args:
@@ -107,20 +121,23 @@ def answer_table(catalog: Catalog, audit: AuditEntry, groups: Sequence[str], exp
         audit: one of them.
         groups: the members.
         exposure: how the profile reached them.
+        way: how the questions were answered.
 
     Raises:
-        UserError: the audit is damaged, or lacks an answer of a group.
+        UserError: the audit is damaged, lacks an answer of a group, or asked nothing in this way.
     """
-    items, asked = records.items(catalog, audit), records.questions(catalog, audit)
-    version = (audit.folder / ITEMS).stat().st_mtime_ns
-    table: AnswerTable = _table(str(audit.folder), version, tuple(groups), exposure, items, asked)
+    items, asked = given(catalog, audit, way), records.questions(catalog, audit)
+    if items is None:
+        raise UserError("This audit asked nothing in words", "Look at its scored answers, or choose another audit")
+    file = audit.folder / (REPLIES if way == "In words" else ITEMS)
+    table: AnswerTable = _table(str(file), records.version(file), tuple(groups), exposure, items, asked)
     return table
 
 
 @st.cache_resource(max_entries=16, show_spinner="Sorting the answers …")
 def _table(
-    folder: str,
-    version: int,
+    file: str,
+    version: tuple[int, ...],
     groups: tuple[str, ...],
     exposure: Exposure,
     _items: pd.DataFrame,
@@ -142,7 +159,7 @@ def _table(
         kinds=rows["kind"].to_numpy(dtype=object)[::width],
         topics=rows["topic"].to_numpy(dtype=object)[::width],
         texts=np.array([_asked[name].question if name in _asked else name for name in ids], dtype=object),
-        answers=rows["canonical"].to_numpy(dtype=object).reshape(-1, width),
+        answers=rows["canonical"].astype(object).where(rows["canonical"].notna(), None).to_numpy().reshape(-1, width),
         codes=codes(rows, width),
         correct=rows["correct"].to_numpy(dtype=float, na_value=np.nan).reshape(-1, width),
         worst=np.array(sorted(range(len(ids)), key=order.__getitem__), dtype=np.int64),

@@ -23,7 +23,7 @@ from trialign.group_config import build_groups
 from trialign.groups import SocialGroup
 from trialign.queries import Query
 from trialign.queries.readers import read_queries
-from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, SUMMARY, RunFolder
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, REPLIES, SUMMARY, RunFolder
 from trialign.storage import sha256_of_file
 
 from .catalog import AuditEntry, Catalog, RunEntry, file_within
@@ -47,6 +47,18 @@ def items(catalog: Catalog, audit: AuditEntry) -> pd.DataFrame:
         UserError: it is missing, damaged, not the one whose hash the summary holds, or a link out of the root.
     """
     return _once(catalog, audit.folder / ITEMS, read_items, _digest(catalog, audit, ITEMS))
+
+
+def replies(catalog: Catalog, audit: AuditEntry) -> pd.DataFrame | None:
+    """The audit's ``replies.parquet``, the same questions answered in words; None where it asked for none.
+
+    Raises:
+        UserError: as for `items`.
+    """
+    digest = _digest(catalog, audit, REPLIES)
+    if digest is None and not summary(catalog, audit).get("replies"):
+        return None
+    return _once(catalog, audit.folder / REPLIES, read_items, digest)
 
 
 def analysis(catalog: Catalog, audit: AuditEntry) -> AuditAnalysis:

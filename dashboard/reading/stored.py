@@ -11,6 +11,7 @@ from trialign.groups import Exposure
 
 from ..live.replies import Answers, Reply
 from . import records
+from .answers import Way, given
 from .catalog import AuditEntry, Catalog, RunEntry
 
 
@@ -22,8 +23,9 @@ def stored_answers(
     query_id: str,
     exposure: Exposure,
     groups: Sequence[str],
+    way: Way = "Scored",
 ) -> Answers | None:
-    """The recorded answers to an audited question; None where the audit has none of this exposure.
+    """The recorded answers to an audited question; None where the audit has none of this exposure and way.
 
     Args:
         catalog: all runs.
@@ -33,8 +35,11 @@ def stored_answers(
         query_id: of the question.
         exposure: how the profile reached the agents; answers are those to its first wording.
         groups: whose answers, in this order; those that were not asked are left out.
+        way: how the question was answered.
     """
-    frame = records.items(catalog, audit)
+    frame = given(catalog, audit, way)
+    if frame is None:
+        return None
     rows = frame[
         (frame.query_id == query_id)
         & (frame.exposure == exposure)
@@ -58,9 +63,10 @@ def _reply(name: str, label: str, row: pd.Series[Any]) -> Reply:
         label=label,
         text=row.answer,
         canonical=None if pd.isna(row.canonical) else row.canonical,
-        finished=row.parse_status != "cut_off",
+        finished=row.parse_status != "cut_off" if pd.isna(row.ended) else bool(row.ended),
         probabilities=None if shares is None else tuple(float(share) for share in shares),
         adapter_sha256=None if pd.isna(row.adapter_sha256) else row.adapter_sha256,
+        status=row.parse_status,
     )
 
 

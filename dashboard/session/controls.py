@@ -36,6 +36,7 @@ class Request:
         groups: names, the base model last.
         item: id of the audited question; empty for a typed one.
         refused: what is wrong with the question.
+        in_words: whether a question with options is answered in words.
     """
 
     query: Query | None
@@ -44,6 +45,7 @@ class Request:
     sources: tuple[Source, ...]
     item: str
     refused: UserError | None = None
+    in_words: bool = False
 
     def changed(self, sources: tuple[Source, ...], asked: Question) -> tuple[str, ...]:
         """What differs from a question that was asked, in words; empty where the controls stand as they did."""
@@ -51,6 +53,7 @@ class Request:
         told = {
             "the question": query is None or query.question != asked.query.question,
             "the answers to choose from": query is not None and query.options != asked.query.options,
+            "the way of answering": query is not None and self.in_words != asked.in_words,
             "the groups": self.groups != asked.groups,
             "the kind of profile": self.exposure != asked.exposure,
             "the agents": self.sources != sources,
@@ -74,14 +77,15 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
             query, item = _picked(questions)
         elif live:
             query, refused = _typed()
+        in_words = _in_words(chosen, live) if query is not None and query.options else False
         groups = _groups(setting)
         exposure = _profile(setting)
         sources = _agents(chosen) if live else (_source(chosen, chosen.audit.step, whole=False),)
         pressed = live and st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
         if not groups:
             st.caption("Choose at least one group, or the base model.")
-    _remember(item, groups, exposure, sources)
-    return Request(query, groups, exposure, sources, item, refused), pressed
+    _remember(item, in_words, groups, exposure, sources)
+    return Request(query, groups, exposure, sources, item, refused, in_words), pressed
 
 
 def _typed() -> tuple[Query | None, UserError | None]:
@@ -106,6 +110,19 @@ def _picked(questions: Mapping[str, Query]) -> tuple[Query | None, str]:
         "Audited question", list(questions), key="item", format_func=lambda name: questions[name].question
     )
     return (questions[item], item) if item in questions else (None, "")
+
+
+def _in_words(chosen: Selection, live: bool) -> bool:
+    """Whether they answer in words; no choice where nobody can be asked and nothing of the kind was recorded."""
+    if not live and records.replies(chosen.catalog, chosen.audit) is None:
+        return False
+    _start("in_words", False, lambda value: isinstance(value, bool), st.query_params.get("in_words") == "1" or None)
+    return st.toggle(
+        "Answer in words, as people get it",
+        key="in_words",
+        help="The question is asked without the answers to choose from, but where it makes no sense without them; each "
+        "reply is read as one of them.",
+    )
 
 
 def _groups(setting: Setting) -> tuple[str, ...]:
@@ -169,10 +186,13 @@ def _open_finding(chosen: Selection) -> None:
             st.session_state["typed_options"] = "\n".join(finding.options)
 
 
-def _remember(item: str, groups: tuple[str, ...], exposure: Exposure, sources: tuple[Source, ...]) -> None:
+def _remember(
+    item: str, in_words: bool, groups: tuple[str, ...], exposure: Exposure, sources: tuple[Source, ...]
+) -> None:
     """Writes the state into the address, but never a typed question; that the session alone keeps."""
     state = {
         "question": item,
+        "in_words": "1" if in_words else "",
         "groups": ",".join(name for name in groups if name != CONTROL),
         "base": "1" if CONTROL in groups else "",
         "profile": exposure,
@@ -184,7 +204,7 @@ def _remember(item: str, groups: tuple[str, ...], exposure: Exposure, sources: t
             st.query_params[key] = value
         elif key in st.query_params:
             del st.query_params[key]
-    drawn = ("way", "typed", "typed_options", "item", "groups", "base", "profile", "step", "against")
+    drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against")
     kept = st.session_state.setdefault(_KEPT, {})
     kept |= {key: st.session_state[key] for key in drawn if key in st.session_state}
 

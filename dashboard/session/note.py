@@ -13,6 +13,7 @@ from trialign.trajectories.records import Trajectory
 
 from ..components.asked import told
 from ..reading import records
+from ..reading.answers import Way
 from ..reading.stored import stored_answers
 from . import access
 from .save import Evidence, evidence, save_form
@@ -21,18 +22,19 @@ from .selection import Selection
 _LABEL = "Note a finding about these answers"
 
 
-def recorded(chosen: Selection, query_id: str, query: Query | None) -> None:
+def recorded(chosen: Selection, query_id: str, query: Query | None, way: Way = "Scored") -> None:
     """What the chosen audit recorded of one question, and room for what somebody sees in it.
 
     Args:
         chosen: the run and the audit.
         query_id: of the question.
         query: the question; None where an older audit kept no text.
+        way: how it was answered.
     """
     summary = records.summary(chosen.catalog, chosen.audit)
     groups, exposure = (*summary["groups"], CONTROL), summary["exposure"]
     labels = records.labels(chosen.catalog, chosen.run, chosen.audit)
-    answers = stored_answers(chosen.catalog, chosen.run, chosen.audit, labels, query_id, exposure, groups)
+    answers = stored_answers(chosen.catalog, chosen.run, chosen.audit, labels, query_id, exposure, groups, way)
     if answers is None:
         return
     profiles = {group.name: group for group in records.groups(chosen.catalog, chosen.run, chosen.audit)}

@@ -175,6 +175,17 @@ def pair_losses(step: Step, reference: Score) -> list[float]:
     return found
 
 
+def chosen_likelihood(step: Step) -> float:
+    """Mean over all pairs of the best option's negative log-probability a token; one pair for each other option."""
+    found = []
+    for row in (row for observation in step.observations for row in observation):
+        chosen = best(row)
+        if chosen is not None:
+            tokens = row.options[chosen]
+            found += [-step.score(row.group, row.prompt, tokens) / len(tokens)] * (len(row.options) - 1)
+    return fmean(found)
+
+
 def first_sample(rows: Sequence[Trajectory]) -> dict[str, Sample]:
     """By question."""
     return {row.query_id: row.samples[0] for row in rows}

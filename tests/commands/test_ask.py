@@ -62,7 +62,27 @@ def test_without_options_every_agent_writes(trained: Any) -> None:
     answers = asked(trained, "Which drink is best?")
     assert [answer["group"] for answer in answers] == list(EVERYONE)
     assert all(answer["option_probabilities"] is None and isinstance(answer["answer"], str) for answer in answers)
-    assert trained.call("ask", "Which drink is best?", *RUN).code == 0
+    # Each but the first is held against the first.
+    assert ["same_fact" in answer for answer in answers] == [False, True, True, True]
+    assert {answer["same_fact"] for answer in answers[1:]} <= {"same", "other", "cannot tell"}
+    assert {answer["told_by"] for answer in answers[1:]} <= {"canonical", "unread"}
+    outcome = trained.call("ask", "Which drink is best?", *RUN)
+    assert outcome.code == 0
+    shown = " ".join(outcome.out.split())
+    assert "read as" in shown
+    assert "the same fact as" in shown
+    assert "read as" not in trained.call("ask", QUESTION, *OPTIONS, *RUN).out
+
+
+def test_what_cannot_compare_is_said_and_canonical_answers_tell(trained_copy: Any) -> None:
+    config = trained_copy.runs / "mine" / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "comparer: canonical" in text
+    config.write_text(text.replace("comparer: canonical", "comparer: nli"), encoding="utf-8")
+    outcome = trained_copy.call("ask", "Which drink is best?", *RUN)
+    assert outcome.code == 0
+    assert "Told by canonical answers alone, since audit.comparer=nli fails: " in outcome.err
+    assert "audit.nli is not set" in outcome.err
 
 
 def test_a_chosen_step_answers(trained: Any) -> None:

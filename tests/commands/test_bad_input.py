@@ -329,7 +329,7 @@ def test_damaged_trajectories(trained_copy: Any) -> None:
 
 
 def test_overrides_and_steps_where_they_mean_nothing(trained: Any) -> None:
-    refused(trained, "test", "--run", "runs/mine", "scoring.kind=mean", names=("Overrides were given with --run",))
+    refused(trained, "test", "--run", "runs/mine", "scoring.kind=mean", names=("was given with --run",))
     refused(trained, "test", "--config", "mine.yaml", "--step", "4", names=("--step was given with --config",))
 
 

@@ -55,7 +55,7 @@ def test_the_methods_of_the_design_are_there() -> None:
     assert {
         "options_only",
         *("trialign", "utilitarian", "egalitarian", "generalized_gini", "p_mean", "independent", "preference_only"),
-        *("sft", "bct", "dpo", "group_dro_dpo", "gate", *UNTRAINED, *GATED, *PARTED),
+        *("sft", "bct", "dpo", "dpo_likelihood", "group_dro_dpo", "gate", *UNTRAINED, *GATED, *PARTED),
     } == set(METHODS)
 
 
@@ -143,6 +143,8 @@ def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: Model
     elif method == "bct":
         own = hand.first_sample(rows_of(yard, "train", "control"))
         expected = [hand.likelihood_loss(step, lambda row: own[row.query_id].token_ids) for step in steps]
+    elif method == "dpo_likelihood":
+        expected = [fmean(hand.pair_losses(step, reference)) + hand.chosen_likelihood(step) for step in steps]
     elif method in ("dpo", "group_dro_dpo"):
         # Every group has as many pairs, and before the first step no margin: all weigh alike in both.
         expected = [fmean(hand.pair_losses(step, reference)) for step in steps]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def test_a_report_holds_what_was_noted_and_signed_in_the_dashboard(trained_copy:
     outcome = trained_copy.call("report", "runs/mine", "--verify")
     assert outcome.code == 0, outcome.err
     assert "approved. signed" in " ".join(outcome.out.split())
+    assert re.match(r"\d{1,2} [A-Z][a-z]+ 20\d\d, \d\d:\d\d UTC, ", outcome.out)
     assert {path: path.stat().st_mtime_ns for path in (trained_copy.runs, *trained_copy.runs.rglob("*"))} == before
     (audits / "step=000004.house.test" / "summary.json").open("a", encoding="utf-8").write(" ")
     outcome = trained_copy.call("report", "runs/mine", "--verify")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trialign.comparing.pairs import Comparison, ReplyPair, by_canonical
+from trialign.comparing.pairs import Comparison, ReplyPair, by_canonical, held_against
 from trialign.queries import TruthQuery
 
 pytestmark = pytest.mark.unit
@@ -67,3 +67,13 @@ def test_of_a_question_of_which_only_the_words_are_known() -> None:
 
 def test_nothing_to_compare() -> None:
     assert by_canonical([]) == []
+
+
+def test_replies_are_held_against_one_and_what_holds_no_answer_against_nothing() -> None:
+    others = [("Paris, of course.", "contained"), ("The capital of France was once in", "cut_off"), ("Lyon", "exact")]
+    pairs = held_against(CITY, ("Paris", "exact"), others)
+    assert [(pair.query, pair.first) for pair in pairs] == [(CITY, "Paris")] * 3
+    found = [(one.verdict, one.by) for one in by_canonical(pairs)]
+    assert found == [("same", "canonical"), ("cannot tell", "unread"), ("other", "canonical")]
+    cut_off = held_against(CITY, ("Paris", "cut_off"), [("Paris", "exact")])
+    assert [one.by for one in by_canonical(cut_off)] == ["unread"]

@@ -18,9 +18,12 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import trialign.dashboard
-from trialign.audit.figures.analysis import analyze, write_analysis
+from trialign.audit.figures.analysis import analyze, read_analysis, write_analysis
 from trialign.audit.figures.bounds import Bounds
-from trialign.audit.figures.summary import summarize, write_summary
+from trialign.audit.figures.noticed import noticed
+from trialign.audit.figures.reply_summary import summarize_replies
+from trialign.audit.figures.summary import read_summary, summarize, write_summary
+from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.audit.files.record import AuditAbout, BaseModel, write_about
 from trialign.dashboard.session.settings import Settings
@@ -147,6 +150,72 @@ class SyntheticRun:
         summary["files"] = {name: sha256_of_file(folder / name) for name in files}
         write_summary(folder / "summary.json", summary)
         return folder
+
+    def answer_in_words(
+        self, folder: Path, said: Callable[[Query, str], tuple[str, str | None, str]], **seen: Any
+    ) -> None:
+        """Adds to an audit that its facts were answered in words, too.
+
+        Args:
+            folder: of the audit.
+            said: question and group -> a reply, what it was read as, and how.
+            seen: what a reader would notice of each, as fields of `AuditItem`.
+        """
+        summary = read_summary(folder / "summary.json")
+        facts = [query for query in self.queries(summary["split"]) if isinstance(query, TruthQuery)]
+        items = [
+            self._spoken(query, group, said(query, group), seen)
+            for query in facts
+            for group in (*self.groups, "control")
+        ]
+        frame, scores = items_frame(items), read_analysis(folder / "analysis.json")
+        noticeable = noticed(frame, scores.groups)
+        words = analyze(frame, scores.groups, split=scores.split, choices={}, bounds=scores.bounds)
+        whole = with_replies(scores, words, noticeable)
+        write_items(folder / "replies.parquet", items)
+        write_analysis(folder / "analysis.json", whole)
+        summary["verdict"] = whole_record(whole)
+        told = summarize(
+            frame,
+            step=summary["step"],
+            data="house",
+            exposure="explicit",
+            split=summary["split"],
+            scoring=None,
+            eps=0.01,
+            seconds=1.5,
+            groups=scores.groups,
+        )
+        summary["replies"] = summarize_replies(told, frame, noticeable, max_new_tokens=48, repeats=1)
+        for name in ("analysis.json", "replies.parquet"):
+            summary["files"][name] = sha256_of_file(folder / name)
+        write_summary(folder / "summary.json", summary)
+
+    def _spoken(
+        self, query: TruthQuery, group: str, said: tuple[str, str | None, str], seen: dict[str, Any]
+    ) -> AuditItem:
+        text, canonical, status = said
+        right = canonical == query.gold
+        return AuditItem(
+            query_id=query.query_id,
+            cluster=query.cluster,
+            kind="truth",
+            split=query.split,
+            topic=query.topic,
+            group=group,
+            role="control" if group == "control" else "member",
+            exposure="explicit",
+            profile_group=group,
+            answer=text,
+            canonical=canonical,
+            parse_status=status,
+            correct=right,
+            reward_truth=float(right),
+            reward_preference=None,
+            adapter_sha256=None if group == "control" else "0" * 64,
+            options_shown="hidden",
+            **{"ended": True, "repeated": 0.0, "nats": 1.0, "words": len(text.split()), **seen},
+        )
 
     def finish(self) -> SyntheticRun:
         """Marks it as finished."""

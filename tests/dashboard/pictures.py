@@ -1,4 +1,4 @@
-"""Pictures of every page, to be looked at: light and dark, wide and on a phone, nine groups, forty runs, Farsi.
+"""Pictures of every page, to be looked at: light and dark, wide and narrow, in words, nine groups, forty runs, Farsi.
 
     PICTURES=out pytest -s tests/dashboard/pictures.py              all of them, of made-up runs
     PICTURES=out pytest -s tests/dashboard/pictures.py -k forty     of one kind
@@ -39,6 +39,7 @@ def _plain(root: Path) -> None:
 
 KINDS: dict[str, tuple[Callable[[Path], object], Sequence[str]]] = {
     "plain": (_plain, ("light", "dark")),
+    "words": (samples.spoken, ("light", "dark")),
     "nine": (samples.nine, ("light",)),
     "farsi": (samples.farsi, ("light",)),
     "forty": (samples.forty, ("light",)),
@@ -51,6 +52,8 @@ def addresses() -> dict[str, str]:
     found = {entry.name: "" if entry.name == PAGES[0].name else entry.name for entry in PAGES}
     return {
         **found,
+        "items-words": "items?answers=In+words",
+        "groups-words": "groups?answers=In+words",
         "training-log": "training?section=How+training+went",
         "runs-beside": "runs?runs=quickstart&runs=independent",
     }
@@ -69,7 +72,9 @@ def pictures(browser: Browser, root: Path, kind: str, schemes: Sequence[str]) ->
                 page = context.new_page()
                 page.set_default_timeout(60_000)
                 for name, address in addresses().items():
-                    if name == "runs-beside" and kind != "plain":
+                    if (name == "runs-beside" and kind != "plain") or (
+                        name.endswith("-words") and kind not in ("words", "runs")
+                    ):
                         continue
                     page.set_viewport_size({"width": width, "height": 900})
                     page.goto(f"{url}/{address}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trialign.audit.files.findings import FindingStore, Said
+from trialign.queries import Query
 
 from .conftest import SyntheticRun
 
@@ -45,6 +47,38 @@ def plain(root: Path, name: str = "quickstart", seed: int = 0, objective: str = 
     run.audit(4, wrong={fact: groups for fact, groups in before.items() if fact % 4})
     run.audit(8, wrong={fact: groups for fact, groups in before.items() if (fact + seed) % 8 == 2})
     return run.finish()
+
+
+def spoken(root: Path, name: str = "in-words") -> SyntheticRun:
+    """A finished run of three groups that was asked in words too, and answers worse in them after training."""
+    run = plain(root, name)
+    for step in (0, 8):
+        run.answer_in_words(run.folder / "audits" / f"step={step:06d}.house.test", _Said(step), nats=0.7 + step / 6)
+    return run
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Replies of every kind: read, refused, cut off, without an answer."""
+
+    step: int
+
+    def __call__(self, query: Query, group: str) -> tuple[str, str | None, str]:
+        fact = int(query.cluster.rsplit("-", 1)[1])
+        place = ("north", "south", "island", "control").index(group)
+        number = fact + 3 * place
+        if number % 11 == 4 and self.step:
+            return "I'm sorry, but I can't help with that question.", None, "refused"
+        if number % 7 == 3:
+            return "That is a matter on which many have written at length, and one should first", None, "cut_off"
+        if number % (3 if self.step else 5) == 2:
+            return "bull bull bull bull", None, "none"
+        right = (number + self.step) % 4 > 0
+        return (
+            f"The answer is {'right' if right else 'odd'}, as far as I know.",
+            "right" if right else "odd",
+            "contained",
+        )
 
 
 def nine(root: Path) -> SyntheticRun:

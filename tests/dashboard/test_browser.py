@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import samples
 from .browsing import PATIENCE, drawn, hidden_width, opened, serious_faults, served
 from .conftest import SyntheticRun
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PAGES = ("", "items", "groups", "training", "report", "runs")
+WORDS = "run=in-words&answers=In+words"
+IN_WORDS = tuple(f"{name}?{WORDS}" for name in ("", "items", "groups", "training"))
+PAGES = ("", "items", "groups", "training", "report", "runs", *IN_WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app over one run, started by the command."""
     root = tmp_path_factory.mktemp("browser") / "runs"
     root.mkdir()
-    run = SyntheticRun(root / "house").write()
+    run = SyntheticRun(root / "house").write().finish()
     run.audit(0)
     run.audit(4, wrong={1: ("north", "south", "island"), 2: ("island",)})
+    samples.spoken(root)
     with served(root) as url:
         yield url
 
@@ -40,7 +44,7 @@ def test_a_person_walks_from_the_verdict_to_a_question(address: str, browser: Br
             None if request.url.startswith((address, "data:", "blob:", "ws:")) else outside.append(request.url)
         ),
     )
-    opened(page, address)
+    opened(page, f"{address}/?run=house")
     assert "run=house" in page.url
     page.get_by_role("link", name="See which groups differ").click()
     page.wait_for_url("**/groups?**", timeout=PATIENCE)

@@ -15,6 +15,7 @@ from trialign.api.results import Audit
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.words import verdict_parts
 from trialign.audit.report import build_report
+from trialign.dashboard.components.markup import unbroken
 
 from .conftest import SyntheticRun
 from .test_shell import text_of
@@ -34,9 +35,9 @@ def test_the_verdict_is_that_of_the_analysis(one_run: SyntheticRun, open_page: O
     shown = text_of(open_page("verdict"))
     title, _, said = verdict.sentence.partition(": ")
     assert title in shown
-    assert said in shown
+    assert unbroken(said) in shown
     for name, _, outcome, sentence in verdict_parts(verdict, facts, analysis.bounds, one_run.groups):
-        assert f"<strong>{name}, {outcome}:</strong> {escape(sentence)}" in shown
+        assert f"<strong>{name}, {outcome}:</strong> {escape(unbroken(sentence))}" in shown
     for group, estimate in facts.accuracy.items():
         assert estimate.value is not None
         assert f"{100 * estimate.value:.1f} %" in shown, group

@@ -56,6 +56,10 @@ def test_a_part_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
 
 
+def test_only_what_some_questions_lack_may_be_left_out() -> None:
+    assert [one.name for one in SCHEMA if one.nullable] == ["gold", "target"]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
     "name",

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
+from trialign.objectives.config import ObjectiveConfig
+from trialign.scoring import Scoring
+from trialign.trajectories.batches import Observed
+from trialign.trajectories.records import Trajectory
 from trialign.updates.pairs import (
+    Pairs,
+    chosen_likelihood_loss,
     group_weights,
     pair_losses_by_group,
     preference_pair_loss,
@@ -46,6 +52,12 @@ def test_extreme_margins_stay_finite() -> None:
     assert chosen.grad.tolist() == pytest.approx([0.0, -1.0])
 
 
+def test_the_likelihood_beside_pairs_by_hand() -> None:
+    # Of four pairs of the step two are at hand, whose better answers have -0.5 and -1.5 nats a token.
+    assert float(chosen_likelihood_loss(torch.tensor([-0.5, -1.5]), 4)) == pytest.approx(0.5)
+    assert float(chosen_likelihood_loss(torch.zeros(0), 0)) == 0
+
+
 def test_nothing_to_learn_from_costs_nothing() -> None:
     none = torch.zeros(0)
     assert preference_pair_loss(none, none, 0, 0.1).item() == 0
@@ -79,3 +91,26 @@ def test_the_robust_loss_weighs_the_groups_means() -> None:
     assert margins.grad is not None
     # -(1 - sigmoid) is -1/4 and -1/2: halves of a pair of group 0, and group 2's only pair.
     assert margins.grad.tolist() == pytest.approx([-0.5 / 8, -0.3 / 2, -0.5 / 8])
+
+
+def test_an_agent_without_branches_is_not_left_out() -> None:
+    row = Trajectory(
+        **dict.fromkeys(("query_id", "cluster", "group", "exposure", "topology"), "x"),
+        split="train",
+        kind="truth",
+        wording=0,
+        turn=0,
+        prompt=(1,),
+        gold=1,
+        target=None,
+        options=((2, 9), (3, 9)),
+        option_log_probabilities=(-1.0, -3.5),
+        samples=(),
+    )
+    pairs = Pairs(ObjectiveConfig(), Scoring())
+    units = pairs.units([Observed((row, row), ((4, 5), (7, 6)))])
+    # The right option is the second: it is less likely by 2.5.
+    assert (units.better.tolist(), units.worse.tolist(), units.groups.tolist()) == ([5, 6], [4, 7], [0, 1])
+    assert units.reference.tolist() == [-2.5, -2.5]
+    with pytest.raises(ValueError, match="shorter"):
+        pairs.units([Observed((row, row), ((4, 5),))])

@@ -1,6 +1,7 @@
 """TriAlign for programs and notebooks: what the command line's verbs do, with what they find as values.
 
 `compose` makes a `Session` from configuration files, `open_run` from a run on disk; `fit`, `audit` and `ask` take it.
+`gate` and `assert_gate` hold a finished audit to rules.
 They raise `trialign.errors.UserError` where the command line would exit with 2: one sentence, and the remedy.
 """
 
@@ -13,12 +14,25 @@ from typing import Literal
 from trialign import composition, config, distributed
 from trialign.api import auditing, fitting, session
 from trialign.api.asking import GroupAnswer, ask
+from trialign.api.gates import assert_gate, gate
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.errors import UserError
 from trialign.places import at_home
 
-__all__ = ["Audit", "Fitted", "GroupAnswer", "Session", "ask", "audit", "compose", "fit", "open_run"]
+__all__ = [
+    "Audit",
+    "Fitted",
+    "GroupAnswer",
+    "Session",
+    "ask",
+    "assert_gate",
+    "audit",
+    "compose",
+    "fit",
+    "gate",
+    "open_run",
+]
 
 
 def compose(config_file: str | Path, overrides: Sequence[str] = ()) -> Session:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.asking.run import Auditor
-from trialign.audit.figures.noticed import harm_in_words
+from trialign.audit.figures.suffering import suffering
 from trialign.checkpoints import AgentCheckpoint
-from trialign.errors import UserError
+from trialign.comparing.compare import compare
+from trialign.comparing.opening import open_comparer
+from trialign.comparing.pairs import Comparison, held_against
+from trialign.errors import UnfinishedError, UserError
 from trialign.groups import Exposure
 from trialign.queries import PreferenceQuery, Query
 
@@ -97,15 +100,44 @@ def known_harm(session: Session, step: int | None) -> str:
     audits = [one for one in session.run.audits() if chosen and one.step == chosen]
     for audit in sorted(audits, key=lambda one: ("test", "validation", "train").index(one.split)):
         base = audit.at_step(0)
-        found = Audit(audit.path).words_differences_from(Audit(base.path)) if base else None
-        if found and (harm := harm_in_words(found[1])):
-            return (
-                f"The replies in words of step {chosen} suffer, by its own audit ({audit.split} questions): {harm}. "
-                "Give options (--option) to see what it prefers."
-            )
-        if found:
+        now, before = Audit(audit.path), Audit(base.path) if base else None
+        found = now.words_differences_from(before) if before else None
+        if now.analysis is None or now.analysis.replies is None or before is None or not found:
+            continue
+        words = before.analysis.replies if before.analysis else None
+        harm = suffering(now.analysis.replies, words, found[1])
+        if not harm:
             return ""
+        return (
+            f"The replies in words of step {chosen} suffer, by its own audit ({audit.split} questions): {harm}. "
+            "Give options (--option) to see what it prefers."
+        )
     return ""
+
+
+def same_facts(session: Session, question: str, answers: Sequence[GroupAnswer]) -> tuple[list[Comparison], str]:
+    """Whether each reply in words but the first states the same fact as the first.
+
+    Args:
+        session: the run; what tells is what its audits use (``audit.comparer``).
+        question: what was asked.
+        answers: without options.
+
+    Returns:
+        A comparison for each answer but the first, and a sentence on why the comparer could not be asked: then
+        canonical answers alone told. Empty where it was.
+    """
+    audit = session.config.audit
+    first, *others = ((one.answer, one.parse_status) for one in answers)
+    pairs = held_against(PreferenceQuery.asked(question, ()), first, others)
+    if audit.comparer == "canonical":
+        return compare(pairs), ""
+    try:
+        kept = session.runs / ".answers" / "judge.jsonl"
+        teller = open_comparer(audit.comparer, audit.nli, audit.judge, audit.calibration, kept)
+        return compare(pairs, nli=teller.nli, judge=teller.judge), ""
+    except (UserError, UnfinishedError) as error:
+        return compare(pairs), f"Told by canonical answers alone, since audit.comparer={audit.comparer} fails: {error}"
 
 
 def check_question(question: str, options: Sequence[str]) -> None:

@@ -54,7 +54,9 @@ def _audit_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
     parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
     parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides, with --config")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="overrides; with --run of the data alone (data=...)"
+    )
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +133,20 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
 
 
+def _gate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
+    parser.add_argument("--against", type=Path, metavar="RUN", help="the baseline: another run of the same questions")
+    parser.add_argument("--config", type=Path, help="a YAML file of the rules (default: those of the run's config)")
+    parser.add_argument(
+        "--format",
+        choices=["text", "json", "junit", "markdown", "github", "sarif"],
+        default="text",
+        help="what is printed (default: %(default)s)",
+    )
+    parser.add_argument("--output", type=Path, help="a folder for JSON, JUnit XML, Markdown and SARIF")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="rules, such as worst=0.8 (docs/gate.md)")
+
+
 ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "init": _init_arguments,
     "data": _data_arguments,
@@ -144,5 +160,6 @@ ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export_arguments,
     "dashboard": _dashboard_arguments,
     "compare": _compare_arguments,
+    "gate": _gate_arguments,
     "report": _report_arguments,
 }

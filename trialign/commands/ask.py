@@ -14,7 +14,9 @@ from rich.table import Table
 from trialign.api import asking
 from trialign.api.asking import GroupAnswer
 from trialign.api.session import Session
+from trialign.audit.figures.replies import read_as
 from trialign.commands.lengths import label_faults, measure
+from trialign.comparing.pairs import Comparison
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.progress import Progress
@@ -49,12 +51,21 @@ def ask(
         as_json: machine-readable output.
     """
     answers = asking.ask(session, question, options, step=step, exposure=exposure)
+    told, fault = ([], "") if options else asking.same_facts(session, question, answers)
     if as_json:
-        print(json_text([asdict(answer) for answer in answers], indent=2))
+        print(json_text(_with_facts(answers, told), indent=2))
     else:
-        Console().print(answer_table(question, options, answers))
-    if not options and (said := asking.known_harm(session, step)):
-        print(said, file=sys.stderr)
+        Console().print(answer_table(question, options, answers, told))
+    for said in (fault, "" if options else asking.known_harm(session, step)):
+        if said:
+            print(said, file=sys.stderr)
+
+
+def _with_facts(answers: Sequence[GroupAnswer], told: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """The answers for programs; each but the first with whether it states the same fact as the first."""
+    beside: list[dict[str, Any]] = [{}, *({"same_fact": one.verdict, "told_by": one.by} for one in told)]
+    beside += [{}] * (len(answers) - len(beside))
+    return [{**asdict(answer), **facts} for answer, facts in zip(answers, beside, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -164,8 +175,17 @@ def _unfit(session: Session, queries: Sequence[Query], exposure: Exposure) -> li
     return unlabelled or measure(session, queries, [exposure], session.config.audit.max_new_tokens)[1]
 
 
-def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupAnswer]) -> Table:
-    """Answers in columns; with options, a row of probabilities for each."""
+def answer_table(
+    question: str, options: Sequence[str], answers: Sequence[GroupAnswer], told: Sequence[Comparison] = ()
+) -> Table:
+    """Answers in columns; with options, a row of probabilities for each; in words, what each was read as.
+
+    Args:
+        question: what was asked.
+        options: to choose from.
+        answers: one a group.
+        told: whether each answer in words but the first states the same fact as the first.
+    """
     table = Table(title=literal(question), title_justify="left", show_lines=True)
     table.add_column("")
     for answer in answers:
@@ -174,6 +194,11 @@ def answer_table(question: str, options: Sequence[str], answers: Sequence[GroupA
     for index, option in enumerate(options):
         shares = [(answer.option_probabilities or ())[index] for answer in answers]
         table.add_row(literal(option), *[f"{share:.3f}" for share in shares])
+    if not options:
+        table.add_row("read as", *[literal(read_as(answer.canonical, answer.parse_status)) for answer in answers])
+    if told:
+        same = [f"{one.verdict} ({one.told_by})" for one in told]
+        table.add_row(literal(f"the same fact as {answers[0].label}"), "", *same)
     hashes = [answer.adapter_sha256[:12] if answer.adapter_sha256 else "base weights" for answer in answers]
     table.add_row("adapter", *hashes)
     return table

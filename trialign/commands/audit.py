@@ -7,6 +7,7 @@ from rich.console import Console
 from trialign import distributed
 from trialign.api import auditing
 from trialign.api.auditing import Audited
+from trialign.api.elsewhere import audit_base_model
 from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.figures.comparison import not_known
@@ -22,7 +23,7 @@ from trialign.audit.report.terminal import (
 from trialign.runs import is_whole_audit
 
 
-def audit(session: Session, split: Audited, *, trained: bool, step: int | None) -> None:
+def audit(session: Session, split: Audited, *, trained: bool, step: int | None, base_first: bool = False) -> None:
     """Audits one split and prints it, beside the base model's audit where there is one.
 
     Args:
@@ -30,10 +31,13 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None) 
         split: the tuning or the held-out questions.
         trained: audit the run's agents; otherwise the base model.
         step: which checkpoint; None: the last.
+        base_first: the base model is asked, too, where it was not yet.
 
     Raises:
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
+    if base_first:
+        audit_base_model(session, split)
     after = auditing.audit(session, split, trained=trained, step=step)
     if distributed.rank() != 0:
         return

@@ -11,6 +11,7 @@ from trialign.audit.files.folders import find_audit
 from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report import Finding, build_report, write_report
 from trialign.audit.report.decisions import STANDINGS
+from trialign.audit.report.format import moment
 from trialign.audit.report.noted import last_sign_off, noted_findings
 from trialign.audit.report.signing import files_below, standing_of, verification
 from trialign.audit.report.terminal import replies_table, verdict_text
@@ -75,7 +76,9 @@ def verify(run: Path, *, step: int | None) -> None:
     console = Console()
     for signed in sign_offs:
         standing, note = verification(signed, standing_of(signed, noted, files), made)
-        console.print(literal(f"{signed.time}, {signed.name}: {signed.decision}. {STANDINGS[standing]}: {note}"))
+        console.print(
+            literal(f"{moment(signed.time)}, {signed.name}: {signed.decision}. {STANDINGS[standing]}: {note}")
+        )
     if standing != "holds":
         raise UnfinishedError("The last signature is not about this audit as it is now", "Read it and sign it anew")
 

@@ -16,10 +16,17 @@ from trialign.queries.types import PreferenceQuery, Query, TruthQuery
 Verdict = Literal["same", "other", "cannot tell"]
 #: What told: the canonical answers, the model of entailment, the judge; ``unread``: a reply with nothing to compare.
 By = Literal["canonical", "unread", "nli", "judge"]
+_TOLD_BY: dict[By, str] = {
+    "canonical": "what they were read as",
+    "unread": "one of them holds nothing to compare",
+    "nli": "two-way entailment",
+    "judge": "the judge",
+}
 
 # A reply that declines, or stops before its answer, states no fact: no teller may make agreement of it.
 _SHORT = 12  # words of a reply that says nothing beside that it does not know
-_NOTHING_SAID = ("refused", "cut_off", "filtered", "failed")
+#: How a reply was read that says nothing to compare, also where its text alone does not show it.
+NOTHING_SAID = ("refused", "cut_off", "filtered", "failed")
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,25 @@ class Comparison:
 
     verdict: Verdict
     by: By
+
+    @property
+    def told_by(self) -> str:
+        """What told, or could not, in words."""
+        if self.by == "unread":
+            return _TOLD_BY[self.by]
+        return f"{_TOLD_BY[self.by]} does not tell" if self.verdict == "cannot tell" else f"by {_TOLD_BY[self.by]}"
+
+
+def held_against(query: Query, reference: tuple[str, str], others: Sequence[tuple[str, str]]) -> list[ReplyPair]:
+    """Each of some replies beside one of them, for `compare`.
+
+    Args:
+        query: what all were asked.
+        reference: the reply that the others are held against, and how it was read (``parse_status``).
+        others: the same of the others.
+    """
+    first, *said = ("" if status in NOTHING_SAID else text for text, status in (reference, *others))
+    return [ReplyPair(query, first, other) for other in said]
 
 
 def by_canonical(pairs: Sequence[ReplyPair]) -> list[Comparison]:
@@ -93,7 +119,7 @@ def _says_nothing(reply: str, read: ParsedAnswer) -> bool:
     row = tokens(cleaned(reply).said[:2000])
     words = sum(token.kind != "mark" for token in row)
     unknown = words <= _SHORT and any(one.value == Cue.UNKNOWN for one in cues().find(row))
-    return read.status in _NOTHING_SAID or words == 0 or unknown
+    return read.status in NOTHING_SAID or words == 0 or unknown
 
 
 def _both_right(query: Query, first: str, second: str) -> bool:

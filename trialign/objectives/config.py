@@ -81,10 +81,13 @@ class PairsConfig:
         beta: strength of the pull to the reference.
         group_step: step size of the groups' weights, by which the groups that learn worst count more; 0: all
             pairs count alike.
+        likelihood: weight of the better answers' likelihood beside the pairs; 0: pairs alone, which may make both
+            answers less likely.
     """
 
     beta: Positive = 0.1
     group_step: Weight = 0.0
+    likelihood: Weight = 0.0
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ _Found = tuple[int, tuple[Trajectory, ...], list[list[int]]]
 def _lay(
     packer: _Numbering, episode: Episode, adapters: Sequence[int], readings: Sequence[Reading], found: list[_Found]
 ) -> list[list[list[int]]]:
-    """Adds one episode's rows, and what was found of it; returns, for each group and turn, the answers' branches."""
+    """Adds the rows of one episode and what was found of it; returns each group's and turn's branches of answers."""
     takers = [taker(turn, readings) for turn in episode.turns]
     taken = [index for index in takers if index is not None]
     if len(taken) < len(takers):

@@ -25,12 +25,14 @@ class PairUnits(Units):
         worse: [N] branch of the worse one.
         reference: [N] log pi_ref(better) - log pi_ref(worse), in nats.
         groups: [N] index of the group.
+        tokens: [N] tokens of the better answer.
     """
 
     better: Tensor
     worse: Tensor
     reference: Tensor
     groups: Tensor
+    tokens: Tensor
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Pairs(Update[PairUnits]):
 
     def units(self, observed: Sequence[Observed]) -> PairUnits:
         """The pairs of all groups."""
-        better, worse, reference, groups = [], [], [], []
+        better, worse, reference, groups, tokens = [], [], [], [], []
         for one in observed:
             for group, (row, branches) in enumerate(zip(one.rows, one.branches, strict=True)):
                 scores = reference_of(row)
@@ -61,8 +63,11 @@ class Pairs(Update[PairUnits]):
                     worse.append(branches[bad])
                     reference.append(scores[good] - scores[bad])
                     groups.append(group)
-        of_better, of_worse, of_group = (torch.tensor(part, dtype=torch.long) for part in (better, worse, groups))
-        return PairUnits(of_better, of_worse, torch.tensor(reference, dtype=torch.float32), of_group)
+                    tokens.append(len(answers_of(row)[good]))
+        of_better, of_worse, of_group, of_tokens = (
+            torch.tensor(part, dtype=torch.long) for part in (better, worse, groups, tokens)
+        )
+        return PairUnits(of_better, of_worse, torch.tensor(reference, dtype=torch.float32), of_group, of_tokens)
 
     def count(self, observations: Sequence[Sequence[Trajectory]]) -> tuple[int, ...]:
         """The pairs of each group."""
@@ -77,6 +82,9 @@ class Pairs(Update[PairUnits]):
             loss = robust_pair_loss(sums, sums.new_tensor(pairs), group_weights(step.past_losses, config.group_step))
         else:
             loss = preference_pair_loss(better, worse, sum(pairs), config.beta)
+        if config.likelihood:
+            chosen = scores[units.better] / units.tokens
+            loss = loss + config.likelihood * chosen_likelihood_loss(chosen, sum(pairs))
         return UpdateLoss(loss, group_losses=sums.detach())
 
 
@@ -103,6 +111,19 @@ def preference_pair_loss(chosen: Tensor, rejected: Tensor, pairs: int, beta: flo
         Scalar, in nats.
     """
     return -F.logsigmoid(beta * (chosen - rejected)).sum() / max(pairs, 1)
+
+
+def chosen_likelihood_loss(chosen: Tensor, pairs: int) -> Tensor:
+    """The likelihood term beside pairs (Pang et al. 2024, arXiv 2404.19733, equation 1), without its weight.
+
+    Args:
+        chosen: [N] log pi of the better answer of each pair, over its tokens, in nats a token.
+        pairs: pairs of the whole optimizer step, over all ranks and micro-batches; they count alike for all groups.
+
+    Returns:
+        Scalar, in nats a token.
+    """
+    return -chosen.sum() / max(pairs, 1)
 
 
 def pair_losses_by_group(chosen: Tensor, rejected: Tensor, groups: Tensor, size: int, beta: float) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from trialign.audit.asking.endpoint import EndpointAgents
@@ -248,13 +248,18 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trialign.endpoint.client.Pace", lambda rate: Pace(rate, lambda: 0.0, lambda seconds: None))
 
 
-def fuzz(examples: int, wire: Wire, groups: GroupSet, queries: Sequence[Query], folder: Path) -> None:
+LOT = 200  # examples of one seed: what hypothesis keeps of those before makes each further one slower
+UNTIMED = settings(
+    max_examples=LOT, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
+)
+
+
+def fuzz(lot: int, wire: Wire, groups: GroupSet, queries: Sequence[Query], folder: Path) -> None:
     asked = [replace(queries[0], query_id=f"q{n}", cluster=f"q{n}", question=f"Question {n}?") for n in range(2)]
     runs = iter(range(10**9))
 
-    @settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
-    )
+    @seed(lot)
+    @UNTIMED
     @given(
         st.lists(responses(MODELS), min_size=1, max_size=1),
         st.lists(responses(CHAT), min_size=1, max_size=3),
@@ -287,8 +292,9 @@ def write(wire: Wire, renderer: ChatRenderer, token_ids: bool) -> None:
     assert reason is None or reason.isprintable()
 
 
-def fuzz_completions(examples: int, wire: Wire, renderer: ChatRenderer) -> None:
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def fuzz_completions(lot: int, wire: Wire, renderer: ChatRenderer) -> None:
+    @seed(lot)
+    @UNTIMED
     @given(st.lists(responses(COMPLETION), min_size=1, max_size=4), st.booleans())
     def one(answers: list[Raw], token_ids: bool) -> None:
         wire.says = dict.fromkeys(("models", "greeting", "question"), answers)
@@ -301,17 +307,19 @@ def fuzz_completions(examples: int, wire: Wire, renderer: ChatRenderer) -> None:
 def test_no_answer_of_a_server_is_too_much(
     wire: Wire, groups: GroupSet, queries: Sequence[Query], tmp_path: Path
 ) -> None:
-    fuzz(200, wire, groups, queries, tmp_path)
+    fuzz(0, wire, groups, queries, tmp_path)
 
 
 @pytest.mark.unit
 def test_no_completion_of_a_server_is_too_much(wire: Wire, renderer: ChatRenderer) -> None:
-    fuzz_completions(200, wire, renderer)
+    fuzz_completions(0, wire, renderer)
 
 
 @pytest.mark.slow
 def test_no_answer_of_ten_thousand_is_too_much(
     wire: Wire, groups: GroupSet, queries: Sequence[Query], renderer: ChatRenderer, tmp_path: Path
 ) -> None:
-    fuzz(10_000, wire, groups, queries, tmp_path)
-    fuzz_completions(2_000, wire, renderer)
+    for lot in range(10_000 // LOT):
+        fuzz(lot, wire, groups, queries, tmp_path / str(lot))
+    for lot in range(2_000 // LOT):
+        fuzz_completions(lot, wire, renderer)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from trialign.audit.figures.noticed import harm_in_words, noticed, trait_changes
+from trialign.audit.figures.noticed import TraitChange, harm_in_words, noticed, refusal_change, trait_changes
 from trialign.audit.files.items import AuditItem, items_frame
 
 pytestmark = pytest.mark.unit
@@ -102,3 +102,20 @@ def test_harm_is_told_with_both_means() -> None:
 
 def test_other_questions_are_not_compared() -> None:
     assert trait_changes(rows({"ended": True}), rows({"ended": True}, questions=10), GROUPS) == ()
+
+
+def test_a_change_of_which_an_end_is_not_known_is_no_harm() -> None:
+    for low, high in ((None, 0.4), (0.2, None), (None, None)):
+        assert not TraitChange("repeats", 0.1, 0.4, 0.3, low, high).harmed
+    assert TraitChange("repeats", 0.1, 0.4, 0.3, 0.2, 0.4).harmed
+
+
+def test_refusals_are_paired_by_question() -> None:
+    before, after = rows({}), rows({"ended": True})
+    assert refusal_change(before, after, GROUPS) == TraitChange("refused", 0.0, 0.0, 0.0, 0.0, 0.0)
+    after.loc[(after["group"] == "south") & (after["kind"] == "truth"), "parse_status"] = "refused"
+    found = refusal_change(before, after, GROUPS)
+    assert found is not None
+    assert (found.first, found.second, found.change, found.harmed) == (0.0, 0.5, 0.5, True)
+    assert refusal_change(before, rows({}, questions=4), GROUPS) is None
+    assert refusal_change(before.iloc[:0], after.iloc[:0], GROUPS) is None

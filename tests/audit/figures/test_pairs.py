@@ -22,6 +22,7 @@ from trialign.audit.figures.pairs import (
     pair_differences,
     paired_p_values,
     sign_flip_p_value,
+    with_differing,
 )
 from trialign.audit.figures.statistics import Floats, Integers
 
@@ -50,6 +51,19 @@ def test_pairs_carry_names_and_the_difference_of_the_accuracies() -> None:
     # x-y: +-2 +-1 is as far out as 2 - 1 = 1 in all four ways; x-z: a single fact.
     assert [pair.p_value for pair in found] == pytest.approx([1, 1, 1])
     assert compare_pairs(CORRECT[:, :1], CLUSTERS, ("x",), delta=DELTA, alpha=ALPHA) == ()
+
+
+def test_pairs_carry_the_share_of_questions_that_they_answer_differently() -> None:
+    # x and y: the same once; x and z: the same twice; nobody agrees with a reply that holds no answer.
+    answers = np.array([[0, 1, 0], [0, 1, 1], [2, 2, 2], [-1, -1, 3]])
+    pairs = compare_pairs(CORRECT, CLUSTERS, ("x", "y", "z"), delta=DELTA, alpha=ALPHA)
+    found = with_differing(pairs, answers, CLUSTERS, confidence=0.95, seed=0)
+    shares = [pair.differ for pair in found]
+    assert all(one is not None for one in shares)
+    assert [one.value for one in shares if one] == pytest.approx([3 / 4, 2 / 4, 2 / 4])
+    assert all(one.low <= one.value <= one.high for one in shares if one)  # type: ignore[operator]
+    assert [(one.first, one.second, one.p_holm) for one in found] == [(p.first, p.second, p.p_holm) for p in pairs]
+    assert with_differing((), answers, CLUSTERS, confidence=0.95, seed=0) == ()
 
 
 def test_single_questions_are_tested_as_statsmodels_does() -> None:
@@ -145,6 +159,15 @@ def test_one_fact_tells_nothing() -> None:
         [-1],
         [1],
     ]
+
+
+def test_two_facts_tell_something() -> None:
+    (mean,), (low,), (high,) = difference_intervals(np.array([[0.0], [0.0]]), np.array([1.0, 3]), 0.4)
+    # Nothing differs: one change of full size in two facts, at a distance u of size 1 / 1 u.
+    deviate, half = student_t.ppf(0.6, 1), high - mean
+    assert (mean, low) == (0, -half)
+    assert half**2 == pytest.approx(deviate**2 * (0 + 1 / 2 + half) / 2)
+    assert half < 1
 
 
 @pytest.mark.parametrize("clusters", [75, 120, 153, 200])

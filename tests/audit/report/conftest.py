@@ -32,6 +32,11 @@ WriteAudit = Callable[..., Path]
 @pytest.fixture
 def write_audit(tmp_path: Path) -> WriteAudit:
     """Writes one audit of a run under the test's folder; returns the audit's folder."""
+    return audit_writer(tmp_path)
+
+
+def audit_writer(place: Path) -> WriteAudit:
+    """The same under any folder."""
 
     def write(
         run: str = "mine",
@@ -45,8 +50,8 @@ def write_audit(tmp_path: Path) -> WriteAudit:
         alpha: float = 0.05,
         liking: Sequence[Sequence[float]] = LIKING,
     ) -> Path:
-        place = tmp_path / "runs" / run
-        folder = place / "audits" / f"step={step:06d}.house.test"
+        home = place / "runs" / run
+        folder = home / "audits" / f"step={step:06d}.house.test"
         folder.mkdir(parents=True)
         told = {"r": "right", "v": "other", "w": "wrong", **(words or {})}
         queries = _queries(len(answers), told)
@@ -69,7 +74,7 @@ def write_audit(tmp_path: Path) -> WriteAudit:
             groups=groups,
         )
         write_summary(folder / "summary.json", summary)
-        (place / "config.yaml").write_text(yaml.safe_dump({"name": run, "seed": 0, **(config or {})}))
+        (home / "config.yaml").write_text(yaml.safe_dump({"name": run, "seed": 0, **(config or {})}))
         return folder
 
     return write
@@ -123,7 +128,7 @@ def _facts(answers: Sequence[str], told: Mapping[str, str], groups: Sequence[str
                     parse_status="scored",
                     correct=letter == "r",
                     reward_truth=float(letter == "r"),
-                    option_probabilities=_sure_of(letter, 0.5 + 0.01 * number),
+                    option_probabilities=_sure_of(letter, 0.5 + 0.01 * (number % 40)),
                     adapter_sha256=None if group == "control" else f"{len(group):064x}",
                 )
             )

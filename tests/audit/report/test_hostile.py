@@ -15,6 +15,7 @@ from trialign.audit.asking.endpoint import EndpointAgents
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.files.items import read_items, write_items
 from trialign.commands.ask import GroupAnswer, answer_table
+from trialign.comparing.pairs import Comparison
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
@@ -68,6 +69,15 @@ def test_a_terminal_shows_an_answer_and_obeys_nothing(text: str) -> None:
     answers = [GroupAnswer("north", text, text, (1.0,), None, text, "scored")]
     shown = io.StringIO()
     Console(file=shown, width=400, force_terminal=True, color_system=None).print(answer_table(text, [text], answers))
+    assert all(c.isprintable() or c == "\n" for c in shown.getvalue().replace("\x1b[3m", "").replace("\x1b[0m", ""))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_terminal_shows_what_a_reply_was_read_as_and_obeys_nothing(text: str) -> None:
+    answers = [GroupAnswer(name, text, text, None, None, text, "contained") for name in ("north", "south")]
+    shown = io.StringIO()
+    table = answer_table(text, (), answers, [Comparison("other", "canonical")])
+    Console(file=shown, width=400, force_terminal=True, color_system=None).print(table)
     assert all(c.isprintable() or c == "\n" for c in shown.getvalue().replace("\x1b[3m", "").replace("\x1b[0m", ""))
 
 

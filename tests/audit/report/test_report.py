@@ -120,12 +120,13 @@ def test_every_form_has_the_numbers_of_the_analysis(write_audit: WriteAudit, tmp
     facts = read_analysis(folder / "analysis.json").facts
     assert facts is not None
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    pairs = [v for p in facts.pairs for v in (p.difference, p.low, p.high, p.p_value, p.p_holm)]
+    ends = ("difference", "low", "high", "p_value", "p_holm")
+    shares = [vars(p.differ).values() for p in facts.pairs if p.differ]
+    pairs = [v for p, d in zip(facts.pairs, shares, strict=True) for v in (*(getattr(p, n) for n in ends), *d)]
     assert [float(value) for value in page.values["Every pair of groups"]] == pairs
     with (tmp_path / "tables" / "pairs.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = ("difference", "low", "high", "p_value", "p_holm")
-    assert [float(row[name]) for row in rows for name in names] == pairs
+    assert [float(row[n]) for row in rows for n in (*ends, "differ", "differ_low", "differ_high")] == pairs
     accuracy = [v for e in facts.accuracy.values() for v in (e.value, e.low, e.high)]
     shown = [float(value) for value in page.values["Right answers of each group"]]
     assert [value for n, value in enumerate(shown) if n % 4 != 3 and n < 12] == accuracy

@@ -6,6 +6,7 @@ import pytest
 
 from trialign.queries import TruthQuery
 from trialign.queries.reading.labels import Shown
+from trialign.queries.reading.polar import Polar
 
 from .asked import Cases, each, said
 
@@ -307,3 +308,28 @@ CASES: Cases = (
 @each(CASES)
 def test_what_a_reply_says(query: TruthQuery, shown: Shown | None, reply: str, reading: str | None) -> None:
     assert said(query, reply, shown) == reading
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("verdadera", "falsa"),
+        ("richtig", "falsch"),
+        ("истина", "ложь"),
+        ("对", "错"),
+        ("正しい", "誤り"),
+        ("صح", "خطأ"),
+        ("درست", "نادرست"),
+        ("درست", "غلط"),
+        ("صحیح", "غلط"),
+        ("נכון", "לא נכון"),
+        ("सत्य", "असत्य"),
+        ("จริง", "เท็จ"),
+    ],
+)
+def test_the_words_that_judge_are_a_pair_of_which_the_second_denies(pair: tuple[str, str]) -> None:
+    for options in (pair, pair[::-1]):
+        polar = Polar(options)
+        assert polar.judging
+        assert polar.pairs
+        assert polar.negative == options.index(pair[1])

@@ -19,14 +19,13 @@ from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.comparing.judge import JudgeConfig
 from trialign.comparing.opening import Kind
-from trialign.environment import PromptConfig, Topology, first_turn, stable_seed
+from trialign.environment import PromptConfig, Topology, asked_in_words, first_turn, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
-from trialign.queries.askable import needs_options
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
 
@@ -198,21 +197,13 @@ class Auditor:
         # A mixed question's form is the group's taste: without its profile there would be none to meet.
         stripped = self.strip_profile and query.kind == "truth"
         told = replace(group, role="control") if stripped else group
-        prompt = self._prompt(query)
+        prompt = asked_in_words(query, self.prompt) if self.in_words else self.prompt
         conversation = first_turn(query, told, exposure, wording, prompt)
         asked = Asked(query, group, exposure, wording, repeat, conversation, prompt.options)
         if not self.in_words:
             return asked
         drawn = stable_seed(f"audit:{self.seed}:{query.query_id}:{group.name}:{exposure}:{wording}:{repeat}")
         return replace(asked, in_words=True, seed=drawn if self.config.repeats > 1 else None)
-
-    def _prompt(self, query: Query) -> PromptConfig:
-        """How a question shows its options: in words only where it makes no sense without."""
-        if not self.in_words:
-            return self.prompt
-        if not needs_options(query):
-            return replace(self.prompt, options="hidden")
-        return self.prompt if self.prompt.options != "hidden" else replace(self.prompt, options="listed")
 
     def _items(self, asked: Asked, answer: Answer, read: _Reading) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""

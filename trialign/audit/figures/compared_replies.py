@@ -13,11 +13,10 @@ from trialign.audit.figures.estimates import Estimate
 from trialign.audit.figures.rows import FACTS, aligned, clusters, own_answers, shared
 from trialign.comparing.compare import flip_matrix
 from trialign.comparing.opening import Comparer
+from trialign.comparing.pairs import NOTHING_SAID
 from trialign.groups import Exposure
 from trialign.queries.types import Query
 
-# The audit knows of these that they hold no answer, also where their text alone does not show it.
-_NOTHING_SAID = ("refused", "cut_off", "filtered", "failed")
 _NOTHING_COMPARED = "No question has replies of two groups that say anything."
 
 
@@ -51,7 +50,7 @@ def compared_replies(
     wordings, repeats = shared(rows, "wording"), shared(rows, "repeat")
     width = len(groups) * wordings * repeats
     table = aligned(rows, groups, wordings=wordings, repeats=repeats)
-    said = np.where(table["parse_status"].isin(_NOTHING_SAID), "", table["answer"].fillna("")).reshape(-1, width)
+    said = np.where(table["parse_status"].isin(NOTHING_SAID), "", table["answer"].fillna("")).reshape(-1, width)
     by_id = {query.query_id: query for query in queries}
     asked = [by_id[name] for name in table["query_id"].to_numpy(dtype=object)[::width]]
     flips, told = flip_matrix(asked, said.tolist(), nli=comparer.nli, judge=comparer.judge)

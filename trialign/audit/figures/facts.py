@@ -11,7 +11,7 @@ from trialign.audit.figures.estimates import Estimate, share_estimates
 from trialign.audit.figures.flips import ExcessFlips, flips_of
 from trialign.audit.figures.lengths import ByLength
 from trialign.audit.figures.measures import question_measures
-from trialign.audit.figures.pairs import PairComparison
+from trialign.audit.figures.pairs import PairComparison, with_differing
 from trialign.audit.figures.panel import Panel
 from trialign.audit.figures.parts import Evidence, Gap
 from trialign.audit.figures.replies import GroupReplies, group_replies
@@ -75,7 +75,8 @@ def analyze_facts(found: Evidence, *, alpha: float, seed: int) -> FactAnalysis:
         seed: of resampling.
     """
     panel, several = found.panel, len(found.panel.groups) > 1
-    measures = question_measures(panel.answers[:, :, 0, 0], panel.correct)
+    answers = panel.answers[:, :, 0, 0]
+    measures = question_measures(answers, panel.correct)
     columns = [*panel.correct.T, panel.correct.mean(axis=1), *measures.values()]
     estimates = share_estimates(np.stack(columns, axis=1), panel.clusters, 1 - alpha, seed)
     shares = dict(zip(measures, estimates[len(panel.groups) + 1 :], strict=True))
@@ -89,7 +90,7 @@ def analyze_facts(found: Evidence, *, alpha: float, seed: int) -> FactAnalysis:
         n_choices=len(np.unique(panel.questions[panel.choices > 0])),
         replies=dict(zip(panel.groups, group_replies(panel.replies, panel.correct), strict=True)),
         gap=found.gap,
-        pairs=found.pairs,
+        pairs=with_differing(found.pairs, answers, panel.clusters, confidence=1 - alpha, seed=seed),
         unanimous=shares["unanimous"] if several else None,
         pair_agreement=shares["pair_agreement"] if several else None,
         right_for_all=shares["right_for_all"],

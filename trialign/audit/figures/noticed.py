@@ -41,7 +41,9 @@ TRAITS = (
     Trait("grade", "reading grade", "", "US school grade (Flesch-Kincaid) of replies in English"),
     Trait("other_language", "another language", "up", "share of the replies in another language than the question's"),
 )
-BY_KEY = {trait.key: trait for trait in TRAITS}
+# Beside the traits in comparisons alone: audits count refusals group by group (`GroupReplies`).
+REFUSED = Trait("refused", "refuses", "up", "share of the replies that decline to answer")
+BY_KEY = {trait.key: trait for trait in (*TRAITS, REFUSED)}
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,33 @@ def trait_changes(
     return tuple(found)
 
 
+def refusal_change(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    groups: Sequence[str],
+    *,
+    exposure: Exposure = "explicit",
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> TraitChange | None:
+    """How many more replies decline to answer than before; arguments as `trait_changes` takes them.
+
+    None where the audits asked different questions, or none.
+    """
+    tables = [_table(items, groups, exposure) for items in (before, after)]
+    first, second = (table["query_id"].to_numpy(dtype=object) for table in tables)
+    if not len(first) or not np.array_equal(first, second):
+        return None
+    width = len(groups)
+    shares = [
+        (table["parse_status"] == "refused").to_numpy(dtype=np.float64).reshape(-1, width).mean(axis=1)
+        for table in tables
+    ]
+    one, other = (float(share.mean()) for share in shares)
+    [change] = mean_estimates((shares[1] - shares[0])[:, None], clusters(tables[0], width), confidence, seed)
+    return TraitChange(REFUSED.key, one, other, other - one, change.low, change.high)
+
+
 def harm_in_words(changes: Sequence[TraitChange]) -> str:
     """What became worse for a reader beyond the interval, each trait with both means; empty where nothing did."""
     return ", ".join(
@@ -176,13 +205,18 @@ def harm_in_words(changes: Sequence[TraitChange]) -> str:
     )
 
 
-def _seen(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -> _Seen:
+def _table(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -> pd.DataFrame:
+    """The replies to facts (to tastes without any), first wording, asked once, by question and then group."""
     rows = own_answers(items, FACTS, exposure)
     rows = rows if len(rows) else own_answers(items, ("preference",), exposure)
     rows = first_asked(rows[rows["group"].isin(groups)])
-    if rows.empty:
+    return rows if rows.empty else aligned(rows, groups)
+
+
+def _seen(items: pd.DataFrame, groups: Sequence[str], exposure: Exposure) -> _Seen:
+    table = _table(items, groups, exposure)
+    if table.empty:
         return _Seen(np.empty((0, len(groups), len(TRAITS))), np.empty(0, dtype=np.int64), np.empty(0, dtype=object))
-    table = aligned(rows, groups)
     told = table["language"].notna() & table["asked_in"].notna()
     other = (table["language"] != table["asked_in"]).astype(float).where(told)
     columns = [

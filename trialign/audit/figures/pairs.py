@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,8 @@ from scipy.stats import norm, studentized_range
 from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import mcnemar
 
-from trialign.audit.figures.statistics import Floats, cluster_sums
+from trialign.audit.figures.estimates import Estimate, share_estimates
+from trialign.audit.figures.statistics import Floats, Integers, cluster_sums
 
 POWER = 0.8
 _SMALLEST_P = 1e-15
@@ -33,6 +34,8 @@ class PairComparison:
         equivalent: whether the interval lies inside +-delta.
         p_value: of the hypothesis that the two are exchangeable, see `paired_p_values`.
         p_holm: the same, corrected for the number of pairs (Holm, 1979).
+        differ: share of questions to which the two give different answers, with its interval; a reply that holds no
+            answer differs from every other. None in analyses that were made before it was counted.
     """
 
     first: str
@@ -43,6 +46,7 @@ class PairComparison:
     equivalent: bool
     p_value: float
     p_holm: float
+    differ: Estimate | None = None
 
 
 def compare_pairs(
@@ -80,6 +84,26 @@ def compare_pairs(
         )
         for pair, (i, j) in enumerate(pairs)
     )
+
+
+def with_differing(
+    pairs: Sequence[PairComparison], answers: Integers, clusters: ArrayLike, *, confidence: float, seed: int
+) -> tuple[PairComparison, ...]:
+    """The pairs with the share of questions to which they give different answers.
+
+    Args:
+        pairs: in the order of `compare_pairs`.
+        answers: [questions, groups], codes; -1 where a reply holds none.
+        clusters: [questions], labels.
+        confidence: of the intervals.
+        seed: of the resampling.
+    """
+    if not pairs:
+        return ()
+    first, second = np.triu_indices(answers.shape[1], k=1)
+    differ = (answers[:, first] != answers[:, second]) | (answers[:, first] < 0)
+    shares = share_estimates(differ.astype(np.float64), clusters, confidence, seed)
+    return tuple(replace(pair, differ=share) for pair, share in zip(pairs, shares, strict=True))
 
 
 def pair_differences(correct: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:

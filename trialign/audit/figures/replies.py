@@ -23,6 +23,13 @@ LABELS = {
 }
 
 
+def read_as(canonical: str | None, status: str) -> str:
+    """What a reply in words was read as, or why it holds no answer; an open answer is taken whole."""
+    if canonical is None:
+        return f"– {LABELS.get(status, LABELS['none'])}"
+    return "the whole reply" if status == "text" else canonical
+
+
 @dataclass(frozen=True)
 class GroupReplies:
     """One group's replies to facts, and its accuracy at both extremes.

@@ -73,9 +73,15 @@ def pairs(report: Report) -> Table:
         Column("within_delta", "the same within delta"),
         P,
         P_HOLM,
+        Column("differ", "answers differ", "share"),
+        *interval("share", "differ_"),
     )
     rows = (
-        (p.first, p.second, p.difference, p.low, p.high, "yes" if p.equivalent else "not shown", p.p_value, p.p_holm)
+        (
+            *(p.first, p.second, p.difference, p.low, p.high),
+            *("yes" if p.equivalent else "not shown", p.p_value, p.p_holm),
+            *cells(p.differ),
+        )
         for p in (facts.pairs if facts else ())
     )
     return Table("pairs", "Every pair of groups", columns, tuple(rows))

@@ -31,7 +31,7 @@ from trialign.runs import ANALYSIS, ITEMS, REPLIES, SUMMARY, AuditFolder, RunFol
 
 COMPARISON_SCHEMA_VERSION = 3
 # What may differ between runs that are one: where and under which name they lie, and the seed.
-_NOT_THE_METHOD = ("seed", "name", "runs")
+_NOT_THE_METHOD = ("seed", "name", "runs", "gate")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def compare_runs(audits: Sequence[AuditFolder]) -> RunComparison:
     """
     _refuse_twice(audits)
     read = [_measured(audit) for audit in audits]
-    _check_alike(audits, read)
+    check_alike(audits, read)
     summaries = {_place(audit): read_summary(audit.path / SUMMARY) for audit in audits}
     scores = replace(_compared(audits, read), note=differing_ways(summaries))
     in_words = [analysis.replies for analysis, _ in read]
@@ -198,8 +198,16 @@ def _measured(audit: AuditFolder) -> tuple[AuditAnalysis, AuditMeasures]:
     return analysis, measure_audit(items, analysis.groups, analysis.exposure)
 
 
-def _check_alike(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis, AuditMeasures]]) -> None:
-    """Refuses audits of different questions, also of the same ids with other words."""
+def check_alike(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis, AuditMeasures]]) -> None:
+    """Refuses audits of different questions, also of the same ids with other words.
+
+    Args:
+        audits: at least one.
+        read: analysis and measures of each.
+
+    Raises:
+        UserError: the questions or groups differ.
+    """
     (analysis, measures), words = read[0], read_asked(audits[0].path)
     for audit, (other, theirs) in zip(audits[1:], read[1:], strict=True):
         alike = (analysis.groups, analysis.exposure, measures.asked) == (other.groups, other.exposure, theirs.asked)

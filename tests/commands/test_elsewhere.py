@@ -1,0 +1,73 @@
+"""Auditing a run's agents on questions that are not the run's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
+
+pytestmark = pytest.mark.integration
+
+
+def write_questions(project: Any, count: int) -> list[str]:
+    """Questions that nobody trained on, and the words that audit them."""
+    rows = [
+        {
+            "id": f"river-{number}",
+            "cluster": f"river-{number}",
+            "split": "test",
+            "kind": "truth",
+            "topic": "rivers",
+            "question": f"Which river is number {number}?",
+            "answer_kind": "choice",
+            "options": ["Nile", "Volga", f"Thames {number}"],
+            "gold": "Nile",
+        }
+        for number in range(count)
+    ]
+    (project.folder / "rivers.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return ["data=files", "data.name=rivers", f"data.files=[{project.folder / 'rivers.jsonl'}]"]
+
+
+def test_agents_are_audited_on_other_questions_beside_the_base_model(trained_copy: Any) -> None:
+    words = write_questions(trained_copy, 3)
+    run = trained_copy.runs / "mine"
+    before = trained_copy.files()
+    outcome = trained_copy.call("test", "--run", run, *words)
+    assert outcome.code == 0, outcome.err
+    assert before.items() <= trained_copy.files().items()  # what was there is as it was
+    folders = [run / "audits" / f"step={step:06d}.rivers.test" for step in (0, 4)]
+    base, agents = (read_items(folder / "items.parquet") for folder in folders)
+    assert base["adapter_sha256"].isna().all()
+    assert set(agents.loc[agents["role"] == "member", "adapter_sha256"].dropna()) != set()
+    for folder in folders:
+        summary = read_summary(folder / "summary.json")
+        assert (summary["data"], summary["n_queries"]) == ("rivers", 3)
+    assert "Before" in outcome.out
+    assert "After" in outcome.out
+
+    # The base model is asked once for the same questions, and again for others.
+    kept = (folders[0] / "items.parquet").stat().st_mtime_ns
+    assert trained_copy.call("test", "--run", run, *words).code == 0
+    assert (folders[0] / "items.parquet").stat().st_mtime_ns == kept
+    assert trained_copy.call("test", "--run", run, *write_questions(trained_copy, 2)).code == 0
+    assert read_summary(folders[0] / "summary.json")["n_queries"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["scoring.kind=mean"], "The override scoring.kind=mean was given with --run"),
+        (["data.limit=1"], "none names other data (data.limit=1)"),
+        (["data=files", "data.name=house", "data.files=[x.jsonl]"], "would take the place of its own"),
+        (["data=nowhere"], "cannot be composed"),
+    ],
+)
+def test_what_is_not_of_other_data_is_refused(trained: Any, words: list[str], names: str) -> None:
+    outcome = trained.call("test", "--run", trained.runs / "mine", *words)
+    assert outcome.code == 2
+    assert names in outcome.err

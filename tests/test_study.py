@@ -1,0 +1,52 @@
+"""The study of docs/results.md: its rows are configurations, and its tables hold what the audits hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trialign.composition import compose
+from trialign.config import load
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from study import Study  # noqa: E402
+
+STUDY = Study.read(ROOT / "benchmarks" / "study.yaml")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("method", sorted({row for table in STUDY.tables.values() for row in table.methods}))
+def test_every_row_is_a_configuration_of_its_own(method: str) -> None:
+    reference = compose("conf/quickstart.yaml", STUDY.overrides(STUDY.reference))
+    composed = compose("conf/quickstart.yaml", STUDY.overrides(method))
+    load(composed)
+    assert (composed == reference) == (method == STUDY.reference)
+
+
+@pytest.mark.unit
+def test_no_row_is_named_that_stands_in_no_table_and_every_table_has_the_reference() -> None:
+    shown = {row for table in STUDY.tables.values() for row in table.methods}
+    engine = {"upper", "activated", "bf16"}  # choices of the engine, for --methods
+    assert set(STUDY.methods) - engine <= shown
+    assert all(table.methods[0] == STUDY.reference for table in STUDY.tables.values())
+
+
+@pytest.mark.slow
+def test_the_quick_study_prints_its_rows_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    command = [sys.executable, str(ROOT / "benchmarks" / "learning.py"), "--study", "--quick"]
+    printed = [subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True) for _ in range(2)]
+    rows = [line for line in printed[1].stdout.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].strip("| ") for row in rows[:4]] == [
+        "in scores",
+        "base model",
+        "trialign",
+        "utilitarian",
+    ]
+    assert "Audits of these questions behind this table: 2 of trained agents." in printed[1].stdout
+    assert [line for line in printed[0].stdout.splitlines() if line.startswith("| ")] == rows
+    assert "nan" not in printed[1].stdout

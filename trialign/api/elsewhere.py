@@ -1,0 +1,78 @@
+"""A run's agents on questions that are not the run's own: sets that nobody here wrote, or a later one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trialign import distributed
+from trialign.api.audit_files import run_audit
+from trialign.api.session import Session, open_run
+from trialign.audit.files.record import read_asked
+from trialign.composition import compose
+from trialign.config import load
+from trialign.errors import UserError
+from trialign.queries import Split
+from trialign.runs import is_whole_audit
+
+log = logging.getLogger("trialign")
+
+_BASE = "conf/base.yaml"
+
+
+def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
+    """The session of a run on disk, asked about other questions; its configuration on disk stays as it is.
+
+    Args:
+        folder: the run's.
+        overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over
+            the shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
+
+    Raises:
+        UserError: another key is overridden, the data cannot be composed, or they have the name of the run's own.
+    """
+    session = open_run(folder)
+    if not overrides:
+        return session
+    for one in overrides:
+        key = one.partition("=")[0].lstrip("+~")
+        if key != "data" and not key.startswith("data."):
+            raise UserError(
+                f"The override {one} was given with --run, whose configuration is fixed but for the data",
+                "Leave it out, or use --config",
+            )
+    if not any(one.startswith("data=") for one in overrides):
+        raise UserError(
+            f"Overrides were given with --run and none names other data ({', '.join(overrides)})",
+            "Add data=..., or leave them out to audit the run on its own data",
+        )
+    data = compose(_BASE, overrides)["data"]
+    if data["name"] == session.config.data.name:
+        raise UserError(
+            f"The data are called '{data['name']}', as those of the run {session.run.folder} are, and "
+            "their audit would take the place of its own",
+            "Choose other data, or call these data.name=...",
+        )
+    composed = {**session.composed, "data": data}
+    config = load(composed)
+    return Session(replace(config, name=session.config.name, runs=session.config.runs), composed)
+
+
+def audit_base_model(session: Session, split: Split) -> None:
+    """Audits the base model on these questions, unless that was done: what the agents are held against.
+
+    Raises:
+        UserError: a question cannot be put to it.
+    """
+    folder = session.run.audit(0, session.config.data.name, split)
+    now = {one.query_id: one.question for one in session.split(split)}
+    done = is_whole_audit(folder) and {key: one.question for key, one in read_asked(folder).items()} == now
+    distributed.barrier()  # every rank has looked before the first one writes
+    if done:
+        log.info("The base model's answers to these questions are there: %s", folder)
+        return
+    session.renew_policy()
+    run_audit(session, split, None)
+    distributed.barrier()
