@@ -134,10 +134,7 @@ def analyze(
         )
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
-    whole = work.facts(found)
-    if whole and lengths:
-        asked = first_asked(own_answers(rows, FACTS, exposure))
-        whole = replace(whole, by_length=by_length(asked, groups, lengths, 1 - bounds.alpha, seed))
+    whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
     slices = (
         *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
         *work.slices("topic", _by_topic(facts, opinions)),
@@ -219,6 +216,20 @@ class _Work:
         wrong = evidence(panel, self.bounds, self.seed)
         unread = (panel.replies > 0).any()
         return _Counted(wrong, evidence(panel.unread_as_right(), self.bounds, self.seed) if unread else None)
+
+    def with_lengths(
+        self,
+        facts: FactAnalysis | None,
+        rows: pd.DataFrame,
+        groups: Sequence[str],
+        exposure: Exposure,
+        lengths: Mapping[str, OptionLengths] | None,
+    ) -> FactAnalysis | None:
+        """The facts with how far their answers go by the length of options, where that is known."""
+        if facts is None or not lengths:
+            return facts
+        asked = first_asked(own_answers(rows, FACTS, exposure))
+        return replace(facts, by_length=by_length(asked, groups, lengths, 1 - self.bounds.alpha, self.seed))
 
     def facts(self, found: _Counted | None) -> FactAnalysis | None:
         return analyze_facts(found.wrong, alpha=self.bounds.alpha, seed=self.seed) if found else None

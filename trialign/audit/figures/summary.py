@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit.figures import statistics
-from trialign.audit.figures.lengths import ByLength, OptionLengths, by_length
+from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
@@ -83,8 +83,7 @@ def summarize(
         data: name of the audited question set.
         exposure: which exposure to summarise.
         split: which split to summarise.
-        scoring: how options were scored; None: replies were read (``sampled``), or the server held them to the
-            options (``structured``).
+        scoring: how options were scored; None: replies were read (``sampled``), or held to them (``structured``).
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
@@ -92,8 +91,7 @@ def summarize(
         lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
 
     Returns:
-        A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never
-        NaN.
+        A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never NaN.
 
     Raises:
         UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
@@ -111,11 +109,9 @@ def summarize(
         **_counts(members),
         "groups": list(groups),
         "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
-        **_measures(rows, own, members, groups, eps, choices),
+        **_measures(rows, own, members, groups, eps, choices, lengths or {}),
         "seconds": seconds,
     }
-    facts = members[members["kind"].isin(FACTS)]
-    summary["truth"].update(_by_length(by_length(facts, groups, lengths, 0.95, 0) if lengths else None, groups))
     plain: dict[str, Any] = _without_nan(summary)
     return plain
 
@@ -152,6 +148,7 @@ def _measures(
     groups: Sequence[str],
     eps: float,
     choices: Mapping[str, int] | None,
+    lengths: Mapping[str, OptionLengths],
 ) -> dict[str, Any]:
     """Truth, preference, form, control and welfare; ``own`` leaves out the swapped rows, ``members`` the control."""
     facts = own[own["kind"].isin(FACTS)]
@@ -162,7 +159,7 @@ def _measures(
     utilities = [*truth["accuracy"].values(), *personal["score"].values()]
     defined = [utility for utility in utilities if utility is not None]
     return {
-        "truth": truth,
+        "truth": {**truth, **_by_length(members, groups, lengths)},
         "preference": preference,
         "form": form,
         "control": _control(facts, groups),
@@ -237,8 +234,9 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
     }
 
 
-def _by_length(found: ByLength | None, groups: Sequence[str]) -> dict[str, Any]:
+def _by_length(members: pd.DataFrame, groups: Sequence[str], lengths: Mapping[str, OptionLengths]) -> dict[str, Any]:
     """How often a shortest option is chosen, and what choosing by length alone would get right."""
+    found = by_length(members[members["kind"].isin(FACTS)], groups, lengths, 0.95, 0)
     return {
         "shortest": found.mean.value if found else None,
         "shortest_guessed": found.guessed if found else None,
