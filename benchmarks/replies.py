@@ -70,7 +70,8 @@ def main() -> None:
     arguments = parser.parse_args()
     session = open_run(arguments.run)
     step = session.load_agents(None).step
-    first = {query.cluster: query.question for query in reversed(session.split(arguments.split)) if query.kind == "truth"}
+    asked = reversed(session.split(arguments.split))
+    first = {query.cluster: query.question for query in asked if query.kind == "truth"}
     questions = list(first.values())[: arguments.questions]
     with torch.inference_mode():
         sides = {
