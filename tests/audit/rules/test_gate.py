@@ -297,3 +297,25 @@ def test_what_the_baseline_was_not_asked_in_words_is_said(audits: dict[str, Path
     before = in_words_too(write_audit("before", answers=("rrr",) * 200))
     both = hold(told, before, overrides=margin)
     assert [one.outcome for one in both.rules] == ["passes", "fails"]
+
+
+@pytest.mark.parametrize("name", ["many", "worse", "apart", "few"])
+def test_alone_the_rule_on_the_verdict_says_what_the_audit_says(audits: dict[str, Path], name: str) -> None:
+    [audit] = audits[name].glob("audits/*")
+    verdict = read_analysis(audit / "analysis.json").verdict
+    assert verdict is not None
+    found = only(hold(audit))
+    assert found.outcome == {"holds": "passes"}.get(verdict.outcome, verdict.outcome)
+    assert found.sentence == verdict.sentence
+
+
+def test_answers_that_came_about_otherwise_are_not_compared(
+    audits: dict[str, Path], write_audit: WriteAudit, gate: Gate
+) -> None:
+    other = write_audit("lettered", answers=("rrr",) * 200)
+    summary = json.loads((other / "summary.json").read_text(encoding="utf-8"))
+    (other / "summary.json").write_text(json.dumps({**summary, "scoring": "letter"}), encoding="utf-8")
+    found = gate(audits["many"], "--against", other, "regression.accuracy=0.05")
+    assert found.code == 2
+    assert "came about in different ways" in found.err
+    assert found.err.count("\n") == 1
