@@ -57,13 +57,17 @@ def print_audits(folders: dict[str, Path]) -> None:
     print(f"| | {' | '.join(heads)} | facts, tastes taken for the other |\n|---{'|---' * (len(heads) + 1)}|")
     for name, folder in folders.items():
         own = differences(measures[name], measures[name])
-        cells = " | ".join(f"{own[place].first:.3f}" for place in places)
+        cells = " | ".join("-" if own[place].first is None else f"{own[place].first:.3f}" for place in places)
         print(f"| {name} | {cells} | {gate_errors(folder)} |")
     first, *others = folders
     print(f"\n| {first} minus | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|")
     for other in others:
         found = differences(measures[other], measures[first])
-        print(f"| {other} | " + " | ".join(change(found[place]) for place in places) + " |")
+        print(
+            f"| {other} | "
+            + " | ".join("-" if found[place].change is None else change(found[place]) for place in places)
+            + " |"
+        )
 
 
 def gate_errors(folder: Path) -> str:

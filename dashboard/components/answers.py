@@ -13,7 +13,7 @@ from trialign.audit.figures.replies import read_as
 from trialign.comparing.pairs import Comparison
 from trialign.group_config import CONTROL
 from trialign.queries import PreferenceQuery, Query, TruthQuery
-from trialign.queries.answers import is_correct
+from trialign.queries.answers import is_correct, normal_text
 
 from ..live.replies import Answers, Reply
 from .markup import Markup, isolated
@@ -218,16 +218,19 @@ def _tags(
     if card is reference:
         yield "plain", "◆ The others are held against this answer"
     elif free:
-        yield _same_fact(query, reference, told)
+        yield _same_fact(query, card, reference, told)
     elif card.reply.canonical is not None and card.reply.canonical == reference.reply.canonical:
         yield "good", f"= Same answer as {reference.title}"
     else:
         yield "bad", f"≠ Other answer than {reference.title}"
 
 
-def _same_fact(query: Query, reference: Card, told: Comparison | None) -> tuple[str, str]:
+def _same_fact(query: Query, card: Card, reference: Card, told: Comparison | None) -> tuple[str, str]:
     """Whether a reply states what the reference does, and by what that was told."""
     what = "answer" if isinstance(query, PreferenceQuery) and query.targets else "fact"
+    same_words = normal_text(card.reply.text) == normal_text(reference.reply.text)
+    if told and told.verdict == "cannot tell" and told.by != "unread" and same_words:
+        return "good", f"= Same words as {reference.title}"
     if told is None or told.verdict == "cannot tell":
         why = told.told_by if told else "nothing was compared"
         return "unsure", f"? Cannot tell whether it is the same {what} as {reference.title} ({why})"

@@ -30,12 +30,13 @@ def suffers(catalog: Catalog, run: RunEntry, step: int, chosen: AuditEntry) -> t
     """
     of_step = [audit for audit in run.audits if audit.step == step]
     for audit in sorted(of_step, key=lambda one: (one != chosen, _SPLITS.index(one.split))):
-        words, replies = records.analysis(catalog, audit).replies, records.replies(catalog, audit)
-        if words is None or replies is None:
+        replies = records.replies(catalog, audit)  # first: an older audit has no analysis to read
+        words = records.analysis(catalog, audit).replies if replies is not None else None
+        if replies is None or words is None:
             continue
         base = _base(run, audit) if step else None
         before = records.replies(catalog, base) if base is not None else None
-        beside = records.analysis(catalog, base).replies if base is not None else None
+        beside = records.analysis(catalog, base).replies if base is not None and before is not None else None
         frames = None if before is None else (before, replies)
         said: str = _said(records.version(audit.folder / REPLIES), words, beside, frames)
         return (audit, said) if said else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -196,3 +197,27 @@ def test_what_cannot_be_in_two_parts_is_refused(project: Any, words: tuple[str, 
     outcome = project.fit("objective=two_adapters", *words)
     assert outcome.code == 2
     assert remedy in outcome.err
+
+
+def test_runs_are_put_other_questions(
+    house: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    main = runpy.run_path(str(folder / "elsewhere.py"))["main"]
+    runs = [house.runs / "two_adapters", house.runs / "gate_adapter"]
+    kept = {run: sorted(path.name for path in (run / "audits").iterdir()) for run in runs}
+    main([*map(str, runs), "--data", "two_part"])
+    rows: dict[str, str] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if line.startswith("| "):
+            rows.setdefault(line.split("|")[1].strip(), line)  # of the second table, what the first has not
+    assert {"two_adapters", "gate_adapter", "base model", "two_adapters minus"} <= set(rows)
+    for run in runs:
+        added = {path.name for path in (run / "audits").iterdir()} - set(kept[run])
+        assert "step=000004.two_part.test" in added
+    summary = runs[1] / "audits" / "step=000004.two_part.test" / "summary.json"
+    errors = json.loads(summary.read_text(encoding="utf-8"))["gate"]["truth"]
+    assert errors["questions"] == 49
+    assert f"{errors['taken_for_tastes']} of 49" in rows["gate_adapter"]
+    assert rows["two_adapters"].rstrip(" |").endswith("-")

@@ -198,7 +198,7 @@ def answer_table(
         table.add_row("read as", *[literal(read_as(answer.canonical, answer.parse_status)) for answer in answers])
     if told:
         same = [f"{one.verdict} ({one.told_by})" for one in told]
-        table.add_row(literal(f"the same fact as {answers[0].label}"), "", *same)
+        table.add_row("same fact", "(held against)", *same)
     hashes = [answer.adapter_sha256[:12] if answer.adapter_sha256 else "base weights" for answer in answers]
     table.add_row("adapter", *hashes)
     return table

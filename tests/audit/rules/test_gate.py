@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from trialign.api.gates import gate as hold
+from trialign.audit.figures.analysis import read_analysis, write_analysis
 from trialign.audit.rules.result import GateResult, RuleResult
 
 from .conftest import Gate
@@ -259,3 +261,61 @@ def test_a_config_of_an_earlier_version_states_no_rules(write_audit: WriteAudit)
     stated = yaml.safe_load((audit.parents[1] / "config.yaml").read_text(encoding="utf-8"))
     assert "gate" not in stated
     assert [one.rule for one in hold(audit).rules] == ["verdict"]
+
+
+def in_words_too(audit: Path, answers: Path | None = None) -> Path:
+    """The run of an audit, its rows (or another audit's) standing there as replies in words as well."""
+    source = answers or audit
+    shutil.copy(source / "items.parquet", audit / "replies.parquet")
+    analysis = read_analysis(audit / "analysis.json")
+    words = read_analysis(source / "analysis.json")
+    write_analysis(audit / "analysis.json", replace(analysis, replies=words))
+    return audit
+
+
+def test_every_rule_holds_in_scores_and_in_words(audits: dict[str, Path], write_audit: WriteAudit) -> None:
+    [worse] = audits["worse"].glob("audits/*")
+    told = in_words_too(write_audit("told", answers=("rrr",) * 200), worse)
+    found = hold(told, overrides=["verdict=false", "worst=0.95", "golden=[fact-0]"])
+    assert [(one.name, one.outcome) for one in found.rules] == [
+        ("worst (scores)", "passes"),
+        ("worst (words)", "fails"),
+        ("golden fact-0 (scores)", "passes"),
+        ("golden fact-0 (words)", "fails"),
+    ]
+    alone = hold(told, overrides=["verdict=false", "worst=0.95", "ways=[scores]"])
+    assert [(one.name, one.outcome) for one in alone.rules] == [("worst", "passes")]
+
+
+def test_what_the_baseline_was_not_asked_in_words_is_said(audits: dict[str, Path], write_audit: WriteAudit) -> None:
+    [worse] = audits["worse"].glob("audits/*")
+    told = in_words_too(write_audit("told", answers=("rrr",) * 200), worse)
+    margin = ["verdict=false", "regression.accuracy=0.05"]
+    found = hold(told, audits["many"], overrides=margin)
+    assert [(one.name, one.outcome) for one in found.rules] == [("regression.accuracy (scores)", "passes")]
+    assert any(note.startswith("In words nothing is held against the baseline") for note in found.notes)
+    before = in_words_too(write_audit("before", answers=("rrr",) * 200))
+    both = hold(told, before, overrides=margin)
+    assert [one.outcome for one in both.rules] == ["passes", "fails"]
+
+
+@pytest.mark.parametrize("name", ["many", "worse", "apart", "few"])
+def test_alone_the_rule_on_the_verdict_says_what_the_audit_says(audits: dict[str, Path], name: str) -> None:
+    [audit] = audits[name].glob("audits/*")
+    verdict = read_analysis(audit / "analysis.json").verdict
+    assert verdict is not None
+    found = only(hold(audit))
+    assert found.outcome == {"holds": "passes"}.get(verdict.outcome, verdict.outcome)
+    assert found.sentence == verdict.sentence
+
+
+def test_answers_that_came_about_otherwise_are_not_compared(
+    audits: dict[str, Path], write_audit: WriteAudit, gate: Gate
+) -> None:
+    other = write_audit("lettered", answers=("rrr",) * 200)
+    summary = json.loads((other / "summary.json").read_text(encoding="utf-8"))
+    (other / "summary.json").write_text(json.dumps({**summary, "scoring": "letter"}), encoding="utf-8")
+    found = gate(audits["many"], "--against", other, "regression.accuracy=0.05")
+    assert found.code == 2
+    assert "came about in different ways" in found.err
+    assert found.err.count("\n") == 1

@@ -214,6 +214,19 @@ def test_what_is_promised_is_not_kept_by_saying_nothing() -> None:
     assert lost.count("fails") == 20
 
 
+def test_where_replies_without_an_answer_decide_nothing_is_known() -> None:
+    """A tenth of one group's replies are refusals: a fall by ten points were they wrong, and none were they right."""
+    drawn = Drawn(np.random.default_rng(3), 400)
+    common = drawn.numbers()
+    before, after = drawn.side(State(), common), drawn.side(State(refused=0.1), common)
+    config = GateConfig(verdict=False, regression=Margins(accuracy=0.03, no_answer=0.03))
+    accuracy, unread = judged_rules(config, {"scores": after}, {"scores": before})
+    assert accuracy.outcome == "unknown"
+    assert accuracy.facts_needed is None
+    assert accuracy.sentence.endswith("not known, replies that hold no answer decide.")
+    assert unread.outcome == "fails"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("facts", [30, 150, 600])
 @pytest.mark.parametrize("name", list(AT_BOUND))

@@ -10,10 +10,13 @@ import pytest
 import yaml
 
 from trialign.comparing.pairs import ReplyPair
+from trialign.dashboard.components.answers import Card, cards
 from trialign.dashboard.live import facts
 from trialign.dashboard.live.engine import Comparing, Engine, read_setting
 from trialign.dashboard.live.facts import same_facts
 from trialign.dashboard.live.replies import Question, Reply, Source
+from trialign.dashboard.reading.catalog import scan
+from trialign.dashboard.reading.suffering import suffers
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 
 from ..conftest import SyntheticRun
@@ -80,6 +83,14 @@ def test_what_the_audit_holds_against_replies_stands_above_them(spoken: Syntheti
     assert "suffer" not in warnings(app)
 
 
+def test_an_audit_that_has_no_analysis_holds_nothing_against_replies(runs: Path, live_run: list[Source]) -> None:
+    catalog = scan(runs)
+    (run,) = catalog.runs
+    for audit in run.audits:
+        (audit.folder / "analysis.json").unlink()
+        assert suffers(catalog, run, audit.step, audit) is None
+
+
 def test_both_ways_of_one_audited_question_are_held_together(spoken: SyntheticRun, open_page: Open) -> None:
     app = open_page("compare", question="test-fact-03-0", in_words="1")
     assert "also asked with answers to choose from (recorded by the audit)" in warnings(app)
@@ -143,6 +154,15 @@ def test_a_typed_reply_is_taken_whole_and_only_equal_ones_are_told(
     assert html.count("Read as: <b>the whole reply</b>") == 3
     assert "= Same fact as Northerners" in html
     assert "? Cannot tell whether it is the same fact as Northerners (what they were read as does not tell)" in html
+
+
+def test_equal_replies_that_no_answer_is_read_from_are_the_same_words() -> None:
+    query = PreferenceQuery.asked("How old?", ("Old", "Young"))
+    shown = [Card(reply(text, "none"), "") for text in ("About 4.5.", "about 4.5", "About 6.")]
+    found = same_facts(query, [card.reply for card in shown], 0, Comparing())
+    html = cards(query, shown, 0, 0, found.told)
+    assert html.count("= Same words as G") == 1
+    assert html.count("? Cannot tell whether it is the same fact as G") == 1
 
 
 def reply(text: str, status: str = "text") -> Reply:
