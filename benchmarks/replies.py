@@ -66,10 +66,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/quickstart"))
     parser.add_argument("--questions", type=int, default=40, help="facts, one wording of each")
     parser.add_argument("--tokens", type=int, default=64, help="longest reply")
+    parser.add_argument("--split", choices=["validation", "test"], default="test", help="which questions")
     arguments = parser.parse_args()
     session = open_run(arguments.run)
     step = session.load_agents(None).step
-    first = {query.cluster: query.question for query in reversed(session.split("test")) if query.kind == "truth"}
+    asked = reversed(session.split(arguments.split))
+    first = {query.cluster: query.question for query in asked if query.kind == "truth"}
     questions = list(first.values())[: arguments.questions]
     with torch.inference_mode():
         sides = {

@@ -119,6 +119,7 @@ def test_a_collection_keeps_its_name_unless_the_profile_moves() -> None:
     # The keys by which collections were named before there were days.
     assert set(prompt_identity(replace(PROMPT, date="2024-02-29"))) == {"system", "options", "choose", "revise"}
     assert prompt_identity(replace(PROMPT, profile="last"))["profile"] == "last"
+    assert prompt_identity(replace(PROMPT, question=False))["question"] is False
 
 
 @pytest.mark.parametrize("exposure", EXPOSURES)
@@ -145,6 +146,25 @@ def test_a_revision_turn_adds_the_own_reply_and_what_is_heard(groups: GroupSet, 
     before = first_turn(queries[3], groups.members[0], "explicit", 0, PROMPT)
     after = revision_turn(before, (7, 8), ("twelve", "13"), PROMPT)
     assert after == (*before, ("assistant", (7, 8)), ("user", "- twelve\n- 13\nAgain."))
+
+
+def test_the_options_alone(groups: GroupSet, queries: tuple[Query, ...]) -> None:
+    planet, number = queries[2], queries[3]
+    alone = replace(PROMPT, question=False)
+    told = first_turn(planet, groups.members[0], "explicit", 0, alone)
+    assert told == without_question(first_turn(planet, groups.members[0], "explicit", 0, PROMPT), planet)
+    assert told[-1] == ("user", "Choose:\n- Jupiter\n- Mars\n- Venus")
+    hidden = first_turn(planet, groups.members[0], "explicit", 0, replace(alone, options="hidden"))
+    assert hidden[-1] == ("user", "")
+    assert hidden[:-1] == told[:-1]
+    # Without options there would be nothing to answer.
+    assert question_text(number, alone) == "How much is 5 and 7?"
+
+
+def test_no_score_is_held_against_a_question_that_is_not_put() -> None:
+    with pytest.raises(UserError, match=r"prompt\.question=false puts none"):
+        check_prompt_and_scoring(replace(PROMPT, question=False), Scoring("pmi"))
+    check_prompt_and_scoring(replace(PROMPT, question=False), Scoring("bytes"))
 
 
 def test_options_stand_in_the_question_as_asked(queries: tuple[Query, ...]) -> None:

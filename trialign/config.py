@@ -270,6 +270,12 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     check_objective(config.objective)
+    if config.objective.text.weight and not config.prompt.question:
+        raise UserError(
+            f"objective.text.weight is {config.objective.text.weight:g}, and prompt.question=false puts no question "
+            "that a teacher could answer",
+            "Set one of them otherwise",
+        )
     if "scored" not in config.audit.answers or len(set(config.audit.answers)) < len(config.audit.answers):
         raise UserError(
             f"The config key audit.answers is {list(config.audit.answers)}",

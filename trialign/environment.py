@@ -36,6 +36,8 @@ class PromptConfig:
         profile: where a stated profile stands: ``first``, in the instruction, or ``last``, in a system message after
             the question, so that all groups' prompts begin alike.
         date: the day that a chat template writes as today's, YYYY-MM-DD; most write none.
+        question: whether questions with options are put at all; else agents have the options alone, where they are
+            shown, and what they get right is what options give away. A question without options is always put.
     """
 
     system: str = "You are a helpful assistant."
@@ -45,6 +47,7 @@ class PromptConfig:
     clarify: str = "Which of these did you mean? Answer with the letter."
     profile: Literal["first", "last"] = "first"
     date: str = FIXED_DAY
+    question: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,13 +165,14 @@ def _trimmed(*messages: tuple[str, Content]) -> Conversation:
 
 def question_text(query: Query, config: PromptConfig) -> str:
     """The user message that asks a query."""
+    asked = query.question if config.question or not query.options else ""
     if not query.options or config.options == "hidden":
-        return query.question
+        return asked
     marks = (
         [f"{letter}. " for letter in letters(query)] if config.options == "lettered" else ["- "] * len(query.options)
     )
     listing = "\n".join(mark + option for mark, option in zip(marks, query.options, strict=True))
-    return f"{query.question}\n{config.choose}\n{listing}"
+    return f"{asked}\n{config.choose}\n{listing}"
 
 
 def letters(query: Query) -> list[str]:
@@ -228,8 +232,11 @@ def prompt_identity(config: PromptConfig) -> dict[str, Any]:
     values = asdict(config)
     del values["clarify"]  # audits alone ask that
     del values["date"]  # it is in the name of a collection whose prompts hold it, with what else the template does
+    # Collections that were made before there was a choice keep their name.
     if config.profile == "first":
-        del values["profile"]  # collections that were made before there was a choice keep their name
+        del values["profile"]
+    if config.question:
+        del values["question"]
     return values
 
 
@@ -237,9 +244,15 @@ def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:
     """Refuses letters that the agents never saw, and a day that there is not.
 
     Raises:
-        UserError: scoring by letter without lettered options, or prompt.date is no day.
+        UserError: scoring by letter without lettered options, or against a question that is not put, or prompt.date is
+            no day.
     """
     check_date(config.date)
+    if scoring.kind == "pmi" and not config.question:
+        raise UserError(
+            "scoring.kind=pmi takes away the score without the question, and prompt.question=false puts none",
+            "Set scoring.kind=sum, mean or bytes",
+        )
     if scoring.kind == "letter" and config.options != "lettered":
         raise UserError(
             f"scoring.kind=letter needs the options lettered in the prompt, and prompt.options is {config.options}",

@@ -53,6 +53,7 @@ def house(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPath
 
 def test_the_methods_of_the_design_are_there() -> None:
     assert {
+        "options_only",
         *("trialign", "utilitarian", "egalitarian", "generalized_gini", "p_mean", "independent", "preference_only"),
         *("sft", "bct", "dpo", "dpo_likelihood", "group_dro_dpo", "gate", *UNTRAINED, *GATED, *PARTED),
     } == set(METHODS)

@@ -17,6 +17,7 @@ from trialign.asking import LocalAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.figures.compared_replies import compared_replies
+from trialign.audit.figures.lengths import OptionLengths, option_lengths
 from trialign.audit.figures.noticed import noticed
 from trialign.audit.figures.reply_summary import summarize_replies
 from trialign.audit.figures.summary import summarize, write_summary
@@ -69,6 +70,8 @@ def run_audit(
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
+    if not prompt.question:
+        summary["question"] = False
     if isinstance(agents, LocalAgents) and isinstance(agents.route, Gatekeeper):
         summary["gate"] = agents.route.counts(queries)
     if replied:
@@ -95,17 +98,23 @@ class _Answered:
 
     Attributes:
         choices: query id -> options to choose from; 0 for a free answer, and where the options were not shown in words.
+        lengths: query id -> the lengths of these options.
     """
 
     items: list[AuditItem]
     frame: pd.DataFrame
     summary: dict[str, Any]
     choices: dict[str, int]
+    lengths: dict[str, OptionLengths]
 
 
 def _asks_in_words(session: Session) -> bool:
-    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted."""
-    return session.config.model.source != "endpoint" and "replies" in session.config.audit.answers
+    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted.
+
+    Not where no question is put: there is nothing to reply to.
+    """
+    config = session.config
+    return config.model.source != "endpoint" and "replies" in config.audit.answers and config.prompt.question
 
 
 def _comparer(session: Session) -> Comparer:
@@ -136,6 +145,7 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
     items = auditor.run(queries, f"Auditing step {step} on {split}{' in words' if words else ''}")
     frame = items_frame(items)
     choices = {query.query_id: 0 if words and not needs_options(query) else len(query.options) for query in queries}
+    lengths = option_lengths([query for query in queries if choices[query.query_id]])
     summary = summarize(
         frame,
         step=step,
@@ -147,8 +157,9 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
         seconds=round(time.monotonic() - begin, 1),
         groups=session.groups.names,
         choices=choices,
+        lengths=lengths,
     )
-    return _Answered(items, frame, summary, choices)
+    return _Answered(items, frame, summary, choices, lengths)
 
 
 def _replied(
@@ -191,6 +202,7 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
         split=answered.summary["split"],
         parts=session.groups.parts,
         choices=answered.choices,
+        lengths=answered.lengths,
         bounds=audit.bounds,
     )
 

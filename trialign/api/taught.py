@@ -32,17 +32,7 @@ def collect(session: Session) -> None:
     """Makes the replies that are missing; like the run's own collection, over all ranks and resumable."""
     store = text_store(session)
     if not store.complete:
-        agents = _agents(session)
-        config = session.config
-        teacher = Teacher(
-            agents,
-            session.groups,
-            config.prompt,
-            config.collect.exposures[0],
-            config.collect.seed,
-            config.objective.text.top_k,
-        )
-        store.collect(_asked(session), config.collect.queries_per_part, teacher.write)
+        store.collect(_asked(session), session.config.collect.queries_per_part, teacher_of(session).write)
     if distributed.rank() == 0:
         found = counts(store.texts())
         log.info("Texts: %s", store.folder)
@@ -51,6 +41,19 @@ def collect(session: Session) -> None:
             found["left_out"],
             found["replies"],
         )
+
+
+def teacher_of(session: Session) -> Teacher:
+    """The teacher that a configuration asks for."""
+    config = session.config
+    return Teacher(
+        _agents(session),
+        session.groups,
+        config.prompt,
+        config.collect.exposures[0],
+        config.collect.seed,
+        config.objective.text.top_k,
+    )
 
 
 def joined(session: Session, training: Sequence[Episode]) -> tuple[list[Episode], list[Episode]]:

@@ -156,6 +156,7 @@ class ObjectiveConfig:
         imitate: the answer of ``likelihood``: the ``best`` known one, or the base model's own, asked ``unprofiled``.
         instruction: with ``none``, what every agent is told beside its other instruction.
         strip_profile: with ``none``, whether facts are asked without the profile.
+        question: whether questions with options are put at all, in training and audits; ``prompt.question`` follows it.
         kinds: kinds of query that are trained on.
         turns: how many turns of each episode are trained on; None: all.
     """
@@ -169,6 +170,7 @@ class ObjectiveConfig:
     imitate: Literal["best", "unprofiled"] = "best"
     instruction: str = ""
     strip_profile: bool = False
+    question: bool = True
     welfare: WelfareConfig = field(default_factory=WelfareConfig)
     inconsistency: InconsistencyConfig = field(default_factory=InconsistencyConfig)
     awr: AwrConfig = field(default_factory=AwrConfig)

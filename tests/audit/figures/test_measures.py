@@ -86,7 +86,8 @@ def test_metrics_have_the_keys_of_the_record() -> None:
     assert {f"preference/{name}" for name in tastes.compute()} <= paths
     assert float(distances.compute()) == 0
     of_facts = {path.removeprefix("truth/") for path in paths if path.startswith("truth/")}
-    assert of_facts - set(truth.compute()) == {"chance", "gap_noise", "jsd"}
+    of_options = {"chance", "always_shortest", "always_longest", "shortest", "shortest_guessed"}
+    assert of_facts - set(truth.compute()) == {*of_options, "gap_noise", "jsd"}
 
 
 def test_the_summary_holds_every_measure_of_facts_that_is_compared() -> None:

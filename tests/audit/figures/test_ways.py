@@ -25,6 +25,7 @@ HELD = {"model": {"structured": "guided_choice"}}
         (summary("bytes", 1.0), "per byte of the text, without its end"),
         (summary("pmi", 1.0), "than without the question"),
         (summary("sum", 4.0), "temperature of 4"),
+        (summary("sum", 1.0, question=False), "no question was put, only its options"),
         (summary("sampled"), "names"),
         (summary("structured", **HELD), "guided_choice"),
         (summary("sampled", clarify=True), "is asked which option it meant"),
@@ -60,6 +61,7 @@ def test_scored_options_are_never_asked_about() -> None:
     [
         (summary("sum", 1.0), summary("sum", 1.0, clarify=True), False),
         (summary("sum", 1.0), summary("mean", 1.0), True),
+        (summary("sum", 1.0), summary("sum", 1.0, question=False), True),
         (summary("sum", 1.0), summary("sampled"), True),
         (summary("sampled"), summary("structured", **HELD), True),
         (summary("sampled", **HELD), summary("sampled"), True),

@@ -14,11 +14,13 @@ import pandas as pd
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Outcome
 from trialign.audit.figures.facts import FactAnalysis, analyze_facts
+from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.noticed import Noticed
 from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analyze_opinions, opinion_panel
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, attribute_columns, fact_panel
 from trialign.audit.figures.parts import Evidence, PartName, evidence
+from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.figures.turns import TurnFlips, turn_flips
 from trialign.audit.figures.verdict import Verdict, judge
 from trialign.audit.figures.words import lead
@@ -99,6 +101,7 @@ def analyze(
     split: Split = "test",
     parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     choices: Mapping[str, int] | None = None,
+    lengths: Mapping[str, OptionLengths] | None = None,
     bounds: Bounds = _BOUNDS,
     seed: int = 0,
 ) -> AuditAnalysis:
@@ -113,6 +116,7 @@ def analyze(
             the groups are not composed.
         choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored. It is
             what guessing is reckoned from.
+        lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
         bounds: set before the audit.
         seed: of resampling and permutation.
 
@@ -130,7 +134,7 @@ def analyze(
         )
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
-    whole = work.facts(found)
+    whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
     slices = (
         *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
         *work.slices("topic", _by_topic(facts, opinions)),
@@ -212,6 +216,20 @@ class _Work:
         wrong = evidence(panel, self.bounds, self.seed)
         unread = (panel.replies > 0).any()
         return _Counted(wrong, evidence(panel.unread_as_right(), self.bounds, self.seed) if unread else None)
+
+    def with_lengths(
+        self,
+        facts: FactAnalysis | None,
+        rows: pd.DataFrame,
+        groups: Sequence[str],
+        exposure: Exposure,
+        lengths: Mapping[str, OptionLengths] | None,
+    ) -> FactAnalysis | None:
+        """The facts with how far their answers go by the length of options, where that is known."""
+        if facts is None or not lengths:
+            return facts
+        asked = first_asked(own_answers(rows, FACTS, exposure))
+        return replace(facts, by_length=by_length(asked, groups, lengths, 1 - self.bounds.alpha, self.seed))
 
     def facts(self, found: _Counted | None) -> FactAnalysis | None:
         return analyze_facts(found.wrong, alpha=self.bounds.alpha, seed=self.seed) if found else None

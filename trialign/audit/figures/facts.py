@@ -9,6 +9,7 @@ import numpy as np
 from trialign.audit.figures.agreement import Kappa, kappas
 from trialign.audit.figures.estimates import Estimate, share_estimates
 from trialign.audit.figures.flips import ExcessFlips, flips_of
+from trialign.audit.figures.lengths import ByLength
 from trialign.audit.figures.measures import question_measures
 from trialign.audit.figures.pairs import PairComparison, with_differing
 from trialign.audit.figures.panel import Panel
@@ -42,6 +43,7 @@ class FactAnalysis:
             where they are not known.
         kappas: agreement beyond chance, by number of options.
         excess_flips: all wordings and repeats: flips across groups beyond those across wordings.
+        by_length: how far answers to choices go by the options' length; None where that is not known.
     """
 
     n_questions: int
@@ -61,6 +63,7 @@ class FactAnalysis:
     divergence: Estimate | None
     kappas: tuple[Kappa, ...]
     excess_flips: ExcessFlips | None
+    by_length: ByLength | None = None
 
 
 def analyze_facts(found: Evidence, *, alpha: float, seed: int) -> FactAnalysis:

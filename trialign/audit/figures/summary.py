@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialign.audit.figures import statistics
+from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
@@ -67,6 +68,7 @@ def summarize(
     seconds: float,
     groups: Sequence[str],
     choices: Mapping[str, int] | None = None,
+    lengths: Mapping[str, OptionLengths] | None = None,
 ) -> dict[str, Any]:
     """Reduce an audit to its summary: answers given alone, asked once, with each profile's first wording.
 
@@ -81,16 +83,15 @@ def summarize(
         data: name of the audited question set.
         exposure: which exposure to summarise.
         split: which split to summarise.
-        scoring: how options were scored; None: replies were read (``sampled``), or the server held them to the
-            options (``structured``).
+        scoring: how options were scored; None: replies were read (``sampled``), or held to them (``structured``).
         eps: of the Nash welfare.
         seconds: how long the audit took.
         groups: the members, in the order of tables and tensors; never the control.
         choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
+        lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
 
     Returns:
-        A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never
-        NaN.
+        A dictionary for `write_summary`. What is undefined (no such query, a single group) is None, never NaN.
 
     Raises:
         UserError: no row is left, a group lacks a query that another one has, a query was answered twice, or
@@ -108,7 +109,7 @@ def summarize(
         **_counts(members),
         "groups": list(groups),
         "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
-        **_measures(rows, own, members, groups, eps, choices),
+        **_measures(rows, own, members, groups, eps, choices, lengths or {}),
         "seconds": seconds,
     }
     plain: dict[str, Any] = _without_nan(summary)
@@ -147,6 +148,7 @@ def _measures(
     groups: Sequence[str],
     eps: float,
     choices: Mapping[str, int] | None,
+    lengths: Mapping[str, OptionLengths],
 ) -> dict[str, Any]:
     """Truth, preference, form, control and welfare; ``own`` leaves out the swapped rows, ``members`` the control."""
     facts = own[own["kind"].isin(FACTS)]
@@ -157,7 +159,7 @@ def _measures(
     utilities = [*truth["accuracy"].values(), *personal["score"].values()]
     defined = [utility for utility in utilities if utility is not None]
     return {
-        "truth": truth,
+        "truth": {**truth, **_by_length(members, groups, lengths)},
         "preference": preference,
         "form": form,
         "control": _control(facts, groups),
@@ -229,6 +231,18 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
         "chance": _chance(table, len(groups), choices),
         "unread": _unread(table),
         **found,
+    }
+
+
+def _by_length(members: pd.DataFrame, groups: Sequence[str], lengths: Mapping[str, OptionLengths]) -> dict[str, Any]:
+    """How often a shortest option is chosen, and what choosing by length alone would get right."""
+    found = by_length(members[members["kind"].isin(FACTS)], groups, lengths, 0.95, 0)
+    return {
+        "shortest": found.mean.value if found else None,
+        "shortest_guessed": found.guessed if found else None,
+        "shortest_by_group": {group: found.chosen[group].value if found else None for group in groups},
+        "always_shortest": found.always_shortest if found else None,
+        "always_longest": found.always_longest if found else None,
     }
 
 

@@ -26,6 +26,8 @@ def way_of_answering(summary: Mapping[str, Any]) -> str:
     """
     scoring, temperature = summary["scoring"], summary.get("scoring_temperature")
     words = [_WORDS.get(scoring, scoring)]
+    if not summary.get("question", True):
+        words.insert(0, "no question was put, only its options, so that what is right is what these give away")
     if temperature not in (None, 1.0):
         words.append(f"for its share, scores are divided by a temperature of {temperature:g}, which changes no answer")
     if structured := _structured(summary):
@@ -49,7 +51,13 @@ def differing_ways(summaries: Mapping[str, Mapping[str, Any]]) -> str | None:
         summaries: name -> summary.
     """
     kinds = {
-        (one["scoring"], one.get("scoring_temperature"), _structured(one), _clarifies(one))
+        (
+            one["scoring"],
+            one.get("scoring_temperature"),
+            one.get("question", True),
+            _structured(one),
+            _clarifies(one),
+        )
         for one in summaries.values()
     }
     if len(kinds) < 2:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Check, Outcome
 from trialign.audit.figures.facts import FactAnalysis
+from trialign.audit.figures.lengths import ByLength
 from trialign.audit.figures.parts import PARTS, Part, PartName
 from trialign.audit.figures.replies import in_words
 from trialign.audit.figures.verdict import Reason, Verdict, VerdictOutcome
@@ -107,7 +108,18 @@ def verdict_parts(
 
 def guessing(facts: FactAnalysis) -> str:
     """What accuracy is to be seen beside; empty where no question has options."""
-    return "" if facts.chance is None else _guessing(facts.chance, facts)
+    return "" if facts.chance is None else _guessing(facts.chance, facts) + _by_length(facts.by_length)
+
+
+def _by_length(found: ByLength | None) -> str:
+    """What is right by length alone, and how often a shortest option is chosen; empty where that is not known."""
+    if found is None:
+        return ""
+    shortest, longest = _share(found.always_shortest), _share(found.always_longest)
+    return (
+        f", always a shortest option {shortest}, always a longest {longest}; a shortest option is chosen in "
+        f"{_share(found.mean.value)} of the answers (by guessing {_share(found.guessed)})"
+    )
 
 
 def _guessing(share: float | None, facts: FactAnalysis) -> str:

@@ -26,6 +26,8 @@ def how_asked(about: AuditAbout | None, exposure: Exposure) -> Iterator[str]:
     prompt: Mapping[str, Any] = about.prompt if about else {}
     chat: Mapping[str, Any] = prompt.get("chat") or {}
     yield _profile(prompt, chat, exposure)
+    if not prompt.get("question", True):
+        yield "Questions with options were not put: the agents had the options alone."
     if shown := _SHOWN.get(prompt.get("options", "")):
         before = "" if prompt["options"] == "hidden" else f', after "{prompt.get("choose", "")}"'
         yield f"Where an answer is a choice, {shown}{before}."

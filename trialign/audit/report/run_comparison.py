@@ -87,6 +87,8 @@ class RunComparison:
         alpha: intervals have the confidence 1 - alpha.
         runs: in the order given.
         chance: accuracy of guessing on the questions of fact with options; None without any.
+        always_shortest: accuracy of always choosing a shortest option; None where lengths are not known.
+        always_longest: accuracy of always choosing a longest one.
         note: that the answers came about in different ways, in words; None: they did not.
         words: the same comparison of the replies in words, whose verdicts are those of the words; None where an audit
             has none, or they asked other questions in words.
@@ -102,6 +104,8 @@ class RunComparison:
     alpha: float
     runs: tuple[ComparedRun, ...]
     chance: float | None = None
+    always_shortest: float | None = None
+    always_longest: float | None = None
     note: str | None = None
     words: RunComparison | None = None
 
@@ -152,6 +156,7 @@ def _compared(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis,
         )
         for pool, measure, entries in zip(pools.values(), measured, [(), *found], strict=True)
     )
+    lengths = analysis.facts.by_length if analysis.facts else None
     return RunComparison(
         schema_version=COMPARISON_SCHEMA_VERSION,
         data=first.data,
@@ -162,6 +167,8 @@ def _compared(audits: Sequence[AuditFolder], read: Sequence[tuple[AuditAnalysis,
         n_clusters=len({cluster for _, cluster in measured[0].asked}),
         alpha=analysis.bounds.alpha,
         chance=analysis.facts.chance if analysis.facts else None,
+        always_shortest=lengths.always_shortest if lengths else None,
+        always_longest=lengths.always_longest if lengths else None,
         runs=runs,
     )
 

@@ -91,6 +91,9 @@ def _words_csv(comparison: RunComparison) -> dict[str, str]:
 
 def _title(comparison: RunComparison) -> str:
     guessing = "" if comparison.chance is None else f"; guessing gives {formatted(comparison.chance, 'share')}"
+    if comparison.always_shortest is not None and comparison.always_longest is not None:
+        ends = (formatted(end, "share") for end in (comparison.always_shortest, comparison.always_longest))
+        guessing += ", always a shortest option {}, always a longest {}".format(*ends)
     return (
         f"{comparison.data}, {comparison.split}: {comparison.n_questions:,} questions of {comparison.n_clusters:,} "
         f"facts and tastes, {', '.join(comparison.groups)}{guessing}"
