@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.logger import DummyLogger
 
 from trialign.errors import UserError
 from trialign.training import loggers
@@ -44,3 +46,39 @@ def test_a_logger_that_cannot_begin_says_why_in_a_sentence(tmp_path: Path, monke
     monkeypatch.setitem(loggers._MAKERS, "mlflow", fail)
     with pytest.raises(UserError, match=r"The logger mlflow cannot begin: nobody answers\. Correct"):
         make_loggers(LoggerConfig("mlflow"), tmp_path / "mine/logs", {})
+
+
+def test_the_others_are_told_the_run_and_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    class Told(DummyLogger):
+        def log_hyperparams(self, *values: Any) -> None:
+            told.extend(values)
+
+    def make(config: LoggerConfig, folder: Path, name: str) -> Told:
+        told.append((config.kind, folder, name))
+        return Told()
+
+    monkeypatch.setitem(loggers._MAKERS, "wandb", make)
+    _, made = make_loggers(LoggerConfig("wandb"), tmp_path / "mine/logs", {"seed": 7})
+    assert told == [("wandb", tmp_path / "mine/logs", "mine"), {"seed": 7}]
+    assert isinstance(made, Told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "said"),
+    [
+        ("wandb", None, {"WANDB_SILENT": "true"}),
+        ("mlflow", None, {"MLFLOW_ALLOW_FILE_STORE": "true"}),
+        ("mlflow", "http://tracking.example", {}),  # whether a server keeps files is its own matter
+    ],
+)
+def test_what_a_logger_reads_from_the_environment_is_set_unless_it_is(
+    kind: Any, address: str | None, said: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WandbLogger", "MLFlowLogger"):
+        monkeypatch.setattr(f"lightning.pytorch.loggers.{name}", lambda **_: DummyLogger())
+    for before in ({}, dict.fromkeys(said, "false")):
+        monkeypatch.setattr(os, "environ", dict(before))
+        make_loggers(LoggerConfig(kind, address=address), tmp_path / "mine/logs", {})
+        assert os.environ == (before or said)
