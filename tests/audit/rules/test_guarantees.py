@@ -214,6 +214,17 @@ def test_what_is_promised_is_not_kept_by_saying_nothing() -> None:
     assert lost.count("fails") == 20
 
 
+def test_a_change_as_large_as_can_be_lies_within_its_interval() -> None:
+    """Own tastes met and the others' not, and then the other way round: what is kept falls from 1 to -1."""
+    sides = [
+        side_of(np.zeros((80, 3), dtype=np.int64), np.zeros(80, dtype=bool), tastes, np.arange(80))
+        for tastes in ((np.ones((80, 3)), np.zeros((80, 3))), (np.zeros((80, 3)), np.ones((80, 3))))
+    ]
+    config = GateConfig(verdict=False, regression=Margins(kept=0.2))
+    [found] = judged_rules(config, {"scores": sides[1]}, {"scores": sides[0]})
+    assert (found.outcome, found.figure, found.low, found.bound) == ("fails", -2.0, -2.0, -0.2)
+
+
 def test_where_replies_without_an_answer_decide_nothing_is_known() -> None:
     """A tenth of one group's replies are refusals: a fall by ten points were they wrong, and none were they right."""
     drawn = Drawn(np.random.default_rng(3), 400)
