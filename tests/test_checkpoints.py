@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from trialign import checkpoints
 from trialign.checkpoints import (
     AgentCheckpoint,
+    adapters_of,
     load_agents,
     read_agents,
     write_agents,
@@ -25,7 +27,7 @@ from trialign.errors import UnfinishedError, UserError
 from trialign.group_config import build_groups
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ModelConfig, load_model
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
+from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.storage import sha256_of_file
 
 pytestmark = pytest.mark.unit
@@ -343,3 +345,12 @@ def test_people_and_other_programs_can_read_what_is_written(written: AgentCheckp
     weights = next(written.folder.glob("*/adapter_model.safetensors"))
     with safe_open(weights, "pt") as file:
         assert file.metadata() == {"format": "pt"}  # transformers refuses files that do not say so
+
+
+def test_the_manifest_says_when_adapters_are_active_where_they_are_not_always() -> None:
+    made = {
+        activation: adapters_of(SimpleNamespace(config=AdapterConfig(rank=4, alpha=9, activation=activation)))  # type: ignore[arg-type]
+        for activation in ("always", "profile")
+    }
+    stated = {"mode": "per_group", "rank": 4, "alpha": 9}
+    assert made == {"always": stated, "profile": {**stated, "activation": "profile"}}
