@@ -14,6 +14,7 @@ import yaml
 
 from trialign.api.gates import gate as hold
 from trialign.audit.figures.analysis import read_analysis, write_analysis
+from trialign.audit.rules.judging import _verdict_check
 from trialign.audit.rules.result import GateResult, RuleResult
 
 from .conftest import Gate
@@ -307,6 +308,19 @@ def test_alone_the_rule_on_the_verdict_says_what_the_audit_says(audits: dict[str
     found = only(hold(audit))
     assert found.outcome == {"holds": "passes"}.get(verdict.outcome, verdict.outcome)
     assert found.sentence == verdict.sentence
+
+
+def test_a_verdict_that_cannot_be_judged_since_nobody_was_answered_is_not_to_be_released(
+    audits: dict[str, Path],
+) -> None:
+    """With on_unknown=warn, a model that refuses every question would pass otherwise."""
+    [audit] = audits["many"].glob("audits/*")
+    verdict = read_analysis(audit / "analysis.json").verdict
+    assert verdict is not None
+    for answered, expected in (("fails", "fails"), ("unknown", "unknown"), ("holds", "unknown")):
+        parts = {**verdict.parts, "answered": replace(verdict.parts["answered"], outcome=answered)}
+        unread = replace(verdict, outcome="cannot_be_judged", parts=parts)
+        assert _verdict_check(unread).outcome == expected
 
 
 def test_answers_that_came_about_otherwise_are_not_compared(

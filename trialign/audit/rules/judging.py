@@ -152,7 +152,12 @@ def _verdict_rules(config: GateConfig, way: Way, side: Side) -> Iterator[Rule]:
 
 
 def _verdict_check(found: Verdict) -> Check:
-    outcome: Outcome = "unknown" if found.outcome == "cannot_be_judged" else found.outcome
+    """What the verdict comes to: one that cannot be judged as too few replies hold an answer is not to be released."""
+    outcome: Outcome
+    if found.outcome == "cannot_be_judged":
+        outcome = "fails" if found.parts["answered"].outcome == "fails" else "unknown"
+    else:
+        outcome = found.outcome
     needed = [part.facts_needed for part in found.parts.values() if part.outcome == "unknown"]
     known = [number for number in needed if number is not None]
     enough = max(known) if outcome == "unknown" and known and len(known) == len(needed) else None
