@@ -35,6 +35,16 @@ def test_no_row_is_named_that_stands_in_no_table_and_every_table_has_the_referen
     assert all(table.methods[0] == STUDY.reference for table in STUDY.tables.values())
 
 
+@pytest.mark.unit
+@pytest.mark.parametrize("name", STUDY.sets)
+def test_every_set_is_data_of_another_name_than_the_runs_own(name: str) -> None:
+    verb, *words = STUDY.sets[name]
+    data = compose("conf/base.yaml", [one.format(sets="/sets") for one in words])["data"]
+    assert verb == "test"
+    assert data["name"] != compose(STUDY.config, [])["data"]["name"]
+    assert all(isinstance(one, str) or one["split"] == "test" for one in data["files"])
+
+
 @pytest.mark.slow
 def test_the_quick_study_prints_its_rows_and_goes_on_where_it_was(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
