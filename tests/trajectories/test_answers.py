@@ -161,5 +161,5 @@ def test_a_batch_with_nothing_to_learn_still_has_a_forward_pass(
     ]
     episodes = episodes_of(wrong, groups.names, None)
     learned, paired = (build_episode_batch(episodes, (0, 1, 2), updates) for updates in (LIKELIHOOD, PAIRS))
-    assert [tensor.tolist() for batch in (learned, paired) for tensor in vars(batch.units[0]).values()] == [[]] * 5
+    assert [tensor.tolist() for batch in (learned, paired) for tensor in vars(batch.units[0]).values()] == [[]] * 6
     assert len(learned.tree.branch_lengths) > 0
