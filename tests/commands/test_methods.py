@@ -21,6 +21,7 @@ from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_about
 from trialign.composition import config_root
 from trialign.models import ModelConfig
+from trialign.runs import RunFolder
 from trialign.trajectories.records import Trajectory, read_part
 
 from . import losses_by_hand as hand
@@ -76,9 +77,11 @@ def test_a_method_trains_every_group(house: Any, method: str) -> None:
     assert about.objective == method
 
 
-def rows_of(house: Any, split: str, group: str | None = None) -> list[Trajectory]:
-    """The stored observations of the members (or of one group), of all collections."""
-    parts = [part for folder in house.collections() for part in sorted(folder.glob("*.parquet"))]
+def rows_of(house: Any, split: str, group: str | None = None, run: Path | None = None) -> list[Trajectory]:
+    """The stored observations of the members (or of one group), of all collections or of that of a run."""
+    own = None if run is None else RunFolder(run).trajectories
+    folders = [folder for folder in house.collections() if own in (None, folder.name)]
+    parts = [part for folder in folders for part in sorted(folder.glob("*.parquet"))]
     rows = [row for part in parts for row in read_part(part) if row.split == split]
     return [row for row in rows if (row.group in MEMBERS if group is None else row.group == group)]
 
@@ -132,7 +135,7 @@ def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: Model
     def trained(group: str, prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:
         return hand.log_probability(agents[group], prompt, answer)
 
-    rows = observed(rows_of(yard, "train"), kinds, TURNS.get(method, 2))
+    rows = observed(rows_of(yard, "train", run=run), kinds, TURNS.get(method, 2))
     assert len({observation[0].query_id for observation in rows}) == questions
     steps = [hand.Step(MEMBERS, rows, score) for score in (reference, trained)]
     if method == "sft":
