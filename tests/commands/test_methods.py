@@ -154,7 +154,7 @@ def test_the_losses_of_the_first_two_steps_by_hand(yard: Any, tiny_config: Model
     else:
         level = hand.utilities(steps[0])
         after = hand.averaged(level, level)  # the first step sees the base model itself
-        trained_as = "preference_only" if method == "gate" else method
+        trained_as = {"gate": "preference_only", "options_only": "trialign"}.get(method, method)
         expected = [hand.welfare_loss(trained_as, step, one) for step, one in zip(steps, (level, after), strict=True)]
     assert losses == pytest.approx(expected, rel=2e-4)
     assert abs(losses[0] - losses[1]) > 1e-3
