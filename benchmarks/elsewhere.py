@@ -16,12 +16,11 @@ from pathlib import Path
 
 from learning import change, measured
 
-from trialign.api.audit_files import run_audit
-from trialign.api.session import Session, open_run
+from trialign.api.auditing import audit
+from trialign.api.elsewhere import audit_base_model, open_run_on
+from trialign.api.session import Session
 from trialign.audit.figures.comparison import differences
 from trialign.audit.figures.measures import compared
-from trialign.composition import compose
-from trialign.config import load
 from trialign.groups import Exposure
 from trialign.runs import SUMMARY, is_whole_audit
 
@@ -30,22 +29,21 @@ SHOWN = ("mean", "worst", "flip_rate", "unanimous", "preference", "kept")
 
 def opened(run: Path, data: str, exposure: Exposure) -> Session:
     """A run's session, with other questions, whose options are scored."""
-    session = open_run(run)
-    asked = load(compose("conf/quickstart.yaml", [f"data={data}"])).data
     # Under another exposure it is another audit: it is filed beside the first.
-    asked = asked if exposure == "explicit" else replace(asked, name=f"{asked.name}_{exposure}")
+    named = [] if exposure == "explicit" else [f"data.name={data}_{exposure}"]
+    session = open_run_on(run, [f"data={data}", *named])
     audit = replace(session.config.audit, answers=("scored",), exposures=(exposure,), wordings=1)
-    return replace(session, config=replace(session.config, data=asked, audit=audit))
+    return replace(session, config=replace(session.config, audit=audit))
 
 
 def audited(session: Session, *, trained: bool) -> Path:
     """Folder of the audit of the base model, or of the run's last agents, on the held-out questions."""
     step = session.config.trainer.steps if trained else 0
     folder = session.run.audit(step, session.config.data.name, "test")
-    if not is_whole_audit(folder):
-        session.renew_policy()
-        checkpoint = session.load_agents(None) if trained and session.has_agents else None
-        run_audit(session, "test", checkpoint, instructed=trained and not session.has_agents)
+    if not trained:
+        audit_base_model(session, "test")
+    elif not is_whole_audit(folder):
+        audit(session, "test", trained=True, step=None)
     return folder
 
 

@@ -26,7 +26,15 @@ from trialign.audit.figures.estimates import mean_estimates, share_estimates
 from trialign.audit.figures.lengths import option_lengths
 from trialign.composition import compose
 from trialign.config import load
-from trialign.environment import Conversation, PromptConfig, first_turn, letters, stable_seed, without_question
+from trialign.environment import (
+    Conversation,
+    PromptConfig,
+    first_turn,
+    letters,
+    option_sizes,
+    stable_seed,
+    without_question,
+)
 from trialign.groups import SocialGroup
 from trialign.policy import ROOT, Segment, TreeRow
 from trialign.policy.scoring import score_rows
@@ -82,12 +90,12 @@ def values_of(session: Session, asked: Sequence[Asked], prompt: Shown) -> dict[S
     for one, with_it, without in zip(asked, found, found[len(asked) :], strict=False):
         options = one.query.options
         (texts, wholes), (_, unasked) = (split(scores, len(options)) for scores in (with_it, without))
-        tokens = [len(session.renderer.reply(option)) for option in options]
-        ones = [1] * len(options)
-        values["sum"].append(option_values(wholes, ones))
-        values["mean"].append(option_values(wholes, tokens))
-        values["bytes"].append(option_values(texts, [len(option.strip().encode()) for option in options]))
-        values["pmi"].append(option_values(wholes, ones, unasked))
+        replies = [session.renderer.reply(option) for option in options]
+        sizes = {kind: option_sizes(one.query, Scoring(kind), replies) for kind in values}
+        values["sum"].append(option_values(wholes, sizes["sum"]))
+        values["mean"].append(option_values(wholes, sizes["mean"]))
+        values["bytes"].append(option_values(texts, sizes["bytes"]))
+        values["pmi"].append(option_values(wholes, sizes["pmi"], unasked))
         if prompt == "lettered":
             values["letter"].append(with_it[2 * len(options) :])
     return values

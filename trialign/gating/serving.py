@@ -12,7 +12,7 @@ from trialign.environment import told_of
 from trialign.gating.gate import Gate, read_gate
 from trialign.gating.neutral import neutralised
 from trialign.gating.states import Reader
-from trialign.groups import FACTS, SocialGroup
+from trialign.groups import FACTS, Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
@@ -79,7 +79,7 @@ class Gatekeeper:
         }
 
 
-def _how(asked: Asked) -> tuple[Any, int]:
+def _how(asked: Asked) -> tuple[Exposure, int]:
     return asked.exposure, asked.wording
 
 

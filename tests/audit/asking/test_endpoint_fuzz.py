@@ -248,7 +248,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trialign.endpoint.client.Pace", lambda rate: Pace(rate, lambda: 0.0, lambda seconds: None))
 
 
-LOT = 200  # examples of one seed: what hypothesis keeps of those before makes each further one slower
+LOT = 200  # examples of one seed, by which a fault is found again
 UNTIMED = settings(
     max_examples=LOT, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
