@@ -18,7 +18,7 @@ from trialign.audit.figures.words import lead
 
 from .. import navigation
 from ..components import charts, states
-from ..components.markup import Markup, isolated, plain
+from ..components.markup import Markup, isolated, plain, unbroken
 from ..components.markup import show as draw
 from ..components.tables import heads, row, table
 from ..components.words import interval, p_value, percent, point_interval, points
@@ -51,7 +51,7 @@ def show() -> None:
         return
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     if scores is not None and scores.outcome == "cannot_be_judged":
-        st.warning(plain(lead(scores, analysis.facts, analysis.bounds, labels)), icon=":material/error:")
+        st.warning(unbroken(plain(lead(scores, analysis.facts, analysis.bounds, labels))), icon=":material/error:")
     names = [labels.get(group, group) for group in analysis.groups]
     _matrix(_alike(picked, analysis, shown), names, shown)
     _pairs(analysis.facts, labels, 1 - analysis.bounds.alpha)
