@@ -33,57 +33,11 @@ from trialign.queries.readers import read_query_files
 
 INSIDE = 0.7  # share of the facts that a classifier is fitted to
 PARTITIONS = 12
-LINKING = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "to",
-        "for",
-        "and",
-        "or",
-        "but",
-        "by",
-        "with",
-        "from",
-        "at",
-        "as",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "it",
-        "its",
-        "they",
-        "their",
-        "than",
-        "that",
-        "this",
-        "not",
-        "no",
-        "never",
-        "always",
-        "only",
-        "all",
-        "any",
-        "more",
-        "most",
-        "less",
-        "few",
-        "over",
-        "under",
-        "about",
-        "one",
-        "two",
-        "just",
-        "both",
-        "neither",
-    ]
-)
+LINKING_WORDS = """
+a an the of in on to for and or but by with from at as is are was were be it its they their than that this not no
+never always only all any more most less few over under about one two just both neither
+"""
+LINKING = frozenset(LINKING_WORDS.split())
 
 
 def grams_of(text: str) -> list[str]:
