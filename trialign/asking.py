@@ -90,8 +90,7 @@ class Reply:
     nats: float | None = None
 
 
-# Begins the key of a reply that the base weights alone gave: it is the same in every run.
-UNADAPTED = "base-"
+UNADAPTED = "base-"  # begins the key of a reply that the base weights alone gave: it is the same in every run
 
 
 class Kept(Protocol):
