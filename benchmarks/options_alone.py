@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -59,22 +60,55 @@ def manner(options: Sequence[str]) -> list[list[float]]:
     ]
 
 
-class Shares:
-    """The regression: an option's share follows from its own words and its manner among the others."""
+def parts_of(text: str) -> list[str]:
+    """No part of the text: for a classifier that sees its manner alone."""
+    del text
+    return []
 
-    def __init__(self, facts: Sequence[TruthQuery]) -> None:
-        counts = Counter(word for fact in facts for option in fact.options for word in set(words_of(option)))
-        self.places = {word: place for place, word in enumerate(word for word, n in counts.items() if n > 1)}
-        self.weights = torch.zeros(len(self.places) + len(manner(("a", "b"))[0]))
+
+@dataclass(frozen=True)
+class FeaturesOf:
+    """What a regression sees of an option.
+
+    Attributes:
+        parts: text -> its words or other parts, each a feature.
+        manner: options -> numbers of each among the others.
+        least: in how many options a part has to occur.
+        size: of a part's feature.
+    """
+
+    parts: Callable[[str], list[str]]
+    manner: Callable[[Sequence[str]], list[list[float]]]
+    least: int
+    size: float
+
+
+WORDS = FeaturesOf(words_of, manner, 2, 1.0)
+
+
+class Shares:
+    """The regression: an option's share follows from its own parts and its manner among the others."""
+
+    def __init__(self, facts: Sequence[TruthQuery], seen: FeaturesOf = WORDS) -> None:
+        self.seen = seen
+        counts = Counter(
+            part for fact in facts for option in fact.options for part in dict.fromkeys(seen.parts(option))
+        )
+        self.places = {part: place for place, part in enumerate(part for part, n in counts.items() if n >= seen.least)}
+        self.weights = torch.zeros(len(self.places) + len(seen.manner(("a", "b"))[0]))
 
     def features(self, fact: TruthQuery) -> torch.Tensor:
         """[options, features]."""
         rows = torch.zeros(len(fact.options), len(self.weights))
         for row, option in enumerate(fact.options):
-            for word in set(words_of(option)) & self.places.keys():
-                rows[row, self.places[word]] = 1.0
-        rows[:, len(self.places) :] = torch.tensor(manner(fact.options))
+            for part in set(self.seen.parts(option)) & self.places.keys():
+                rows[row, self.places[part]] = self.seen.size
+        rows[:, len(self.places) :] = torch.tensor(self.seen.manner(fact.options))
         return rows
+
+    def shares(self, fact: TruthQuery) -> torch.Tensor:
+        """[options], summing to one."""
+        return torch.softmax(self.features(fact) @ self.weights, 0)
 
     def fit(self, facts: Sequence[TruthQuery], strength: float) -> Shares:
         """Least negative log-likelihood, summed over the questions, plus strength / 2 times the squared weights."""

@@ -90,6 +90,9 @@ class Reply:
     nats: float | None = None
 
 
+UNADAPTED = "base-"  # begins the key of a reply that the base weights alone gave: it is the same in every run
+
+
 class Kept(Protocol):
     """Replies that outlive the process: what is there is not decoded again."""
 
@@ -364,11 +367,11 @@ class LocalAgents:
         return [Reply(ids, nats.get(place)) for place, ids in enumerate(written)]
 
     def _key(self, asked: Asked, observation: Observation) -> str:
-        """Names a reply by all that it depends on but the base model."""
+        """Names a reply by all that it depends on but the base model; `UNADAPTED` begins it where no adapter acts."""
         adapter = None if self.reference else self.adapter_sha256.get(observation.group)
         measured = asked.in_words and asked.wording == asked.repeat == 0
         whole = (observation.prompt, observation.group, adapter, self.max_new_tokens, asked.seed, measured)
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        return (UNADAPTED if adapter is None else "") + hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
 def read(asked: Asked, answer: Answer) -> ParsedAnswer:

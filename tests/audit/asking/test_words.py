@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -321,6 +322,34 @@ def test_replies_that_were_cut_off_half_way_go_on_and_are_those_of_an_uninterrup
     prompts.clear()
     assert audit(KeptReplies(tmp_path, "w"), 300) == found
     assert prompts == []
+
+
+def test_base_weights_are_asked_once_for_all_runs_and_adapters_each_time(
+    renderer: ChatRenderer, groups: GroupSet, queries: Sequence[Query], make_policy: MakePolicy, tmp_path: Path
+) -> None:
+    choices = [query for query in queries if query.kind == "truth"]
+    policy = make_policy()
+    decoded, prompts = policy.generate, []
+
+    def counted(asked: Sequence[Any], *arguments: Any, **more: Any) -> Any:
+        prompts.extend(asked)
+        return decoded(asked, *arguments, **more)
+
+    policy.generate = counted  # type: ignore[method-assign]
+
+    def audit(name: str, hashes: dict[str, str | None]) -> int:
+        prompts.clear()
+        kept = KeptReplies(tmp_path / name, "w", unadapted=tmp_path / "base.jsonl")
+        agents = LocalAgents(policy, renderer, Scoring(), 6, 4096, hashes, kept=kept)
+        Auditor(agents, groups, PromptConfig(), AuditConfig(), in_words=True).run(choices, "test")
+        return len(prompts)
+
+    everyone, members = len(choices) * len(groups.everyone), len(choices) * len(groups.names)
+    assert audit("base", {}) == everyone
+    assert audit("base of another run", {}) == 0
+    assert audit("agents", dict.fromkeys(groups.names, "a")) == members
+    assert audit("agents of another run", dict.fromkeys(groups.names, "a")) == members
+    assert audit("base again", {}) == 0
 
 
 def test_replies_of_another_adapter_length_or_seed_are_not_taken(

@@ -1,4 +1,8 @@
-"""Decoded replies kept beside an audit while it is made: one that was cut off goes on where it was."""
+"""Decoded replies that are kept: an audit that was cut off goes on where it was, and no run asks the base model again.
+
+What an adapter had a part in is kept beside its audit until that is whole; what the base weights said alone is kept for
+good, for all runs of a folder.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from trialign.asking import Reply
+from trialign.asking import UNADAPTED, Reply
 from trialign.storage import LineFile
 
 _NAMES = ".replies-*.jsonl"
@@ -19,15 +23,19 @@ class KeptReplies:
         folder: of the audit; it is made when the first reply is kept.
         weights: what tells the model beneath the agents from others; replies of others are left aside.
         rank: of this process.
+        unadapted: file of the replies that the base weights gave alone, of all runs; None: they are kept like others.
     """
 
-    def __init__(self, folder: Path, weights: str, rank: int = 0) -> None:
+    def __init__(self, folder: Path, weights: str, rank: int = 0, unadapted: Path | None = None) -> None:
         self._weights = weights
         self._file = LineFile(folder / _NAMES.replace("*", str(rank)))
+        self._unadapted = self._file if unadapted is None else LineFile(unadapted)
         self._replies: dict[str, Reply] = {}
         for path in sorted(folder.glob(_NAMES)):
             # Of this rank's own file the reading also tells whether its last line is torn.
             self._read(self._file if path == self._file.path else LineFile(path))
+        if unadapted is not None:
+            self._read(self._unadapted)
 
     def __len__(self) -> int:
         return len(self._replies)
@@ -42,12 +50,18 @@ class KeptReplies:
         Raises:
             OSError: they cannot be written.
         """
+        own = {key: reply for key, reply in replies.items() if not key.startswith(UNADAPTED)}
+        self._append(self._file, own)
+        self._append(self._unadapted, {key: reply for key, reply in replies.items() if key not in own})
+        self._replies.update(replies)
+
+    def _append(self, file: LineFile, replies: Mapping[str, Reply]) -> None:
         lines = [
             {"weights": self._weights, "key": key, "token_ids": reply.token_ids, "nats": reply.nats}
             for key, reply in replies.items()
         ]
-        self._file.append("".join(json.dumps(line) + "\n" for line in lines))
-        self._replies.update(replies)
+        if lines:
+            file.append("".join(json.dumps(line) + "\n" for line in lines))
 
     def _read(self, file: LineFile) -> None:
         for line in file.lines():
@@ -62,7 +76,7 @@ class KeptReplies:
 
 
 def forget_replies(folder: Path) -> None:
-    """Removes what was kept: the audit is whole, and its files hold the replies.
+    """Removes what was kept beside it: the audit is whole, and its files hold the replies.
 
     Raises:
         OSError: a file cannot be removed.
