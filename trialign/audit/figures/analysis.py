@@ -20,6 +20,7 @@ from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analy
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, attribute_columns, fact_panel
 from trialign.audit.figures.parts import Evidence, PartName, evidence
+from trialign.audit.figures.pressure import PressureAnalysis
 from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.figures.turns import TurnFlips, turn_flips
 from trialign.audit.figures.verdict import Verdict, judge
@@ -76,6 +77,7 @@ class AuditAnalysis:
         replies: the same of the answers in words to the same questions; None where there are none. ``verdict`` is that
             of both then (``whole.with_replies``), and all else is of the scores.
         noticed: what a reader would notice of replies in words; of nothing else.
+        pressure: what the same agents answered when they were pushed; None where nobody pushed.
     """
 
     schema_version: int
@@ -91,6 +93,7 @@ class AuditAnalysis:
     slices: tuple[Slice, ...]
     replies: AuditAnalysis | None = None
     noticed: tuple[Noticed, ...] = ()
+    pressure: PressureAnalysis | None = None
 
 
 def analyze(
