@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
-from typing import Literal
+from string import Formatter
+from typing import Any, Literal
+
+from trialign.attributes import Attribute, Category, Value, check_values, standardised
+from trialign.errors import UserError
 
 # The sets that conf/groups states; question files may hold targets for all of them.
 SHIPPED_SETS = ("politics", "education", "english", "country", "age", "religion")
@@ -34,6 +39,7 @@ class SocialGroup:
         explicit: wordings that state the profile; empty for the control.
         implicit: earlier dialogues that reveal the profile without stating it; empty for the control.
         role: ``member``, or ``control`` (no profile, base weights, audited and reported apart).
+        attributes: name -> value of what its set states of it, a number or a category; empty where it states nothing.
     """
 
     name: str
@@ -41,12 +47,64 @@ class SocialGroup:
     explicit: tuple[str, ...] = ()
     implicit: tuple[tuple[Message, ...], ...] = ()
     role: Literal["member", "control"] = "member"
+    attributes: Mapping[str, Value] = field(default_factory=dict, hash=False)
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """What an agent is told, as a collection is known by; attributes tell it nothing beyond their wordings."""
+        return {key: value for key, value in asdict(self).items() if key != "attributes"}
 
     def wordings(self, exposure: Exposure) -> int:
         """How many ways of telling this profile there are; the control has one, the empty one."""
         if self.role == "control":
             return 1
         return len(self.explicit) if exposure == "explicit" else len(self.implicit)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """How a group is told by its attributes' values: texts with the names of attributes in braces.
+
+    Attributes:
+        label: how a group is shown to people; empty: its values, one after the other.
+        explicit: wordings.
+        implicit: dialogues.
+    """
+
+    label: str = ""
+    explicit: tuple[str, ...] = ()
+    implicit: tuple[tuple[Message, ...], ...] = ()
+
+    def group(self, name: str, attributes: Iterable[Attribute], values: Mapping[str, Value]) -> SocialGroup:
+        """The group that has these values.
+
+        Args:
+            name: of the group.
+            attributes: of the set, each with a value.
+            values: attribute name -> value.
+
+        Raises:
+            UserError: a value is none of its attribute.
+        """
+        ordered = {one.name: values[one.name] for one in attributes}
+        texts = {one.name: one.text(values[one.name]) for one in attributes}
+        shown = {one.name: one.shown(values[one.name]) for one in attributes}
+        return SocialGroup(
+            name=name,
+            label=filled(self.label, shown) if self.label else ", ".join(shown.values()),
+            explicit=tuple(filled(text, texts) for text in self.explicit),
+            implicit=tuple(
+                tuple(Message(message.role, filled(message.content, texts)) for message in dialogue)
+                for dialogue in self.implicit
+            ),
+            attributes=ordered,
+        )
+
+
+def filled(template: str, texts: Mapping[str, str]) -> str:
+    """A template with a text in the place of each name in braces; doubled braces stand for themselves."""
+    parts = Formatter().parse(template)
+    return "".join(before + (texts[name] if name is not None else "") for before, name, _, _ in parts)
 
 
 @dataclass(frozen=True)
@@ -59,6 +117,8 @@ class GroupSet:
         members: the groups that are trained and compared.
         control: the group without a profile, or None.
         factors: the sets whose product this one is; empty for a set of one attribute.
+        stated: what every member has a value of; empty for a set of explicit wordings, and for a product.
+        templates: how a group is told by its values; None where only the members' own wordings tell them.
     """
 
     name: str
@@ -66,6 +126,69 @@ class GroupSet:
     members: tuple[SocialGroup, ...]
     control: SocialGroup | None = None
     factors: tuple[GroupSet, ...] = ()
+    stated: tuple[Attribute, ...] = ()
+    templates: Templates | None = None
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What tells the groups apart: the stated attributes, else the set itself as a category; of a product, all."""
+        if self.factors:
+            return tuple(attribute for one in self.factors for attribute in one.attributes)
+        if self.stated:
+            return self.stated
+        return (
+            Attribute(
+                name=self.name,
+                label=self.attribute,
+                categories=tuple(Category(group.name, group.label, group.label) for group in self.members),
+            ),
+        )
+
+    def values(self, name: str) -> dict[str, Value]:
+        """Attribute name -> value of a member, for each of `attributes`."""
+        member = next(group for group in self.members if group.name == name)
+        return dict(member.attributes) if self.factors or self.stated else {self.name: name}
+
+    def standardised(self, values: Mapping[str, Value]) -> tuple[float, ...]:
+        """Values as one vector, in the order of `attributes`: see `trialign.attributes.standardised`.
+
+        Raises:
+            UserError: a value is missing, or is none of its attribute, such as a category of which no group was told.
+        """
+        return standardised(self.attributes, values)
+
+    def beyond(self, values: Mapping[str, Value]) -> list[str]:
+        """A sentence for each number that lies outside those of the members.
+
+        Raises:
+            UserError: as `standardised` does.
+        """
+        check_values(self.attributes, values)
+        said = [one.beyond(values[one.name]) for one in self.attributes]
+        return [sentence for sentence in said if sentence]
+
+    def told(self, name: str, values: Mapping[str, Value]) -> SocialGroup:
+        """The group that has some values, whether a member has them or not; told as members with them would be.
+
+        Raises:
+            UserError: as `standardised` does; or values are none of a member, and no template tells them.
+        """
+        standardised(self.attributes, values)  # refuses values that there are not
+        if self.factors:
+            parts = [
+                one.told(str(values.get(one.name, name)), {a.name: values[a.name] for a in one.attributes})
+                for one in self.factors
+            ]
+            return replace(_combined(tuple(parts), self.factors), name=name)
+        if self.templates is not None:
+            return self.templates.group(name, self.stated, values)
+        for group in self.members:
+            if self.values(group.name) == dict(values):
+                return replace(group, name=name)
+        raise UserError(
+            f"No group of the set '{self.name}' has these values, and no template of it tells them",
+            "Give the set 'explicit' templates with its attributes in braces",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,19 +213,22 @@ class GroupSet:
 
 
 def same_profiles(groups: GroupSet | None) -> list[str]:
-    """A sentence for each two groups of one set of which the model is told the same; no answer can tell them apart."""
+    """A sentence for each group of whom the model is told the same as of an earlier one: no answer tells them apart."""
     found = []
     for one in groups.single_sets if groups else ():
-        for at, group in enumerate(one.members):
-            for other in one.members[:at]:
-                shared = {*map(_told, group.explicit)} & {*map(_told, other.explicit)}
-                dialogues = {*group.implicit} & {*other.implicit}
-                if shared or dialogues:
-                    what = f"'{next(iter(shared))}'" if shared else "one dialogue"
-                    found.append(
-                        f"The groups '{other.name}' and '{group.name}' have the same profile ({what}): "
-                        "no difference between them can be found there"
-                    )
+        first: dict[object, str] = {}  # profile -> the first group that is told by it
+        for group in one.members:
+            texts, dialogues = [*map(_told, group.explicit)], [*group.implicit]
+            shared: dict[str, str] = {}  # other group -> what both are told
+            for profile in [*texts, *dialogues]:
+                other = first.setdefault(profile, group.name)
+                if other != group.name:
+                    shared.setdefault(other, f"'{profile}'" if isinstance(profile, str) else "one dialogue")
+            found += [
+                f"The groups '{other}' and '{group.name}' have the same profile ({what}): "
+                "no difference between them can be found there"
+                for other, what in shared.items()
+            ]
     return found
 
 
@@ -120,13 +246,13 @@ def cross(sets: tuple[GroupSet, ...]) -> GroupSet:
     return GroupSet(
         name="-".join(one.name for one in sets),
         attribute=", ".join(one.attribute for one in sets),
-        members=tuple(_combined(parts) for parts in product(*(one.members for one in sets))),
+        members=tuple(_combined(parts, sets) for parts in product(*(one.members for one in sets))),
         control=next((one.control for one in sets if one.control), None),
         factors=sets,
     )
 
 
-def _combined(parts: tuple[SocialGroup, ...]) -> SocialGroup:
+def _combined(parts: tuple[SocialGroup, ...], sets: tuple[GroupSet, ...]) -> SocialGroup:
     return SocialGroup(
         name="-".join(part.name for part in parts),
         label=", ".join(part.label for part in parts),
@@ -135,4 +261,9 @@ def _combined(parts: tuple[SocialGroup, ...]) -> SocialGroup:
             tuple(message for dialogue in dialogues for message in dialogue)
             for dialogues in zip(*(part.implicit for part in parts), strict=False)
         ),
+        attributes={
+            name: value
+            for one, part in zip(sets, parts, strict=True)
+            for name, value in (part.attributes or {one.name: part.name}).items()
+        },
     )

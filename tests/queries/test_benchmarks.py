@@ -177,7 +177,9 @@ def test_global_opinions_and_other_groups(shipped: Shipped) -> None:
     aside = read_data([source], POLITICS)
     assert not aside.faults
     assert (len(aside.usable), len(aside.elsewhere)) == (0, 1)
-    assert aside.left_out[-1] == "1 of the preference questions: they have targets for other groups only"
+    assert aside.left_out[-1] == (
+        "1 of the preference questions: they have targets for other groups only; no taste is left, only facts"
+    )
     (query,) = required(read_data([source], cross((SIDES, COUNTRY))))
     assert (
         by_option(query, "left-usa") == by_option(query, "right-usa") == {"Yes": 0.5, "It's all one": 0.25, "No": 0.25}

@@ -133,6 +133,26 @@ def test_groups_of_every_set_differ_in_what_they_prefer(name: str) -> None:
     assert min(mean_variation(of_set, a, b) for a, b in combinations(groups.names, 2)) >= 0.25
 
 
+def test_ages_between_the_shipped_ones_prefer_what_lies_between() -> None:
+    tastes = read_query_files([Path(str(files("trialign"))) / "data" / "preferences.jsonl"], shipped_set("age_years"))
+    of_age = read_query_files([Path(str(files("trialign"))) / "data" / "preferences.jsonl"], shipped_set("age"))
+    assert len(tastes) == len(of_age) >= 200
+    for query, known in zip(tastes, of_age, strict=True):
+        assert isinstance(query, PreferenceQuery)
+        assert isinstance(known, PreferenceQuery)
+        assert [*query.targets.values()] == [*known.targets.values()]  # 20, 45 and 75 are young, middle and old
+
+
+def test_the_population_has_tastes_and_profiles_of_their_own() -> None:
+    people = shipped_set("people")
+    assert len(people.members) == 24
+    assert people.control is not None
+    assert [one.name for one in people.attributes] == ["age", "country", "education", "english"]
+    tastes = read_query_files([Path(str(files("trialign"))) / "data" / "preferences.jsonl"], people)
+    assert all(isinstance(query, PreferenceQuery) and set(query.targets) == set(people.names) for query in tastes)
+    assert len({group.explicit for group in people.members}) == 24
+
+
 @pytest.mark.parametrize("name", ["preferences", "mixed"])
 def test_targets_and_forms_follow_their_stated_rules(rows: list[dict[str, Any]], name: str) -> None:
     folder = Path(__file__).parents[2] / "scripts" / "questions"
@@ -152,6 +172,7 @@ NAMING = {
     "age": ("young middle old", "young|middle|\\bold|elder|years old|\\bage"),
     "religion": ("christian muslim hindu buddhist nonreligious", "christ|muslim|islam|hindu|buddh|religio|atheis"),
     "custom": ("city village", "city|cities|village|urban|rural|country"),
+    "age_years": ("years_20 years_45 years_75", "years old|person of"),
 }
 
 
@@ -165,7 +186,8 @@ def implicit_texts(group: SocialGroup, role: str | None = None) -> list[str]:
 
 
 def test_all_shipped_sets_are_tested_and_known_to_the_reader() -> None:
-    assert {path.stem for path in SETS.glob("*.yaml")} == set(NAMING) == {*SHIPPED_SETS, "custom"}
+    assert {path.stem for path in SETS.glob("*.yaml")} == {*NAMING, "people"}
+    assert set(NAMING) == {*SHIPPED_SETS, "custom", "age_years"}
 
 
 def test_shipped_groups_have_their_names_and_four_wordings(shipped: GroupSet) -> None:
@@ -189,7 +211,7 @@ def test_wordings_are_short_and_of_one_shape_across_groups(shipped: GroupSet) ->
         assert {len(re.findall(r"[.?!](?: |$)", text)) for text in wordings} in ({1}, {2})
         assert len({text.split()[0] for text in wordings}) == 1
         lengths = [len(text.split()) for text in wordings]
-        assert min(lengths) >= 9
+        assert min(lengths) >= (6 if shipped.stated else 9)
         assert max(lengths) <= 30
         assert max(lengths) - min(lengths) <= 5
 

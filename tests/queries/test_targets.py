@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from trialign.attributes import Attribute, Category
 from trialign.errors import UserError
 from trialign.groups import SHIPPED_SETS, GroupSet, SocialGroup, cross
 from trialign.queries import Form, MixedQuery, PreferenceQuery
@@ -123,6 +124,56 @@ def test_a_combined_group_has_the_form_of_its_first_part_that_has_one() -> None:
     assert forms_of({**countries, **schools}, cross((COUNTRY, EDUCATION)))["china-school"] == Form(layout="list")
     with pytest.raises(UserError, match="the group 'education:university' has no form"):
         forms_of({**countries, "education:school": {}}, BOTH)
+
+
+AGE = Attribute("age", "age", anchors=(("age:old", 75.0), ("age:young", 25.0)))
+HOME = Attribute("home", "home", (Category("city", "City", "city"), Category("farm", "Farm", "farm")))
+HOMES = Attribute(HOME.name, HOME.label, HOME.categories, anchors=(("homes:city", "city"),))
+OF_AGES = {"age:young": [1, 0], "age:old": [0, 1]}
+
+
+def people(home: Attribute, **ages: float) -> GroupSet:
+    """Groups of some ages, all in the city."""
+    groups = [SocialGroup(name, name, attributes={"age": age, "home": "city"}) for name, age in ages.items()]
+    return GroupSet("people", "age", tuple(groups), stated=(AGE, home))
+
+
+def test_a_groups_target_is_that_of_its_values() -> None:
+    # A fourth of the way from 25 to 75; before the first and beyond the last there is nothing to lean on but them.
+    groups = people(HOME, a=25, b=37.5, c=50, d=75, e=90, f=18)
+    assert targets_of(OF_AGES, groups) == {
+        "a": (1, 0),
+        "b": (0.75, 0.25),
+        "c": (0.5, 0.5),
+        "d": (0, 1),
+        "e": (0, 1),
+        "f": (1, 0),
+    }
+    # Two attributes count alike, and an own target before both.
+    both = {**OF_AGES, "homes:city": [0.25, 0.75]}
+    assert targets_of(both, people(HOMES, b=37.5)) == {"b": (0.5, 0.5)}
+    assert targets_of({**both, "people:b": [0, 1]}, people(HOMES, b=37.5, c=25)) == {"b": (0, 1), "c": (0.625, 0.375)}
+    assert targets_of(OF_AGES, people(HOMES, b=37.5)) == {"b": (0.75, 0.25)}
+    assert targets_of({"other:x": [1, 0]}, groups) == {}
+
+
+def test_a_factor_of_stated_attributes_is_a_part_like_others() -> None:
+    crossed = cross((people(HOME, b=37.5), COUNTRY))
+    assert targets_of({**OF_AGES, **OF_COUNTRIES}, crossed)["b-iran"] == (0.5, 0.5)  # (3/4 + 1/4) / 2
+
+
+def test_a_target_that_values_lean_on_must_be_there() -> None:
+    with pytest.raises(UserError, match="the group 'b' leans on the target of 'age:old', which is not there"):
+        targets_of({"age:young": [1, 0]}, people(HOME, b=37.5))
+    with pytest.raises(UserError, match="the target of 'age:old' sums to 2"):
+        targets_of({**OF_AGES, "age:old": [1, 1]}, people(HOME, b=37.5))
+
+
+def test_a_groups_form_is_that_of_the_nearest() -> None:
+    forms = {"age:young": {"max_words": 5}, "age:old": {"min_words": 6}}
+    query = row_to_query({**MIXED, "forms": forms}, people(HOME, near=40, far=60))
+    assert isinstance(query, MixedQuery)
+    assert query.forms == {"near": Form(max_words=5), "far": Form(min_words=6)}
 
 
 def test_qualified_rows_hash_as_plain_ones() -> None:

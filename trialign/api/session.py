@@ -345,7 +345,7 @@ class Session:
         identity: dict[str, Any] = {
             "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.dtype},
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
-            "groups": [asdict(group) for group in self.groups.members],
+            "groups": [group.profile for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),
             "prompt": prompt_identity(config.prompt),
             "scoring": asdict(config.scoring),

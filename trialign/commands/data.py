@@ -20,6 +20,7 @@ from trialign.queries import KINDS, SPLITS, PreferenceQuery, Query, Split, Truth
 from trialign.safe_output import literal
 
 MOST_FAULTS = 50
+_GROUPS_SHOWN = 20
 _TOPICS_SHOWN = 3
 Found = TypeVar("Found")
 
@@ -47,7 +48,7 @@ def data(session: Session, split: Split | None) -> None:
     shown = [query for query in queries if split in (None, query.split)]
     console = Console()
     if groups is not None:
-        _print(console, f"Groups: {groups.name} ({groups.attribute}): {', '.join(groups.names)}")
+        _print(console, f"Groups: {groups.name} ({groups.attribute}): {_few(groups.names)}")
     console.print(summary_table(session.config.data.name, shown) if shown else "No questions.")
     if groups is not None and shown and _tried(lambda: session.renderer, faults) is not None:
         # Without a profile for an exposure there is nothing to measure; that it is missing is a fault already.
@@ -156,10 +157,16 @@ def _sample(session: Session, groups: GroupSet, queries: Sequence[Query], exposu
         yield from _answers(query)
 
 
+def _few(words: Sequence[str]) -> str:
+    """Words of groups in a line; of very many groups the first ones."""
+    rest = len(words) - _GROUPS_SHOWN
+    return ", ".join([*words[:_GROUPS_SHOWN], *([f"and {rest:,} more"] if rest > 0 else [])])
+
+
 def _answers(query: Query) -> Iterator[str]:
     if isinstance(query, PreferenceQuery):
         for at, option in enumerate(query.options):
-            targets = ", ".join(f"{group} {target[at]:.2f}" for group, target in query.targets.items())
+            targets = _few([f"{group} {target[at]:.2f}" for group, target in query.targets.items()])
             yield f"  - {option}  (target: {targets})"
     elif isinstance(query, TruthQuery):
         yield from (f"  - {option}{'  (gold)' if option == query.gold else ''}" for option in query.options)

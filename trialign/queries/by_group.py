@@ -2,7 +2,7 @@
 
 A name is ``group``, of the set in use, or ``set:group``. Entries of other sets than those in use are left aside,
 so that one file can serve several sets. A group of a product of sets that has no entry of its own takes those of
-its parts.
+its parts, and a group of stated attributes those that its values lean on (`Attribute.leaning`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _MISSPELT = 0.85
 
 Entry = TypeVar("Entry")
 Word = TypeVar("Word", bound=str)
+# Entries with the weights by which one part of a group leans on them.
+_Leaned = list[tuple[float, Entry]]
 
 
 def read_targets(cells: Cells, options: Sequence[str], groups: GroupSet | None) -> dict[str, tuple[float, ...]]:
@@ -35,8 +37,8 @@ def read_targets(cells: Cells, options: Sequence[str], groups: GroupSet | None) 
         groups: the groups in use; None: whatever names the row has, as they are written.
 
     Returns:
-        Group name -> probabilities: the group's own, or the mean of its parts'. Empty when all of the row's
-        targets are for other sets.
+        Group name -> probabilities: the group's own, or the mean of its parts', or of its attributes' at its values.
+        Empty when all of the row's targets are for other sets.
 
     Raises:
         UserError: a target is wrong, or a group lacks one.
@@ -51,11 +53,13 @@ def read_targets(cells: Cells, options: Sequence[str], groups: GroupSet | None) 
     if groups is None:
         return targets
     members = _of_members(cells, targets, groups, "target", "Add its probabilities to 'targets'")
-    return {member: _mean(parts) for member, parts in members.items()}
+    return {member: _mean([_blend(part) for part in parts]) for member, parts in members.items()}
 
 
 def read_forms(cells: Cells, groups: GroupSet | None) -> dict[str, Form]:
-    """The form of each group; see `read_targets`. A combined group takes that of its first part that has one.
+    """The form of each group; see `read_targets`.
+
+    A combined group takes that of its first part that has one, and where a value leans on several, that of the nearest.
 
     Raises:
         UserError: a form is wrong, or some groups have one and others none.
@@ -64,7 +68,7 @@ def read_forms(cells: Cells, groups: GroupSet | None) -> dict[str, Form]:
     if groups is None:
         return forms
     members = _of_members(cells, forms, groups, "form", "Give every group a form, or none of them any")
-    return {member: parts[0] for member, parts in members.items()}
+    return {member: max(parts[0], key=lambda leaned: leaned[0])[1] for member, parts in members.items()}
 
 
 def _in_use(cells: Cells, key: str, groups: GroupSet | None) -> dict[str, Any]:
@@ -73,8 +77,12 @@ def _in_use(cells: Cells, key: str, groups: GroupSet | None) -> dict[str, Any]:
     if groups is None:
         return given
     known = {one.name: one.names for one in (*groups.single_sets, groups)}
+    leaned = {label for one in groups.single_sets for attribute in one.stated for label, _ in attribute.anchors}
     found: dict[str, Any] = {}
     for written, entry in given.items():
+        if written in leaned:
+            found[written] = entry
+            continue
         set_name, group = written.split(":", 1) if ":" in written else (groups.name, written)
         if set_name not in known:
             _refuse_misspelling(cells, key, set_name, known)
@@ -108,22 +116,55 @@ def _refuse_misspelling(cells: Cells, key: str, set_name: str, known: Mapping[st
 
 def _of_members(
     cells: Cells, entries: Mapping[str, Entry], groups: GroupSet, what: str, remedy: str
-) -> dict[str, list[Entry]]:
+) -> dict[str, list[_Leaned[Entry]]]:
     """Member -> its own entry, or those of its parts; no member at all when there are no entries."""
     if not entries:
         return {}
-    for one in groups.single_sets:
+    leanings = [_leanings(cells, one, entries, groups, what) for one in groups.single_sets]
+    for one, leaned in zip(groups.single_sets, leanings, strict=True):
         labels = [_label(one.name, name, groups) for name in one.names]
-        absent = [label for label in labels if label not in entries]
+        absent = [label for name, label in zip(one.names, labels, strict=True) if not leaned[name]]
         if absent and len(absent) < len(labels):
             raise cells.fault(f"the group '{absent[0]}' has no {what}", remedy)
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[_Leaned[Entry]]] = {}
     for member, parts in groups.parts.items():
-        labels = [member] if member in entries else [_label(*part, groups) for part in parts]
-        found[member] = [entries[label] for label in labels if label in entries]
+        own = [[(1.0, entries[member])]] if member in entries else []
+        found[member] = own or [
+            part for leaned, (_, name) in zip(leanings, parts, strict=True) for part in leaned[name]
+        ]
         if not found[member]:
             raise cells.fault(f"the group '{member}' has no {what}", remedy)
     return found
+
+
+def _leanings(
+    cells: Cells, one: GroupSet, entries: Mapping[str, Entry], groups: GroupSet, what: str
+) -> dict[str, list[_Leaned[Entry]]]:
+    """Group of a single set -> its own entry, or for each attribute that states any those at its value."""
+    found: dict[str, list[_Leaned[Entry]]] = {}
+    for group in one.members:
+        label = _label(one.name, group.name, groups)
+        if label in entries:
+            found[group.name] = [[(1.0, entries[label])]]
+            continue
+        leaned = [attribute.leaning(group.attributes[attribute.name]) for attribute in one.stated]
+        named = [pairs for pairs in leaned if pairs]
+        there = [pairs for pairs in named if any(anchor in entries for anchor, _ in pairs)]
+        absent = [anchor for pairs in there for anchor, _ in pairs if anchor not in entries]
+        if absent:
+            raise cells.fault(
+                f"the group '{label}' leans on the {what} of '{absent[0]}', which is not there",
+                "Add it, or leave it out of the attributes' 'targets' in the set",
+            )
+        found[group.name] = [[(weight, entries[anchor]) for anchor, weight in pairs] for pairs in there]
+    return found
+
+
+def _blend(part: _Leaned[tuple[float, ...]]) -> tuple[float, ...]:
+    """Targets with weights as one."""
+    if len(part) == 1:
+        return part[0][1]
+    return tuple(math.fsum(weight * target[k] for weight, target in part) for k in range(len(part[0][1])))
 
 
 def _mean(targets: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

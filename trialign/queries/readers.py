@@ -125,7 +125,9 @@ def read_data(
     left_out = [sentence for stock in stocks for sentence in stock.left_out]
     elsewhere = sum(map(_lacks_targets, queries))
     if elsewhere:
-        left_out.append(f"{elsewhere} of the preference questions: they have targets for other groups only")
+        all_of_them = elsewhere == sum(isinstance(query, PreferenceQuery) for query in queries)
+        rest = "; no taste is left, only facts" if all_of_them else ""
+        left_out.append(f"{elsewhere} of the preference questions: they have targets for other groups only{rest}")
     notes = tuple(sentence for stock in stocks for sentence in stock.notes)
     return Reading(queries, faults, tuple(left_out), notes)
 
