@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from trialign.composition import compose
-from trialign.config import load
+from trialign.api import compose
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn, neighbours
 from trialign.errors import UserError
 from trialign.groups import GroupSet
@@ -398,4 +397,4 @@ def test_replies_are_written_together_as_far_as_tokens_go(
 
 
 def test_the_defaults_are_those_of_the_shipped_configuration() -> None:
-    assert load(compose("conf/base.yaml", [])).collect == CollectConfig()
+    assert compose("conf/base.yaml").config.collect == CollectConfig()
