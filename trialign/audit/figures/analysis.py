@@ -11,9 +11,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from trialign.attributes import Attribute, Value
+from trialign.audit.figures.along import AlongAttribute, along_attributes
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Outcome
 from trialign.audit.figures.facts import FactAnalysis, analyze_facts
+from trialign.audit.figures.group_spread import GroupSpread, group_spread
 from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.noticed import Noticed
 from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analyze_opinions, opinion_panel
@@ -31,6 +34,9 @@ from trialign.storage import write_text_atomic
 
 ANALYSIS_SCHEMA_VERSION = 3
 _BOUNDS = Bounds()
+_SPREAD = 8  # groups from which on their accuracies have a distribution
+# What groups state: the attributes, and group -> attribute -> value.
+Stated = tuple[Sequence[Attribute], Mapping[str, Mapping[str, Value]]]
 Dimension = Literal["exposure", "topic", "attribute", "intersection"]
 
 
@@ -76,6 +82,8 @@ class AuditAnalysis:
         replies: the same of the answers in words to the same questions; None where there are none. ``verdict`` is that
             of both then (``whole.with_replies``), and all else is of the scores.
         noticed: what a reader would notice of replies in words; of nothing else.
+        attributes: facts along each attribute that the groups state; empty where they state none.
+        group_spread: the distribution of accuracy over groups; None with fewer than 8.
     """
 
     schema_version: int
@@ -91,6 +99,8 @@ class AuditAnalysis:
     slices: tuple[Slice, ...]
     replies: AuditAnalysis | None = None
     noticed: tuple[Noticed, ...] = ()
+    attributes: tuple[AlongAttribute, ...] = ()
+    group_spread: GroupSpread | None = None
 
 
 def analyze(
@@ -102,6 +112,7 @@ def analyze(
     parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     choices: Mapping[str, int] | None = None,
     lengths: Mapping[str, OptionLengths] | None = None,
+    stated: Stated = ((), {}),
     bounds: Bounds = _BOUNDS,
     seed: int = 0,
 ) -> AuditAnalysis:
@@ -117,6 +128,7 @@ def analyze(
         choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored. It is
             what guessing is reckoned from.
         lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
+        stated: attributes that the groups state, and group -> attribute -> value.
         bounds: set before the audit.
         seed: of resampling and permutation.
 
@@ -152,6 +164,8 @@ def analyze(
         opinions=work.opinions(opinions),
         turns=turn_flips(rows, groups, exposure, confidence=1 - bounds.alpha, seed=seed),
         slices=slices,
+        attributes=work.along(facts, stated),
+        group_spread=work.spread(facts),
     )
 
 
@@ -236,6 +250,27 @@ class _Work:
 
     def opinions(self, panel: OpinionPanel | None) -> OpinionAnalysis | None:
         return analyze_opinions(panel, alpha=self.bounds.alpha, seed=self.seed) if panel else None
+
+    def along(self, panel: Panel | None, stated: Stated) -> tuple[AlongAttribute, ...]:
+        """The facts along each attribute; none where no facts were asked, or a group states nothing."""
+        attributes, values = stated
+        if panel is None or not all(group in values for group in panel.groups):
+            return ()
+        return along_attributes(
+            panel.correct,
+            panel.answers[:, :, 0, 0],
+            panel.clusters,
+            [values[group] for group in panel.groups],
+            attributes,
+            confidence=1 - self.bounds.alpha,
+            seed=self.seed,
+        )
+
+    def spread(self, panel: Panel | None) -> GroupSpread | None:
+        if panel is None or len(panel.groups) < _SPREAD:
+            return None
+        confidence = 1 - self.bounds.alpha
+        return group_spread(panel.correct, panel.clusters, panel.groups, confidence=confidence, seed=self.seed)
 
     def verdict(self, found: _Counted, facts: FactAnalysis, slices: Sequence[Slice]) -> Verdict:
         """The verdict on the whole, which names the slices that contradict it."""
