@@ -14,6 +14,7 @@ from trialign.objectives.config import PairsConfig, WelfareConfig
 from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
+from trialign.updates.likelihood import Likelihood
 
 from .agents import AUTO, Table, fact
 
@@ -49,6 +50,21 @@ def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Calla
     assert module.training_step(batch, 1).item() == pytest.approx(expected)
     end_step(module)
     assert module.utilities[:, 0].tolist() == pytest.approx([0.725, 0.4375])
+
+
+@pytest.mark.parametrize(("update", "logged"), [("auto", True), ("likelihood", False), ("mixed", True)])
+def test_weights_are_logged_where_a_loss_reads_them(
+    make_module: Callable[..., TriAlignModule], monkeypatch: pytest.MonkeyPatch, update: str, logged: bool
+) -> None:
+    module = make_module(update="auto" if update == "mixed" else update)
+    if update == "mixed":
+        module.updates = (*module.updates, Likelihood(module.objective, module.scoring))
+    names: set[str] = set()
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: names.update(values))
+    batch = StepBatch(build_episode_batch([fact("a", 0)], (0, 1), module.updates), (fact("a", 0),))
+    module._log_weights(torch.ones(2, 2), batch.batch)
+    assert ("weight/truth/north" in names) is logged
+    assert "train/padding" in names
 
 
 def test_the_temperature_of_the_scores_is_that_of_the_rewards(make_module: Callable[..., TriAlignModule]) -> None:
