@@ -44,11 +44,29 @@ def population(size: int) -> Any:
     )
 
 
+def asked(questions: int, paraphrases: int) -> list[Any]:
+    """The questions, all of them with the first option right."""
+    from trialign.queries import TruthQuery
+
+    options = tuple(f"answer {place}" for place in range(OPTIONS))
+    return [
+        TruthQuery(
+            query_id=f"question-{n}",
+            cluster=f"fact-{n // paraphrases}",
+            split="test",
+            topic=f"topic-{n // paraphrases % TOPICS}",
+            question=f"What is known of number {n}?",
+            options=options,
+            gold=options[0],
+        )
+        for n in range(questions)
+    ]
+
+
 def write_audit(folder: Path, questions: int, groups: int, paraphrases: int, seed: int) -> None:
     """An audit that waits for its analysis, made without a Python object for each answer."""
     from trialign.audit.files.items import ITEMS_SCHEMA
     from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
-    from trialign.queries import TruthQuery
     from trialign.queries.writer import write_queries
     from trialign.runs import ITEMS, QUESTIONS
 
@@ -89,20 +107,7 @@ def write_audit(folder: Path, questions: int, groups: int, paraphrases: int, see
     folder.mkdir(parents=True)
     cast = {name: columns[name].cast(ITEMS_SCHEMA.field(name).type) for name in ITEMS_SCHEMA.names}
     pq.write_table(pa.table(cast, ITEMS_SCHEMA), folder / ITEMS)
-    options = tuple(f"answer {place}" for place in range(OPTIONS))
-    asked = [
-        TruthQuery(
-            query_id=f"question-{n}",
-            cluster=f"fact-{n // paraphrases}",
-            split="test",
-            topic=f"topic-{n // paraphrases % TOPICS}",
-            question=f"What is known of number {n}?",
-            options=options,
-            gold=options[0],
-        )
-        for n in range(questions)
-    ]
-    write_queries(folder / QUESTIONS, asked)
+    write_queries(folder / QUESTIONS, asked(questions, paraphrases))
     model = BaseModel("simulated", None, None)
     about = AuditAbout(
         ABOUT_SCHEMA_VERSION, "2026-01-01", "0", "many", model, None, None, 0, told.attribute, told.members, {}

@@ -34,6 +34,7 @@ from trialign.storage import write_text_atomic
 
 ANALYSIS_SCHEMA_VERSION = 3
 _BOUNDS = Bounds()
+_REMEDY = "Audit this split and exposure first"
 _SPREAD = 8  # groups from which on their accuracies have a distribution
 # What groups state: the attributes, and group -> attribute -> value.
 Stated = tuple[Sequence[Attribute], Mapping[str, Mapping[str, Value]]]
@@ -123,10 +124,8 @@ def analyze(
         groups: the members, in the order of tables; never the control.
         exposure: how the profile reached the agents; others become slices.
         split: of the questions.
-        parts: group -> (attribute, value) for each attribute of composed groups, as `GroupSet.parts` has them; None:
-            the groups are not composed.
-        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored. It is
-            what guessing is reckoned from.
+        parts: group -> (attribute, value) of composed groups, as `GroupSet.parts` has them; None: not composed.
+        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
         lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
         stated: attributes that the groups state, and group -> attribute -> value.
         bounds: set before the audit.
@@ -136,19 +135,15 @@ def analyze(
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
     """
     rows = items[items["split"] == split]
-    panels = {name: fact_panel(rows, groups, name, choices) for name in EXPOSURES}
-    tastes = {name: opinion_panel(rows, groups, name) for name in EXPOSURES}
-    facts, opinions = panels[exposure], tastes[exposure]
+    panels = {name: (fact_panel(rows, groups, name, choices), opinion_panel(rows, groups, name)) for name in EXPOSURES}
+    facts, opinions = panels[exposure]
     if facts is None and opinions is None:
-        raise UserError(
-            f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
-            "Audit this split and exposure first",
-        )
+        raise UserError(f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles", _REMEDY)
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
     whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
     slices = (
-        *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
+        *work.slices("exposure", [(name, *panels[name]) for name in EXPOSURES]),
         *work.slices("topic", _by_topic(facts, opinions)),
         *work.attribute_slices(facts, parts or {}),
     )
