@@ -23,6 +23,7 @@ from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analy
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, attribute_columns, fact_panel
 from trialign.audit.figures.parts import Evidence, PartName, evidence
+from trialign.audit.figures.pressure import PressureAnalysis
 from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.figures.turns import TurnFlips, turn_flips
 from trialign.audit.figures.verdict import Verdict, judge
@@ -85,6 +86,7 @@ class AuditAnalysis:
         noticed: what a reader would notice of replies in words; of nothing else.
         attributes: facts along each attribute that the groups state; empty where they state none.
         group_spread: the distribution of accuracy over groups; None with fewer than 8.
+        pressure: what the same agents answered when they were pushed; None where nobody pushed.
     """
 
     schema_version: int
@@ -102,6 +104,7 @@ class AuditAnalysis:
     noticed: tuple[Noticed, ...] = ()
     attributes: tuple[AlongAttribute, ...] = ()
     group_spread: GroupSpread | None = None
+    pressure: PressureAnalysis | None = None
 
 
 def analyze(
