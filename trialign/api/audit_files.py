@@ -217,6 +217,7 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
         parts=session.groups.parts,
         choices=answered.choices,
         lengths=answered.lengths,
+        stated=session.groups.audited,
         bounds=audit.bounds,
     )
 

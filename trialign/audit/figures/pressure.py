@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from trialign.audit.figures.estimates import Estimate, share_estimates
+from trialign.audit.figures.moments import Moments
 from trialign.audit.figures.pairs import difference_intervals, holm
 from trialign.audit.figures.statistics import Floats, Integers, cluster_sums, permutation_gap
 
@@ -197,7 +198,7 @@ def _moved(rows: pd.DataFrame, confidence: float, seed: int) -> Moved:
 
 def _effect(differences: Floats, clusters: Integers, confidence: float) -> Estimate:
     """The mean difference with its paired interval."""
-    [mean], [low], [high] = difference_intervals(*cluster_sums(differences, clusters), (1 - confidence) / 2)
+    [mean], [low], [high] = difference_intervals(Moments.of(*cluster_sums(differences, clusters)), (1 - confidence) / 2)
     return Estimate(float(mean), float(low), float(high))
 
 

@@ -108,7 +108,7 @@ def summarize(
         "scoring_temperature": scoring.temperature if scoring else None,
         **_counts(members),
         "groups": list(groups),
-        "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
+        "statuses": _statuses(members, groups),
         **_measures(rows, own, members, groups, eps, choices, lengths or {}),
         "seconds": seconds,
     }
@@ -136,9 +136,15 @@ def _way_of_replies(members: pd.DataFrame) -> str:
     return STRUCTURED if (members["parse_status"] == STRUCTURED).any() else SAMPLED
 
 
-def _statuses(rows: pd.DataFrame) -> dict[str, int]:
-    """How many answers, to facts and tastes, were found in which way, or not; the most frequent first."""
-    return {str(status): int(count) for status, count in rows["parse_status"].value_counts().items()}
+def _statuses(members: pd.DataFrame, groups: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Group -> how many answers, to facts and tastes, were found in which way, or not; the most frequent first."""
+    of_group = dict(iter(members.groupby("group", sort=False)["parse_status"]))
+    return {
+        group: {str(status): int(count) for status, count in of_group[group].value_counts().items()}
+        if group in of_group
+        else {}
+        for group in groups
+    }
 
 
 def _measures(
@@ -223,10 +229,7 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
     first = {key: found.pop(key) for key in _TRUTH_KEYS if key in found}
     return {
         "accuracy": _by_group(groups, correct.mean(axis=0)),
-        "intervals": {
-            group: list(statistics.accuracy_interval(correct[:, column], cluster))
-            for column, group in enumerate(groups)
-        },
+        "intervals": dict(zip(groups, statistics.share_intervals(correct, cluster).tolist(), strict=True)),
         **first,
         "chance": _chance(table, len(groups), choices),
         "unread": _unread(table),
