@@ -15,6 +15,7 @@ from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.noticing import noticed
 from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
+from trialign.audit.figures.swaps import swapped_with
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.comparing.judge import JudgeConfig
@@ -245,11 +246,12 @@ class Auditor:
         ]
 
     def _scored_for(self, asked: Asked) -> list[str]:
-        """The groups whose targets score an answer: its own, and for a member's taste the others' too (swapped)."""
+        """The groups whose targets score an answer: its own, and for a member's taste others' too (swapped)."""
         query = asked.query
         if not isinstance(query, PreferenceQuery) or not query.options or asked.group.role == "control":
             return [asked.group.name]
-        return list(self.groups.names)
+        others = {asked.group.name, *swapped_with(self.groups.names, asked.group.name)}
+        return [group for group in self.groups.names if group in others]
 
 
 @dataclass(frozen=True)

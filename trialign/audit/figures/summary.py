@@ -17,6 +17,7 @@ from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
+from trialign.audit.figures.swaps import swapped_with
 from trialign.audit.figures.ways import SAMPLED, STRUCTURED
 from trialign.errors import UserError
 from trialign.groups import Exposure
@@ -286,10 +287,10 @@ def _swapped(swapped: pd.DataFrame, rows: pd.DataFrame, groups: Sequence[str]) -
     if swapped.empty:
         return dict.fromkeys(groups)
     result: dict[str, Any] = {}
+    given, asked = dict(iter(swapped.groupby("profile_group", sort=False))), rows["query_id"].drop_duplicates()
     for agent in groups:
-        others = [group for group in groups if group != agent]
-        given = swapped[swapped["profile_group"] == agent]
-        table = aligned(given, others, queries=rows["query_id"])
+        others = swapped_with(groups, agent)
+        table = aligned(given.get(agent, swapped[:0]), others, queries=asked)
         result[agent] = float(numbers(table, "reward_preference", len(others)).mean())
     return result
 
