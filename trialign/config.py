@@ -21,6 +21,7 @@ from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
+from trialign.policy.basis import refuse_beside_basis
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
 from trialign.scoring import Scoring
@@ -270,6 +271,7 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     check_objective(config.objective)
+    refuse_beside_basis(config.policy, apart=config.objective.in_parts)
     if config.objective.text.weight and not config.prompt.question:
         raise UserError(
             f"objective.text.weight is {config.objective.text.weight:g}, and prompt.question=false puts no question "
