@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.asking.run import AuditConfig
 from trialign.audit.rules.config import GateConfig
 from trialign.config_keys import Limits, check_keys, limits_of
@@ -272,6 +273,7 @@ def _check_values(config: RunConfig) -> None:
         )
     check_objective(config.objective)
     refuse_beside_basis(config.policy, apart=config.objective.in_parts)
+    attacks_of(config.audit.pressure)
     if config.objective.text.weight and not config.prompt.question:
         raise UserError(
             f"objective.text.weight is {config.objective.text.weight:g}, and prompt.question=false puts no question "

@@ -144,6 +144,12 @@ class GroupSet:
             ),
         )
 
+    @property
+    def audited(self) -> tuple[tuple[Attribute, ...], dict[str, Mapping[str, Value]]]:
+        """The attributes that the set, or its factors, state, and every member's values; none of plain wordings."""
+        stated = tuple(attribute for one in self.single_sets for attribute in one.stated)
+        return stated, {group.name: group.attributes for group in self.members} if stated else {}
+
     def values(self, name: str) -> dict[str, Value]:
         """Attribute name -> value of a member, for each of `attributes`."""
         member = next(group for group in self.members if group.name == name)

@@ -79,9 +79,9 @@ def ask(
         ended = watch(texts)
         return ended
 
-    asked = [_asked(question, _group(groups, name, question.exposure), prompt) for name in question.groups]
+    asked = [as_asked(question, _group(groups, name, question.exposure), prompt) for name in question.groups]
     answers = list(agents.answer(asked, watched))
-    replies = tuple(_reply(one, answer) for one, answer in zip(asked, answers, strict=True))
+    replies = tuple(as_reply(one, answer) for one, answer in zip(asked, answers, strict=True))
     return replies, () if ended else _likelihood(agents, asked, answers)
 
 
@@ -95,14 +95,16 @@ def _group(groups: Mapping[str, SocialGroup], name: str, exposure: Exposure) -> 
     return group
 
 
-def _asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> Asked:
+def as_asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> Asked:
+    """The question as it is put to one group's agent."""
     prompt = asked_in_words(question.query, prompt) if question.in_words else prompt
     conversation = first_turn(question.query, group, question.exposure, 0, prompt)
     asked = Asked(question.query, group, question.exposure, 0, 0, conversation, prompt.options)
     return replace(asked, in_words=question.in_words)
 
 
-def _reply(asked: Asked, answer: Answer) -> Reply:
+def as_reply(asked: Asked, answer: Answer) -> Reply:
+    """What an agent said, and what it is read as."""
     parsed = read(asked, answer)
     return Reply(
         group=asked.group.name,

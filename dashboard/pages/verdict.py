@@ -24,6 +24,7 @@ from ..components.in_words import in_words, replies_table
 from ..components.item import worst_item
 from ..components.markup import Markup
 from ..components.markup import show as draw
+from ..components.pressure import pressure_card
 from ..components.tables import table
 from ..components.words import estimate, p_value, percent, point_interval, points, short_verdict, span
 from ..reading import records
@@ -60,6 +61,8 @@ def show() -> None:
         _facts(facts, analysis, labels)
         if analysis.replies is not None:
             in_words(analysis.replies, labels)
+        if analysis.pressure is not None:
+            pressure_card(analysis.pressure, labels)
         _worst(chosen, analysis, labels)
     if analysis.opinions is not None:
         _opinions(analysis.opinions, labels)

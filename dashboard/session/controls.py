@@ -18,8 +18,9 @@ from ..components.asked import KINDS
 from ..components.markup import plain
 from ..live.asking import typed_query
 from ..live.engine import Setting
-from ..live.replies import Question, Source
+from ..live.replies import Push, Question, Source
 from ..reading import records
+from .pushing import KEYS, push_of
 from .selection import Selection
 
 _TYPED, _PICKED = "Type a question", "Pick an audited question"
@@ -37,6 +38,7 @@ class Request:
         item: id of the audited question; empty for a typed one.
         refused: what is wrong with the question.
         in_words: whether a question with options is answered in words.
+        push: who pushes after the answers; None: nobody.
     """
 
     query: Query | None
@@ -46,6 +48,7 @@ class Request:
     item: str
     refused: UserError | None = None
     in_words: bool = False
+    push: Push | None = None
 
     def changed(self, sources: tuple[Source, ...], asked: Question) -> tuple[str, ...]:
         """What differs from a question that was asked, in words; empty where the controls stand as they did."""
@@ -54,6 +57,7 @@ class Request:
             "the question": query is None or query.question != asked.query.question,
             "the answers to choose from": query is not None and query.options != asked.query.options,
             "the way of answering": query is not None and self.in_words != asked.in_words,
+            "who pushes": self.push != asked.push,
             "the groups": self.groups != asked.groups,
             "the kind of profile": self.exposure != asked.exposure,
             "the agents": self.sources != sources,
@@ -81,11 +85,12 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
         groups = _groups(setting)
         exposure = _profile(setting)
         sources = _agents(chosen) if live else (_source(chosen, chosen.audit.step, whole=False),)
+        push = push_of(query, len(setting.groups.members), _start) if live and query is not None else None
         pressed = live and st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
         if not groups:
             st.caption("Choose at least one group, or the base model.")
     _remember(item, in_words, groups, exposure, sources)
-    return Request(query, groups, exposure, sources, item, refused, in_words), pressed
+    return Request(query, groups, exposure, sources, item, refused, in_words, push), pressed
 
 
 def _typed() -> tuple[Query | None, UserError | None]:
@@ -204,7 +209,7 @@ def _remember(
             st.query_params[key] = value
         elif key in st.query_params:
             del st.query_params[key]
-    drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against")
+    drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against", *KEYS)
     kept = st.session_state.setdefault(_KEPT, {})
     kept |= {key: st.session_state[key] for key in drawn if key in st.session_state}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trialign.endpoint.replies import Reply, chat_reply, completion
+from trialign.endpoint.replies import Echo, Reply, chat_reply, completion, echoes
 
 pytestmark = pytest.mark.unit
 
@@ -104,3 +104,14 @@ def test_a_completion_tells_what_it_can() -> None:
     for logprobs in (None, {}, {"token_logprobs": None}, {"token_logprobs": [None, -1]}, [1]):
         bare = completion({"choices": [{"text": "x", "finish_reason": "stop", "logprobs": logprobs}]})
         assert (bare.token_ids, bare.log_probabilities) == (None, None)
+
+
+def test_prompts_sent_back_say_by_which_model() -> None:
+    choices = [
+        {"index": index, "text": "", "logprobs": {"tokens": [word], "token_logprobs": [value]}}
+        for index, word, value in ((1, "b", -0.5), (0, "a", None))
+    ]
+    assert echoes({"model": "house", "choices": choices}) == [
+        Echo(("a",), (None,), "house"),
+        Echo(("b",), (-0.5,), "house"),
+    ]

@@ -9,7 +9,9 @@ import pytest
 
 from trialign.composition import compose
 from trialign.config import load
-from trialign.objectives.config import ObjectiveConfig
+from trialign.errors import UserError
+from trialign.groups import FACTS
+from trialign.objectives.config import GateConfig, ObjectiveConfig, apart_of
 
 pytestmark = pytest.mark.unit
 
@@ -38,3 +40,16 @@ def test_every_default_is_one_of_the_choices() -> None:
 def test_the_class_is_the_shipped_objective() -> None:
     for entry in ("conf/base.yaml", "conf/quickstart.yaml"):
         assert load(compose(entry, ["objective=trialign"])).objective == ObjectiveConfig()
+
+
+def test_facts_have_an_adapter_of_their_own_only_where_one_is_trained_for_them() -> None:
+    assert ObjectiveConfig().apart == () == apart_of({})
+    assert ObjectiveConfig(gate=GateConfig("base")).apart == () == apart_of({"gate": {"facts": "base"}})
+    assert ObjectiveConfig(gate=GateConfig("adapter")).apart == (FACTS,) == apart_of({"gate": {"facts": "adapter"}})
+
+
+@pytest.mark.parametrize("key", ["awr.temperature", "awr.largest", "awr.importance", "pairs.beta", "welfare.largest"])
+@pytest.mark.parametrize("value", ["1e-7", "1.1e6"])
+def test_what_has_to_be_above_zero_and_within_reason_is(key: str, value: str) -> None:
+    with pytest.raises(UserError, match=key.split(".")[-1]):
+        load(compose("conf/base.yaml", [f"objective.{key}={value}"]))

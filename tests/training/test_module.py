@@ -16,6 +16,7 @@ from trialign.policy.basis import Coordinates
 from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
+from trialign.updates.likelihood import Likelihood
 
 from .agents import AUTO, Table, fact
 
@@ -69,6 +70,21 @@ def test_the_prior_of_what_groups_own_counts_once_a_step(
         # Lightning takes the mean over the micro-batches.
         losses.append(sum(module.training_step(step_batch(part, step), 0).item() for part in parts) / micro_batches)
     assert losses[1] - losses[0] == pytest.approx(0.25 * (3**2 + 4**2) / 2)
+
+
+@pytest.mark.parametrize(("update", "logged"), [("auto", True), ("likelihood", False), ("mixed", True)])
+def test_weights_are_logged_where_a_loss_reads_them(
+    make_module: Callable[..., TriAlignModule], monkeypatch: pytest.MonkeyPatch, update: str, logged: bool
+) -> None:
+    module = make_module(update="auto" if update == "mixed" else update)
+    if update == "mixed":
+        module.updates = (*module.updates, Likelihood(module.objective, module.scoring))
+    names: set[str] = set()
+    monkeypatch.setattr(module, "log_dict", lambda values, **_: names.update(values))
+    batch = StepBatch(build_episode_batch([fact("a", 0)], (0, 1), module.updates), (fact("a", 0),))
+    module._log_weights(torch.ones(2, 2), batch.batch)
+    assert ("weight/truth/north" in names) is logged
+    assert "train/padding" in names
 
 
 def test_the_temperature_of_the_scores_is_that_of_the_rewards(make_module: Callable[..., TriAlignModule]) -> None:

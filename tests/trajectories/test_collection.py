@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from trialign.api import compose
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn, neighbours
 from trialign.errors import UserError
 from trialign.groups import GroupSet
@@ -393,3 +394,7 @@ def test_replies_are_written_together_as_far_as_tokens_go(
         written.clear()
         make_collector(environment=ONE_TURN, config=replace(config, batch_tokens=batch_tokens)).collect([queries[3]])
         assert written == expected
+
+
+def test_the_defaults_are_those_of_the_shipped_configuration() -> None:
+    assert compose("conf/base.yaml").config.collect == CollectConfig()

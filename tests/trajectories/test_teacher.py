@@ -75,6 +75,18 @@ def test_examples_go_before_the_question_and_after_what_the_teacher_is(
     )
 
 
+def test_the_dialogue_that_reveals_a_profile_stays_before_the_examples(
+    groups: GroupSet, queries: tuple[Query, ...]
+) -> None:
+    nobody: Any = None
+    teacher = Teacher(nobody, groups, LISTED, "implicit", 0, 4)
+    query = next(query for query in queries if isinstance(query, PreferenceQuery) and query.targets)
+    for (asked, _), group in zip(teacher._told(query), groups.members, strict=True):
+        plain = asked_openly(query, group, "implicit", asked.wording, LISTED).conversation
+        assert sum(role == "user" for role, _ in plain) > 1
+        assert asked.conversation[: len(plain) - 1] == plain[:-1]
+
+
 def test_no_example_is_a_question_that_is_asked() -> None:
     """What a teacher is shown is no knowledge of what is audited."""
     data = files("trialign") / "data"

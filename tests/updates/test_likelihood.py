@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 
-from trialign.updates.likelihood import likelihood_loss
+from trialign.objectives.config import ObjectiveConfig
+from trialign.scoring import Scoring
+from trialign.updates.likelihood import Likelihood, LikelihoodUnits, likelihood_loss
+from trialign.updates.update import Step, StepCounts
 
 pytestmark = pytest.mark.unit
 
@@ -28,3 +31,15 @@ def test_parts_of_a_step_sum_to_the_whole() -> None:
 
 def test_nothing_to_learn_from_costs_nothing() -> None:
     assert likelihood_loss(torch.zeros(0), 0).item() == 0
+
+
+def test_its_loss_reads_no_welfare_weights_and_so_none_are_logged() -> None:
+    update, scores = Likelihood(ObjectiveConfig(), Scoring()), torch.tensor([-0.5, -1.5, -9.0])
+    units = LikelihoodUnits(torch.tensor([0, 1]))
+    counts = StepCounts(2, 0, (4,))
+    losses = [
+        update.loss(units, scores, Step(weights, counts, torch.zeros(2), torch.zeros(0))).loss.item()
+        for weights in (torch.ones(2, 2), torch.tensor([[5.0, 1.0], [0.2, 3.0]]))
+    ]
+    assert losses == pytest.approx([0.5, 0.5])
+    assert not update.weighted

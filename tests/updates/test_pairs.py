@@ -5,18 +5,20 @@ import math
 import pytest
 import torch
 
-from trialign.objectives.config import ObjectiveConfig
+from trialign.objectives.config import ObjectiveConfig, PairsConfig
 from trialign.scoring import Scoring
 from trialign.trajectories.batches import Observed
 from trialign.trajectories.records import Trajectory
 from trialign.updates.pairs import (
     Pairs,
+    PairUnits,
     chosen_likelihood_loss,
     group_weights,
     pair_losses_by_group,
     preference_pair_loss,
     robust_pair_loss,
 )
+from trialign.updates.update import Step, StepCounts
 
 pytestmark = pytest.mark.unit
 
@@ -56,6 +58,24 @@ def test_the_likelihood_beside_pairs_by_hand() -> None:
     # Of four pairs of the step two are at hand, whose better answers have -0.5 and -1.5 nats a token.
     assert float(chosen_likelihood_loss(torch.tensor([-0.5, -1.5]), 4)) == pytest.approx(0.5)
     assert float(chosen_likelihood_loss(torch.zeros(0), 0)) == 0
+
+
+@pytest.mark.parametrize("likelihood", [0.0, 0.5])
+def test_the_likelihood_counts_by_its_weight_and_only_where_it_has_one(likelihood: float) -> None:
+    # Two pairs with margins of log 3 and 0 under beta 1; their better answers have 2 and 4 tokens.
+    scores = torch.tensor([-1.0, -1.0 - math.log(3), -3.5, -4.0])
+    units = PairUnits(
+        better=torch.tensor([0, 2]),
+        worse=torch.tensor([1, 3]),
+        reference=torch.tensor([0.0, 0.5]),
+        groups=torch.tensor([0, 1]),
+        tokens=torch.tensor([2, 4]),
+    )
+    step = Step(torch.ones(2, 2), StepCounts(2, 0, (1, 1)), torch.zeros(2), torch.zeros(0))
+    update = Pairs(ObjectiveConfig(pairs=PairsConfig(beta=1.0, likelihood=likelihood)), Scoring())
+    of_pairs = (math.log(4 / 3) + math.log(2)) / 2
+    of_better = (1.0 / 2 + 3.5 / 4) / 2
+    assert update.loss(units, scores, step).loss.item() == pytest.approx(of_pairs + likelihood * of_better)
 
 
 def test_nothing_to_learn_from_costs_nothing() -> None:

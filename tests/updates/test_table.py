@@ -89,3 +89,8 @@ def test_a_gate_beside_another_way_of_asking_is_refused(other: dict[str, Any]) -
     check_objective(gated)
     with pytest.raises(UserError, match=r"objective\.gate\.facts is neutral"):
         check_objective(replace(gated, **other))
+
+
+def test_each_update_is_called_by_its_own_name_where_its_loss_is_no_number() -> None:
+    names = {kind.part for kinds in UPDATES.values() for kind in kinds}
+    assert names == {"choices", "samples", "likelihoods", "pairs"}

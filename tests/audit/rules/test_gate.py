@@ -123,6 +123,13 @@ def test_a_part_of_the_verdict_is_a_rule(audits: dict[str, Path]) -> None:
     assert [one.rule for one in found.rules] == ["parts.right_at_all", "parts.equally_right"]
     assert found.rules[0].outcome == "passes"
     assert found.rules[1].outcome != "passes"
+    [analysis] = audits["worse"].glob("audits/*/analysis.json")
+    verdict = read_analysis(analysis).verdict
+    assert verdict is not None
+    parts = verdict.parts
+    for rule, part in zip(found.rules, (parts["right_at_all"], parts["equally_right"]), strict=True):
+        assert (rule.figure, (rule.low, rule.high)) == (part.figure, part.interval or (None, None))
+    assert any(rule.low is not None for rule in found.rules)
 
 
 def test_a_golden_fact_is_right_for_every_group_or_the_gate_fails(audits: dict[str, Path]) -> None:
