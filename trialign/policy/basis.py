@@ -84,7 +84,7 @@ class BasisRouting(Routing):
         super().__init__((SHARED,))
 
     @property
-    def rows(self) -> Tensor | None:  # type: ignore[override]
+    def rows(self) -> Tensor | None:
         """[rows] of the batch in flight; None: all go through the base weights."""
         return self._rows
 
