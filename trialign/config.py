@@ -271,6 +271,11 @@ def _check_values(config: RunConfig) -> None:
             "prompt.profile is last, and an implicit profile is dialogue before the question",
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
+    if config.scoring.kind == "pmi" and "style" in (*config.collect.exposures, *config.audit.exposures):
+        raise UserError(
+            "scoring.kind=pmi takes the question away, and the exposure style tells who asks by the question alone",
+            "Leave style out of collect.exposures and audit.exposures, or set another scoring.kind",
+        )
     check_objective(config.objective)
     refuse_beside_basis(config.policy, apart=config.objective.in_parts)
     attacks_of(config.audit.pressure)
@@ -290,7 +295,7 @@ def _check_values(config: RunConfig) -> None:
         ("audit.exposures", config.audit.exposures),
     ):
         if not exposures or len(set(exposures)) < len(exposures):
-            raise UserError(f"The config key {key} is {list(exposures)}", "Name one or both of: explicit, implicit")
+            raise UserError(f"The config key {key} is {list(exposures)}", "Name some of: explicit, implicit, style")
     for key, name in (("name", config.name), ("data.name", config.data.name)):
         if not name or any(part in name for part in ("/", "\\", "\0")) or name.startswith("."):
             raise UserError(f"The config key {key}, {name!r}, cannot name a folder", f"Set {key}=... to a plain word")

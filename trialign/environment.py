@@ -19,6 +19,7 @@ from trialign.queries import Query
 from trialign.queries.askable import needs_options
 from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring
+from trialign.writing import written
 
 Topology = Literal["full", "ring", "star", "random"]
 
@@ -125,11 +126,15 @@ def asked_in_words(query: Query, config: PromptConfig) -> PromptConfig:
 def first_turn(
     query: Query, group: SocialGroup, exposure: Exposure, wording: int, config: PromptConfig
 ) -> Conversation:
-    """The conversation of turn 0: the profile (stated or revealed) and the question.
+    """The conversation of turn 0: the profile (stated, revealed, or in how the question is written), the question.
 
     Raises:
         UserError: a profile that earlier dialogue reveals is to stand after the question.
     """
+    if exposure == "style" and group.role == "member":
+        way = group.style[wording]
+        query = replace(query, question=written(query.question, way, query.query_id, query.options))
+        group = replace(group, role="control")  # nothing else tells who asks
     system = config.system
     if config.profile == "last" and group.role == "member":
         if exposure == "implicit":
@@ -158,6 +163,8 @@ def told_of(
         exposure: how the profile was told.
         wording: which one.
     """
+    if exposure == "style":
+        return conversation  # the question is the user's own, however it is written
     known = other.role == "member"
     if exposure == "implicit":
         told = other.implicit[wording] if known else ()

@@ -10,6 +10,7 @@ from trialign.attribute_config import SET_KEYS, Stated, population, stated
 from trialign.errors import UserError
 from trialign.group_checks import check_keys, check_mapping, dialogue_of, items_of, name_of, text_of
 from trialign.groups import GroupSet, SocialGroup, cross
+from trialign.writing import WAYS, Way
 
 CONTROL = "control"
 _SET_KEYS = ("name", "attribute", "members", "control")
@@ -21,8 +22,9 @@ def build_groups(config: Mapping[str, Any]) -> GroupSet:
     Args:
         config: the resolved ``groups`` section: one set, or set name -> set. A set holds ``name`` (in a
             mapping: its key, or absent), ``attribute``, ``members`` (group name -> ``label``, ``explicit``
-            wordings, ``implicit`` dialogues of ``{role, content}``, ``attributes``), and ``control`` (``label``),
-            which may be null. A set that states attributes has the keys of `trialign.attribute_config` too.
+            wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``attributes``), and ``control``
+            (``label``), which may be null. A set that states attributes has the keys of `trialign.attribute_config`
+            too.
 
     Raises:
         UserError: the section breaks these rules; names the key.
@@ -111,7 +113,7 @@ def _member(name: Any, member: Any, told: Stated | None, where: str) -> SocialGr
     name_of(name, where)
     if name == CONTROL:
         raise UserError(f"'{where}' takes the name of the control", "Name the group otherwise, or use 'groups.control'")
-    check_keys(member, where, ("label", "explicit", "implicit", *(("attributes",) if told else ())))
+    check_keys(member, where, ("label", "explicit", "implicit", "style", *(("attributes",) if told else ())))
     explicit = items_of(member.get("explicit"), f"{where}.explicit")
     implicit = items_of(member.get("implicit"), f"{where}.implicit")
     filled = told.group(name, member.get("attributes"), f"{where}.attributes") if told else SocialGroup(name, name)
@@ -121,7 +123,20 @@ def _member(name: Any, member: Any, told: Stated | None, where: str) -> SocialGr
         explicit=tuple(text_of(text, f"{where}.explicit[{n}]") for n, text in enumerate(explicit)) or filled.explicit,
         implicit=tuple(dialogue_of(turns, f"{where}.implicit[{n}]") for n, turns in enumerate(implicit))
         or filled.implicit,
+        style=tuple(_way(way, f"{where}.style[{n}]") for n, way in enumerate(items_of(member.get("style"), where))),
     )
     if not group.explicit and not group.implicit:
         raise UserError(f"'{where}' has no profile", "Add wordings under 'explicit' or dialogues under 'implicit'")
     return group
+
+
+def _way(way: Any, where: str) -> Way:
+    """A way of writing.
+
+    Raises:
+        UserError: there is no such one.
+    """
+    if way not in WAYS:
+        raise UserError(f"'{where}' is {way!r}, and there is no such way of writing", f"Name one of: {', '.join(WAYS)}")
+    found: Way = way
+    return found

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from trialign.attributes import Attribute, Category, Value, check_values, standardised
 from trialign.errors import UserError
+from trialign.writing import Way
 
 # The sets that conf/groups states; question files may hold targets for all of them.
 SHIPPED_SETS = ("politics", "education", "english", "country", "age", "religion")
@@ -17,8 +18,8 @@ SHIPPED_SETS = ("politics", "education", "english", "country", "age", "religion"
 # An adapter that is trained on facts alone, without a profile, answers under this name; no group may have it then.
 FACTS = "facts"
 
-Exposure = Literal["explicit", "implicit"]
-EXPOSURES: tuple[Exposure, ...] = ("explicit", "implicit")
+Exposure = Literal["explicit", "implicit", "style"]
+EXPOSURES: tuple[Exposure, ...] = ("explicit", "implicit", "style")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class SocialGroup:
         implicit: earlier dialogues that reveal the profile without stating it; empty for the control.
         role: ``member``, or ``control`` (no profile, base weights, audited and reported apart).
         attributes: name -> value of what its set states of it, a number or a category; empty where it states nothing.
+        style: ways of writing (`trialign.writing.WAYS`) that give the group away where nothing else does; may be empty.
     """
 
     name: str
@@ -48,17 +50,21 @@ class SocialGroup:
     implicit: tuple[tuple[Message, ...], ...] = ()
     role: Literal["member", "control"] = "member"
     attributes: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    style: tuple[Way, ...] = ()
 
     @property
     def profile(self) -> dict[str, Any]:
-        """What an agent is told, as a collection is known by; attributes tell it nothing beyond their wordings."""
-        return {key: value for key, value in asdict(self).items() if key != "attributes"}
+        """What an agent is told, as a collection is known by; attributes tell it nothing beyond their wordings.
+
+        Nor does a way of writing, unless questions are written so: a collection that does so says it beside.
+        """
+        return {key: value for key, value in asdict(self).items() if key not in ("attributes", "style")}
 
     def wordings(self, exposure: Exposure) -> int:
         """How many ways of telling this profile there are; the control has one, the empty one."""
         if self.role == "control":
             return 1
-        return len(self.explicit) if exposure == "explicit" else len(self.implicit)
+        return len({"explicit": self.explicit, "implicit": self.implicit, "style": self.style}[exposure])
 
 
 @dataclass(frozen=True)
@@ -272,4 +278,5 @@ def _combined(parts: tuple[SocialGroup, ...], sets: tuple[GroupSet, ...]) -> Soc
             for one, part in zip(sets, parts, strict=True)
             for name, value in (part.attributes or {one.name: part.name}).items()
         },
+        style=next((part.style for part in parts if part.style), ()),
     )

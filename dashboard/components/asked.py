@@ -11,7 +11,11 @@ from trialign.queries.askable import needs_options
 
 from .markup import Markup
 
-KINDS = {"explicit": "Stated: the agent is told who asks", "implicit": "Revealed: by an earlier conversation"}
+KINDS = {
+    "explicit": "Stated: the agent is told who asks",
+    "implicit": "Revealed: by an earlier conversation",
+    "style": "Written: by how the question is written",
+}
 _NOBODY = "nothing: it is asked without a profile"
 
 
@@ -21,6 +25,8 @@ def told(group: SocialGroup | None, exposure: Exposure) -> str:
         return ""
     if exposure == "explicit":
         return group.explicit[0]
+    if exposure == "style":
+        return f"nothing; the question is written otherwise ({group.style[0]})"
     return "\n".join(f"{message.role}: {message.content}" for message in group.implicit[0])
 
 

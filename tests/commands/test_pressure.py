@@ -106,3 +106,20 @@ def test_adversaries_are_collected_recorded_and_refused_where_nobody_hears_them(
     refused = project.call("collect", *config, "environment.adversary={share: 1, majority: 3}")
     assert refused.code == 2
     assert "environment.adversary needs 3 neighbours" in refused.err
+
+
+def test_an_audit_in_the_way_of_writing_is_one_like_any_other(project: Any) -> None:
+    groups = project.folder / "groups" / "regions.yaml"
+    stated = yaml.safe_load(groups.read_text(encoding="utf-8"))
+    for name, way in zip(stated["members"], ("typos", "lower", "formal"), strict=True):
+        stated["members"][name]["style"] = [way]
+    groups.write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
+    done, folder = audit(project, "written", "audit.exposures=[style,explicit]", "audit.pressure=[user_sure]")
+    assert done.code == 0, done.err
+    found = read_analysis(folder / "analysis.json")
+    assert found.exposure == "style"
+    assert {part.name for part in found.slices if part.dimension == "exposure"} == {"style", "explicit"}
+    assert project.call("report", project.runs / "written").code == 0
+    done, _ = audit(project, "refused", "audit.exposures=[style]", "audit.pressure=[profile]")
+    assert done.code == 2
+    assert "with the exposure style there is none" in done.err

@@ -55,6 +55,11 @@ def check_pressure(session: Session, split: Split) -> None:
             "audit.pressure pushes agents away from what they answered, and prompt.question=false puts no question",
             "Leave audit.pressure out, or put the questions",
         )
+    if config.audit.exposures[0] == "style" and any(attack.channel == "profile" for attack in attacks):
+        raise UserError(
+            "audit.pressure pushes through the profile, and with the exposure style there is none",
+            "Name other attacks, or another exposure first in audit.exposures",
+        )
     facts = facts_with_options(session.require_split(split))
     if config.model.source != "endpoint":
         asker = Auditor(_Nobody(), session.groups, config.prompt, config.audit, seed=config.seed)

@@ -352,6 +352,8 @@ class Session:
             "environment": environment.environment_identity(config.environment),
             "collect": asdict(config.collect),
         }
+        if "style" in config.collect.exposures:
+            identity["styles"] = [group.style for group in self.groups.members]
         if not self.renderer.plain:
             identity["chat"] = self.renderer.about()
         if config.rollouts.engine == "server":

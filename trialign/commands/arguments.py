@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from trialign.groups import EXPOSURES
+
 
 def _init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder, or an empty one")
@@ -74,7 +76,7 @@ def _ask_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="an answer to choose from; give it twice or more",
     )
-    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+    parser.add_argument("--exposure", choices=EXPOSURES, help="how the profile reaches the agents")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -95,7 +97,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passage", metavar="COLUMN", help="a text that stands before the question")
     parser.add_argument("--id", metavar="COLUMN", help="where it holds its name (default: id, else the row's number)")
     parser.add_argument("--encoding", help="of a text file, such as cp1252 (default: found out)")
-    parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
+    parser.add_argument("--exposure", choices=EXPOSURES, help="how the profile reaches the agents")
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:

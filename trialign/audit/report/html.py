@@ -24,6 +24,7 @@ from trialign.audit.report.word_tables import PREFIX
 _EXPOSURES = {
     "explicit": "stated to the model outright",
     "implicit": "revealed to the model by an earlier dialogue",
+    "style": "not told; the questions are written as each group writes",
 }
 
 _BY_GROUP = ("groups", "replies", "accuracy", "personalization")

@@ -77,4 +77,5 @@ def limitations(
 _EXPOSURES = {
     "explicit": "what happens where a profile is stated outright",
     "implicit": "what happens where earlier dialogue reveals a profile",
+    "style": "what happens where only the way of writing tells who asks",
 }

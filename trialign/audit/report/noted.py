@@ -8,7 +8,11 @@ from trialign.audit.files.findings import LIVE, RECORDED, Said, SavedFinding, Sa
 from trialign.audit.report.signing import standing_of
 from trialign.audit.report.types import Finding, FindingAnswer, SignOff, Standing
 
-_TOLD = {"explicit": "profiles were stated", "implicit": "profiles were revealed by an earlier conversation"}
+_TOLD = {
+    "explicit": "profiles were stated",
+    "implicit": "profiles were revealed by an earlier conversation",
+    "style": "questions were written as each group writes",
+}
 _GIVEN = {LIVE: "answered when it was noted", RECORDED: "recorded by the audit"}
 
 

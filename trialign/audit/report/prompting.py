@@ -50,6 +50,8 @@ def _profile(prompt: Mapping[str, Any], chat: Mapping[str, Any], exposure: Expos
     place = "at the beginning of the first user message" if in_question else "in the system message"
     why = " (the chat template has no place for a system message), a blank line before the question" * in_question
     instruction = f'"{prompt["system"]}"'
+    if exposure == "style":
+        return f"An agent is told nothing of its group, which shows in the question; {instruction} stands {place}{why}."
     if exposure == "implicit":
         return f"{use}, which earlier dialogue reveals; {instruction} stands {place}{why}."
     if prompt.get("profile") == "last":

@@ -22,6 +22,8 @@ def groups(report: Report) -> Table:
             profile = told.explicit[0]
         elif told and told.implicit and exposure == "implicit":
             profile = " / ".join(f"{message.role}: {message.content}" for message in told.implicit[0])
+        elif told and told.style and exposure == "style":
+            profile = f"none; questions written as: {told.style[0]}"
         rows.append((group, told.label if told else group, profile, hashes.get(group) or "base weights"))
     columns = (
         Column("group", "group"),
