@@ -41,6 +41,12 @@ pytestmark = pytest.mark.unit
 PROMPT = PromptConfig(system="Help.", options="listed", choose="Choose:", revise="Again.")
 
 
+@pytest.fixture
+def groups(groups: GroupSet) -> GroupSet:
+    """The members with a way of writing each, so that every exposure can be asked."""
+    return replace(groups, members=tuple(replace(one, style=("lower",)) for one in groups.members))
+
+
 @pytest.mark.parametrize(
     ("topology", "expected"),
     [
@@ -323,6 +329,9 @@ def test_no_observation_holds_another_groups_profile(
             if name != row.group:
                 assert not [phrase for phrase in phrases if phrase in text], (row.query_id, row.group, row.turn)
         own = next(group for group in groups.members if group.name == row.group)
+        if row.exposure == "style":  # not even its own
+            assert not [phrase for phrase in told[row.group] if phrase in text]
+            continue
         wordings = own.explicit if row.exposure == "explicit" else own.implicit
         profile = wordings[row.wording]
         parts = [profile] if isinstance(profile, str) else [message.content for message in profile]
