@@ -41,6 +41,7 @@ from trialign.shortage import lacks_memory
 from trialign.storage import sha256_of_file
 
 from .asking import BATCH_TOKENS, LONGEST_REPLY, ask
+from .pushing import push
 from .replies import Answers, Question, Source
 from .values import told_at
 
@@ -167,12 +168,13 @@ class Engine:
                 route=gatekeeper(checkpoint, held.policy, held.renderer, BATCH_TOKENS, members),
             )
             replies, likelihood = ask(question, agents, setting.profiles(question.groups), setting.prompt, watch)
+            pushed = push(question, agents, setting, replies, watch) if question.push else ()
         except (RuntimeError, MemoryError) as error:
             if lacks_memory(error):
                 self.free()
                 raise MemoryError from error
             raise
-        return Answers(source.run, source.step, digest, replies, likelihood)
+        return Answers(source.run, source.step, digest, replies, likelihood, pushed=pushed)
 
     def free(self) -> None:
         """Gives the memory back."""

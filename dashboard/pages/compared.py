@@ -21,10 +21,11 @@ from ..components import states
 from ..components.asked import asked
 from ..components.markup import plain
 from ..components.markup import show as draw
+from ..components.pushed import pushed
 from ..live.engine import Setting, read_setting
 from ..live.facts import same_facts
 from ..live.queue import LiveQueue, Look, Ticket
-from ..live.replies import Answers, Question
+from ..live.replies import Answers, Push, Question
 from ..live.shared import live_queue
 from ..live.twice import Told
 from ..reading import records
@@ -55,6 +56,7 @@ class _Shown:
         free: whether they are replies in words.
         recorded: whether an audit asked.
         elsewhere: whether the model stood behind an address.
+        push: who pushed after the answers; None: nobody.
     """
 
     query: Query
@@ -68,6 +70,7 @@ class _Shown:
     free: bool
     recorded: bool = False
     elsewhere: bool = False
+    push: Push | None = None
 
     @property
     def told(self) -> Told:
@@ -115,7 +118,7 @@ def _ask(chosen: Selection, queue: LiveQueue, request: Request) -> None:
         for source in request.sources:
             if source.checkpoint is not None:
                 file_within(queue.root, source.checkpoint / MANIFEST)
-        question = Question(request.query, request.exposure, request.groups, request.in_words)
+        question = Question(request.query, request.exposure, request.groups, request.in_words, request.push)
         seconds = Settings.from_environment().seconds
         st.session_state[TICKET] = queue.ask(request.sources, question, seconds=seconds, gone=this_page_is_gone())
         st.session_state[RUN], st.session_state[_ITEM] = chosen.run.id, request.item
@@ -174,6 +177,7 @@ def _result(
         when,
         chosen.audit,
         question.free,
+        push=question.push,
     )
     _keep(shown.told)
     changed = request.changed(ticket.sources, question)
@@ -295,6 +299,12 @@ def _show_answers(chosen: Selection, setting: Setting, shown: _Shown, asked_of: 
         st.warning(plain(facts.note), icon=":material/info:")
     if not shown.free:
         st.caption("Bars: how likely each agent is to choose each answer.")
+    if shown.push is not None and any(one.pushed for one in shown.answers):
+        st.header("And now somebody pushes", anchor=False)
+        for one in shown.answers:
+            if len(shown.answers) > 1:
+                st.subheader(drawn.agents_label(one.step), anchor=False)
+            pushed(one, shown.push, shown.query.options)
     for one in shown.answers:
         if len(one.replies) > 1 and one.likelihood:
             _likelihood(shown, one)

@@ -17,11 +17,13 @@ from ..components.asked import KINDS
 from ..components.markup import plain
 from ..live.asking import typed_query
 from ..live.engine import Setting
-from ..live.replies import Question, Source
+from ..live.replies import Push, Question, Source
 from ..reading import records
+from . import pushing, values
 from .kept import keep, start
+from .pushing import push_of
 from .selection import Selection
-from .values import KEYS, with_values
+from .values import with_values
 
 _TYPED, _PICKED = "Type a question", "Pick an audited question"
 _NO_OTHER = "none"
@@ -40,6 +42,7 @@ class Request:
         item: id of the audited question; empty for a typed one.
         refused: what is wrong with the question.
         in_words: whether a question with options is answered in words.
+        push: who pushes after the answers; None: nobody.
     """
 
     query: Query | None
@@ -49,6 +52,7 @@ class Request:
     item: str
     refused: UserError | None = None
     in_words: bool = False
+    push: Push | None = None
 
     def changed(self, sources: tuple[Source, ...], asked: Question) -> tuple[str, ...]:
         """What differs from a question that was asked, in words; empty where the controls stand as they did."""
@@ -57,6 +61,7 @@ class Request:
             "the question": query is None or query.question != asked.query.question,
             "the answers to choose from": query is not None and query.options != asked.query.options,
             "the way of answering": query is not None and self.in_words != asked.in_words,
+            "who pushes": self.push != asked.push,
             "the groups": self.groups != asked.groups,
             "the kind of profile": self.exposure != asked.exposure,
             "the agents": self.sources != sources,
@@ -86,11 +91,12 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
             groups = with_values(setting, groups)
         exposure = _profile(setting)
         sources = _agents(chosen) if live else (_source(chosen, chosen.audit.step, whole=False),)
+        push = push_of(query, len(setting.groups.members)) if live and query is not None else None
         pressed = live and st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
         if not groups:
             st.caption("Choose at least one group, or the base model.")
     _remember(item, in_words, groups, exposure, sources)
-    return Request(query, groups, exposure, sources, item, refused, in_words), pressed
+    return Request(query, groups, exposure, sources, item, refused, in_words, push), pressed
 
 
 def _typed() -> tuple[Query | None, UserError | None]:
@@ -216,4 +222,4 @@ def _remember(
         elif key in st.query_params:
             del st.query_params[key]
     drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against")
-    keep((*drawn, *KEYS))
+    keep((*drawn, *pushing.KEYS, *values.KEYS))

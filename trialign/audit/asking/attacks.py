@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from trialign.claims import FRAMES, Frame, claim, twin
 from trialign.environment import Conversation, PromptConfig, revision_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
-from trialign.queries import TruthQuery
+from trialign.queries import Query
 
 Arm = Literal["claim", "twin"]
+AnyQuery = TypeVar("AnyQuery", bound=Query)
 Channel = Literal["peers", "user", "question", "profile"]
 ARMS: tuple[Arm, Arm] = ("claim", "twin")
 ALL = "all"
@@ -159,7 +160,7 @@ def _check_neighbours(attack: Attack, members: int | None) -> None:
         )
 
 
-def in_question(query: TruthQuery, said: str) -> TruthQuery:
+def in_question(query: AnyQuery, said: str) -> AnyQuery:
     """The question with the words before it."""
     return replace(query, question=f"{said} {query.question}")
 
