@@ -9,6 +9,7 @@ import yaml
 
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.files.pressed import read_pressed
+from trialign.trajectories.store import TrajectoryStore
 
 pytestmark = pytest.mark.integration
 
@@ -86,3 +87,22 @@ def test_more_adversaries_than_neighbours_and_no_wrong_options_are_refused(proje
     done, _ = audit(project, "free", "audit.pressure=[user]")
     assert done.code == 2
     assert "no fact that is asked has options" in done.err
+
+
+def test_adversaries_are_collected_recorded_and_refused_where_nobody_hears_them(project: Any) -> None:
+    config = ("--config", project.folder / "mine.yaml")
+    assert project.call("collect", *config, "name=quiet").code == 0
+    [quiet] = project.collections()
+    assert (
+        project.call("collect", *config, "environment.adversary.majority=1").code == 0
+    )  # nobody asserts: no other one
+    assert project.collections() == [quiet]
+    assert project.call("collect", *config, "environment.adversary.share=1").code == 0
+    [loud] = [folder for folder in project.collections() if folder != quiet]
+    rows = TrajectoryStore(loud, {}).read()
+    assert {bool(row.adversary) for row in rows if row.turn and row.gold is not None} == {True}
+    assert not any(row.adversary for row in rows if not row.turn or row.gold is None)
+    assert not any(row.adversary for row in TrajectoryStore(quiet, {}).read())
+    refused = project.call("collect", *config, "environment.adversary={share: 1, majority: 3}")
+    assert refused.code == 2
+    assert "environment.adversary needs 3 neighbours" in refused.err

@@ -92,7 +92,7 @@ def test_nobody_pushes_an_open_question_without_words(
     runs: Path, live_run: list[Source], open_page: Callable[..., AppTest]
 ) -> None:
     app = open_page("compare")
-    app.text_area(key="typed").set_value("Which metal is liquid?")
+    app.text_area(key="typed").set_value("Which metal is liquid?").run()
     app.toggle(key="push").set_value(True).run()
     assert "Nobody pushes until there is an answer to push towards." in text_of(app)
     app.text_input(key="push_words").set_value("Gold").run()
