@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 from trialign.checkpoints import read_agents
+from trialign.errors import UserError
 
 pytestmark = pytest.mark.integration
 
@@ -163,6 +164,64 @@ def test_what_cannot_be_adapted_is_refused_in_one_sentence(
     assert len(lines) == 1
     assert re.search(fault, lines[0]), lines[0]
     assert project.files() == before
+
+
+ATTRIBUTES = {
+    "name": "regions",
+    "attribute": "age and land",
+    "attributes": {
+        "age": {"label": "age in years", "between": [18, 90]},
+        "land": {"label": "land", "values": {"ice": {"text": "ice"}, "sand": {"text": "sand"}}},
+    },
+    "explicit": ["The user is {age} years old and lives on {land}."],
+    "members": {
+        "north": {"attributes": {"age": 20, "land": "ice"}},
+        "south": {"attributes": {"age": 45, "land": "sand"}},
+        "island": {"attributes": {"age": 30, "land": "sand"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("age", "land", "code", "said"),
+    [
+        (40, "ice", 0, ""),
+        (60, "ice", 0, r"west: The age in years 60 is outside the groups that were trained, 20 to 45"),
+        (99, "ice", 2, r"'age' is between 18 and 90"),
+        (40, "wood", 2, r"'land' is 'wood', a category that no group was told of"),
+    ],
+)
+def test_a_new_group_by_its_attributes(
+    project: Any, age: int, land: str, code: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = project.runs / "mine" / "config.yaml"
+    head, _, text = file.read_text(encoding="utf-8").partition("\n")
+    stated = {**yaml.safe_load(text), "groups": ATTRIBUTES}
+    file.write_text(f"{head}\n{yaml.safe_dump(stated)}", encoding="utf-8")
+    new = {"west": {"attributes": {"age": age, "land": land}}}
+    done = adapt(project, groups=new)
+    assert done.code == code, done.err
+    assert re.search(said, done.err + caplog.text)
+    assert ("outside the groups" in done.err + caplog.text) == (age == 60)
+    made = project.runs / "mine-west" / "agents"
+    assert made.exists() == (code == 0)
+    if code == 0:
+        (west,) = (one for one in read_agents(made / f"step={STEPS:06d}").manifest["groups"] if one["name"] == "west")
+        assert west["explicit"] == [f"The user is {age} years old and lives on {land}."]
+
+
+def test_groups_that_were_drawn_are_listed_beside_a_new_one() -> None:
+    from trialign.api.adapting import _section
+    from trialign.group_config import build_groups
+
+    drawn = {**{k: v for k, v in ATTRIBUTES.items() if k != "members"}, "population": {"size": 3, "seed": 1}}
+    groups = build_groups(drawn)
+    section = _section(drawn, groups, {"west": {"attributes": {"age": 40, "land": "ice"}}}, Path("new.yaml"))
+    extended = build_groups(section)
+    assert extended.names == (*groups.names, "west")
+    assert extended.members[:3] == groups.members
+    with pytest.raises(UserError, match="combines the sets a, b, and a new group has to be of one set"):
+        _section({"a": ATTRIBUTES, "b": ATTRIBUTES}, groups, {}, Path("new.yaml"))
 
 
 def test_a_run_of_the_new_name_is_not_replaced(project: Any) -> None:
