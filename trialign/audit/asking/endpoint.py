@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from trialign.endpoint.failures import Failures
 from trialign.endpoint.faults import at_the_door, on_the_way
 from trialign.endpoint.pace import in_parallel
 from trialign.endpoint.replies import CUT_OFF, FILTERED, REFUSED, Reply
+from trialign.endpoint.spending import Spending, read_prices
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ModelConfig
@@ -49,6 +50,7 @@ class EndpointAgents:
         cut_off: whether a reply has ended at ``max_new_tokens``.
         failures: questions to which the server gives no reply.
         unheld: questions whose options the server did not take.
+        spending: what is used, and how much may be.
     """
 
     client: Client
@@ -63,6 +65,7 @@ class EndpointAgents:
     cut_off: bool = False
     failures: Failures = field(default_factory=Failures)
     unheld: set[str] = field(default_factory=set)
+    spending: Spending = field(default_factory=Spending)
 
     @classmethod
     def at_the_door(
@@ -97,6 +100,7 @@ class EndpointAgents:
             )
         url = checked_url(model.base_url)
         check_header(model.endpoint.api_key_header)
+        spending = spending_of(model)
         client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
         messages: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
         body = _body(model.name, model.endpoint, messages, 0)
@@ -111,10 +115,10 @@ class EndpointAgents:
                 structure = structure_of(client, asked, agreed.length_key, max_new_tokens, model.endpoint.extra)
             except (LostError, RefusedError) as error:
                 raise at_the_door(error, client, None, model.name, model.endpoint.api_key_variable) from error
-        place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
-        file = AnswerFile(answers / f"{place}.jsonl")
+        file = AnswerFile(answer_file(answers, url, model.name))
         log.info("Answers are kept in %s: the same command goes on where it was cut off", file.path)
-        return cls(client, model.name, model.endpoint, agreed, max_new_tokens, file, seed, scorer, structure)
+        known = cls(client, model.name, model.endpoint, agreed, max_new_tokens, file, seed, scorer, structure)
+        return replace(known, spending=spending)
 
     def about(self) -> dict[str, Any]:
         """Who is asked and how, for the summary."""
@@ -207,7 +211,11 @@ class EndpointAgents:
         key = request_key(self.client.base_url, body, repeat)
         reply = self.answers.get(key)
         if reply is None:
+            self.spending.check(str(self.answers.path))
             reply = self.answers.keep(key, body, ask())
+            self.spending.asked(reply)
+        else:
+            self.spending.found()
         self.failures.answered(asked.query.query_id)
         return reply
 
@@ -232,7 +240,8 @@ class EndpointAgents:
             if error.matter != "filter":
                 raise
             return Reply("", FILTERED, "")
-        return Reply("", "scored", echoes[0].model if echoes else "", scorer.scores(asked, echoes))
+        model, used = (echoes[0].model, echoes[0].used) if echoes else ("", (None, None))
+        return Reply("", "scored", model, scorer.scores(asked, echoes), *used)
 
     def _chat_body(self, asked: Asked) -> dict[str, Any]:
         # Each question has a seed of its own: a common one would make different groups' samples alike by chance.
@@ -240,6 +249,26 @@ class EndpointAgents:
         seed = stable_seed(":".join(map(str, place))) % 2**31
         said = {self.agreed.length_key: self.max_new_tokens, **self.agreed.sampling}
         return said | _body(self.model, self.config, asked.conversation, seed)
+
+
+def answer_file(folder: Path, url: str, model: str) -> Path:
+    """Where the answers of one server and model are kept."""
+    return folder / f"{hashlib.sha256(f'{url} {model}'.encode()).hexdigest()[:16]}.jsonl"
+
+
+def spending_of(model: ModelConfig) -> Spending:
+    """What one command may use, by the configuration.
+
+    Raises:
+        UserError: the prices cannot be read, or a cost is limited without them.
+    """
+    config = model.endpoint
+    if config.most_cost is not None and config.prices is None:
+        raise UserError(
+            "model.endpoint.most_cost limits a cost, and no prices are known", "Name a file: model.endpoint.prices=..."
+        )
+    prices = None if config.prices is None else read_prices(Path(config.prices), model.name)
+    return Spending(config.most_tokens, config.most_cost, prices)
 
 
 def _body(model: str, config: EndpointConfig, conversation: Conversation, seed: int) -> dict[str, Any]:

@@ -184,6 +184,10 @@ class Auditor:
             found[n] = _Reading(canonical, status, answer.text, one.query.options)
         return found
 
+    def would_ask(self, query: Query) -> list[Asked]:
+        """Every way in which a question is put before anybody hears anybody."""
+        return self._ask(query)
+
     def _ask(self, query: Query) -> list[Asked]:
         return [
             self._asked(query, group, exposure, wording, repeat)
