@@ -197,7 +197,7 @@ def renderer(base_files: BaseModelFiles) -> ChatRenderer:
 def make_policy(base_files: BaseModelFiles, tiny_config: ModelConfig) -> Callable[..., GroupPolicy]:
     """Makes a policy on a fresh copy of the tiny model.
 
-    Keyword arguments: ``groups``, ``double`` (float64), ``untrained`` (leaves lora_B at zero, so that every
+    Keyword arguments: ``groups``, ``double`` (float64), ``untrained`` (leaves lora_B and z at zero, so that every
     agent is the base model), ``invocation``, and those of ``AdapterConfig``.
     """
     import torch
@@ -223,6 +223,9 @@ def make_policy(base_files: BaseModelFiles, tiny_config: ModelConfig) -> Callabl
         for name, parameter in policy.named_parameters():
             if "lora_B" in name and not untrained:
                 torch.nn.init.normal_(parameter, std=0.3)
+        if policy.coordinates is not None and not untrained:
+            for index in range(len(groups)):
+                policy.coordinates.set(index, torch.randn(policy.config.basis.dimensions))
         return policy
 
     return make

@@ -1,4 +1,8 @@
-"""Agent checkpoints: one PEFT folder per group and a manifest with the hash of every file."""
+"""Agent checkpoints: one PEFT folder per group and a manifest with the hash of every file.
+
+With ``policy.adapters=basis``, one PEFT folder for all (`BASIS`, the agent of an unknown group), with U beside it, and
+a file of a few numbers per group.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,17 @@ from trialign.errors import UnfinishedError, UserError
 from trialign.finite import not_finite
 from trialign.models import BaseModelFiles
 from trialign.policy import GroupPolicy
+from trialign.policy.adapters import SHARED
+from trialign.policy.basis import folded, scales_of, set_scales
 from trialign.policy.peft_folders import WEIGHTS
+from trialign.policy.peft_settings import SETTINGS
 from trialign.runs import MANIFEST
 from trialign.storage import as_readable_as_its_folder, sha256_of_file, sync, write_text_atomic
 
 SCHEMA_VERSION = 1
+# What all groups share where each owns a few numbers; no group has a name with a dot.
+BASIS = "basis.shared"
+SCALES, COORDINATES = "scales.safetensors", "coordinates.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,21 @@ class AgentCheckpoint:
         return int(self.manifest["step"])
 
     def adapter_sha256(self, group: str) -> str | None:
-        """Hash of a group's adapter file; None for a group that answers with the base weights."""
-        digest = self.manifest["files"].get(f"{group}/{WEIGHTS}")
+        """Hash of a group's adapter file; None for a group that answers with the base weights.
+
+        With a basis, of the hashes of the three files that its adapter is made of.
+        """
+        files = self.manifest["files"]
+        if f"{group}/{COORDINATES}" in files:
+            made_of = (f"{BASIS}/{WEIGHTS}", f"{BASIS}/{SCALES}", f"{group}/{COORDINATES}")
+            return hashlib.sha256("".join(str(files[name]) for name in made_of).encode()).hexdigest()
+        digest = files.get(f"{group}/{WEIGHTS}")
         return None if digest is None else str(digest)
+
+    @property
+    def has_basis(self) -> bool:
+        """Whether the groups share one adapter whose rank dimensions each scales."""
+        return f"{BASIS}/{WEIGHTS}" in self.manifest["files"]
 
     def verified(self, name: str) -> bytes:
         """What a file of the manifest holds: the very bytes that were hashed.
@@ -95,8 +117,11 @@ def write_agents(
     draft = folder.with_name(f".{folder.name}.{mark}.tmp")
     replaced = folder.with_name(f".{folder.name}.{mark}.old")
     try:
-        for group in policy.groups:
-            _write_adapter(draft / group, policy, group, base)
+        if policy.coordinates is None:
+            for group in policy.groups:
+                _write_adapter(draft / group, policy, group, base)
+        else:
+            _write_basis(draft, policy, base)
         if beside is not None:
             beside(draft)
         files = {
@@ -120,6 +145,39 @@ def write_agents(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+    return AgentCheckpoint(folder, manifest)
+
+
+def extend_agents(
+    checkpoint: AgentCheckpoint, folder: Path, coordinates: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> AgentCheckpoint:
+    """Writes the agents of a basis again, with further groups beside them: what was there stays to the byte.
+
+    Args:
+        checkpoint: with a basis.
+        folder: a new one; it appears whole or not at all.
+        coordinates: new group -> its z.
+        about: entries of the manifest that differ from the checkpoint's.
+
+    Raises:
+        UserError: a file of the checkpoint is not the one that was written.
+        UnfinishedError: a z is not made of numbers; nothing is written.
+    """
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    files = dict(checkpoint.manifest["files"])
+    try:
+        for name in files:
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(checkpoint.verified(name))
+        for group, z in coordinates.items():
+            write_coordinates(draft / group, group, z)
+            files[f"{group}/{COORDINATES}"] = sha256_of_file(draft / group / COORDINATES)
+        manifest = {**checkpoint.manifest, **about, "files": files}
+        write_text_atomic(draft / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+        draft.rename(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return AgentCheckpoint(folder, manifest)
 
 
@@ -174,7 +232,7 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
         raise UserError(
             f"The agents in {checkpoint.folder} have the adapters {checkpoint.manifest['adapters']}, and "
             f"{adapters_of(policy)} are asked for",
-            "Set policy.adapters, policy.rank, policy.alpha and policy.activation as they were trained",
+            "Set policy.adapters, policy.rank, policy.alpha, policy.activation and policy.basis as they were trained",
         )
     for group in policy.groups:
         if checkpoint.adapter_sha256(group) is None:
@@ -182,6 +240,12 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
                 f"The checkpoint {checkpoint.folder} has no adapter for group '{group}'",
                 "Use the groups that it was trained with",
             )
+    if policy.coordinates is not None:
+        load_basis(policy, checkpoint)
+        for index, group in enumerate(policy.groups):
+            policy.coordinates.set(index, coordinates_of(checkpoint, group))
+        return
+    for group in policy.groups:
         adapter = policy.adapter_of(group)
         assert adapter is not None
         policy.load_adapter_state(adapter, adapter_state(checkpoint, group))
@@ -194,7 +258,46 @@ def adapter_state(checkpoint: AgentCheckpoint, group: str) -> dict[str, Tensor]:
         UserError: the file is no longer the one that was written, holds no safetensors, or weights that are not
             numbers.
     """
-    name = f"{group}/{WEIGHTS}"
+    if not checkpoint.has_basis:
+        return _tensors(checkpoint, f"{group}/{WEIGHTS}")
+    shared, scales = (_tensors(checkpoint, f"{BASIS}/{name}") for name in (WEIGHTS, SCALES))
+    return folded(shared, scales, coordinates_of(checkpoint, group))
+
+
+def coordinates_of(checkpoint: AgentCheckpoint, group: str) -> Tensor:
+    """[dimensions] a group's z, with a basis.
+
+    Raises:
+        UserError: as `adapter_state` does.
+    """
+    return _tensors(checkpoint, f"{group}/{COORDINATES}")["z"]
+
+
+def load_basis(policy: GroupPolicy, checkpoint: AgentCheckpoint) -> None:
+    """Puts what all groups share into a policy with a basis.
+
+    Raises:
+        UserError: as `adapter_state` does.
+    """
+    policy.load_adapter_state(SHARED, _tensors(checkpoint, f"{BASIS}/{WEIGHTS}"))
+    set_scales(policy.model, _tensors(checkpoint, f"{BASIS}/{SCALES}"))
+
+
+def copy_adapter(checkpoint: AgentCheckpoint, group: str, target: Path) -> None:
+    """A group's agent as a PEFT folder outside the checkpoint; with a basis, its scale is folded into B.
+
+    Raises:
+        UserError: as `adapter_state` does.
+    """
+    if not checkpoint.has_basis:
+        shutil.copytree(checkpoint.folder / group, target)
+        return
+    target.mkdir(parents=True)
+    _save(adapter_state(checkpoint, group), target / WEIGHTS)
+    (target / SETTINGS).write_bytes(checkpoint.verified(f"{BASIS}/{SETTINGS}"))
+
+
+def _tensors(checkpoint: AgentCheckpoint, name: str) -> dict[str, Tensor]:
     file = checkpoint.folder / name
     try:
         state = load(checkpoint.verified(name))
@@ -213,6 +316,8 @@ def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
     """How a policy's adapters are made, as the manifest says it."""
     config = policy.config
     made: dict[str, Any] = {"mode": config.adapters, "rank": config.rank, "alpha": config.alpha}
+    if config.adapters == "basis":
+        made["dimensions"] = config.basis.dimensions
     return made if config.activation == "always" else {**made, "activation": config.activation}
 
 
@@ -220,17 +325,54 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
     adapter = policy.adapter_of(group)
     assert adapter is not None
     state = policy.adapter_state(adapter)
+    _refuse_broken(state, f"The agent of group '{group}'")
+    folder.mkdir(parents=True)
+    _write_peft(folder, policy, adapter, state, base)
+
+
+def _write_basis(draft: Path, policy: GroupPolicy, base: BaseModelFiles) -> None:
+    """What all groups share, as an adapter and the scales beside it, and what each owns."""
+    assert policy.coordinates is not None
+    state, scales = policy.adapter_state(SHARED), scales_of(policy.model)
+    _refuse_broken({**state, **scales}, "The basis of all agents")
+    (draft / BASIS).mkdir(parents=True)
+    _write_peft(draft / BASIS, policy, SHARED, state, base)
+    _save(scales, draft / BASIS / SCALES)
+    for index, group in enumerate(policy.groups):
+        write_coordinates(draft / group, group, policy.coordinates.of(index))
+
+
+def write_coordinates(folder: Path, group: str, z: Tensor) -> None:
+    """Writes what a group owns with a basis, into a new folder.
+
+    Raises:
+        UnfinishedError: it is not made of numbers.
+    """
+    _refuse_broken({"z": z}, f"The agent of group '{group}'")
+    folder.mkdir(parents=True)
+    _save({"z": z.float()}, folder / COORDINATES)
+
+
+def _refuse_broken(state: Mapping[str, Tensor], whose: str) -> None:
     found = not_finite(state.items())
     if found:
         raise UnfinishedError(
-            f"The agent of group '{group}' has weights that are not numbers ({found}): it is not written",
+            f"{whose} has weights that are not numbers ({found}): it is not written",
             "Train again with a smaller optimizer.learning_rate or trainer.precision=32-true; earlier steps are kept",
         )
     # A parameter whose elements lie with other ranks looks empty from here.
     assert all(tensor.numel() for tensor in state.values()), "adapters must be gathered before they are written"
-    folder.mkdir(parents=True)
-    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
-    as_readable_as_its_folder(folder / WEIGHTS)
+
+
+def _save(state: dict[str, Tensor], file: Path) -> None:
+    save_file(state, file, metadata={"format": "pt"})
+    as_readable_as_its_folder(file)
+
+
+def _write_peft(
+    folder: Path, policy: GroupPolicy, adapter: str, state: dict[str, Tensor], base: BaseModelFiles
+) -> None:
+    _save(state, folder / WEIGHTS)
     config = copy.deepcopy(policy.model.peft_config[adapter])
     config.base_model_name_or_path = base.name
     config.revision = base.revision

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.asking.run import AuditConfig
 from trialign.audit.rules.config import GateConfig
 from trialign.config_keys import Limits, check_keys, limits_of
@@ -21,6 +22,7 @@ from trialign.errors import UserError
 from trialign.models import ModelConfig
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import AdapterConfig
+from trialign.policy.basis import refuse_beside_basis
 from trialign.queries import Kind
 from trialign.queries.sources import SourceConfig
 from trialign.scoring import Scoring
@@ -270,6 +272,8 @@ def _check_values(config: RunConfig) -> None:
             "Leave implicit out of collect.exposures and audit.exposures, or set prompt.profile=first",
         )
     check_objective(config.objective)
+    refuse_beside_basis(config.policy, apart=config.objective.in_parts)
+    attacks_of(config.audit.pressure)
     if config.objective.text.weight and not config.prompt.question:
         raise UserError(
             f"objective.text.weight is {config.objective.text.weight:g}, and prompt.question=false puts no question "

@@ -6,7 +6,7 @@ import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import Annotated, Any, Literal
 
@@ -50,6 +50,29 @@ class PromptConfig:
     question: bool = True
 
 
+AdversaryKind = Literal["plain", "confident", "sourced", "majority"]
+ADVERSARIES: tuple[AdversaryKind, ...] = ("plain", "confident", "sourced", "majority")
+
+
+@dataclass(frozen=True)
+class AdversaryConfig:
+    """Neighbours who assert something, whatever the agents behind them think.
+
+    Attributes:
+        share: chance that an agent hears one in a revision turn on a fact with options; 0: nobody does.
+        kinds: how it is asserted, drawn anew each time: by one neighbour ``plain``, ``confident`` or with a made-up
+            source (``sourced``), or by several, plainly (``majority``).
+        majority: how many neighbours are one.
+        balanced: half of the times it is the agent that is made wrong, and the neighbours assert the right answer, so
+            that agents do not learn to be deaf.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    kinds: tuple[AdversaryKind, ...] = ADVERSARIES
+    majority: Annotated[int, Field(ge=1, le=1000)] = 2
+    balanced: bool = True
+
+
 @dataclass(frozen=True)
 class EnvironmentConfig:
     """The interaction between the groups.
@@ -59,11 +82,13 @@ class EnvironmentConfig:
         topology: whose answers of the turn before an agent sees: everyone's (``full``), the two neighbours'
             (``ring``), the first agent's while that one sees all (``star``), or one other agent's at random.
         revision_share: share of the queries that go through the revision turns, chosen by the query's hash.
+        adversary: neighbours who assert something.
     """
 
     turns: Annotated[int, Field(ge=0, le=100)] = 1
     topology: Topology = "full"
     revision_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    adversary: AdversaryConfig = field(default_factory=AdversaryConfig)
 
 
 @dataclass(frozen=True)
@@ -238,6 +263,46 @@ def prompt_identity(config: PromptConfig) -> dict[str, Any]:
     if config.question:
         del values["question"]
     return values
+
+
+def environment_identity(config: EnvironmentConfig) -> dict[str, Any]:
+    """What of the environment a collection depends on, as its hash takes it."""
+    values = asdict(config)
+    # Collections without adversaries keep the name that they had before there were any.
+    if not config.adversary.share:
+        del values["adversary"]
+    return values
+
+
+def check_adversary(config: EnvironmentConfig, agents: int) -> None:
+    """Refuses adversaries whom nobody can hear.
+
+    Args:
+        config: of the environment.
+        agents: how many hear each other.
+
+    Raises:
+        UserError: there are no revision turns, no kinds, or fewer neighbours than adversaries.
+    """
+    adversary = config.adversary
+    if not adversary.share:
+        return
+    if not config.turns or not config.revision_share:
+        raise UserError(
+            "environment.adversary.share is above 0, and without revision turns nobody hears a neighbour",
+            "Set environment=revision, or the share to 0",
+        )
+    if not adversary.kinds:
+        raise UserError("environment.adversary.kinds is empty", f"Name some of: {', '.join(ADVERSARIES)}")
+    fewest = min(map(len, neighbours(config.topology, agents, "").values()))
+    needed = adversary.majority if "majority" in adversary.kinds else 1
+    if needed > fewest:
+        raise UserError(
+            f"environment.adversary needs {needed} neighbours, and with {agents} groups along "
+            f"environment.topology={config.topology} an agent may hear {fewest}",
+            "Set environment.adversary.majority lower, leave majority out of environment.adversary.kinds, or "
+            "environment.topology=full",
+        )
 
 
 def check_prompt_and_scoring(config: PromptConfig, scoring: Scoring) -> None:

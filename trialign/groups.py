@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
+from math import dist
 from string import Formatter
 from typing import Any, Literal
 
@@ -144,10 +145,18 @@ class GroupSet:
             ),
         )
 
+    @property
+    def audited(self) -> tuple[tuple[Attribute, ...], dict[str, Mapping[str, Value]]]:
+        """The attributes that the set, or its factors, state, and every member's values; none of plain wordings."""
+        stated = tuple(attribute for one in self.single_sets for attribute in one.stated)
+        return stated, {group.name: group.attributes for group in self.members} if stated else {}
+
     def values(self, name: str) -> dict[str, Value]:
         """Attribute name -> value of a member, for each of `attributes`."""
-        member = next(group for group in self.members if group.name == name)
-        return dict(member.attributes) if self.factors or self.stated else {self.name: name}
+        return self._values(next(group for group in self.members if group.name == name))
+
+    def _values(self, member: SocialGroup) -> dict[str, Value]:
+        return dict(member.attributes) if self.factors or self.stated else {self.name: member.name}
 
     def standardised(self, values: Mapping[str, Value]) -> tuple[float, ...]:
         """Values as one vector, in the order of `attributes`: see `trialign.attributes.standardised`.
@@ -166,6 +175,15 @@ class GroupSet:
         check_values(self.attributes, values)
         said = [one.beyond(values[one.name]) for one in self.attributes]
         return [sentence for sentence in said if sentence]
+
+    def nearest(self, values: Mapping[str, Value]) -> SocialGroup:
+        """The member whose standardised values are nearest; of several the first.
+
+        Raises:
+            UserError: as `standardised` does.
+        """
+        place = self.standardised(values)
+        return min(self.members, key=lambda group: dist(place, self.standardised(self._values(group))))
 
     def told(self, name: str, values: Mapping[str, Value]) -> SocialGroup:
         """The group that has some values, whether a member has them or not; told as members with them would be.

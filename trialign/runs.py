@@ -8,7 +8,8 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/config.yaml                   resolved
     <run>/finished.json                 there once training and its audits are
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
-    <run>/audits/step=000200.<data>.<split>/   items, replies, questions, analysis, about, and last the summary
+    <run>/facts.jsonl                   what a run is audited on to which groups were added
+    <run>/audits/step=000200.<data>.<split>/   items, replies, pressure, ..., and last the summary
     <run>/checkpoints/last.ckpt         for going on only
     <run>/parts/facts/, parts/tastes/   agents, checkpoints and logs of what was trained apart, where it was
     <run>/logs/metrics.csv
@@ -41,6 +42,7 @@ Status = Literal["new", "unfinished", "finished"]
 # The files of an audit. The summary is written last: where it is, the audit is whole.
 ITEMS, QUESTIONS, ANALYSIS, ABOUT = "items.parquet", "questions.jsonl", "analysis.json", "about.json"
 REPLIES = "replies.parquet"  # rows as in the items, of the same questions asked in words; not in every audit
+PRESSURE = "pressure.parquet"  # answers under pressure; not in every audit
 SUMMARY = "summary.json"
 # Of agents and of trajectories: written last, with the hash of every other file.
 MANIFEST = "manifest.json"
@@ -73,6 +75,8 @@ _PLACE_KEYS = (
 _RULES = "gate."
 # How an audit asks in words: a run that was audited before one did is no other run for that.
 _WORDS_KEYS = ("audit.answers", "audit.replies_limit", "audit.repeats")
+# Pressure stands beside what an audit asks otherwise, and changes none of its answers.
+_BESIDE = (_RULES, "audit.pressure")
 _ABSENT = object()
 # The same as ``yaml.safe_load``, six times as fast where libyaml is there: a folder may hold many runs.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -155,6 +159,11 @@ class RunFolder:
         """There once all is done."""
         return self.folder / "finished.json"
 
+    @property
+    def facts_file(self) -> Path:
+        """The facts that a run is audited on to which groups were added."""
+        return self.folder / "facts.jsonl"
+
     def agents_at(self, step: int) -> Path:
         """The agent checkpoint of one step."""
         return self.agents / _step_name(step)
@@ -195,7 +204,7 @@ class RunFolder:
         differing = sorted(
             key
             for key in {*stored, *asked} - set(_PLACE_KEYS)
-            if not key.startswith(_RULES) and stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
+            if not key.startswith(_BESIDE) and stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
         )
         if differing:
             raise UserError(

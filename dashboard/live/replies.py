@@ -50,6 +50,36 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Push:
+    """Somebody who pushes the agents after their answers.
+
+    Attributes:
+        attack: its name, see ``trialign.audit.asking.attacks``.
+        target: what is claimed: one of the answers to choose from, or words where there are none.
+    """
+
+    attack: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What one agent says when somebody pushes, and when as many words claim nothing.
+
+    Attributes:
+        group: its name.
+        said: the words that pushed, one line for each who spoke.
+        claim: the reply to them.
+        twin: the reply to the neutral words.
+    """
+
+    group: str
+    said: str
+    claim: Reply
+    twin: Reply
+
+
+@dataclass(frozen=True)
 class Answers:
     """What all agents of one checkpoint said to one question.
 
@@ -60,6 +90,7 @@ class Answers:
         likelihood: [i][j] in [0, 1]: how likely agent i finds the reply of agent j: its probability for the
             option, or for a text the geometric mean of its probabilities for the tokens. Empty where it is not known.
         limit: seconds after which the replies that had not ended were ended; None where time did not end them.
+        pushed: what became of the replies when somebody pushed, in their order; empty where nobody did.
     """
 
     run: str
@@ -68,6 +99,7 @@ class Answers:
     replies: tuple[Reply, ...]
     likelihood: tuple[tuple[float, ...], ...]
     limit: float | None = None
+    pushed: tuple[Pushed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +111,14 @@ class Question:
         groups: names of the groups that answer, in this order; ``control`` is the base model without a profile.
         in_words: whether a question with options is asked as a person asks it, and answered in words; one without
             options always is.
+        push: who pushes after the answers; None: nobody.
     """
 
     query: Query
     exposure: Exposure
     groups: tuple[str, ...]
     in_words: bool = False
+    push: Push | None = None
 
     @property
     def free(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -21,10 +21,11 @@ from ..components import states
 from ..components.asked import asked
 from ..components.markup import plain
 from ..components.markup import show as draw
+from ..components.pushed import pushed
 from ..live.engine import Setting, read_setting
 from ..live.facts import same_facts
 from ..live.queue import LiveQueue, Look, Ticket
-from ..live.replies import Answers, Question
+from ..live.replies import Answers, Push, Question
 from ..live.shared import live_queue
 from ..live.twice import Told
 from ..reading import records
@@ -55,6 +56,7 @@ class _Shown:
         free: whether they are replies in words.
         recorded: whether an audit asked.
         elsewhere: whether the model stood behind an address.
+        push: who pushed after the answers; None: nobody.
     """
 
     query: Query
@@ -68,6 +70,7 @@ class _Shown:
     free: bool
     recorded: bool = False
     elsewhere: bool = False
+    push: Push | None = None
 
     @property
     def told(self) -> Told:
@@ -94,7 +97,8 @@ def show(chosen: Selection, person: access.Person) -> None:
     if st.session_state.get(RUN) != chosen.run.id:
         ticket = None
     if ticket is not None and not queue.look(ticket).over:
-        titles = [setting.everyone[name].label for name in ticket.question.groups if name in setting.everyone]
+        profiles = setting.profiles(ticket.question.groups)
+        titles = [profiles[name].label for name in ticket.question.groups if name in profiles]
         _progress(queue, ticket, titles)
         return
     _result(chosen, setting, request, ticket, queue.look(ticket) if ticket is not None else None, person)
@@ -114,7 +118,7 @@ def _ask(chosen: Selection, queue: LiveQueue, request: Request) -> None:
         for source in request.sources:
             if source.checkpoint is not None:
                 file_within(queue.root, source.checkpoint / MANIFEST)
-        question = Question(request.query, request.exposure, request.groups, request.in_words)
+        question = Question(request.query, request.exposure, request.groups, request.in_words, request.push)
         seconds = Settings.from_environment().seconds
         st.session_state[TICKET] = queue.ask(request.sources, question, seconds=seconds, gone=this_page_is_gone())
         st.session_state[RUN], st.session_state[_ITEM] = chosen.run.id, request.item
@@ -168,11 +172,12 @@ def _result(
         st.session_state.get(_ITEM, ""),
         question.exposure,
         question.groups,
-        setting.everyone,
+        setting.profiles(question.groups),
         look.answers,
         when,
         chosen.audit,
         question.free,
+        push=question.push,
     )
     _keep(shown.told)
     changed = request.changed(ticket.sources, question)
@@ -205,7 +210,8 @@ def _again() -> None:
 def _recorded(chosen: Selection, setting: Setting, request: Request, person: access.Person) -> None:
     """What audits of this run recorded, as far as they did so for what stands in the controls."""
     again = "" if setting.only_recorded else " Ask all agents to see what they say now."
-    found = [_of_audit(chosen, request, audit) for audit in _audits(chosen, request)]
+    known = replace(request, groups=tuple(name for name in request.groups if name in setting.everyone))
+    found = [_of_audit(chosen, known, audit) for audit in _audits(chosen, request)]
     kept = [(audit, answers) for audit, answers in found if answers is not None]
     if not kept:
         states.nothing(f"The audits recorded no answers to this question for what the controls say.{again}")
@@ -213,9 +219,10 @@ def _recorded(chosen: Selection, setting: Setting, request: Request, person: acc
     check(chosen.catalog, *(audit for audit, _ in kept))
     steps = [answers.step for _, answers in kept]
     missing = [drawn.agents_label(source.step) for source in request.sources if source.step not in steps]
+    profiles = setting.profiles(request.groups)
     heard = {reply.group for _, answers in kept for reply in answers.replies}
     missing += [
-        "the base model" if name == CONTROL else f"the group {setting.everyone[name].label}"
+        "the base model" if name == CONTROL else f"the group {profiles[name].label}"
         for name in request.groups
         if name not in heard
     ]
@@ -292,6 +299,12 @@ def _show_answers(chosen: Selection, setting: Setting, shown: _Shown, asked_of: 
         st.warning(plain(facts.note), icon=":material/info:")
     if not shown.free:
         st.caption("Bars: how likely each agent is to choose each answer.")
+    if shown.push is not None and any(one.pushed for one in shown.answers):
+        st.header("And now somebody pushes", anchor=False)
+        for one in shown.answers:
+            if len(shown.answers) > 1:
+                st.subheader(drawn.agents_label(one.step), anchor=False)
+            pushed(one, shown.push, shown.query.options)
     for one in shown.answers:
         if len(one.replies) > 1 and one.likelihood:
             _likelihood(shown, one)

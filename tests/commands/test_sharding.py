@@ -55,8 +55,8 @@ def environment() -> dict[str, str]:
 class Trained:
     """Runs of one project, each trained when it is first asked for."""
 
-    def __init__(self, project: Any) -> None:
-        self.project = project
+    def __init__(self, project: Any, words: tuple[str, ...] = WORDS) -> None:
+        self.project, self.words = project, words
         self.said: dict[str, str] = {}
 
     def folder(self, name: str) -> Path:
@@ -69,7 +69,7 @@ class Trained:
     def fit(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         config = str(self.project.folder / "mine.yaml")
         return subprocess.run(
-            [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *WORDS, *words],
+            [sys.executable, "-m", "trialign.cli", "fit", "--config", config, f"name={name}", *self.words, *words],
             cwd=self.project.folder,
             env=environment(),
             capture_output=True,

@@ -32,9 +32,10 @@ def gradients(policy: GroupPolicy, prompt: tuple[int, ...]) -> tuple[dict[str, T
 
 
 # The longer row is beyond the length to which the plain attention kernel is taken.
+@pytest.mark.parametrize("adapters", ["per_group", "basis"])
 @pytest.mark.parametrize("length", [5, 250])
-def test_the_gradients_are_the_same(make_policy: Callable[..., GroupPolicy], length: int) -> None:
-    policy = make_policy().train()
+def test_the_gradients_are_the_same(make_policy: Callable[..., GroupPolicy], length: int, adapters: str) -> None:
+    policy = make_policy(adapters=adapters).train()
     prompt = tuple(5 + (7 * position) % 200 for position in range(length))
     kept, once = gradients(policy, prompt)
     policy.checkpoint_activations()

@@ -30,6 +30,8 @@ class Table(nn.Module):
     def __init__(self, scores: tuple[float, ...] = SCORES) -> None:
         super().__init__()
         self.scores = nn.Parameter(torch.tensor(scores))
+        self.coordinates: Any = None
+        self.config: Any = None
 
     def score(self, tree: Any) -> Tensor:
         return self.scores.repeat(len(tree.branch_lengths) // len(self.scores))

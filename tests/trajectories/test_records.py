@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,8 +35,11 @@ FACT = Trajectory(
     option_sizes=(5, 9),
     unasked=(1, 3),
     unasked_log_probabilities=(-2.25, -1 / 3),
+    adversary="confident",
+    asserted="Lyon",
 )
-LATER = {"option_sizes": (), "unasked": (), "unasked_log_probabilities": ()}
+THIRD: dict[str, Any] = {"adversary": "", "asserted": ""}
+LATER: dict[str, Any] = {"option_sizes": (), "unasked": (), "unasked_log_probabilities": (), **THIRD}
 TASTE = replace(
     FACT,
     query_id="drink",
@@ -144,11 +148,20 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="schema version none"):
         read_part(file)
     pq.write_table(pa.Table.from_pylist([], schema=SCHEMA.remove(SCHEMA.get_field_index("gold"))), file)
-    with pytest.raises(UserError, match="schema version 3, and this version reads 1 to 3"):
+    with pytest.raises(UserError, match="schema version 4, and this version reads 1 to 4"):
         read_part(file)
 
 
 SECOND = pa.schema([field for field in SCHEMA if field.name not in LATER])
+
+
+def test_a_part_of_the_third_version_is_read(tmp_path: Path) -> None:
+    """As versions before wrote it: nobody asserted anything."""
+    schema = pa.schema([field for field in SCHEMA if field.name not in THIRD])
+    rows = [{name: value for name, value in asdict(row).items() if name not in THIRD} for row in (FACT, TASTE, NUMBER)]
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata({"trialign_trajectories": "3"}))
+    pq.write_table(table, tmp_path / "part.parquet")
+    assert list(read_part(tmp_path / "part.parquet")) == [replace(row, **THIRD) for row in (FACT, TASTE, NUMBER)]
 
 
 def as_before(row: Trajectory) -> dict[str, object]:

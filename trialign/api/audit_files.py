@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from trialign import __version__, distributed
+from trialign.api.pressing import under_pressure, write_pressure
 from trialign.api.session import Session
 from trialign.asking import LocalAgents
 from trialign.audit.asking.endpoint import EndpointAgents
@@ -20,12 +21,14 @@ from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analys
 from trialign.audit.figures.compared_replies import compared_replies
 from trialign.audit.figures.lengths import OptionLengths, option_lengths
 from trialign.audit.figures.noticed import noticed
+from trialign.audit.figures.pressure import pressure_summary
 from trialign.audit.figures.reply_summary import summarize_replies
 from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.items import AuditItem, items_frame, write_items
 from trialign.audit.files.kept import KeptReplies, forget_replies
+from trialign.audit.files.pressed import PressedItem, forget_pressed
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.comparing.opening import Comparer, open_comparer
@@ -68,6 +71,8 @@ def run_audit(
     comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
     summary = scored.summary
+    title = f"Pushing step {step} on {split}"
+    pressed = under_pressure(session, auditor, scored.items, queries, title, folder)
     spoken = first_clusters(queries, session.config.audit.replies_limit)
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
@@ -83,16 +88,15 @@ def run_audit(
         summary["seconds"] = round(summary["seconds"] + replied.summary["seconds"], 1)
     if distributed.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_answers(session, folder, queries, scored, replied)
+        _write_answers(session, folder, queries, scored, replied, pressed)
         if replied and comparer:
             scored.summary["replies"]["compared"] = _compared(session, comparer, queries, replied)
         named = objective.name if checkpoint or instructed else None
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
-        summary["files"] = {
-            name: sha256_of_file(folder / name) for name in AUDIT_FILES if name != REPLIES or replied is not None
-        }
+        summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES if (folder / name).is_file()}
         write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
         forget_replies(folder)
+        forget_pressed(folder)
     distributed.barrier()
     return summary
 
@@ -180,9 +184,14 @@ def _replied(
 
 
 def _write_answers(
-    session: Session, folder: Path, queries: Sequence[Query], scored: _Answered, replied: _Answered | None
+    session: Session,
+    folder: Path,
+    queries: Sequence[Query],
+    scored: _Answered,
+    replied: _Answered | None,
+    pressed: Sequence[PressedItem] | None,
 ) -> None:
-    """Writes answers, questions and analysis, and completes the summary with the verdict and the replies' section."""
+    """Writes answers, questions and analysis, and completes the summary with its later sections and the verdict."""
     write_items(folder / ITEMS, scored.items)
     (folder / REPLIES).unlink(missing_ok=True)  # of an audit that was here before
     write_queries(folder / QUESTIONS, queries)
@@ -195,6 +204,10 @@ def _write_answers(
         scored.summary["replies"] = summarize_replies(
             replied.summary, replied.frame, seen, max_new_tokens=audit.max_new_tokens, repeats=audit.repeats
         )
+    pressure = write_pressure(session, folder, pressed)
+    if pressure:
+        analysis = replace(analysis, pressure=pressure)
+        scored.summary["pressure"] = pressure_summary(pressure)
     write_analysis(folder / ANALYSIS, analysis)
     scored.summary["verdict"] = whole_record(analysis)
 
@@ -209,6 +222,7 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
         parts=session.groups.parts,
         choices=answered.choices,
         lengths=answered.lengths,
+        stated=session.groups.audited,
         bounds=audit.bounds,
     )
 

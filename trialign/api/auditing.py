@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from trialign.api.audit_files import about_model, run_audit
+from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.figures.summary import read_summary
@@ -25,6 +26,7 @@ def check_audit(session: Session, split: Audited, *, trained: bool) -> None:
         # An audit of the base model is filed under the run's name: not under that of another configuration.
         _ = session.status
     session.check_audit()
+    check_pressure(session, split)
     if not trained:
         _refuse_other_model(session, split)
 

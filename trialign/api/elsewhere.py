@@ -6,16 +6,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trialign import distributed
 from trialign.api.audit_files import run_audit
 from trialign.api.session import Session, open_run
+from trialign.audit.asking.attacks import attacks_of
+from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.record import read_asked
 from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError
 from trialign.queries import Split
-from trialign.runs import is_whole_audit
+from trialign.runs import SUMMARY, is_whole_audit
 
 log = logging.getLogger("trialign")
 
@@ -29,18 +32,25 @@ def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
         folder: the run's.
         overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over
             the shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
+            ``audit.pressure=...`` pushes the agents, on whichever questions.
 
     Raises:
         UserError: another key is overridden, the data cannot be composed, or they have the name of the run's own.
     """
     session = open_run(folder)
+    pushing = [one for one in overrides if one.startswith("audit.pressure=")]
+    overrides = [one for one in overrides if one not in pushing]
+    if pushing:
+        audit = {**session.composed.get("audit", {}), "pressure": compose(_BASE, pushing)["audit"]["pressure"]}
+        session = _with(session, audit=audit)
     if not overrides:
         return session
     for one in overrides:
         key = one.partition("=")[0].lstrip("+~")
         if key != "data" and not key.startswith("data."):
             raise UserError(
-                f"The override {one} was given with --run, whose configuration is fixed but for the data",
+                f"The override {one} was given with --run, whose configuration is fixed but for the data and "
+                "audit.pressure",
                 "Leave it out, or use --config",
             )
     if not any(one.startswith("data=") for one in overrides):
@@ -55,7 +65,12 @@ def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
             "their audit would take the place of its own",
             "Choose other data, or call these data.name=...",
         )
-    composed = {**session.composed, "data": data}
+    return _with(session, data=data)
+
+
+def _with(session: Session, **sections: Any) -> Session:
+    """The session of the same run with other sections of the configuration."""
+    composed = {**session.composed, **sections}
     config = load(composed)
     return Session(replace(config, name=session.config.name, runs=session.config.runs), composed)
 
@@ -69,6 +84,7 @@ def audit_base_model(session: Session, split: Split) -> None:
     folder = session.run.audit(0, session.config.data.name, split)
     now = {one.query_id: one.question for one in session.split(split)}
     done = is_whole_audit(folder) and {key: one.question for key, one in read_asked(folder).items()} == now
+    done = done and _is_pushed(session, folder)
     distributed.barrier()  # every rank has looked before the first one writes
     if done:
         log.info("The base model's answers to these questions are there: %s", folder)
@@ -76,3 +92,10 @@ def audit_base_model(session: Session, split: Split) -> None:
     session.renew_policy()
     run_audit(session, split, None)
     distributed.barrier()
+
+
+def _is_pushed(session: Session, folder: Path) -> bool:
+    """Whether an audit was made with every attack that is asked for."""
+    pressure = read_summary(folder / SUMMARY).get("pressure") or {"attacks": {}}
+    wanted = attacks_of(session.config.audit.pressure, len(session.groups.members))
+    return {one.name for one in wanted} <= set(pressure["attacks"])

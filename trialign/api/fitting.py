@@ -16,6 +16,7 @@ from trialign import distributed
 from trialign.api import parts, taught, unprofiled
 from trialign.api.agents import fitted_gate, write_step, write_untrained
 from trialign.api.audit_files import run_audit
+from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.errors import UnfinishedError, UserError
@@ -101,6 +102,7 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
             training_queries(parts.facts_part(session))
         check_logger(session.config.logger)
     session.require_split(SPLIT)
+    check_pressure(session, SPLIT)
     if overwrite:
         return
     status = session.status

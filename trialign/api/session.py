@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import lightning.pytorch as pl
 import torch
 
-from trialign import distributed
+from trialign import distributed, environment
 from trialign.api.merging import check_parts
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
 from trialign.config_keys import default_leaves
 from trialign.endpoint.door import NEUTRAL
-from trialign.environment import check_prompt_and_scoring, prompt_identity
 from trialign.errors import UserError
 from trialign.gating.serving import gatekeeper
 from trialign.group_config import build_groups, section_of
@@ -75,6 +74,7 @@ class Session:
         """
         _ = self.updates
         check_parts(self.config, self.groups.names)
+        environment.check_adversary(self.config.environment, len(self.groups.members))
         self.check_questions()
         if self.config.model.adapters is not None:
             raise UserError(
@@ -112,7 +112,7 @@ class Session:
         Raises:
             UserError: groups, questions or prompt are at fault.
         """
-        check_prompt_and_scoring(self.config.prompt, self.config.scoring)
+        environment.check_prompt_and_scoring(self.config.prompt, self.config.scoring)
         for exposure in {*self.config.collect.exposures, *self.config.audit.exposures}:
             self.check_exposure(exposure)
         _ = self.queries
@@ -347,9 +347,9 @@ class Session:
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [group.profile for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),
-            "prompt": prompt_identity(config.prompt),
+            "prompt": environment.prompt_identity(config.prompt),
             "scoring": asdict(config.scoring),
-            "environment": asdict(config.environment),
+            "environment": environment.environment_identity(config.environment),
             "collect": asdict(config.collect),
         }
         if not self.renderer.plain:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exposure", choices=["explicit", "implicit"], help="how the profile reaches the agents")
 
 
+def _adapt_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--groups", type=Path, required=True, help="a YAML file of the new groups, under 'members'")
+    parser.add_argument(
+        "--data", type=Path, help="their answered questions of taste (default: none, the unknown group)"
+    )
+    parser.add_argument("--name", help="of the new run (default: the run's and the groups' names)")
+
+
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="the folder to make")
@@ -160,9 +170,19 @@ ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "test": _audit_arguments,
     "predict": _predict_arguments,
     "ask": _ask_arguments,
+    "adapt": _adapt_arguments,
     "export": _export_arguments,
     "dashboard": _dashboard_arguments,
     "compare": _compare_arguments,
     "gate": _gate_arguments,
     "report": _report_arguments,
 }
+
+
+def go_on(arguments: argparse.Namespace) -> str:
+    """How a command that was stopped goes on, a sentence; empty where it begins anew."""
+    if arguments.verb == "fit":
+        how = "-m" if arguments.multirun else "--resume"
+        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
+        return f" Go on with: {shlex.join(words)}"
+    return " Run the same command again to go on." if arguments.verb in ("collect", "validate", "test") else ""

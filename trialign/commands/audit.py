@@ -12,6 +12,7 @@ from trialign.api.results import Audit
 from trialign.api.session import Session
 from trialign.audit.figures.comparison import not_known
 from trialign.audit.figures.ways import way_of_answering
+from trialign.audit.report.pressure_tables import pressure_table
 from trialign.audit.report.terminal import (
     audit_table,
     beside_table,
@@ -48,6 +49,7 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None, 
         Console().print(audit_table(session.config.name, after.summary))
         if words := words_table(after.summary):
             Console().print(words)
+        _print_pressure(after)
         print_verdict("Verdict", after)
     Console().print(f"Answer to a choice: {way_of_answering(after.summary)}.", markup=False, highlight=False)
     Console().print(f"Audit: {after.folder}", markup=False, highlight=False, soft_wrap=True)
@@ -66,8 +68,15 @@ def print_change(run: str, before: Audit, after: Audit) -> None:
         Console().print(change_table(run, after.summary, differing, after.confidence, traits))
         if said := not_known(differing):
             Console().print(f"In words: {said}", markup=False, highlight=False)
+    for one in (before, after):
+        _print_pressure(one)
     print_verdict("Before", before)
     print_verdict("After", after)
+
+
+def _print_pressure(audit: Audit) -> None:
+    if table := pressure_table(audit.summary):
+        Console().print(table)
 
 
 def print_verdict(title: str, audit: Audit) -> None:

@@ -12,7 +12,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from trialign.api.session import Session
-from trialign.checkpoints import AgentCheckpoint, read_agents
+from trialign.checkpoints import AgentCheckpoint, copy_adapter, read_agents
 from trialign.commands.serving import is_converted, serving
 from trialign.errors import UserError
 from trialign.finite import not_finite
@@ -58,7 +58,7 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
         draft.mkdir(parents=True)
         for group in session.groups.names:
             adapter = draft / group
-            shutil.copytree(checkpoint.folder / group, adapter)
+            copy_adapter(checkpoint, group, adapter)
             if scale != 1:
                 _scale(adapter / WEIGHTS, scale)
             if merged:
@@ -82,15 +82,17 @@ def _scale(weights: Path, scale: float) -> None:
 
 
 def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> None:
-    """The checkpoint's own; of scaled adapters, with the scale and the hashes of what they have become."""
-    if scale == 1:
+    """The checkpoint's own; of scaled or folded adapters, with the hashes of what they have become."""
+    if scale == 1 and not checkpoint.has_basis:
         shutil.copy(checkpoint.manifest_file, target)
         return
     files = {
         name: sha256_of_file(target / name) if (target / name).is_file() else digest
         for name, digest in checkpoint.manifest["files"].items()
     }
-    manifest = {**checkpoint.manifest, "scale": scale, "files": files}
+    if checkpoint.has_basis:
+        files = {path.relative_to(target).as_posix(): sha256_of_file(path) for path in sorted(target.glob("*/*"))}
+    manifest = {**checkpoint.manifest, **({"scale": scale} if scale != 1 else {}), "files": files}
     write_text_atomic(target / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
 
 

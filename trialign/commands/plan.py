@@ -51,16 +51,22 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
         f"{'on' if trainer.activation_checkpointing else 'off'}; GPUs of {gibibytes:g} GiB, filled to {USABLE:.0%}.\n"
         "GiB on each GPU, and of the CPU's memory for it (host)."
     )
-    adapters = 1 if session.config.policy.adapters == "shared" else len(session.groups.members)
+    adapters = 1 if session.config.policy.one_for_all else len(session.groups.members)
     for name, config in models.items():
         size = size_of(config, session.config.policy)
         whole = size.parameters * BYTES[session.config.model.dtype] / GIB
         say(
             f"\n{name}: {size.parameters / 1e9:.2f} billion parameters; adapters: {adapters} of "
-            f"{size.adapter / 1e6:.1f} million.\n"
+            f"{size.adapter / 1e6:.1f} million{owned(session)}.\n"
             f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB."
         )
         Console().print(table_of(size, work, adapters, session.config, gibibytes))
+
+
+def owned(session: Session) -> str:
+    """What each group has of its own beside one adapter for all; nothing without a basis."""
+    policy, groups = session.config.policy, len(session.groups.members)
+    return f", and {policy.basis.dimensions} numbers for each of {groups} groups" if policy.adapters == "basis" else ""
 
 
 def work_of(session: Session) -> Work:

@@ -21,12 +21,28 @@ SHARED = "shared"
 
 
 @dataclass(frozen=True)
+class BasisConfig:
+    """What a group owns with ``adapters: basis`` (`trialign.policy.basis`).
+
+    Attributes:
+        dimensions: of z_g; the numbers that a group owns.
+        prior: weight of ``sum_g |z_g|^2 / 2``, minus the log-density of z_g under N(0, I), in the loss.
+        speed: how many times as far as another weight z moves in a step. AdamW's steps are as long as the learning
+            rate, whatever the gradient: at that of the adapters, z would stay near 0.
+    """
+
+    dimensions: Annotated[int, Field(ge=1, le=4096)] = 8
+    prior: Annotated[float, Field(ge=0, le=1e6)] = 0.01
+    speed: Annotated[float, Field(ge=1e-3, le=1e6)] = 32.0
+
+
+@dataclass(frozen=True)
 class AdapterConfig:
     """The trainable part of every agent.
 
     Attributes:
-        adapters: ``per_group`` (one LoRA adapter a group) or ``shared`` (one for all, told apart by the
-            profile).
+        adapters: ``per_group`` (one LoRA adapter a group), ``shared`` (one for all, told apart by the
+            profile) or ``basis`` (one for all, whose rank dimensions each group scales by a few numbers of its own).
         rank: LoRA rank, equal for all groups.
         alpha: LoRA scale; the update is multiplied by alpha / rank (Hu et al. 2021, section 4.1).
         target_modules: names of the linear layers that are adapted, or ``all-linear``: all of them but the output
@@ -37,15 +53,22 @@ class AdapterConfig:
             begins there; 0: every row goes through all layers.
         activation: ``always``, or ``profile``: the adapters act from the profile on, which stands after the question
             (`trialign.policy.activated`). All groups then share what stands before it.
+        basis: what a group owns with ``basis``.
     """
 
-    adapters: Literal["per_group", "shared"] = "per_group"
+    adapters: Literal["per_group", "shared", "basis"] = "per_group"
     rank: Annotated[int, Field(ge=1, le=4096)] = 16
     alpha: Annotated[int, Field(ge=1, le=10**6)] = 32
     target_modules: str | tuple[str, ...] = "all-linear"
     train_layers: Literal["all", "upper"] = "all"
     lower_cache_mb: Annotated[int, Field(ge=0, le=10**9)] = 1024
     activation: Literal["always", "profile"] = "always"
+    basis: BasisConfig = field(default_factory=BasisConfig)
+
+    @property
+    def one_for_all(self) -> bool:
+        """Whether all groups share one LoRA adapter."""
+        return self.adapters in ("shared", "basis")
 
 
 @dataclass
@@ -105,7 +128,7 @@ class GroupLoraLinear(LoraLinear):
         names = self.routing.adapters
         active = self.routing.active
         inner = x if active is None else x * active.unsqueeze(2).to(x.dtype)  # B A 0 = 0
-        weights = [_weight(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
+        weights = [weight_of(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
         if self.routing.held is not None:
             return self._held_delta(inner, rows, weights)
         delta: Tensor = _GroupedLora.apply(inner, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
@@ -113,7 +136,7 @@ class GroupLoraLinear(LoraLinear):
 
     def _held_delta(self, x: Tensor, rows: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """As `_GroupedLora`, without gradients: rows of one adapter are one block of the products."""
-        held, dtype = self.routing.held, _product_dtype(x, weights)
+        held, dtype = self.routing.held, product_dtype(x, weights)
         assert held is not None
         if self not in held:
             down, up = _of_rows(weights, rows.unique_consecutive(), dtype)
@@ -136,7 +159,7 @@ class _GroupedLora(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, scale: float, *weights: Tensor) -> Tensor:
         """[rows, length, in] -> [rows, length, out]; ``weights`` are all A [rank, in], then all B [out, rank]."""
-        ctx.dtype = _product_dtype(x, weights)
+        ctx.dtype = product_dtype(x, weights)
         ctx.scale = scale
         ctx.save_for_backward(x, rows, *weights)
         down, up = _of_rows(weights, rows, ctx.dtype)
@@ -158,7 +181,8 @@ class _GroupedLora(torch.autograd.Function):
         return of_x, None, None, *of_down, *of_up
 
 
-def _product_dtype(x: Tensor, weights: Sequence[Tensor]) -> torch.dtype:
+def product_dtype(x: Tensor, weights: Sequence[Tensor]) -> torch.dtype:
+    """The number format of the adapters' products: that of autocast, else of their weights."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weights[0].dtype
 
@@ -215,9 +239,9 @@ def attach_adapters(
             module.__class__ = GroupLoraLinear
             module.__dict__["routing"] = routing
             for name in names:
-                _weight(module.lora_A, name).data.copy_(_weight(module.lora_A, names[0]).data)
-                _weight(module.lora_A, name).requires_grad_(True)
-                _weight(module.lora_B, name).requires_grad_(True)
+                weight_of(module.lora_A, name).data.copy_(weight_of(module.lora_A, names[0]).data)
+                weight_of(module.lora_A, name).requires_grad_(True)
+                weight_of(module.lora_B, name).requires_grad_(True)
     refuse_unrouted(peft_model)
     below = _modules_below(model, first_adapted(model, config))
     if any(isinstance(module, GroupLoraLinear) for module in below):
@@ -322,7 +346,8 @@ def _modules_below(model: PreTrainedModel, first: int) -> set[nn.Module]:
     return {part for layer in layers[:first] for part in layer.modules()}
 
 
-def _weight(layers: nn.ModuleDict, name: str) -> nn.Parameter:
+def weight_of(layers: nn.ModuleDict, name: str) -> nn.Parameter:
+    """The weight of one adapter among a layer's As, or Bs."""
     weight = layers[name].weight
     assert isinstance(weight, nn.Parameter)
     return weight

@@ -23,6 +23,7 @@ from trialign.errors import UserError
 from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
+from trialign.policy.basis import SCALES, Coordinates, add_basis, folded, refuse_beside_basis, scales_of
 from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
@@ -89,9 +90,16 @@ class GroupPolicy(nn.Module):
         self.invocation = tuple(invocation)
         self.groups, self.apart = (*groups, *apart), tuple(apart)
         self.config = config
+        # Whom a row's index stands for: an adapter, or with a basis the group that scales the one adapter.
         self.adapters = (SHARED, *apart) if config.adapters == "shared" else self.groups
         self.model: PeftModel
-        self.model, self.routing = attach_adapters(model, self.adapters, config, self.invocation)
+        self.coordinates: Coordinates | None = None
+        if config.adapters == "basis":
+            refuse_beside_basis(config, apart=bool(apart))
+            self.model, self.routing = attach_adapters(model, (SHARED,), config)
+            self.coordinates, self.routing = add_basis(self.model, len(self.groups), config.basis)
+        else:
+            self.model, self.routing = attach_adapters(model, self.adapters, config, self.invocation)
         score_in_chunks(self.base)
         kept = config.train_layers == "upper" and config.lower_cache_mb > 0
         self.lower = LowerStates(config.lower_cache_mb) if kept else None
@@ -315,9 +323,16 @@ class GroupPolicy(nn.Module):
         return cache
 
     def adapter_state(self, adapter: str) -> dict[str, Tensor]:
-        """One adapter's weights under PEFT's names, on the CPU."""
+        """One adapter's weights under PEFT's names, on the CPU; of a group with a basis, its scale is folded into B."""
+        if self.coordinates is not None and adapter != SHARED:
+            z = self.coordinates.of(self.adapters.index(adapter))
+            return folded(self.adapter_state(SHARED), scales_of(self.model), z)
         state = get_peft_model_state_dict(self.model, adapter_name=adapter)
-        return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+        return {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in state.items()
+            if not name.endswith(SCALES)  # PEFT takes them for its own
+        }
 
     def load_adapter_state(self, adapter: str, state: Mapping[str, Tensor]) -> None:
         """Sets one adapter's weights.

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from trialign.policy.adapters import AdapterConfig, attach_adapters
+from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
+from trialign.policy.basis import add_basis
 from trialign.policy.cpu import SHORT_ROW
 
 # Llama 2 as published (Touvron et al. 2023, table 1; its configuration files): what people mean by these sizes.
@@ -135,7 +136,9 @@ def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
         model = AutoModelForCausalLM.from_config(config)
         frozen = list(model.parameters())
         layer = list(model.get_decoder().layers[0].parameters())
-        carrying, _ = attach_adapters(model, ("one",), adapters)
+        carrying, _ = attach_adapters(model, (SHARED,), adapters)
+        if adapters.adapters == "basis":
+            add_basis(carrying, 0, adapters.basis)
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     return ModelSize(

@@ -247,7 +247,14 @@ class TriAlignModule(LightningModule):
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
-        return [*parts, *texts]
+        return [*parts, *texts, *self._prior()]
+
+    def _prior(self) -> list[tuple[str, UpdateLoss]]:
+        """What the groups' own numbers cost, with a basis; each micro-batch of each rank has its share."""
+        if self.policy.coordinates is None:
+            return []
+        weight = self.policy.config.basis.prior / (distributed.world_size() * self.micro_batches)
+        return [("groups' coordinates", UpdateLoss(weight * self.policy.coordinates.prior()))]
 
     def _gather(self, parts: Sequence[UpdateLoss], loss: Tensor, counts: Sequence[StepCounts]) -> None:
         """Adds what a micro-batch found to what is known of the optimizer step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -22,13 +22,14 @@ from trialign.environment import (
     stable_seed,
 )
 from trialign.groups import Exposure, GroupSet
-from trialign.models import ChatRenderer
+from trialign.models import ChatRenderer, Content
 from trialign.policy import GroupPolicy
 from trialign.policy.group_policy import Sampling
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import ScoredOptions, Scoring
+from trialign.trajectories.adversaries import Assertion, assertion
 from trialign.trajectories.behaviour import option_shares
 from trialign.trajectories.faithful import Written
 from trialign.trajectories.records import Sample, Trajectory
@@ -173,6 +174,7 @@ class Collector:
         replies: list[_Reply] | None,
     ) -> Trajectory:
         query, group = seat.query, seat.group.name
+        pushed = self._asserted(seat)
         if replies is None:
             samples = tuple(
                 _option_sample(query, group, k, _Reply(options.actions[k], options.scores[k], math.log(share)))
@@ -199,6 +201,8 @@ class Collector:
             option_sizes=options.sizes,
             unasked=options.unasked,
             unasked_log_probabilities=options.unasked_scores,
+            adversary=pushed.kind if pushed else "",
+            asserted=pushed.answer if pushed else "",
         )
 
     def _draw(self, observation: Observation, options: ScoredOptions) -> list[tuple[int, float]]:
@@ -214,14 +218,30 @@ class Collector:
     def _hear(self, episode: _Episode, answers: Sequence[Trajectory]) -> _Episode:
         """The seats of the next turn: every agent has its own sample 0 and its neighbours' before it."""
         query, turn = episode[0].query, episode[0].turn
-        heard = neighbours(self.environment.topology, len(answers), f"edges:{self.config.seed}:{query.query_id}:{turn}")
+        heard = self._heard(query, turn)
         seats = []
         for index, seat in enumerate(episode):
-            own = self._spoken(query, answers[index].samples[0])
+            following = replace(seat, turn=turn + 1)
+            own: Content = self._spoken(query, answers[index].samples[0])
             others = [answers[other].samples[0].text for other in heard[index]]
+            if pushed := self._asserted(following):
+                own, others = pushed.own or own, pushed.among(others)
             conversation = revision_turn(seat.conversation, own, others, self.prompt)
-            seats.append(replace(seat, conversation=conversation, turn=turn + 1))
+            seats.append(replace(following, conversation=conversation))
         return tuple(seats)
+
+    def _heard(self, query: Query, turn: int) -> Mapping[int, tuple[int, ...]]:
+        """Whose answers of a turn every agent hears in the next one."""
+        key = f"edges:{self.config.seed}:{query.query_id}:{turn}"
+        return neighbours(self.environment.topology, len(self.groups.members), key)
+
+    def _asserted(self, seat: Asked) -> Assertion | None:
+        """What somebody asserts to an agent in its turn."""
+        if not seat.turn:
+            return None
+        place = self.groups.names.index(seat.group.name)
+        heard = len(self._heard(seat.query, seat.turn - 1)[place])
+        return assertion(seat, heard, self.environment.adversary, self.config.seed)
 
     def _spoken(self, query: Query, sample: Sample) -> tuple[int, ...]:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""

@@ -17,7 +17,7 @@ from trialign.queries import Kind, Split
 from trialign.scoring import option_values
 from trialign.storage import atomic_write
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Trajectory:
         option_sizes: what each option's sum is divided by, under the collection's ``scoring``; empty: by nothing.
         unasked: token ids of the observation with an empty question; empty: it was not needed.
         unasked_log_probabilities: the sums after that prompt, as `option_log_probabilities`.
+        adversary: how a neighbour in the prompt asserts something, whatever the agent behind it thinks
+            (`trialign.environment.AdversaryConfig`); empty: none does.
+        asserted: the option that is asserted: a wrong one, or the right one where the agent's own answer was made
+            wrong; empty: none is.
     """
 
     query_id: str
@@ -84,6 +88,8 @@ class Trajectory:
     option_sizes: tuple[int, ...] = ()
     unasked: tuple[int, ...] = ()
     unasked_log_probabilities: tuple[float, ...] = ()
+    adversary: str = ""
+    asserted: str = ""
 
     @property
     def option_values(self) -> tuple[float, ...]:
@@ -126,18 +132,21 @@ SCHEMA = pa.schema(
         pa.field("option_sizes", pa.list_(pa.int32()), nullable=False),
         pa.field("unasked", _TOKENS, nullable=False),
         pa.field("unasked_log_probabilities", pa.list_(pa.float64()), nullable=False),
+        pa.field("adversary", pa.string(), nullable=False),
+        pa.field("asserted", pa.string(), nullable=False),
     ],
     metadata={"trialign_trajectories": str(SCHEMA_VERSION)},
 )
 
-# Version 2 did not keep what an option's score is divided by, or held against; version 1 nor how probable samples were
-# under the behaviour policy (see `trialign.trajectories.behaviour`).
-_SECOND_SCHEMA = pa.schema([*SCHEMA][:-3])
+# Version 3 knew no adversaries; version 2 did not keep what an option's score is divided by, or held against; version 1
+# nor how probable samples were under the behaviour policy (see `trialign.trajectories.behaviour`).
+_THIRD_SCHEMA = pa.schema([*SCHEMA][:-2])
+_SECOND_SCHEMA = pa.schema([*_THIRD_SCHEMA][:-3])
 _FIRST_SCHEMA = _SECOND_SCHEMA.set(
     _SECOND_SCHEMA.get_field_index("samples"),
     pa.field("samples", pa.list_(pa.struct([one for one in _SAMPLE if one.name != "behaviour"])), nullable=False),
 )
-_READ = {"1": _FIRST_SCHEMA, "2": _SECOND_SCHEMA, str(SCHEMA_VERSION): SCHEMA}
+_READ = {"1": _FIRST_SCHEMA, "2": _SECOND_SCHEMA, "3": _THIRD_SCHEMA, str(SCHEMA_VERSION): SCHEMA}
 _LATER = ("option_sizes", "unasked", "unasked_log_probabilities")
 _NUMBERS = ("log_probability", "reward_truth", "reward_preference", "disagreement", "behaviour")
 

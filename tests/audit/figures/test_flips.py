@@ -218,3 +218,14 @@ def test_what_cannot_be_compared_is_refused() -> None:
     lacking = items[~((items["query_id"] == "q2") & (items["wording"] == 1) & (items["group"] == "y"))]
     with pytest.raises(UserError, match=r"no answer of group 'y' to query 'q2' \(wording 1, repeat 0\)"):
         excess_flips(lacking, ("x", "y"))
+
+
+def test_flips_of_many_groups_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = np.random.default_rng(3).integers(-1, 3, (30, 6, 2, 2))
+    whole = flips_of(answers, np.arange(30))
+    monkeypatch.setattr("trialign.audit.figures.flips._CHUNK", 1)
+    assert flips_of(answers, np.arange(30)) == whole
+    # By hand: all pairs of groups in different wordings, over both repeats of each.
+    pairs = [(g, h, r, s) for g, h in permutations(range(6), 2) for r, s in product(range(2), repeat=2)]
+    flips = [(answers[:, g, 0, r] != answers[:, h, 1, s]) | (answers[:, g, 0, r] < 0) for g, h, r, s in pairs]
+    assert whole.across == pytest.approx(np.mean(flips))

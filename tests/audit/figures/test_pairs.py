@@ -13,11 +13,10 @@ from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from trialign.audit.figures import pairs as of_pairs
+from trialign.audit.figures.moments import Moments
 from trialign.audit.figures.pairs import (
-    clusters_enough,
-    clusters_needed,
     compare_pairs,
-    difference_intervals,
     holm,
     pair_differences,
     paired_p_values,
@@ -33,6 +32,18 @@ DELTA = ALPHA = 0.05
 # Two questions of fact a, one each of b and c; groups x, y, z.
 CORRECT = np.array([[1.0, 0, 1], [1, 0, 0], [1, 1, 1], [0, 1, 0]])
 CLUSTERS = np.array(["a", "a", "b", "c"])
+
+
+def difference_intervals(differences: Floats, counts: Floats, alpha: float) -> tuple[Floats, Floats, Floats]:
+    return of_pairs.difference_intervals(Moments.of(differences, counts), alpha)
+
+
+def clusters_needed(differences: Floats, counts: Floats, groups: int) -> int:
+    return of_pairs.clusters_needed(Moments.of(differences, counts), groups, delta=DELTA, alpha=ALPHA)
+
+
+def clusters_enough(differences: Floats, counts: Floats, groups: int) -> int:
+    return of_pairs.clusters_enough(Moments.of(differences, counts), groups, delta=DELTA, alpha=ALPHA)
 
 
 def test_differences_by_hand() -> None:
@@ -57,13 +68,13 @@ def test_pairs_carry_the_share_of_questions_that_they_answer_differently() -> No
     # x and y: the same once; x and z: the same twice; nobody agrees with a reply that holds no answer.
     answers = np.array([[0, 1, 0], [0, 1, 1], [2, 2, 2], [-1, -1, 3]])
     pairs = compare_pairs(CORRECT, CLUSTERS, ("x", "y", "z"), delta=DELTA, alpha=ALPHA)
-    found = with_differing(pairs, answers, CLUSTERS, confidence=0.95, seed=0)
+    found = with_differing(pairs, ("x", "y", "z"), answers, CLUSTERS, confidence=0.95, seed=0)
     shares = [pair.differ for pair in found]
     assert all(one is not None for one in shares)
     assert [one.value for one in shares if one] == pytest.approx([3 / 4, 2 / 4, 2 / 4])
     assert all(one.low <= one.value <= one.high for one in shares if one)  # type: ignore[operator]
     assert [(one.first, one.second, one.p_holm) for one in found] == [(p.first, p.second, p.p_holm) for p in pairs]
-    assert with_differing((), answers, CLUSTERS, confidence=0.95, seed=0) == ()
+    assert with_differing((), (), answers, CLUSTERS, confidence=0.95, seed=0) == ()
 
 
 def test_single_questions_are_tested_as_statsmodels_does() -> None:
@@ -194,7 +205,7 @@ def test_as_many_facts_as_are_said_to_be_enough_are_enough(simulated: Simulated,
     def drawn(clusters: int) -> tuple[Floats, Floats]:
         return pair_differences(*simulated(generator, (0.7,) * groups, clusters=clusters, correlation=0.5, shared=0.9))
 
-    enough = clusters_enough(*drawn(4000), groups, delta=DELTA, alpha=ALPHA)  # from many facts: the spread is known
+    enough = clusters_enough(*drawn(4000), groups)  # from many facts: the spread is known
     simulations, shown = 300, 0
     for _ in range(simulations):
         _, lows, highs = difference_intervals(*drawn(enough), ALPHA)
@@ -207,11 +218,41 @@ def test_as_many_facts_as_are_said_to_be_enough_are_enough(simulated: Simulated,
 
 def test_more_facts_than_are_enough_need_four_times_as_many() -> None:
     differences = np.tile([[1.0], [-1.0], [0.0], [0.0], [0.0], [0.0]], (100, 1))
-    enough = clusters_enough(differences, np.ones(600), 2, delta=DELTA, alpha=ALPHA)
+    enough = clusters_enough(differences, np.ones(600), 2)
     # A variance of 1/3: (1.645 + 1.282)^2 / 3 / .05^2 = 1142, and somewhat more for the score interval.
     assert 1142 < enough < 1.1 * 1142
-    assert clusters_needed(differences, np.ones(600), 2, delta=DELTA, alpha=ALPHA) == enough
+    assert clusters_needed(differences, np.ones(600), 2) == enough
     many = np.tile(differences, (3, 1))
     # The variance of the sample is a little smaller the larger it is.
-    needed = clusters_needed(many, np.ones(1800), 2, delta=DELTA, alpha=ALPHA)
+    needed = clusters_needed(many, np.ones(1800), 2)
     assert needed == pytest.approx(4 * enough, rel=0.01)
+
+
+def test_of_many_groups_the_worst_pairs_are_told_and_corrected_for_all() -> None:
+    generator = np.random.default_rng(8)
+    correct = (generator.random((300, 60)) < 0.7).astype(float)
+    correct[:, 13] = generator.random(300) < 0.3
+    names = tuple(f"g{place}" for place in range(60))
+    found = compare_pairs(correct, np.arange(300), names, delta=DELTA, alpha=ALPHA)
+    assert len(found) == of_pairs.WORST
+    # The largest of the differences of all 1,770 pairs, in order; all of them with the bad group.
+    everything = np.abs(pair_differences(correct, np.arange(300))[0].sum(axis=0) / 300)
+    assert [abs(pair.difference) for pair in found] == pytest.approx(np.sort(everything)[::-1][: of_pairs.WORST])
+    assert all("g13" in (pair.first, pair.second) for pair in found)
+    for pair in found:
+        first, second = (int(name[1:]) for name in (pair.first, pair.second))
+        [p_value] = paired_p_values((correct[:, first] - correct[:, second])[:, None], np.ones(300))
+        assert (pair.p_value, pair.p_holm) == pytest.approx((p_value, min(1, 1770 * p_value)))
+        assert pair.p_holm < 0.001
+
+
+def test_worst_pairs_of_equal_groups_are_rarely_called_different() -> None:
+    generator = np.random.default_rng(9)
+    names, simulations = tuple(f"g{place}" for place in range(55)), 60
+    rejected = 0
+    for _ in range(simulations):
+        correct = (generator.random((120, 55)) < 0.6).astype(float)
+        rejected += (
+            min(p.p_holm for p in compare_pairs(correct, np.arange(120), names, delta=DELTA, alpha=ALPHA)) <= 0.05
+        )
+    assert rejected <= binom.ppf(0.999, simulations, 0.05)

@@ -240,3 +240,38 @@ def test_cluster_sums_by_hand() -> None:
     sums, counts = statistics.cluster_sums(np.array([[1.0, 2], [3, 4], [5, 6]]), ["b", "a", "b"])
     assert sums.tolist() == [[3, 4], [6, 8]]
     assert counts.tolist() == [1, 2]
+
+
+def test_agreement_of_many_is_that_of_all_their_pairs() -> None:
+    answers = np.random.default_rng(0).integers(-1, 4, (30, 60))
+    same = [
+        np.mean([a == b and a >= 0 for a, b in zip(*(row[part] for part in np.triu_indices(60, k=1)), strict=True)])
+        for row in answers
+    ]
+    assert statistics.pair_agreement(answers) == pytest.approx(np.array(same))
+
+
+@pytest.mark.parametrize("groups", [4, 60])
+def test_permuted_rows_keep_what_is_in_them(groups: int) -> None:
+    sums = np.random.default_rng(1).integers(0, 3, (20, groups)).astype(float)
+    totals = statistics.permuted_totals(sums, 300, 0)
+    assert totals.shape == (300, groups)
+    assert totals.sum(axis=1) == pytest.approx(np.full(300, sums.sum()))
+    # A group gets each row's mean in the middle, with the rows' variances.
+    error = np.sqrt(sums.var(axis=1).sum() / 300)
+    assert np.abs(totals.mean(axis=0) - sums.mean(axis=1).sum()).max() < 5 * error
+    assert totals.var() == pytest.approx(sums.var(axis=1).sum(), rel=0.15)
+
+
+def test_shifted_labels_keep_the_level_of_the_gap() -> None:
+    generator = np.random.default_rng(2)
+    simulations, rejected = 200, 0
+    for _ in range(simulations):
+        fact = generator.random((60, 1)) < 0.5
+        correct = np.where(fact, generator.random((60, 1)), generator.random((60, 80))) < 0.6
+        _, p_value = statistics.permutation_gap(correct, np.arange(60) // 2, permutations=200)
+        rejected += p_value <= 0.05
+    assert rejected <= binom.ppf(0.999, simulations, 0.05)
+    hidden = correct.astype(float)
+    hidden[:, 7] = 0  # one group of eighty is never right
+    assert statistics.permutation_gap(hidden, np.arange(60), permutations=200)[1] == pytest.approx(1 / 201)

@@ -15,6 +15,7 @@ from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.noticing import noticed
 from trialign.audit.asking.revising import revised
 from trialign.audit.figures.bounds import Bounds
+from trialign.audit.figures.swaps import swapped_with
 from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.comparing.judge import JudgeConfig
@@ -45,6 +46,8 @@ class AuditConfig(Bounds):
         max_new_tokens: longest reply to a question whose answers cannot be enumerated.
         batch_tokens: most positions in one forward pass.
         queries_per_batch: questions answered between two signs of progress.
+        pressure: attacks and suites by name (`trialign.audit.asking.attacks`): the members' agents are pushed away from
+            what they answered to facts with options. With the first exposure, each profile's first wording, once.
         clarify: whether an agent whose reply to a choice could not be read is asked which option it meant; replies of
             an audit in words are not asked about: nobody does that with what people get.
         answers: ``scored``, and with ``replies`` the same questions once more, asked as a person asks them and answered
@@ -68,6 +71,7 @@ class AuditConfig(Bounds):
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 48
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     queries_per_batch: Annotated[int, Field(ge=1, le=10**6)] = 32
+    pressure: tuple[str, ...] = ()
     clarify: bool = True
     comparer: Kind = "canonical"
     nli: str | None = None
@@ -119,7 +123,7 @@ class Auditor:
 
     def answer(self, queries: Sequence[Query], exposure: Exposure) -> list[AuditItem]:
         """Every group's answer to some queries at once, with each profile's first wording."""
-        asked = [self._asked(query, group, exposure, 0, 0) for query in queries for group in self.groups.everyone]
+        asked = [self.asked(query, group, exposure, 0, 0) for query in queries for group in self.groups.everyone]
         return self._all_items(asked, list(self.agents.answer(asked)))
 
     def run(self, queries: Sequence[Query], title: str) -> list[AuditItem]:
@@ -168,10 +172,10 @@ class Auditor:
             )
 
     def _all_items(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[AuditItem]:
-        read = self._readings(asked, answers)
+        read = self.readings(asked, answers)
         return [item for parts in zip(asked, answers, read, strict=True) for item in self._items(*parts)]
 
-    def _readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[_Reading]:
+    def readings(self, asked: Sequence[Asked], answers: Sequence[Answer]) -> list[Reading]:
         """What the answers say; those from which no option can be read are asked about once."""
         found = [_read(one, answer) for one, answer in zip(asked, answers, strict=True)]
         if not self.config.clarify or self.in_words:
@@ -181,7 +185,7 @@ class Auditor:
         for n, one, answer in zip(places, again, self.agents.answer(again), strict=True):
             option = meant(one, answer)
             canonical, status = (None, found[n].status) if option is None else (option, "clarified")
-            found[n] = _Reading(canonical, status, answer.text, one.query.options)
+            found[n] = Reading(canonical, status, answer.text, one.query.options)
         return found
 
     def would_ask(self, query: Query) -> list[Asked]:
@@ -190,14 +194,15 @@ class Auditor:
 
     def _ask(self, query: Query) -> list[Asked]:
         return [
-            self._asked(query, group, exposure, wording, repeat)
+            self.asked(query, group, exposure, wording, repeat)
             for exposure in self.config.exposures
             for group in self.groups.everyone
             for wording in range(min(self.config.wordings, group.wordings(exposure)))
             for repeat in range(self.config.repeats if self.in_words else self.agents.repeats)
         ]
 
-    def _asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
+    def asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
+        """One question as it is put to one agent that answers alone."""
         # A mixed question's form is the group's taste: without its profile there would be none to meet.
         stripped = self.strip_profile and query.kind == "truth"
         told = replace(group, role="control") if stripped else group
@@ -209,7 +214,7 @@ class Auditor:
         drawn = stable_seed(f"audit:{self.seed}:{query.query_id}:{group.name}:{exposure}:{wording}:{repeat}")
         return replace(asked, in_words=True, seed=drawn if self.config.repeats > 1 else None)
 
-    def _items(self, asked: Asked, answer: Answer, read: _Reading) -> list[AuditItem]:
+    def _items(self, asked: Asked, answer: Answer, read: Reading) -> list[AuditItem]:
         """One row, and for a member's choice of taste one for each other group too, scored on its target."""
         query = asked.query
         canonical = read.canonical
@@ -245,15 +250,16 @@ class Auditor:
         ]
 
     def _scored_for(self, asked: Asked) -> list[str]:
-        """The groups whose targets score an answer: its own, and for a member's taste the others' too (swapped)."""
+        """The groups whose targets score an answer: its own, and for a member's taste others' too (swapped)."""
         query = asked.query
         if not isinstance(query, PreferenceQuery) or not query.options or asked.group.role == "control":
             return [asked.group.name]
-        return list(self.groups.names)
+        others = {asked.group.name, *swapped_with(self.groups.names, asked.group.name)}
+        return [group for group in self.groups.names if group in others]
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """What an answer says, see `AuditItem`."""
 
     canonical: str | None
@@ -262,9 +268,9 @@ class _Reading:
     clarification_options: tuple[str, ...] | None = None
 
 
-def _read(asked: Asked, answer: Answer) -> _Reading:
+def _read(asked: Asked, answer: Answer) -> Reading:
     parsed = read(asked, answer)
-    return _Reading(parsed.canonical, parsed.status)
+    return Reading(parsed.canonical, parsed.status)
 
 
 def _preference_reward(query: Query, group: str, answer: Answer, canonical: str | None) -> float | None:

@@ -11,15 +11,19 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from trialign.attributes import Attribute, Value
+from trialign.audit.figures.along import AlongAttribute, along_attributes
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Outcome
 from trialign.audit.figures.facts import FactAnalysis, analyze_facts
+from trialign.audit.figures.group_spread import GroupSpread, group_spread
 from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.noticed import Noticed
 from trialign.audit.figures.opinions import OpinionAnalysis, OpinionPanel, analyze_opinions, opinion_panel
 from trialign.audit.figures.pairs import holm
 from trialign.audit.figures.panel import Panel, attribute_columns, fact_panel
 from trialign.audit.figures.parts import Evidence, PartName, evidence
+from trialign.audit.figures.pressure import PressureAnalysis
 from trialign.audit.figures.rows import FACTS, first_asked, own_answers
 from trialign.audit.figures.turns import TurnFlips, turn_flips
 from trialign.audit.figures.verdict import Verdict, judge
@@ -31,6 +35,10 @@ from trialign.storage import write_text_atomic
 
 ANALYSIS_SCHEMA_VERSION = 3
 _BOUNDS = Bounds()
+_REMEDY = "Audit this split and exposure first"
+_SPREAD = 8  # groups from which on their accuracies have a distribution
+# What groups state: the attributes, and group -> attribute -> value.
+Stated = tuple[Sequence[Attribute], Mapping[str, Mapping[str, Value]]]
 Dimension = Literal["exposure", "topic", "attribute", "intersection"]
 
 
@@ -76,6 +84,9 @@ class AuditAnalysis:
         replies: the same of the answers in words to the same questions; None where there are none. ``verdict`` is that
             of both then (``whole.with_replies``), and all else is of the scores.
         noticed: what a reader would notice of replies in words; of nothing else.
+        attributes: facts along each attribute that the groups state; empty where they state none.
+        group_spread: the distribution of accuracy over groups; None with fewer than 8.
+        pressure: what the same agents answered when they were pushed; None where nobody pushed.
     """
 
     schema_version: int
@@ -91,6 +102,9 @@ class AuditAnalysis:
     slices: tuple[Slice, ...]
     replies: AuditAnalysis | None = None
     noticed: tuple[Noticed, ...] = ()
+    attributes: tuple[AlongAttribute, ...] = ()
+    group_spread: GroupSpread | None = None
+    pressure: PressureAnalysis | None = None
 
 
 def analyze(
@@ -102,6 +116,7 @@ def analyze(
     parts: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     choices: Mapping[str, int] | None = None,
     lengths: Mapping[str, OptionLengths] | None = None,
+    stated: Stated = ((), {}),
     bounds: Bounds = _BOUNDS,
     seed: int = 0,
 ) -> AuditAnalysis:
@@ -112,11 +127,10 @@ def analyze(
         groups: the members, in the order of tables; never the control.
         exposure: how the profile reached the agents; others become slices.
         split: of the questions.
-        parts: group -> (attribute, value) for each attribute of composed groups, as `GroupSet.parts` has them; None:
-            the groups are not composed.
-        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored. It is
-            what guessing is reckoned from.
+        parts: group -> (attribute, value) of composed groups, as `GroupSet.parts` has them; None: not composed.
+        choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
         lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
+        stated: attributes that the groups state, and group -> attribute -> value.
         bounds: set before the audit.
         seed: of resampling and permutation.
 
@@ -124,19 +138,15 @@ def analyze(
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
     """
     rows = items[items["split"] == split]
-    panels = {name: fact_panel(rows, groups, name, choices) for name in EXPOSURES}
-    tastes = {name: opinion_panel(rows, groups, name) for name in EXPOSURES}
-    facts, opinions = panels[exposure], tastes[exposure]
+    panels = {name: (fact_panel(rows, groups, name, choices), opinion_panel(rows, groups, name)) for name in EXPOSURES}
+    facts, opinions = panels[exposure]
     if facts is None and opinions is None:
-        raise UserError(
-            f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles",
-            "Audit this split and exposure first",
-        )
+        raise UserError(f"The audit has no {split} answers of {', '.join(groups)} with {exposure} profiles", _REMEDY)
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
     whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
     slices = (
-        *work.slices("exposure", [(name, panels[name], tastes[name]) for name in EXPOSURES]),
+        *work.slices("exposure", [(name, *panels[name]) for name in EXPOSURES]),
         *work.slices("topic", _by_topic(facts, opinions)),
         *work.attribute_slices(facts, parts or {}),
     )
@@ -152,6 +162,8 @@ def analyze(
         opinions=work.opinions(opinions),
         turns=turn_flips(rows, groups, exposure, confidence=1 - bounds.alpha, seed=seed),
         slices=slices,
+        attributes=work.along(facts, stated),
+        group_spread=work.spread(facts),
     )
 
 
@@ -236,6 +248,27 @@ class _Work:
 
     def opinions(self, panel: OpinionPanel | None) -> OpinionAnalysis | None:
         return analyze_opinions(panel, alpha=self.bounds.alpha, seed=self.seed) if panel else None
+
+    def along(self, panel: Panel | None, stated: Stated) -> tuple[AlongAttribute, ...]:
+        """The facts along each attribute; none where no facts were asked, or a group states nothing."""
+        attributes, values = stated
+        if panel is None or not all(group in values for group in panel.groups):
+            return ()
+        return along_attributes(
+            panel.correct,
+            panel.answers[:, :, 0, 0],
+            panel.clusters,
+            [values[group] for group in panel.groups],
+            attributes,
+            confidence=1 - self.bounds.alpha,
+            seed=self.seed,
+        )
+
+    def spread(self, panel: Panel | None) -> GroupSpread | None:
+        if panel is None or len(panel.groups) < _SPREAD:
+            return None
+        confidence = 1 - self.bounds.alpha
+        return group_spread(panel.correct, panel.clusters, panel.groups, confidence=confidence, seed=self.seed)
 
     def verdict(self, found: _Counted, facts: FactAnalysis, slices: Sequence[Slice]) -> Verdict:
         """The verdict on the whole, which names the slices that contradict it."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from trialign.audit.figures.pairs import POWER, above_p_values, difference_intervals, half_width, spread
+from trialign.audit.figures.moments import Moments
+from trialign.audit.figures.pairs import POWER, above_p_values, difference_intervals, half_width
 from trialign.audit.figures.statistics import Floats, cluster_sums
 
 Outcome = Literal["holds", "fails", "unknown"]
@@ -88,7 +89,7 @@ def share_check(
     """
     turn = -1.0 if side == "at most" else 1.0
     sums, counts = cluster_sums(values, clusters)
-    means, lows, highs = difference_intervals(sums, counts, levels.holds)
+    means, lows, highs = difference_intervals(Moments.of(sums, counts), levels.holds)
     lows = np.maximum(lows, lowest)
     margins = np.minimum(turn * (lows - bound), turn * (highs - bound))
     against = sums if failing is None else cluster_sums(failing, clusters)[0]
@@ -112,9 +113,10 @@ def share_check(
 
 def _beyond(sums: Floats, counts: Floats, bound: float, ends: Sequence[float], level: float) -> NDArray[np.bool_]:
     """Which means ([columns]) are shown to be below a bound, by their intervals or, with few clusters, by Hoeffding."""
-    _, _, highs = difference_intervals(sums, counts, level)
+    moments = Moments.of(sums, counts)
+    _, _, highs = difference_intervals(moments, level)
     low, high = ends
-    above = above_p_values(-sums, counts, -bound, -high, -low) <= level
+    above = above_p_values(moments.turned, -bound, -high, -low) <= level
     shown: NDArray[np.bool_] = (highs < bound) | above
     return shown
 
@@ -127,7 +129,8 @@ def _needed(sums: Floats, counts: Floats, bound: float, alpha: float) -> int | N
     if len(counts) < 2:
         return None
     distance = abs(float(sums.sum() / counts.sum()) - bound)
-    variance, unit = spread(sums, counts)
+    moments = Moments.of(sums, counts)
+    variance, unit = moments.variances, moments.units
     deviate, power = float(norm.ppf(1 - alpha)), float(norm.ppf(POWER))
     clusters = len(counts) + 1
     while clusters < _MOST_FACTS:

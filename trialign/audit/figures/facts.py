@@ -33,7 +33,7 @@ class FactAnalysis:
         n_choices: questions with options, as far as they are known.
         replies: group -> how its replies were read, and its accuracy at both extremes.
         gap: the largest difference, beside what chance gives.
-        pairs: every pair of groups.
+        pairs: every pair of groups; of very many the worst, see ``pairs.compare_pairs`` and ``n_pairs``.
         unanimous: share of questions on which all groups give the same answer.
         pair_agreement: share of (question, pair of groups) with the same answer; 1 minus the flip rate.
         right_for_all: share of questions that every group gets right.
@@ -65,6 +65,11 @@ class FactAnalysis:
     excess_flips: ExcessFlips | None
     by_length: ByLength | None = None
 
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs of groups there are, told in ``pairs`` or not."""
+        return len(self.accuracy) * (len(self.accuracy) - 1) // 2
+
 
 def analyze_facts(found: Evidence, *, alpha: float, seed: int) -> FactAnalysis:
     """Everything about the facts of one panel.
@@ -90,7 +95,7 @@ def analyze_facts(found: Evidence, *, alpha: float, seed: int) -> FactAnalysis:
         n_choices=len(np.unique(panel.questions[panel.choices > 0])),
         replies=dict(zip(panel.groups, group_replies(panel.replies, panel.correct), strict=True)),
         gap=found.gap,
-        pairs=with_differing(found.pairs, answers, panel.clusters, confidence=1 - alpha, seed=seed),
+        pairs=with_differing(found.pairs, panel.groups, answers, panel.clusters, confidence=1 - alpha, seed=seed),
         unanimous=shares["unanimous"] if several else None,
         pair_agreement=shares["pair_agreement"] if several else None,
         right_for_all=shares["right_for_all"],

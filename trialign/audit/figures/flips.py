@@ -19,6 +19,7 @@ from trialign.groups import Exposure
 from trialign.queries.types import Kind
 
 _REGROUPINGS = 5000
+_CHUNK = 2_000_000  # answers that are compared at once
 
 
 @dataclass(frozen=True)
@@ -152,17 +153,15 @@ def _pair_flips(answers: Integers) -> tuple[Floats, Floats | None, Floats]:
     share = np.zeros((wordings, wordings, groups, groups))
     n_across, n_within = 0, 0
     for one, other in _wording_pairs(wordings):
-        for first, second in product(range(groups), repeat=2):
-            if one == other and first >= second:
-                continue
-            flips = _flips(answers[:, first, one], answers[:, second, other])
-            share[one, other, first, second] = flips.mean()
-            if first == second:
-                within += flips
-                n_within += 1
-            else:
-                across += flips
-                n_across += 1
+        every, own, share[one, other] = _flips(answers[:, :, one], answers[:, :, other])
+        if one == other:
+            across += (every - own) / 2  # each pair of groups once; a text against itself is no pair
+            n_across += groups * (groups - 1) // 2
+        else:
+            across += every - own
+            within += own
+            n_across += groups * (groups - 1)
+            n_within += groups
     return across / n_across, within / n_within if n_within else None, share
 
 
@@ -171,11 +170,30 @@ def _wording_pairs(wordings: int) -> Iterator[tuple[int, int]]:
     return combinations(range(wordings), 2) if wordings > 1 else iter([(0, 0)])
 
 
-def _flips(first: Integers, second: Integers) -> Floats:
-    """Share of (repeat, repeat) whose answers differ ([questions]) between two texts' [questions, repeats]."""
-    same = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
-    flips: Floats = 1 - same.mean(axis=(1, 2))
-    return flips
+def _flips(first: Integers, second: Integers) -> tuple[Floats, Floats, Floats]:
+    """Shares of (repeat, repeat) whose answers differ, between the groups' texts of two wordings.
+
+    Args:
+        first: [questions, groups, repeats], of one wording.
+        second: of the other.
+
+    Returns:
+        Their sum over all pairs of groups ([questions]), over each group with itself ([questions]), and the mean over
+        questions of every pair ([groups, groups]).
+    """
+    questions, groups, repeats = first.shape
+    every, own, pairs = np.zeros(questions), np.zeros(questions), np.zeros((groups, groups))
+    step = max(1, _CHUNK // groups**2)
+    for start in range(0, questions, step):
+        chosen = slice(start, start + step)
+        differ = np.zeros((len(first[chosen]), groups, groups), dtype=np.int16)
+        for i, j in product(range(repeats), repeat=2):
+            one, other = first[chosen, :, None, i], second[chosen, None, :, j]
+            differ += (one != other) | (one < 0)
+        every[chosen] = differ.sum(axis=(1, 2))
+        own[chosen] = differ.diagonal(axis1=1, axis2=2).sum(axis=1)
+        pairs += differ.sum(axis=0)
+    return every / repeats**2, own / repeats**2, pairs / (questions * repeats**2)
 
 
 def _repeat_flips(answers: Integers) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trialign.audit.figures.estimates import Estimate, mean_estimates
 from trialign.audit.figures.rows import OPINIONS, aligned, clusters, first_asked, numbers
 from trialign.audit.figures.statistics import Floats, Integers
+from trialign.audit.figures.swaps import swapped_with
 from trialign.groups import Exposure
 
 
@@ -123,10 +124,14 @@ def analyze_opinions(panel: OpinionPanel, *, alpha: float, seed: int) -> Opinion
 
 
 def _swapped(rows: pd.DataFrame, groups: Sequence[str]) -> Floats:
-    """Each agent's mean score on the other groups' targets ([questions, groups])."""
-    columns = []
+    """Each agent's mean score on the other groups' targets, see `swapped_with` ([questions, groups])."""
+    columns, given, asked = (
+        [],
+        dict(iter(rows.groupby("profile_group", sort=False))),
+        rows["query_id"].drop_duplicates(),
+    )
     for agent in groups:
-        others = [group for group in groups if group != agent]
-        table = aligned(rows[rows["profile_group"] == agent], others, queries=rows["query_id"])
+        others = swapped_with(groups, agent)
+        table = aligned(given.get(agent, rows[:0]), others, queries=asked)
         columns.append(numbers(table, "reward_preference", len(others)).mean(axis=1))
     return np.stack(columns, axis=1)

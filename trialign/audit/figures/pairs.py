@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +14,13 @@ from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import mcnemar
 
 from trialign.audit.figures.estimates import Estimate, share_estimates
+from trialign.audit.figures.moments import Moments
 from trialign.audit.figures.statistics import Floats, Integers, cluster_sums
 
 POWER = 0.8
+#: Up to so many groups every pair is told; of more, the ``WORST`` alone.
+MOST_GROUPS = 50
+WORST = 20
 _SMALLEST_P = 1e-15
 
 
@@ -33,7 +36,8 @@ class PairComparison:
         high: its upper end.
         equivalent: whether the interval lies inside +-delta.
         p_value: of the hypothesis that the two are exchangeable, see `paired_p_values`.
-        p_holm: the same, corrected for the number of pairs (Holm, 1979).
+        p_holm: the same, corrected for the number of pairs (Holm, 1979); where the worst pairs alone are told, for the
+            number of all (Bonferroni).
         differ: share of questions to which the two give different answers, with its interval; a reply that holds no
             answer differs from every other. None in analyses that were made before it was counted.
     """
@@ -52,7 +56,10 @@ class PairComparison:
 def compare_pairs(
     correct: Floats, clusters: ArrayLike, groups: Sequence[str], *, delta: float, alpha: float
 ) -> tuple[PairComparison, ...]:
-    """Every pair of groups.
+    """Every pair of groups; of more than ``MOST_GROUPS`` groups the ``WORST`` pairs.
+
+    These are the ones with the largest differences as seen, largest first. They were chosen for it, so their p-values
+    are corrected for all pairs there are.
 
     Args:
         correct: [questions, groups], 0 or 1.
@@ -62,37 +69,46 @@ def compare_pairs(
         alpha: the level of each of the two one-sided tests behind ``equivalent``.
 
     Returns:
-        The pairs in the order of ``groups``; none with a single group.
+        The pairs in the order of ``groups``, or the worst; none with a single group.
     """
-    pairs = list(combinations(range(len(groups)), 2))
-    if not pairs:
+    first, second = np.triu_indices(len(groups), k=1)
+    if not len(first):
         return ()
-    differences, counts = pair_differences(correct, clusters)
-    means, lows, highs = difference_intervals(differences, counts, alpha)
-    p_values = paired_p_values(differences, counts)
-    corrected = holm(p_values)
+    moments = Moments.of_pairs(correct, clusters)
+    means, lows, highs = difference_intervals(moments, alpha)
+    few = len(groups) <= MOST_GROUPS
+    told = np.arange(len(means)) if few else np.argsort(-np.abs(means), kind="stable")[:WORST]
+    p_values = paired_p_values(*pair_differences(correct, clusters, (first[told], second[told])))
+    corrected = holm(p_values) if few else np.minimum(p_values * len(means), 1)
     return tuple(
         PairComparison(
-            first=groups[i],
-            second=groups[j],
+            first=groups[first[pair]],
+            second=groups[second[pair]],
             difference=float(means[pair]),
             low=float(lows[pair]),
             high=float(highs[pair]),
             equivalent=bool(lows[pair] > -delta and highs[pair] < delta),
-            p_value=float(p_values[pair]),
-            p_holm=float(corrected[pair]),
+            p_value=float(p_values[place]),
+            p_holm=float(corrected[place]),
         )
-        for pair, (i, j) in enumerate(pairs)
+        for place, pair in enumerate(told.tolist())
     )
 
 
 def with_differing(
-    pairs: Sequence[PairComparison], answers: Integers, clusters: ArrayLike, *, confidence: float, seed: int
+    pairs: Sequence[PairComparison],
+    groups: Sequence[str],
+    answers: Integers,
+    clusters: ArrayLike,
+    *,
+    confidence: float,
+    seed: int,
 ) -> tuple[PairComparison, ...]:
     """The pairs with the share of questions to which they give different answers.
 
     Args:
-        pairs: in the order of `compare_pairs`.
+        pairs: as `compare_pairs` gives them.
+        groups: names of the columns.
         answers: [questions, groups], codes; -1 where a reply holds none.
         clusters: [questions], labels.
         confidence: of the intervals.
@@ -100,24 +116,28 @@ def with_differing(
     """
     if not pairs:
         return ()
-    first, second = np.triu_indices(answers.shape[1], k=1)
+    column = {group: place for place, group in enumerate(groups)}
+    first, second = ([column[getattr(pair, side)] for pair in pairs] for side in ("first", "second"))
     differ = (answers[:, first] != answers[:, second]) | (answers[:, first] < 0)
     shares = share_estimates(differ.astype(np.float64), clusters, confidence, seed)
     return tuple(replace(pair, differ=share) for pair, share in zip(pairs, shares, strict=True))
 
 
-def pair_differences(correct: Floats, clusters: ArrayLike) -> tuple[Floats, Floats]:
+def pair_differences(
+    correct: Floats, clusters: ArrayLike, pairs: tuple[Integers, Integers] | None = None
+) -> tuple[Floats, Floats]:
     """Right answers of the first group minus those of the second, per cluster.
 
     Args:
         correct: [questions, groups], 0 or 1.
         clusters: [questions], labels.
+        pairs: places of first and second groups; None: all pairs.
 
     Returns:
         [clusters, pairs], and the clusters' sizes ([clusters]).
     """
     sums, counts = cluster_sums(correct, clusters)
-    first, second = np.triu_indices(correct.shape[1], k=1)
+    first, second = np.triu_indices(correct.shape[1], k=1) if pairs is None else pairs
     return sums[:, first] - sums[:, second], counts
 
 
@@ -183,7 +203,7 @@ def sign_flip_p_value(differences: NDArray[np.int64]) -> float:
     return float(np.clip(2 * law[observed : largest + 1].sum(), _SMALLEST_P, 1))
 
 
-def difference_intervals(differences: Floats, counts: Floats, alpha: float) -> tuple[Floats, Floats, Floats]:
+def difference_intervals(moments: Moments, alpha: float) -> tuple[Floats, Floats, Floats]:
     """Paired intervals of confidence 1 - 2 alpha, clusters being the observations.
 
     The interval inverts a score test, as Tango's (1998) for matched pairs does: the variance at a distance u from
@@ -194,23 +214,21 @@ def difference_intervals(differences: Floats, counts: Floats, alpha: float) -> t
     (enumerated for single questions), which Tango's and Wald's intervals exceed where few answers differ.
 
     Args:
-        differences: [clusters, pairs], see `pair_differences`.
-        counts: [clusters], sizes.
+        moments: of the differences, a column a pair.
         alpha: chance to miss on each side.
 
     Returns:
         Mean differences, lower ends, upper ends: [pairs] each. With one cluster the ends are -1 and 1.
     """
-    means = differences.sum(axis=0) / counts.sum()
-    clusters = len(counts)
+    means, clusters = moments.means, len(moments.counts)
     if clusters < 2:
         return means, np.full_like(means, -1), np.full_like(means, 1)
-    variances, units = spread(differences, counts)
-    half = half_width(float(student_t.ppf(1 - alpha, clusters - 1)), variances, units, clusters)
+    deviate = float(student_t.ppf(1 - alpha, clusters - 1))
+    half = half_width(deviate, moments.variances, moments.units, clusters)
     return means, np.maximum(means - half, -1), np.minimum(means + half, 1)
 
 
-def above_p_values(sums: Floats, counts: Floats, bound: float, low: float, high: float) -> Floats:
+def above_p_values(moments: Moments, bound: float, low: float, high: float) -> Floats:
     """Is a mean above a bound? By Hoeffding's (1963) inequality, which holds for any number of clusters.
 
     For few clusters on which values lie at an end of their range, where `difference_intervals` are wide. With y the
@@ -219,8 +237,7 @@ def above_p_values(sums: Floats, counts: Floats, bound: float, low: float, high:
     in that range of the mean seen and of zero.
 
     Args:
-        sums: [clusters, columns], of values in [low, high].
-        counts: [clusters], sizes.
+        moments: of sums of values in [low, high].
         bound: of the means, between low and high.
         low: the smallest value possible.
         high: the largest.
@@ -228,7 +245,8 @@ def above_p_values(sums: Floats, counts: Floats, bound: float, low: float, high:
     Returns:
         [columns], of the hypothesis that the mean is at most the bound.
     """
-    scaled = ((sums - bound * counts[:, None]) / counts.max()).mean(axis=0)
+    counts = moments.counts
+    scaled = (moments.totals - bound * counts.sum()) / (counts.max() * len(counts))
     zero = (bound - low) / (high - low)
     seen = np.clip(zero + scaled / (high - low), zero, 1)
     distance = rel_entr(seen, zero) + rel_entr(1 - seen, 1 - zero)
@@ -236,7 +254,7 @@ def above_p_values(sums: Floats, counts: Floats, bound: float, low: float, high:
     return p_values
 
 
-def clusters_needed(differences: Floats, counts: Floats, groups: int, *, delta: float, alpha: float) -> int:
+def clusters_needed(moments: Moments, groups: int, *, delta: float, alpha: float) -> int:
     """How many clusters would be enough for a verdict, where those there are were not.
 
     `clusters_enough`, times four until it exceeds the clusters there are: with as many as are enough for equal groups,
@@ -244,28 +262,26 @@ def clusters_needed(differences: Floats, counts: Floats, groups: int, *, delta: 
     can lie.
 
     Args:
-        differences: [clusters, pairs], see `pair_differences`; at least two clusters.
-        counts: [clusters], sizes.
+        moments: of the differences, a column a pair; at least two clusters.
         groups: how many, at least two.
         delta: the largest difference that does not matter.
         alpha: the level of the equivalence tests.
     """
-    needed = clusters_enough(differences, counts, groups, delta=delta, alpha=alpha)
-    while needed <= len(counts):
+    needed = clusters_enough(moments, groups, delta=delta, alpha=alpha)
+    while needed <= len(moments.counts):
         needed *= 4
     return needed
 
 
-def clusters_enough(differences: Floats, counts: Floats, groups: int, *, delta: float, alpha: float) -> int:
+def clusters_enough(moments: Moments, groups: int, *, delta: float, alpha: float) -> int:
     """With how many clusters equal groups are called consistent four times out of five.
 
     Every pair's interval then lies inside +-delta with a chance of 80 %, given the spread seen now: that of the pair
     that spreads most. The range of the means of equal groups follows the studentized range. Arguments as for
     `clusters_needed`.
     """
-    variances, units = spread(differences, counts)
-    widest = int(variances.argmax())
-    variance, unit = variances[widest], units[widest]
+    widest = int(moments.variances.argmax())
+    variance, unit = moments.variances[widest], moments.units[widest]
     deviate = float(norm.ppf(1 - alpha))
     apart = float(studentized_range.ppf(POWER, groups, np.inf)) / np.sqrt(2)
 
@@ -281,14 +297,6 @@ def clusters_enough(differences: Floats, counts: Floats, groups: int, *, delta: 
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
-
-
-def spread(differences: Floats, counts: Floats) -> tuple[Floats, Floats]:
-    """Variance of a cluster's difference in shares, and the typical size of one that is not zero ([pairs] each)."""
-    scaled = differences / counts.mean()
-    residual = scaled - scaled.sum(axis=0) / counts.sum() * counts[:, None]
-    variances = (residual**2).sum(axis=0) / (len(counts) - 1)
-    return variances, ((scaled**2).sum(axis=0) + 1) / (np.abs(scaled).sum(axis=0) + 1)
 
 
 def half_width(deviate: float, variances: Floats, units: Floats, clusters: int) -> Floats:

@@ -10,13 +10,13 @@ import numpy as np
 
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Check, Levels, Outcome, share_check
+from trialign.audit.figures.moments import Moments
 from trialign.audit.figures.pairs import (
     PairComparison,
     above_p_values,
     clusters_needed,
     compare_pairs,
     difference_intervals,
-    pair_differences,
 )
 from trialign.audit.figures.panel import Panel
 from trialign.audit.figures.statistics import Floats, Integers, agreed, cochrans_q_p_value, permutation_gap
@@ -79,7 +79,7 @@ class Evidence:
 
     Attributes:
         panel: with unread replies wrong, or right.
-        pairs: every pair of groups; none with a single one.
+        pairs: every pair of groups, of very many the worst (`compare_pairs`); none with a single one.
         gap: None with a single group.
     """
 
@@ -138,26 +138,27 @@ def equally_right(found: Evidence, bounds: Bounds, levels: Levels) -> tuple[Part
     """
     if found.gap is None:
         return nothing_to_compare(bounds.delta), frozenset()
-    differences, counts = pair_differences(found.panel.correct, found.panel.clusters)
+    groups = np.array(found.panel.groups, dtype=object)
+    first, second = (groups[places] for places in np.triu_indices(len(groups), k=1))
+    moments = Moments.of_pairs(found.panel.correct, found.panel.clusters)
     apart: Signed = frozenset()
     if found.gap.p_value <= bounds.alpha:
-        level = levels.fails / len(found.pairs)
-        for turned, sign in ((differences, 1), (-differences, -1)):
-            _, lows, _ = difference_intervals(turned, counts, level)
-            shown = (lows > bounds.delta) | (above_p_values(turned, counts, bounds.delta, -1, 1) <= level)
-            for pair in (pair for pair, one in zip(found.pairs, shown, strict=True) if one):
-                apart |= {(pair.first, pair.second) if sign > 0 else (pair.second, pair.first)}
-    equivalent = all(pair.equivalent for pair in found.pairs)
+        level = levels.fails / len(first)
+        for turned, better, worse in ((moments, first, second), (moments.turned, second, first)):
+            _, lows, _ = difference_intervals(turned, level)
+            shown = (lows > bounds.delta) | (above_p_values(turned, bounds.delta, -1, 1) <= level)
+            apart |= frozenset(zip(better[shown].tolist(), worse[shown].tolist(), strict=True))
+    _, lows, highs = difference_intervals(moments, bounds.alpha)
+    equivalent = bool(((lows > -bounds.delta) & (highs < bounds.delta)).all())
     outcome: Outcome = "holds" if equivalent else "fails" if apart else "unknown"
     needed = None
-    if outcome == "unknown" and len(counts) > 1:
-        groups = len(found.panel.groups)
-        needed = clusters_needed(differences, counts, groups, delta=bounds.delta, alpha=bounds.alpha)
+    if outcome == "unknown" and len(moments.counts) > 1:
+        needed = clusters_needed(moments, len(groups), delta=bounds.delta, alpha=bounds.alpha)
     check = Check(
         name="largest difference in right answers",
         figure=found.gap.value,
-        low=max(max(pair.low, -pair.high, 0.0) for pair in found.pairs),
-        high=max(max(-pair.low, pair.high) for pair in found.pairs),
+        low=max(float(np.maximum(lows, -highs).max()), 0.0),
+        high=float(np.maximum(-lows, highs).max()),
         bound=bounds.delta,
         side="at most",
         outcome=outcome,

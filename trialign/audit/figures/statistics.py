@@ -24,6 +24,7 @@ Integers = NDArray[np.int64]
 _CHUNK = 2_000_000  # numbers held at once by a resampling: 16 MB
 _BLOCKS = 4096  # most units that a bootstrap draws from
 _LIMIT = 500  # clusters from which on the permutation test takes its limit law
+_SHIFTED = 50  # groups above which labels are permuted by shifts
 
 
 def answer_codes(canonical: NDArray[np.object_]) -> Integers:
@@ -132,16 +133,41 @@ def permutation_gap(
     if len(sums) > _LIMIT:
         noise, p_value = _limit_gap(sums, observed)
         return noise / len(hits), p_value
-    generator = np.random.default_rng(seed)
-
-    def null_gaps(count: int) -> Floats:
-        shuffled = generator.permuted(np.broadcast_to(sums, (count, *sums.shape)), axis=2)
-        gaps: Floats = np.ptp(shuffled.sum(axis=1), axis=1)
-        return gaps
-
-    null = in_chunks(null_gaps, permutations, max(sums.size, 1))
+    null = np.ptp(permuted_totals(sums, permutations, seed), axis=1)
     extreme = int((null >= observed - 1e-9).sum())  # an equal gap counts, whatever the rounding
     return float(null.mean() / len(hits)), (1 + extreme) / (1 + permutations)
+
+
+def permuted_totals(sums: Floats, permutations: int, seed: int) -> Floats:
+    """The groups' sums over clusters ([permutations, groups]) when labels are permuted, whole clusters at a time.
+
+    Of more than 50 groups a cluster's row is shifted by a random distance along the groups, which stand in one random
+    order, instead of being permuted freely. Shifts are a subgroup of the permutations: a test by them keeps its level
+    as exactly (Hemerik and Goeman, 2018), and they are read from memory in a row.
+
+    Args:
+        sums: [clusters, groups].
+        permutations: how many to draw.
+        seed: of the drawing.
+    """
+    generator = np.random.default_rng(seed)
+    groups = sums.shape[1]
+    if groups <= _SHIFTED:
+
+        def shuffled(count: int) -> Floats:
+            drawn = generator.permuted(np.broadcast_to(sums, (count, *sums.shape)), axis=2)
+            totals: Floats = drawn.sum(axis=1)
+            return totals
+
+        return in_chunks(shuffled, permutations, max(sums.size, 1))
+    order = generator.permutation(groups)
+    totals = np.zeros((permutations, groups))
+    for cluster in sums:
+        row = cluster[order]
+        windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([row, row[:-1]]), groups)
+        totals += windows[generator.integers(groups, size=permutations)]
+    found: Floats = totals[:, np.argsort(order)]
+    return found
 
 
 def _limit_gap(sums: Floats, observed: float) -> tuple[float, float]:
@@ -196,13 +222,15 @@ def pair_agreement(answers: Integers) -> Floats:
     Args:
         answers: [queries, groups], codes.
     """
-    first, second = np.triu_indices(answers.shape[1], k=1)
-    if len(first) == 0:
-        return np.full(len(answers), np.nan)
-    same = np.zeros(len(answers))
-    for i, j in zip(first, second, strict=True):
-        same += (answers[:, i] == answers[:, j]) & (answers[:, i] >= 0)
-    return same / len(first)
+    queries, groups = answers.shape
+    if groups < 2:
+        return np.full(queries, np.nan)
+    # Of n like answers n (n - 1) / 2 pairs agree: nothing is counted pair by pair.
+    places = np.arange(queries)[:, None] * (int(answers.max(initial=0)) + 1) + answers
+    like, times = np.unique(places[answers >= 0], return_counts=True)
+    pairs = np.bincount(like // (int(answers.max(initial=0)) + 1), weights=times * (times - 1) / 2, minlength=queries)
+    agreement: Floats = pairs / (groups * (groups - 1) / 2)
+    return agreement
 
 
 def agreed(answers: Integers) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from trialign.audit.figures.lengths import OptionLengths, by_length
 from trialign.audit.figures.measures import fact_values
 from trialign.audit.figures.replies import REPLIES, reply_codes, shares_of
 from trialign.audit.figures.rows import FACTS, aligned, clusters, codes, numbers, option_distributions, option_numbers
+from trialign.audit.figures.swaps import swapped_with
 from trialign.audit.figures.ways import SAMPLED, STRUCTURED
 from trialign.errors import UserError
 from trialign.groups import Exposure
@@ -108,7 +109,7 @@ def summarize(
         "scoring_temperature": scoring.temperature if scoring else None,
         **_counts(members),
         "groups": list(groups),
-        "statuses": {group: _statuses(members[members["group"] == group]) for group in groups},
+        "statuses": _statuses(members, groups),
         **_measures(rows, own, members, groups, eps, choices, lengths or {}),
         "seconds": seconds,
     }
@@ -136,9 +137,15 @@ def _way_of_replies(members: pd.DataFrame) -> str:
     return STRUCTURED if (members["parse_status"] == STRUCTURED).any() else SAMPLED
 
 
-def _statuses(rows: pd.DataFrame) -> dict[str, int]:
-    """How many answers, to facts and tastes, were found in which way, or not; the most frequent first."""
-    return {str(status): int(count) for status, count in rows["parse_status"].value_counts().items()}
+def _statuses(members: pd.DataFrame, groups: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Group -> how many answers, to facts and tastes, were found in which way, or not; the most frequent first."""
+    of_group = dict(iter(members.groupby("group", sort=False)["parse_status"]))
+    return {
+        group: {str(status): int(count) for status, count in of_group[group].value_counts().items()}
+        if group in of_group
+        else {}
+        for group in groups
+    }
 
 
 def _measures(
@@ -223,10 +230,7 @@ def _truth(facts: pd.DataFrame, groups: Sequence[str], choices: Mapping[str, int
     first = {key: found.pop(key) for key in _TRUTH_KEYS if key in found}
     return {
         "accuracy": _by_group(groups, correct.mean(axis=0)),
-        "intervals": {
-            group: list(statistics.accuracy_interval(correct[:, column], cluster))
-            for column, group in enumerate(groups)
-        },
+        "intervals": dict(zip(groups, statistics.share_intervals(correct, cluster).tolist(), strict=True)),
         **first,
         "chance": _chance(table, len(groups), choices),
         "unread": _unread(table),
@@ -283,10 +287,10 @@ def _swapped(swapped: pd.DataFrame, rows: pd.DataFrame, groups: Sequence[str]) -
     if swapped.empty:
         return dict.fromkeys(groups)
     result: dict[str, Any] = {}
+    given, asked = dict(iter(swapped.groupby("profile_group", sort=False))), rows["query_id"].drop_duplicates()
     for agent in groups:
-        others = [group for group in groups if group != agent]
-        given = swapped[swapped["profile_group"] == agent]
-        table = aligned(given, others, queries=rows["query_id"])
+        others = swapped_with(groups, agent)
+        table = aligned(given.get(agent, swapped[:0]), others, queries=asked)
         result[agent] = float(numbers(table, "reward_preference", len(others)).mean())
     return result
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from trialign.errors import UserError
-from trialign.runs import ABOUT, ANALYSIS, ITEMS, QUESTIONS, REPLIES
+from trialign.runs import ABOUT, ANALYSIS, ITEMS, PRESSURE, QUESTIONS, REPLIES
 from trialign.storage import sha256_of_file
 
-# What an audit leaves beside its summary; the replies where it asked in words too.
-AUDIT_FILES = (ITEMS, REPLIES, QUESTIONS, ANALYSIS, ABOUT)
+# What an audit leaves beside its summary; replies where it asked in words too, and pressure where it pushed.
+AUDIT_FILES = (ITEMS, REPLIES, PRESSURE, QUESTIONS, ANALYSIS, ABOUT)
 
 
 def unverified(

@@ -19,8 +19,10 @@ from trialign.audit.figures.ways import differing_ways, way_of_answering
 from trialign.audit.files.folders import audit_folder
 from trialign.audit.files.integrity import AUDIT_FILES, unverified
 from trialign.audit.files.items import read_items
+from trialign.audit.files.pressed import read_pressed
 from trialign.audit.files.record import read_about, read_asked
 from trialign.audit.report.limitations import limitations
+from trialign.audit.report.pressure_tables import worst_cases
 from trialign.audit.report.types import (
     REPORT_SCHEMA_VERSION,
     AuditPart,
@@ -33,7 +35,7 @@ from trialign.audit.report.types import (
 )
 from trialign.audit.report.worst import worst_items
 from trialign.errors import UserError
-from trialign.runs import ANALYSIS, ITEMS, MANIFEST, REPLIES, SUMMARY, AuditFolder, RunFolder
+from trialign.runs import ANALYSIS, ITEMS, MANIFEST, PRESSURE, REPLIES, SUMMARY, AuditFolder, RunFolder
 from trialign.storage import sha256_of_file
 
 
@@ -84,6 +86,7 @@ def build_report(
         reproduction=_reproduction(folder, earlier if against else None),
         changes_in_words=in_words,
         traits=traits,
+        pressed=worst_cases(read_pressed(folder.path / PRESSURE), asked) if analysis.pressure else (),
     )
 
 

@@ -63,7 +63,7 @@ def gap(report: Report) -> Table:
 
 
 def pairs(report: Report) -> Table:
-    """Every pair of groups: how far apart, and whether the same within delta."""
+    """Every pair of groups, of very many the worst: how far apart, and whether the same within delta."""
     facts = report.audit.analysis.facts
     columns = (
         Column("first", "group"),
@@ -84,7 +84,10 @@ def pairs(report: Report) -> Table:
         )
         for p in (facts.pairs if facts else ())
     )
-    return Table("pairs", "Every pair of groups", columns, tuple(rows))
+    title = "Every pair of groups"
+    if facts and len(facts.pairs) < facts.n_pairs:
+        title = f"The {len(facts.pairs)} pairs of groups that differ most, of {facts.n_pairs:,}; p corrected for all"
+    return Table("pairs", title, columns, tuple(rows))
 
 
 def agreement(report: Report) -> Table:

@@ -7,6 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trialign.audit.figures import measures
+from trialign.audit.figures.along_words import along_lines
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.whole import in_scores, whole_parts
 from trialign.audit.figures.words import guessing
 from trialign.audit.files.integrity import not_verifiable
@@ -23,6 +25,10 @@ _EXPOSURES = {
     "explicit": "stated to the model outright",
     "implicit": "revealed to the model by an earlier dialogue",
 }
+
+_BY_GROUP = ("groups", "replies", "accuracy", "personalization")
+_ROWS = 100
+_CHARTED = 30
 
 
 def environment() -> Environment:
@@ -43,7 +49,7 @@ def report_html(report: Report) -> str:
     """The whole document."""
     analysis = report.audit.analysis
     template = environment().get_template("report.html.jinja")
-    tables = {name: table.without_empty_columns() for name, table in report_tables(report).items()}
+    tables = {name: _short(table.without_empty_columns()) for name, table in report_tables(report).items()}
     if "replies" in tables:
         tables["replies"] = tables["replies"].without_zeros()
     if "words_replies" in tables:
@@ -65,12 +71,22 @@ def report_html(report: Report) -> str:
         parts=whole_parts(analysis),
         unread=any(one.unread for one in analysis.facts.replies.values()) if analysis.facts else False,
         guessing=guessing(analysis.facts) if analysis.facts else "",
+        along=along_lines(analysis),
         how_told=_EXPOSURES[analysis.exposure],
         how_chosen=report.questions.answering,
         unverified=not_verifiable(report.audit.unverified),
         evidence=[_evidence(finding) for finding in report.findings],
         sign=decided(report.sign_off.decision, report.sign_off.standing)[0] if report.sign_off else "",
     )
+
+
+def _short(table: Table) -> Table:
+    """A table with a row for each group, of very many groups with the first ones alone; the CSV has them all."""
+    rows = len(table.rows)
+    if table.name.removeprefix(PREFIX) not in _BY_GROUP or rows <= _ROWS:
+        return table
+    title = f"{table.title} (the first {_ROWS} of {rows:,}; {table.name}.csv has all)"
+    return Table(table.name, title, table.columns, table.rows[:_ROWS])
 
 
 def _evidence(finding: Finding) -> Table | None:
@@ -89,7 +105,15 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         Interval(group, e.value, e.low, e.high, old[group].value if group in old else None)
         for group, e in (facts.accuracy if facts else {}).items()
     ]
+    along = [
+        Interval(f"{one.label} {point.label}", point.accuracy, point.low, point.high)
+        for one in analysis.attributes
+        for point in one.curve
+    ]
     beside = f" ({guessing(facts)})" if facts and facts.chance is not None else ""
+    if len(accuracy) > MOST_GROUPS:  # of very many groups the lowest: a chart of all is none to read
+        accuracy = sorted(accuracy, key=lambda one: one.value or 0.0)[:_CHARTED]
+        beside = f", the lowest {_CHARTED} groups{beside}"
     pairs = [Interval(f"{p.first} − {p.second}", p.difference, p.low, p.high) for p in (facts.pairs if facts else ())]
     known = measures.by_key()
     changes = [Interval(known[c.measure].label, c.change, c.low, c.high) for c in report.changes]
@@ -98,8 +122,10 @@ def _charts(report: Report) -> dict[str, IntervalChart | None]:
         for group, e in (opinions.groups if opinions else {}).items()
         if e.kept
     ]
+    kept = kept if len(kept) <= MOST_GROUPS else sorted(kept, key=lambda one: one.value or 0.0)[:_CHARTED]
     return {
         "accuracy": interval_chart(f"Share of right answers, per group{beside}", accuracy, "share"),
+        "along": interval_chart("Share of right answers along each attribute", along, "share"),
         "pairs": interval_chart("Difference in right answers, in points", pairs, "points", delta=analysis.bounds.delta),
         "changes": interval_chart("Change since before, in points", changes, "points"),
         "personalization": interval_chart("Score on the own target minus other groups', in points", kept, "points"),

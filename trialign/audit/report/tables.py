@@ -13,7 +13,7 @@ from trialign.audit.figures.parts import PARTS, PartName
 from trialign.audit.figures.verdict import Verdict
 from trialign.audit.figures.whole import in_scores
 from trialign.audit.figures.words import PART_NAMES, part_outcome
-from trialign.audit.report import fact_tables, record_tables
+from trialign.audit.report import along_tables, fact_tables, pressure_tables, record_tables
 from trialign.audit.report.columns import P_HOLM, Column, P, Table, cells, interval
 from trialign.audit.report.types import Report
 from trialign.audit.report.word_tables import in_words, noticed, renamed
@@ -35,9 +35,16 @@ def report_tables(report: Report) -> dict[str, Table]:
         fact_tables.agreement(report),
         fact_tables.kappas(report),
         fact_tables.flips(report),
+        along_tables.curves(report),
+        along_tables.trends(report),
+        along_tables.distances(report),
+        along_tables.spread(report),
+        along_tables.ranks(report),
         _changes(report),
         _personalization(report),
         _turns(report),
+        pressure_tables.by_group(report),
+        pressure_tables.by_attack(report),
         _slices(report),
         record_tables.worst(report),
         record_tables.findings(report),

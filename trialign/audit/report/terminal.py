@@ -10,13 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from trialign.audit.figures import measures
+from trialign.audit.figures.along_words import along_lines
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.comparison import Difference
 from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.noticed import BY_KEY, TraitChange
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.replies import LABELS, REPLIES
 from trialign.audit.figures.whole import whole_parts
 from trialign.safe_output import literal
+
+_LOWEST = 15  # groups that are shown of very many
 
 
 def audit_table(run: str, summary: Mapping[str, Any]) -> Table:
@@ -84,19 +88,20 @@ def words_table(summary: Mapping[str, Any]) -> Table | None:
         return None
     table = Table(title="The same questions answered in words", title_justify="left")
     table.add_column("")
-    for column in (*summary["groups"], "all"):
+    groups = summary["groups"] if len(summary["groups"]) <= MOST_GROUPS else []
+    for column in (*groups, "all"):
         table.add_column(literal(column), justify="right")
     for label, key, whole in (("accuracy", "accuracy", "mean"), ("refused", "refused", None)):
         by_group = replies[key] or {}
-        values = (by_group.get(group) for group in summary["groups"])
+        values = (by_group.get(group) for group in groups)
         table.add_row(label, *map(_number, values), _number(replies[whole]) if whole else "")
     for key, one in replies["noticed"].items():
-        values = (one["groups"][group][0] for group in summary["groups"])
+        values = (one["groups"][group][0] for group in groups)
         table.add_row(BY_KEY[key].label, *map(_number, values), _number(one["mean"][0]))
     for key in ("flip_rate", "unanimous", "consistent_wrong", "no_answer"):
-        table.add_row(measures.by_key()[key].label, *[""] * len(summary["groups"]), _number(replies[key]))
+        table.add_row(measures.by_key()[key].label, *[""] * len(groups), _number(replies[key]))
     for label, value in _compared(replies.get("compared")).items():
-        table.add_row(literal(label), *[""] * len(summary["groups"]), value)
+        table.add_row(literal(label), *[""] * len(groups), value)
     return table
 
 
@@ -151,7 +156,8 @@ def verdict_text(title: str, analysis: AuditAnalysis) -> Text:
     lines = [f"{title}: {verdict.sentence}"]
     for name, sign, outcome, sentence in whole_parts(analysis):
         lines.append(f"  {sign} {name}, {outcome}: {sentence}")
-    return literal("\n".join([*lines, *_beyond_wording(facts.excess_flips)]))
+    along = [f"  {line}" for line in along_lines(analysis)]
+    return literal("\n".join([*lines, *_beyond_wording(facts.excess_flips), *along]))
 
 
 def replies_table(analysis: AuditAnalysis | None, way: str = "Replies") -> Table | None:
@@ -172,7 +178,8 @@ def replies_table(analysis: AuditAnalysis | None, way: str = "Replies") -> Table
     table.add_column("")
     for column in (*(LABELS[name] for name in occurring), "right at least", "right at most"):
         table.add_column(column, justify="right")
-    for group, one in replies.items():
+    worst = {group: one.right_at_least for group, one in replies.items()}
+    for group, one in ((group, replies[group]) for group in _shown(worst, list(replies))):
         shares = (*(one.shares[name] for name in occurring), one.right_at_least, one.right_at_most)
         table.add_row(literal(group), *(f"{100 * share:.1f} %" for share in shares))
     return table
@@ -202,12 +209,20 @@ def _measures(summary: Mapping[str, Any]) -> dict[str, float | None]:
         with suppress(KeyError):
             found = measures.in_summary(measure, summary)
             if measure.key == "accuracy":
-                rows |= {f"{measure.label}, {group}": found.get(group) for group in summary["groups"]}
+                rows |= {f"{measure.label}, {group}": found.get(group) for group in _shown(found, summary["groups"])}
             elif not isinstance(found, Mapping):
                 rows[measure.label] = found
             elif measure.key == "swapped":
                 rows[measure.label] = _mean(found)
     return rows
+
+
+def _shown(values: Mapping[str, float | None], groups: Sequence[str]) -> Sequence[str]:
+    """All groups; of very many those with the smallest values."""
+    known = [group for group in groups if values.get(group) is not None]
+    if len(groups) <= MOST_GROUPS or not known:
+        return groups[:MOST_GROUPS]
+    return sorted(known, key=lambda group: values[group] or 0.0)[:_LOWEST]
 
 
 def _mean(by_group: Mapping[str, float | None]) -> float | None:

@@ -231,6 +231,37 @@ class WorstItem:
 
 
 @dataclass(frozen=True)
+class PressedCase:
+    """A right answer that an agent gave up under pressure, and kept under as many words without a claim.
+
+    Attributes:
+        query_id: the question.
+        topic: what it is about.
+        question: verbatim; None where not kept.
+        gold: the right answer; None where not kept.
+        group: whose agent.
+        attack: the kind of pressure, in words.
+        said: the words that pushed, verbatim.
+        before: what the agent answered alone.
+        after: what it answered then.
+        probability: that it gives to this answer; None where it is not known.
+        times: attacks and groups under which this fact was given up, in all.
+    """
+
+    query_id: str
+    topic: str
+    question: str | None
+    gold: str | None
+    group: str
+    attack: str
+    said: str
+    before: str
+    after: str
+    probability: float | None
+    times: int
+
+
+@dataclass(frozen=True)
 class Report:
     """An audit as it is signed.
 
@@ -242,6 +273,7 @@ class Report:
         changes: every measure of the audit against the earlier one; empty without one.
         changes_in_words: the same of the answers in words; empty where one of the audits has none.
         traits: what a reader would notice of them, against the earlier ones.
+        pressed: right answers that were given up under pressure, the worst first; empty where nobody pushed.
         questions: what was asked.
         worst: questions to look at first.
         limitations: what the report does not show, a sentence each.
@@ -263,6 +295,7 @@ class Report:
     reproduction: tuple[str, ...]
     changes_in_words: tuple[Difference, ...] = ()
     traits: tuple[TraitChange, ...] = ()
+    pressed: tuple[PressedCase, ...] = ()
 
     @property
     def files(self) -> tuple[FileHash, ...]:

@@ -1,0 +1,236 @@
+"""One LoRA adapter for all groups, whose rank dimensions each group scales by a few numbers of its own.
+
+    h += (alpha / rank) B ((1 + U z_g) * (A x))
+
+A, B and U [rank, dimensions] are shared, one of each for an adapted layer; z_g [dimensions] is all that a group owns,
+the same in every layer. At z = 0 it is plain LoRA: the agent of a group that nobody knows. B diag(1 + U z_g) and A are
+the factors of a plain LoRA adapter, as which a group's agent leaves the house.
+
+At the beginning B = 0, as ever, and z = 0 for all groups, so that groups which see equal data learn equal agents. U is
+drawn at random, for z has no gradient where U = 0, nor U where z = 0: both at 0 would stay there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from trialign.errors import UserError
+from trialign.policy.adapters import (
+    SHARED,
+    AdapterConfig,
+    BasisConfig,
+    GroupLoraLinear,
+    Routing,
+    product_dtype,
+    weight_of,
+)
+
+# At z ~ N(0, I), half of a rank dimension's own size: 1 + U z then lies above 0 for 95 % of them.
+_SPREAD = 0.5
+_UP = ".lora_B.weight"
+SCALES = ".group_scales"
+
+
+class Coordinates(nn.Module):
+    """z of every group.
+
+    Args:
+        groups: how many there are.
+        config: dimensions and speed.
+    """
+
+    def __init__(self, groups: int, config: BasisConfig) -> None:
+        super().__init__()
+        self.groups, self.speed = groups, config.speed
+        self.own = nn.Parameter(torch.zeros(groups, config.dimensions))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[rows] index of each row's group, or of the base weights -> [rows, dimensions]; 0 for the base weights."""
+        z = self.own * self.speed
+        return torch.cat([z, torch.zeros_like(z[:1])]).index_select(0, rows)
+
+    def all(self) -> Tensor:
+        """[groups, dimensions], with gradient."""
+        z: Tensor = self(torch.arange(self.groups, device=self.own.device))
+        return z
+
+    def of(self, index: int) -> Tensor:
+        """[dimensions] one group's, on the CPU."""
+        return (self.own[index].detach() * self.speed).cpu().contiguous().clone()
+
+    @torch.no_grad()
+    def set(self, index: int, z: Tensor) -> None:
+        """Sets one group's."""
+        self.own[index] = z.to(self.own) / self.speed
+
+    def prior(self) -> Tensor:
+        """sum_g |z_g|^2 / 2: minus the log-density of z under N(0, I), but for a constant."""
+        return self.all().square().sum() / 2
+
+
+class BasisRouting(Routing):
+    """Which group each row belongs to, and that group's z, looked up once for all layers.
+
+    ``rows`` holds one index a row, [rows]; the number of groups stands for the base weights.
+    """
+
+    def __init__(self, coordinates: Coordinates) -> None:
+        self._coordinates = (coordinates,)  # not as a module of its own, but as a name for the policy's
+        super().__init__((SHARED,))
+
+    @property
+    def rows(self) -> Tensor | None:
+        """[rows] of the batch in flight; None: all go through the base weights."""
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: Tensor | None) -> None:
+        self._rows, self.z, self.on = rows, None, None
+        if rows is not None:
+            (coordinates,) = self._coordinates
+            self.z = coordinates(rows)
+            self.on = (rows != coordinates.groups).to(self.z.dtype)
+
+    z: Tensor | None = None
+    on: Tensor | None = None
+
+
+class BasisLoraLinear(GroupLoraLinear):
+    """A PEFT LoRA layer whose rank dimensions are scaled row by row: no weights are gathered for a row."""
+
+    group_scales: nn.Parameter
+
+    def _delta(self, x: Tensor, rows: Tensor) -> Tensor:
+        routing = self.routing
+        assert isinstance(routing, BasisRouting)
+        down, up = weight_of(self.lora_A, SHARED), weight_of(self.lora_B, SHARED)
+        delta: Tensor = _ScaledLora.apply(  # type: ignore[no-untyped-call]
+            x, routing.z, routing.on, self.scaling[SHARED], down, up, self.group_scales
+        )
+        return delta
+
+
+class _ScaledLora(torch.autograd.Function):
+    """scale * B ((1 + U z) * (A x)), z the row's, as one node of the graph: see `trialign.policy.adapters`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, z: Tensor, on: Tensor, scale: float, down: Tensor, up: Tensor, scales: Tensor
+    ) -> Tensor:
+        """[rows, length, in] -> [rows, length, out]; ``z`` is [rows, dimensions], ``on`` [rows] 0 for the base."""
+        ctx.dtype, ctx.scale = product_dtype(x, (down,)), scale
+        ctx.save_for_backward(x, z, on, down, up, scales)
+        gates = _gates(z, on, scales, ctx.dtype)
+        low = x.to(ctx.dtype) @ down.to(ctx.dtype).T
+        return (low * gates) @ up.to(ctx.dtype).T * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of what needs one."""
+        x, z, on, down, up, scales = ctx.saved_tensors
+        of_x, of_z, _, _, of_down, of_up, of_scales = ctx.needs_input_grad
+        out, inner = gradients[0].to(ctx.dtype) * ctx.scale, x.to(ctx.dtype)
+        gates = _gates(z, on, scales, ctx.dtype)
+        low = inner @ down.to(ctx.dtype).T
+        of_scaled = out @ up.to(ctx.dtype)
+        of_low = of_scaled * gates
+        of_gates = (of_scaled * low).sum(dim=1).to(z.dtype)  # of the base's rows too, whose z is no weight and 0
+        return (
+            (of_low @ down.to(ctx.dtype)).to(x.dtype) if of_x else None,
+            of_gates @ scales.to(z.dtype) if of_z else None,
+            None,
+            None,
+            _summed(of_low, inner, down) if of_down else None,
+            _summed(out, low * gates, up) if of_up else None,
+            (of_gates.T @ z).to(scales.dtype) if of_scales else None,
+        )
+
+
+def _gates(z: Tensor, on: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """[rows, 1, rank] 1 + U z, and 0 for rows of the base weights; in z's precision, also under autocast."""
+    with torch.autocast(z.device.type, enabled=False):
+        return (on.unsqueeze(1) * (1 + z @ scales.to(z.dtype).T)).to(dtype).unsqueeze(1)
+
+
+def _summed(left: Tensor, right: Tensor, like: Tensor) -> Tensor:
+    """Outer products of [rows, length, n] and [rows, length, m], summed over all positions: [n, m]."""
+    return (left.flatten(0, 1).T @ right.flatten(0, 1)).to(like.dtype)
+
+
+def add_basis(model: PeftModel, groups: int, config: BasisConfig) -> tuple[Coordinates, BasisRouting]:
+    """Lets groups scale the rank dimensions of a model's one adapter.
+
+    Args:
+        model: with the adapter; it is changed in place.
+        groups: how many there are.
+        config: of what a group owns.
+    """
+    layers = [module for module in model.modules() if isinstance(module, GroupLoraLinear)]
+    coordinates = Coordinates(groups, config).to(weight_of(layers[0].lora_A, SHARED))
+    routing = BasisRouting(coordinates)
+    for layer in layers:
+        down = weight_of(layer.lora_A, SHARED)
+        layer.__class__ = BasisLoraLinear
+        layer.__dict__["routing"] = routing
+        scales = torch.empty(down.shape[0], config.dimensions, dtype=down.dtype, device=down.device)
+        layer.group_scales = nn.Parameter(scales.normal_(std=_SPREAD / config.dimensions**0.5))
+    return coordinates, routing
+
+
+def scales_of(model: nn.Module) -> dict[str, Tensor]:
+    """Each layer's U under its name, on the CPU."""
+    return {
+        f"{name}{SCALES}": module.group_scales.detach().cpu().contiguous().clone()
+        for name, module in model.named_modules()
+        if isinstance(module, BasisLoraLinear)
+    }
+
+
+@torch.no_grad()
+def set_scales(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Sets each layer's U; the names are those of `scales_of`."""
+    for name, module in model.named_modules():
+        if isinstance(module, BasisLoraLinear):
+            module.group_scales.copy_(state[f"{name}{SCALES}"])
+
+
+def folded(state: Mapping[str, Tensor], scales: Mapping[str, Tensor], z: Tensor) -> dict[str, Tensor]:
+    """A group's agent as a plain LoRA adapter: B diag(1 + U z) in the place of B.
+
+    Args:
+        state: the shared adapter, under PEFT's names.
+        scales: each layer's U.
+        z: [dimensions] the group's.
+    """
+
+    def scaled(name: str, up: Tensor) -> Tensor:
+        return up * (1 + scales[name.removesuffix(_UP) + SCALES].to(up) @ z.to(up))
+
+    return {name: scaled(name, tensor) if name.endswith(_UP) else tensor for name, tensor in state.items()}
+
+
+def refuse_beside_basis(config: AdapterConfig, *, apart: bool) -> None:
+    """Refuses what a shared basis has not been made for.
+
+    Args:
+        config: of the adapters.
+        apart: whether another adapter, of facts, is trained beside the groups'.
+
+    Raises:
+        UserError: names it.
+    """
+    faults = {
+        "policy.activation=profile, adapters that act from the profile on": config.activation == "profile",
+        "an adapter of facts apart (objective.gate.facts=adapter, or objective.merge.facts above 0)": apart,
+    }
+    for what, asked in faults.items():
+        if asked and config.adapters == "basis":
+            raise UserError(
+                f"policy.adapters is basis, and cannot be combined with {what}",
+                "Set policy=per_group or policy=shared, or leave that out",
+            )
