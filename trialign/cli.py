@@ -210,12 +210,8 @@ def _audit(arguments: argparse.Namespace) -> None:
 
         dry_run(session, split, trained=arguments.run is not None)
         return
-    from trialign.api.auditing import check_audit
     from trialign.commands.audit import audit
-    from trialign.commands.launch import launch_for_audit
 
-    check_audit(session, split, trained=arguments.run is not None)
-    launch_for_audit(session.config.trainer)
     elsewhere = bool(arguments.run and arguments.overrides)
     audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 
