@@ -107,6 +107,8 @@ class EndpointAgents:
         # With the server's own temperature, all the rest of its sampling is its own too.
         sampling = {} if model.endpoint.temperature is None else NEUTRAL
         agreed = knock(client, body, model.name, model.endpoint.api_key_variable, sampling)
+        for name in dict.fromkeys(model.endpoint.names.values()):
+            knock(client, {**body, "model": name}, name, model.endpoint.api_key_variable, sampling, beside=model.name)
         scorer = option_scorer(client, model.name, model.endpoint, scoring, date)
         structure = None
         if choices and scorer is None and model.endpoint.structured == "auto":
@@ -126,6 +128,8 @@ class EndpointAgents:
         sampling = {key: sent[key] for key in self.agreed.sampling}
         asked = {"temperature": self.config.temperature, "repeats": self.config.repeats, "sampling": sampling}
         about = {"source": "endpoint", "name": self.model, "base_url": self.client.base_url, **asked}
+        if self.config.names:
+            about["names"] = dict(self.config.names)
         if self.structure:
             about["structured"] = self.structure.form
         return {**about, "tokenizer_sha256": self.scorer.tokenizer_sha256} if self.scorer else about
@@ -177,7 +181,7 @@ class EndpointAgents:
         """A reply, and whether the server was told to hold it to the options."""
         try:
             if self.scorer and asked.query.options:
-                body = self.scorer.body(asked)
+                body = {**self.scorer.body(asked), "model": self._served(asked)}
                 # Asked again, it would say the same.
                 return self._kept(asked, body, 0, partial(self._scored, self.scorer, asked, body)), False
             body = self._chat_body(asked)
@@ -248,12 +252,34 @@ class EndpointAgents:
         place = (self.seed, asked.query.query_id, asked.group.name, asked.exposure, asked.wording, asked.repeat)
         seed = stable_seed(":".join(map(str, place))) % 2**31
         said = {self.agreed.length_key: self.max_new_tokens, **self.agreed.sampling}
-        return said | _body(self.model, self.config, asked.conversation, seed)
+        return said | _body(self._served(asked), self.config, asked.conversation, seed)
+
+    def _served(self, asked: Asked) -> str:
+        """The name under which the agent that is asked is served."""
+        return self.config.names.get(asked.group.name, self.model)
 
 
 def answer_file(folder: Path, url: str, model: str) -> Path:
     """Where the answers of one server and model are kept."""
     return folder / f"{hashlib.sha256(f'{url} {model}'.encode()).hexdigest()[:16]}.jsonl"
+
+
+def check_names(names: Mapping[str, str], members: Sequence[str]) -> None:
+    """Refuses a served name for a group that there is not.
+
+    Raises:
+        UserError: names it.
+    """
+    for group, name in names.items():
+        if group not in members:
+            raise UserError(
+                f"model.endpoint.names names '{group}', which is no member of the groups ({', '.join(members)})",
+                "Name members alone; the control is answered by model.name",
+            )
+        if not name.strip():
+            raise UserError(
+                f"model.endpoint.names serves '{group}' under an empty name", "Write the server's name of it"
+            )
 
 
 def spending_of(model: ModelConfig) -> Spending:
