@@ -204,13 +204,14 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.cfg:
         _print_config(session.composed)
         return
-    from trialign.api.auditing import check_audit
-    from trialign.commands.audit import audit
-    from trialign.commands.launch import launch_for_audit
-
     split: Any = "validation" if arguments.verb == "validate" else "test"
-    check_audit(session, split, trained=arguments.run is not None)
-    launch_for_audit(session.config.trainer)
+    if arguments.dry_run:
+        from trialign.commands.forecast import dry_run
+
+        dry_run(session, split, trained=arguments.run is not None)
+        return
+    from trialign.commands.audit import audit
+
     elsewhere = bool(arguments.run and arguments.overrides)
     audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 

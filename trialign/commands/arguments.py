@@ -54,6 +54,9 @@ def _audit_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--config", help="audit the base model of this configuration")
     source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
     parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="count requests and tokens, and what they cost; nothing is asked"
+    )
     parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="overrides; with --run of the data alone (data=...)"
