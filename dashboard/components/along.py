@@ -17,7 +17,7 @@ from .tables import table
 from .words import interval, p_value, percent, points
 
 SEARCHED = 20  # groups from which on they are searched for
-_FOUND = 50
+_FOUND = 20
 
 
 def along(analysis: AuditAnalysis) -> None:
@@ -34,7 +34,7 @@ def along(analysis: AuditAnalysis) -> None:
 
 
 def _attribute(one: AlongAttribute, alpha: float) -> None:
-    st.subheader(plain(one.label[:1].upper() + one.label[1:]), anchor=False)
+    st.markdown(f"**{plain(one.label[:1].upper() + one.label[1:])}**")
     frame = pd.DataFrame(
         [{"name": p.label, "at": p.value, "value": p.accuracy, "low": p.low, "high": p.high} for p in one.curve]
     )
@@ -74,8 +74,8 @@ def many(analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     accuracy = {group: facts.accuracy[group] for group in found}
     ordered = sorted(found, key=lambda group: accuracy[group].value or 0.0)
     tested = {one.group: one.p_holm for one in (*spread.lowest, *spread.highest)}
-    shown = f"the lowest {_FOUND} of " if len(found) > _FOUND else ""
-    st.caption(f"{shown}{len(found):,} of {len(analysis.groups):,} groups, the lowest first.")
+    cut = f"; the lowest {_FOUND} of them stand here" if len(found) > _FOUND else ", the lowest first"
+    st.caption(f"{len(found):,} of {len(analysis.groups):,} groups{cut}.")
     if not found:
         return
     table(

@@ -65,7 +65,7 @@ def _range(attribute: Attribute) -> list[float]:
     ends = beginning(
         "at_range", whole, lambda ends: set(ends) <= set(values), tuple(stated) if len(stated) > 1 else None
     )
-    words = f"{plain(attribute.label)}, from and to"
+    words = plain(f"{attribute.label[:1].upper()}{attribute.label[1:]}, from and to")
     low, high = st.select_slider(words, values, ends, key="at_range", format_func=lambda value: f"{value:g}")
     st.query_params.update({"at": "1", "from": f"{low:g}", "to": f"{high:g}"})
     return [value for value in values if low <= value <= high]

@@ -65,7 +65,7 @@ def test_many_groups_are_searched_for(many: SyntheticRun, open_page: Open) -> No
     assert "How far are the groups apart, beyond chance?" in headers
     assert "Do they give the same answers?" not in headers  # a table of 60 by 60
     assert "Over 60 groups" in text_of(app)
-    assert "the lowest 50 of 60 of 60 groups" in text_of(app)
+    assert "60 of 60 groups; the lowest 20 of them stand here" in text_of(app)
     assert "Of 1,770 pairs these are the 20 with the largest differences" in text_of(app)
     app.text_input(key="find_groups").set_value("7 YEARS").run()
     found = column(app, "From the mean of all")
@@ -85,3 +85,5 @@ def test_other_pages_draw_some_of_them(many: SyntheticRun, open_page: Open, page
         "training": "The 30 are drawn that rose least",
     }[page]
     assert said in text_of(app)
+    if page == "verdict":  # of each of the worst questions how many groups said what, not who
+        assert "10 of 60 groups" in text_of(app)
