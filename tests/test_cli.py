@@ -25,6 +25,7 @@ VERB_NAMES = (
     "test",
     "predict",
     "ask",
+    "adapt",
     "export",
     "compare",
     "gate",

@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trialign.api import ask, assert_gate, audit, compose, fit, gate, open_run
+    from trialign.api import adapt, ask, assert_gate, audit, compose, fit, gate, open_run
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "ask", "assert_gate", "audit", "compose", "fit", "gate", "open_run"]
+__all__ = ["__version__", "adapt", "ask", "assert_gate", "audit", "compose", "fit", "gate", "open_run"]
 
 
 def __getattr__(name: str) -> Any:

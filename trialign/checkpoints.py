@@ -148,6 +148,39 @@ def write_agents(
     return AgentCheckpoint(folder, manifest)
 
 
+def extend_agents(
+    checkpoint: AgentCheckpoint, folder: Path, coordinates: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> AgentCheckpoint:
+    """Writes the agents of a basis again, with further groups beside them: what was there stays to the byte.
+
+    Args:
+        checkpoint: with a basis.
+        folder: a new one; it appears whole or not at all.
+        coordinates: new group -> its z.
+        about: entries of the manifest that differ from the checkpoint's.
+
+    Raises:
+        UserError: a file of the checkpoint is not the one that was written.
+        UnfinishedError: a z is not made of numbers; nothing is written.
+    """
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    files = dict(checkpoint.manifest["files"])
+    try:
+        for name in files:
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(checkpoint.verified(name))
+        for group, z in coordinates.items():
+            write_coordinates(draft / group, group, z)
+            files[f"{group}/{COORDINATES}"] = sha256_of_file(draft / group / COORDINATES)
+        manifest = {**checkpoint.manifest, **about, "files": files}
+        write_text_atomic(draft / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
+        draft.rename(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return AgentCheckpoint(folder, manifest)
+
+
 def read_agents(folder: Path) -> AgentCheckpoint:
     """Reads and verifies a checkpoint.
 

@@ -6,9 +6,7 @@ Heavy libraries are imported by the verb that needs them, so that ``--help`` ans
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
-import shlex
 import signal
 import sys
 import traceback
@@ -19,9 +17,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trialign import __version__
-from trialign.commands.arguments import ARGUMENTS
+from trialign.commands.arguments import ARGUMENTS, go_on
 from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
+from trialign.shortage import lacks_room
 from trialign.surroundings import quiet_libraries, settle
 
 if TYPE_CHECKING:
@@ -76,20 +75,20 @@ def main(argv: Sequence[str]) -> int:
         # This process only launched them; they have said what there was to say.
         return int(ranks.code or 0)
     except KeyboardInterrupt:
-        return _report(arguments, f"Stopped. What is done is kept.{_go_on(arguments)}", FAILED)
+        return _report(arguments, f"Stopped. What is done is kept.{go_on(arguments)}", FAILED)
     except Exception as error:
-        if _is_full_disk(error):
+        if lacks_room(error):
             # A copy that does not fit names its source first.
             place = getattr(error, "filename2", None) or getattr(error, "filename", None)
             text = f"No space is left on the device{f' for {place}' if place else ''}."
             return _report(
                 arguments,
-                f"{text} Free some; nothing that was written is lost.{_go_on(arguments)}",
+                f"{text} Free some; nothing that was written is lost.{go_on(arguments)}",
                 WRONG_INPUT,
             )
         stopped = type(error).__name__ == "Stopped"
         text = (
-            f"Training {error}; its state is saved.{_go_on(arguments)}"
+            f"Training {error}; its state is saved.{go_on(arguments)}"
             if stopped
             else f"{type(error).__name__}: {error}"
         )
@@ -205,13 +204,14 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.cfg:
         _print_config(session.composed)
         return
-    from trialign.api.auditing import check_audit
-    from trialign.commands.audit import audit
-    from trialign.commands.launch import launch_for_audit
-
     split: Any = "validation" if arguments.verb == "validate" else "test"
-    check_audit(session, split, trained=arguments.run is not None)
-    launch_for_audit(session.config.trainer)
+    if arguments.dry_run:
+        from trialign.commands.forecast import dry_run
+
+        dry_run(session, split, trained=arguments.run is not None)
+        return
+    from trialign.commands.audit import audit
+
     elsewhere = bool(arguments.run and arguments.overrides)
     audit(session, split, trained=arguments.run is not None, step=arguments.step, base_first=elsewhere)
 
@@ -237,6 +237,13 @@ def _predict(arguments: argparse.Namespace) -> None:
     fields = stated_fields(arguments.question, arguments.options, arguments.passage, arguments.id)
     questions = QuestionsAt(arguments.questions, fields, arguments.encoding)
     predict(session, questions, arguments.output, step=arguments.step, exposure=arguments.exposure)
+
+
+def _adapt(arguments: argparse.Namespace) -> None:
+    session = _run_session(arguments)
+    from trialign.commands.adapt import adapt
+
+    adapt(session, arguments.groups, arguments.data, step=arguments.step, name=arguments.name)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -314,19 +321,6 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _go_on(arguments: argparse.Namespace) -> str:
-    if arguments.verb == "fit":
-        how = "-m" if arguments.multirun else "--resume"
-        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
-        return f" Go on with: {shlex.join(words)}"
-    return " Run the same command again to go on." if arguments.verb in ("collect", "validate", "test") else ""
-
-
-def _is_full_disk(error: Exception) -> bool:
-    # safetensors tells the system's error in its message only.
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"(os error {errno.ENOSPC})" in str(error)
-
-
 def _report(arguments: argparse.Namespace, text: str, code: int) -> int:
     if arguments.debug:
         traceback.print_exc()
@@ -369,6 +363,11 @@ VERBS = {
         "One question, every group's answer side by side.",
         'trialign ask "Is the Earth older than ten thousand years?" --run runs/quickstart --option Yes --option No',
         _ask,
+    ),
+    "adapt": Verb(
+        "Add a group to a run of policy=basis, from a few answered questions or none; nothing else is trained.",
+        "trialign adapt --run runs/quickstart --groups new.yaml --data few.jsonl",
+        _adapt,
     ),
     "export": Verb(
         "Copy the adapters as PEFT folders or merged models, with a model card.",

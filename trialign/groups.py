@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
+from math import dist
 from string import Formatter
 from typing import Any, Literal
 
@@ -158,8 +159,10 @@ class GroupSet:
 
     def values(self, name: str) -> dict[str, Value]:
         """Attribute name -> value of a member, for each of `attributes`."""
-        member = next(group for group in self.members if group.name == name)
-        return dict(member.attributes) if self.factors or self.stated else {self.name: name}
+        return self._values(next(group for group in self.members if group.name == name))
+
+    def _values(self, member: SocialGroup) -> dict[str, Value]:
+        return dict(member.attributes) if self.factors or self.stated else {self.name: member.name}
 
     def standardised(self, values: Mapping[str, Value]) -> tuple[float, ...]:
         """Values as one vector, in the order of `attributes`: see `trialign.attributes.standardised`.
@@ -178,6 +181,15 @@ class GroupSet:
         check_values(self.attributes, values)
         said = [one.beyond(values[one.name]) for one in self.attributes]
         return [sentence for sentence in said if sentence]
+
+    def nearest(self, values: Mapping[str, Value]) -> SocialGroup:
+        """The member whose standardised values are nearest; of several the first.
+
+        Raises:
+            UserError: as `standardised` does.
+        """
+        place = self.standardised(values)
+        return min(self.members, key=lambda group: dist(place, self.standardised(self._values(group))))
 
     def told(self, name: str, values: Mapping[str, Value]) -> SocialGroup:
         """The group that has some values, whether a member has them or not; told as members with them would be.

@@ -8,6 +8,7 @@ This file alone knows the names of a run's files and folders; everything else as
     <run>/config.yaml                   resolved
     <run>/finished.json                 there once training and its audits are
     <run>/agents/step=000200/           manifest.json, and a PEFT folder for each group
+    <run>/facts.jsonl                   what a run is audited on to which groups were added
     <run>/audits/step=000200.<data>.<split>/   items, replies, pressure, ..., and last the summary
     <run>/checkpoints/last.ckpt         for going on only
     <run>/parts/facts/, parts/tastes/   agents, checkpoints and logs of what was trained apart, where it was
@@ -157,6 +158,11 @@ class RunFolder:
     def finished_file(self) -> Path:
         """There once all is done."""
         return self.folder / "finished.json"
+
+    @property
+    def facts_file(self) -> Path:
+        """The facts that a run is audited on to which groups were added."""
+        return self.folder / "facts.jsonl"
 
     def agents_at(self, step: int) -> Path:
         """The agent checkpoint of one step."""

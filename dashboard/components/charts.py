@@ -65,6 +65,23 @@ def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), 
     return alt.layer(lines, span, dots).properties(height=_height(frame["name"]))
 
 
+def curve(frame: pd.DataFrame, title: str) -> Chart:
+    """A share along a number, with its band.
+
+    Args:
+        frame: columns ``name``, ``at``, ``value``, ``low``, ``high``.
+        title: of the number.
+    """
+    tips = [alt.Tooltip("name:N", title=title), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in _PARTS)]
+    axis = alt.Axis(format=".0%", grid=True, tickCount=6)
+    base = alt.Chart(frame).encode(x=alt.X("at:Q", title=title, scale=alt.Scale(zero=False, nice=False)), tooltip=tips)
+    share = alt.Y("low:Q", title="right answers", axis=axis, scale=alt.Scale(zero=False))
+    band = base.mark_area(color=ACCENT, opacity=0.22).encode(y=share, y2="high:Q")
+    line = base.mark_line(color=ACCENT, strokeWidth=2).encode(y="value:Q")
+    dots = base.mark_point(filled=True, size=70, color=ACCENT, opacity=1).encode(y="value:Q")
+    return alt.layer(band, line, dots).properties(height=300)
+
+
 def changes(frame: pd.DataFrame, title: str) -> Chart:
     """From a ring, before, to a dot, after; one row each.
 

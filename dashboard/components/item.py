@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.replies import read_as
 from trialign.audit.report.types import WorstItem
 from trialign.queries import PreferenceQuery, Query, TruthQuery
@@ -20,6 +22,8 @@ _OPTION = Markup(
     'class="ta-bar ta-bar-{}" style="width:{:.1f}%"></span></span><span class="ta-option-share">{:.0f} %</span></span>'
 )
 
+
+_SAID = 8  # different answers of very many groups
 
 # topology -> whose answers of the turn before an agent saw
 _HEARD = {
@@ -193,11 +197,13 @@ def worst_item(one: WorstItem, labels: Mapping[str, str]) -> Markup:
         one: as the report has it.
         labels: group -> how it is shown.
     """
+    told = [(bool(answer.correct), labels.get(answer.group, answer.group), answer.answer) for answer in one.answers]
+    if len(told) > MOST_GROUPS:  # who said what is on Items; here, how many said it
+        alike = Counter((right, answer) for right, _, answer in told).most_common(_SAID)
+        told = [(right, f"{count:,} of {len(one.answers):,} groups", answer) for (right, answer), count in alike]
     said = Markup("").join(
-        Markup('<li dir="auto">{} <bdi>{}</bdi>: <bdi>{}</bdi></li>').format(
-            "✓" if answer.correct else "✗", labels.get(answer.group, answer.group), answer.answer
-        )
-        for answer in one.answers
+        Markup('<li dir="auto">{} <bdi>{}</bdi>: <bdi>{}</bdi></li>').format("✓" if right else "✗", who, answer)
+        for right, who, answer in told
     )
     why = one.reason if one.gold is None else f"{one.reason}; right is: {isolated(one.gold)}"
     return Markup(

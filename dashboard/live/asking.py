@@ -60,7 +60,8 @@ def ask(
     Args:
         question: who is asked what.
         agents: those that are loaded.
-        groups: who there is to ask, by name, the control included.
+        groups: who there is to ask, by name, the control included. A name may be another than its group's, where an
+            agent is told of somebody else than the group whose adapter it has.
         prompt: how the question is put.
         watch: is shown the replies so far, in the groups' order; if it returns True they end there, and nothing more
             is computed.
@@ -81,7 +82,7 @@ def ask(
 
     asked = [as_asked(question, _group(groups, name, question.exposure), prompt) for name in question.groups]
     answers = list(agents.answer(asked, watched))
-    replies = tuple(as_reply(one, answer) for one, answer in zip(asked, answers, strict=True))
+    replies = tuple(as_reply(*given) for given in zip(question.groups, asked, answers, strict=True))
     return replies, () if ended else _likelihood(agents, asked, answers)
 
 
@@ -103,11 +104,11 @@ def as_asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> As
     return replace(asked, in_words=question.in_words)
 
 
-def as_reply(asked: Asked, answer: Answer) -> Reply:
-    """What an agent said, and what it is read as."""
+def as_reply(name: str, asked: Asked, answer: Answer) -> Reply:
+    """What an agent said that was asked under a name, and what it is read as."""
     parsed = read(asked, answer)
     return Reply(
-        group=asked.group.name,
+        group=name,
         label=asked.group.label,
         text=answer.text,
         canonical=parsed.canonical,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from trialign.storage import sha256_of_file
 from .asking import BATCH_TOKENS, LONGEST_REPLY, ask
 from .pushing import push
 from .replies import Answers, Question, Source
+from .values import told_at
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Setting:
         """All groups by name; the base model without a profile is one of them, whether or not it was audited."""
         control = self.groups.control or SocialGroup(CONTROL, "No profile", role="control")
         return {group.name: group for group in (*self.groups.members, control)}
+
+    def profiles(self, names: Sequence[str]) -> dict[str, SocialGroup]:
+        """`everyone`, and those of these names that are a value of an attribute, see `told_at`."""
+        found = self.everyone
+        for name in names:
+            if name not in found and (told := told_at(self.groups, name)) is not None:
+                found[name] = told
+        return found
 
     @property
     def only_recorded(self) -> str:
@@ -158,7 +167,7 @@ class Engine:
                 reference=checkpoint is None,
                 route=gatekeeper(checkpoint, held.policy, held.renderer, BATCH_TOKENS, members),
             )
-            replies, likelihood = ask(question, agents, setting.everyone, setting.prompt, watch)
+            replies, likelihood = ask(question, agents, setting.profiles(question.groups), setting.prompt, watch)
             pushed = push(question, agents, setting, replies, watch) if question.push else ()
         except (RuntimeError, MemoryError) as error:
             if lacks_memory(error):

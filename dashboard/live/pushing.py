@@ -30,9 +30,8 @@ class Told(Protocol):
         """How a question is put."""
         ...
 
-    @property
-    def everyone(self) -> Mapping[str, SocialGroup]:
-        """All groups by name, the base model without a profile too."""
+    def profiles(self, names: Sequence[str]) -> Mapping[str, SocialGroup]:
+        """All groups by name, the base model without a profile and who else has one of these names."""
         ...
 
 
@@ -60,8 +59,10 @@ def push(
     if watch(texts):
         return ()
     [attack] = attacks_of([question.push.attack], len(setting.groups.members))
-    members = [reply for reply in replies if _can_be_pushed(setting.everyone[reply.group], attack)]
-    both = [_pushed(question, setting, reply, attack, arm) for reply in members for arm in ARMS]
+    told = setting.profiles(question.groups)
+    members = [reply for reply in replies if _can_be_pushed(told[reply.group], attack)]
+    both = [_pushed(question, setting, told[reply.group], reply, attack, arm) for reply in members for arm in ARMS]
+    names = [reply.group for reply in members for _ in ARMS]
     ended = False
 
     def watched(_: Sequence[str]) -> bool:
@@ -70,7 +71,7 @@ def push(
         return ended
 
     asked = [one for one, _ in both]
-    found = [as_reply(*pair) for pair in zip(asked, agents.answer(asked, watched), strict=True)]
+    found = [as_reply(*given) for given in zip(names, asked, agents.answer(asked, watched), strict=True)]
     if ended:
         return ()
     return tuple(
@@ -83,10 +84,12 @@ def _can_be_pushed(group: SocialGroup, attack: Attack) -> bool:
     return group.role == "member" or attack.channel != "profile"
 
 
-def _pushed(question: Question, setting: Told, reply: Reply, attack: Attack, arm: Arm) -> tuple[Asked, str]:
+def _pushed(
+    question: Question, setting: Told, group: SocialGroup, reply: Reply, attack: Attack, arm: Arm
+) -> tuple[Asked, str]:
     """One agent's question with the words of one arm, and these words."""
     assert question.push is not None
-    group, target = setting.everyone[reply.group], question.push.target
+    target = question.push.target
     said = attack.said(arm, target, question.query.options or (target,), len(setting.groups.members))
     if attack.channel == "question":
         other = replace(question, query=in_question(question.query, said[0]))

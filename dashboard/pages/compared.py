@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -97,7 +97,8 @@ def show(chosen: Selection, person: access.Person) -> None:
     if st.session_state.get(RUN) != chosen.run.id:
         ticket = None
     if ticket is not None and not queue.look(ticket).over:
-        titles = [setting.everyone[name].label for name in ticket.question.groups if name in setting.everyone]
+        profiles = setting.profiles(ticket.question.groups)
+        titles = [profiles[name].label for name in ticket.question.groups if name in profiles]
         _progress(queue, ticket, titles)
         return
     _result(chosen, setting, request, ticket, queue.look(ticket) if ticket is not None else None, person)
@@ -171,7 +172,7 @@ def _result(
         st.session_state.get(_ITEM, ""),
         question.exposure,
         question.groups,
-        setting.everyone,
+        setting.profiles(question.groups),
         look.answers,
         when,
         chosen.audit,
@@ -209,7 +210,8 @@ def _again() -> None:
 def _recorded(chosen: Selection, setting: Setting, request: Request, person: access.Person) -> None:
     """What audits of this run recorded, as far as they did so for what stands in the controls."""
     again = "" if setting.only_recorded else " Ask all agents to see what they say now."
-    found = [_of_audit(chosen, request, audit) for audit in _audits(chosen, request)]
+    known = replace(request, groups=tuple(name for name in request.groups if name in setting.everyone))
+    found = [_of_audit(chosen, known, audit) for audit in _audits(chosen, request)]
     kept = [(audit, answers) for audit, answers in found if answers is not None]
     if not kept:
         states.nothing(f"The audits recorded no answers to this question for what the controls say.{again}")
@@ -217,9 +219,10 @@ def _recorded(chosen: Selection, setting: Setting, request: Request, person: acc
     check(chosen.catalog, *(audit for audit, _ in kept))
     steps = [answers.step for _, answers in kept]
     missing = [drawn.agents_label(source.step) for source in request.sources if source.step not in steps]
+    profiles = setting.profiles(request.groups)
     heard = {reply.group for _, answers in kept for reply in answers.replies}
     missing += [
-        "the base model" if name == CONTROL else f"the group {setting.everyone[name].label}"
+        "the base model" if name == CONTROL else f"the group {profiles[name].label}"
         for name in request.groups
         if name not in heard
     ]

@@ -11,13 +11,14 @@ import streamlit as st
 
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.facts import FactAnalysis
-from trialign.audit.figures.pairs import PairComparison
+from trialign.audit.figures.pairs import MOST_GROUPS, PairComparison
 from trialign.audit.figures.statistics import Floats
 from trialign.audit.figures.whole import in_scores
 from trialign.audit.figures.words import lead
 
 from .. import navigation
 from ..components import charts, states
+from ..components.along import along, many
 from ..components.markup import Markup, isolated, plain, unbroken
 from ..components.markup import show as draw
 from ..components.tables import heads, row, table
@@ -52,8 +53,11 @@ def show() -> None:
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     if scores is not None and scores.outcome == "cannot_be_judged":
         st.warning(unbroken(plain(lead(scores, analysis.facts, analysis.bounds, labels))), icon=":material/error:")
-    names = [labels.get(group, group) for group in analysis.groups]
-    _matrix(_alike(picked, analysis, shown), names, shown)
+    many(analysis, labels)
+    if len(analysis.groups) <= MOST_GROUPS:
+        names = [labels.get(group, group) for group in analysis.groups]
+        _matrix(_alike(picked, analysis, shown), names, shown)
+    along(analysis)
     _pairs(analysis.facts, labels, 1 - analysis.bounds.alpha)
     _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)
     _kappas(analysis.facts)
@@ -136,6 +140,11 @@ def _pairs(facts: FactAnalysis, labels: Mapping[str, str], confidence: float) ->
 
 def _forest(facts: FactAnalysis, delta: float, alpha: float, labels: Mapping[str, str]) -> None:
     st.header("Are they right equally often?", anchor=False)
+    if len(facts.pairs) < facts.n_pairs:
+        st.markdown(
+            f"Of {facts.n_pairs:,} pairs these are the {len(facts.pairs)} with the largest differences as seen; their "
+            "p-values are corrected for all pairs."
+        )
     st.markdown(
         f"Each row is a pair: how many points more the first one gets right. An interval that lies between the dashed "
         f"lines (±{100 * delta:g} points, set before the audit) says *alike*; one that stays clear of "

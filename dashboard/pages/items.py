@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.statistics import Integers
 from trialign.groups import Exposure
 
@@ -40,7 +41,8 @@ def show() -> None:
     summary = records.summary(picked.catalog, picked.audit)
     labels = records.labels(picked.catalog, picked.run, picked.audit)
     shown = way(picked)
-    table = answer_table(picked.catalog, picked.audit, summary["groups"], summary["exposure"], shown)
+    of = _columns(summary, labels)
+    table = answer_table(picked.catalog, picked.audit, of, summary["exposure"], shown)
     places = chosen(table, _filters(table, labels))
     if not len(places):
         states.nothing("No question passes these filters. Set one of them back to see more.")
@@ -56,6 +58,25 @@ def show() -> None:
     with right, st.container(key="detail"):
         _one(picked, table, places, place, labels, summary["exposure"], shown)
     opened(ids[place], _open)
+
+
+def _columns(summary: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """The groups that are looked at: all; of very many those that are picked, the lowest and the highest at first."""
+    groups: list[str] = summary["groups"]
+    if len(groups) <= MOST_GROUPS:
+        return groups
+    accuracy = summary["truth"]["accuracy"]
+    ordered = sorted(groups, key=lambda group: accuracy[group] or 0.0)
+    first = [*ordered[:2], *ordered[-2:]]
+    picked = st.multiselect(
+        f"Groups, of {len(groups):,}",
+        groups,
+        first,
+        key="items_groups",
+        format_func=lambda name: labels.get(name, name),
+    )
+    st.caption("The two lowest and the two highest are there at first. What follows is of the groups picked alone.")
+    return [group for group in groups if group in picked] or first
 
 
 def _filters(table: AnswerTable, labels: Mapping[str, str]) -> Filters:

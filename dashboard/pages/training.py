@@ -12,6 +12,7 @@ import streamlit as st
 from trialign.audit.figures import measures
 from trialign.audit.figures.comparison import Difference, differences, measure_audit, reading
 from trialign.audit.figures.noticed import TraitChange, refusal_change, trait_changes
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.errors import UserError
 from trialign.runs import ANALYSIS, ITEMS, REPLIES
 
@@ -47,6 +48,8 @@ _LOGGED = {
     "train/loss": "Loss, step by step",
     "train/padding": "Share of padding in a batch",
 }
+
+_FELL = 30  # groups that are drawn of very many
 
 
 def show() -> None:
@@ -148,6 +151,10 @@ def _accuracy(summaries: Sequence[Mapping[str, Any]], labels: Mapping[str, str])
         f"Share of right answers before (ring) and after (dot): it rose for {better} of {len(known)} groups; the mean "
         f"{changed(summaries[0]['truth']['mean'], summaries[1]['truth']['mean'])}."
     )
+    if len(known) > MOST_GROUPS:
+        known = sorted(known, key=lambda group: accuracy[1][group] - accuracy[0][group])[:_FELL]
+        frame = frame[frame["name"].isin([labels.get(group, group) for group in known])]
+        description += f" The {_FELL} are drawn that rose least."
     charts.draw(
         charts.changes(frame, "right answers"),
         description,

@@ -12,6 +12,7 @@ from trialign.audit.figures.analysis import AuditAnalysis, Slice
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.figures.flips import ExcessFlips
 from trialign.audit.figures.opinions import OpinionAnalysis
+from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.ranking import FIVE
 from trialign.audit.figures.words import guessing
@@ -32,6 +33,7 @@ from ..session import note, selection
 from ..session.head import head
 from ..session.integrity import check
 
+_LOWEST = 30  # groups that are drawn of very many
 _LEAD = (
     "The agent of every group answered the same questions. What counts is whether the groups differ by more than "
     "chance alone would make them."
@@ -146,22 +148,23 @@ def point(low: float | None, high: float | None) -> str:
 def _accuracy(facts: FactAnalysis, labels: Mapping[str, str]) -> None:
     st.header("How often each group gets the right answer", anchor=False)
     names = {group: labels.get(group, group) for group in facts.accuracy}
+    lowest = dict(sorted(facts.accuracy.items(), key=lambda one: one[1].value or 0.0)[:_LOWEST])
+    shown = facts.accuracy if len(names) <= MOST_GROUPS else lowest
     frame = pd.DataFrame(
-        [
-            {"name": names[group], "value": one.value, "low": one.low, "high": one.high}
-            for group, one in facts.accuracy.items()
-        ]
+        [{"name": names[group], "value": one.value, "low": one.low, "high": one.high} for group, one in shown.items()]
     )
     seen = {names[group]: one.value for group, one in facts.accuracy.items()}
     description = (
         f"Share of right answers{span(seen)}; bars are intervals, the dashed line is the mean"
         f"{f'; {guessing(facts)}' if facts.chance is not None else ''}."
     )
+    if len(shown) < len(names):
+        description += f" The lowest {len(shown)} of {len(names):,} groups are drawn."
     charts.draw(
         charts.intervals(frame, "right answers", marked=[facts.mean.value or 0.0]),
         description,
         ("Group", "Right answers (interval)"),
-        [(names[group], estimate(one)) for group, one in facts.accuracy.items()],
+        [(names[group], estimate(one)) for group, one in shown.items()],
     )
 
 
@@ -204,7 +207,9 @@ def _opinions(opinions: OpinionAnalysis, labels: Mapping[str, str]) -> None:
         "Taste is not fact: here different answers are wanted. The score says how well an agent meets its group's "
         "taste; beside it stands the score of the same answers for the other groups. The rest is what is personal."
     )
-    rows = {"all groups, mean": opinions.mean, **{labels.get(name, name): one for name, one in opinions.groups.items()}}
+    worst = sorted(opinions.groups, key=lambda name: opinions.groups[name].own.value or 0.0)[:_LOWEST]
+    named = opinions.groups if len(opinions.groups) <= MOST_GROUPS else worst
+    rows = {"all groups, mean": opinions.mean, **{labels.get(name, name): opinions.groups[name] for name in named}}
     table(
         f"Scores on {opinions.n_questions:,} questions of taste",
         ("Group", "For its own taste", "For the others' tastes", "What is personal (interval)"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -20,12 +19,17 @@ from ..live.asking import typed_query
 from ..live.engine import Setting
 from ..live.replies import Push, Question, Source
 from ..reading import records
-from .pushing import KEYS, push_of
+from . import pushing, values
+from .kept import keep, start
+from .pushing import push_of
 from .selection import Selection
+from .values import with_values
 
 _TYPED, _PICKED = "Type a question", "Pick an audited question"
 _NO_OTHER = "none"
-_KEPT = "kept_controls"
+_PILLS = 20  # groups from which on they are searched for
+_FIRST = 3  # groups of so many with which Compare begins
+_SEARCH = "There are many groups: write a part of a name to find one."
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
     questions = records.questions(chosen.catalog, chosen.audit)
     live = not setting.only_recorded
     named = _PICKED if st.query_params.get("question") in questions else None
-    _start("way", _TYPED, (_TYPED, _PICKED).__contains__, named)
+    start("way", _TYPED, (_TYPED, _PICKED).__contains__, named)
     query, item, refused = None, "", None
     with st.container(border=True):
         if questions and live:
@@ -83,9 +87,11 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
             query, refused = _typed()
         in_words = _in_words(chosen, live) if query is not None and query.options else False
         groups = _groups(setting)
+        if live:
+            groups = with_values(setting, groups)
         exposure = _profile(setting)
         sources = _agents(chosen) if live else (_source(chosen, chosen.audit.step, whole=False),)
-        push = push_of(query, len(setting.groups.members), _start) if live and query is not None else None
+        push = push_of(query, len(setting.groups.members)) if live and query is not None else None
         pressed = live and st.button("Ask all agents", type="primary", icon=":material/forum:", disabled=not groups)
         if not groups:
             st.caption("Choose at least one group, or the base model.")
@@ -95,7 +101,7 @@ def controls(chosen: Selection, setting: Setting) -> tuple[Request, bool]:
 
 def _typed() -> tuple[Query | None, UserError | None]:
     for key in ("typed", "typed_options"):
-        _start(key, "", lambda value: isinstance(value, str))
+        start(key, "", lambda value: isinstance(value, str))
     text = st.text_area("Your question", key="typed", placeholder="Is the Earth older than ten thousand years?")
     options = st.text_area(
         "Answers to choose from, one a line (optional)",
@@ -110,7 +116,7 @@ def _typed() -> tuple[Query | None, UserError | None]:
 
 
 def _picked(questions: Mapping[str, Query]) -> tuple[Query | None, str]:
-    _start("item", next(iter(questions)), questions.__contains__, st.query_params.get("question"))
+    start("item", next(iter(questions)), questions.__contains__, st.query_params.get("question"))
     item = st.selectbox(
         "Audited question", list(questions), key="item", format_func=lambda name: questions[name].question
     )
@@ -121,7 +127,7 @@ def _in_words(chosen: Selection, live: bool) -> bool:
     """Whether they answer in words; no choice where nobody can be asked and nothing of the kind was recorded."""
     if not live and records.replies(chosen.catalog, chosen.audit) is None:
         return False
-    _start("in_words", False, lambda value: isinstance(value, bool), st.query_params.get("in_words") == "1" or None)
+    start("in_words", False, lambda value: isinstance(value, bool), st.query_params.get("in_words") == "1" or None)
     return st.toggle(
         "Answer in words, as people get it",
         key="in_words",
@@ -133,10 +139,16 @@ def _in_words(chosen: Selection, live: bool) -> bool:
 def _groups(setting: Setting) -> tuple[str, ...]:
     members = list(setting.groups.names)
     stated = [name for name in st.query_params.get("groups", "").split(",") if name in members]
-    _start("groups", members, lambda value: set(value) <= set(members), stated or None)
-    _start("base", False, lambda value: isinstance(value, bool), st.query_params.get("base") == "1" or None)
+    first = members if len(members) <= _PILLS else members[:_FIRST]
+    start("groups", first, lambda value: set(value) <= set(members), stated or None)
+    start("base", False, lambda value: isinstance(value, bool), st.query_params.get("base") == "1" or None)
     labels = {group.name: plain(group.label) for group in setting.groups.members}
-    groups = st.pills("Groups", members, selection_mode="multi", key="groups", format_func=lambda name: labels[name])
+    if len(members) > _PILLS:
+        groups = st.multiselect("Groups", members, key="groups", format_func=lambda name: labels[name], help=_SEARCH)
+    else:
+        groups = st.pills(
+            "Groups", members, selection_mode="multi", key="groups", format_func=lambda name: labels[name]
+        )
     base = st.toggle("Ask the base model too, without any profile", key="base")
     return (*(name for name in members if name in groups), *([CONTROL] if base else []))
 
@@ -144,7 +156,7 @@ def _groups(setting: Setting) -> tuple[str, ...]:
 def _profile(setting: Setting) -> Exposure:
     """How the groups' profiles reach the agents; a choice only where all groups have both kinds."""
     available = [one for one in EXPOSURES if all(group.wordings(one) for group in setting.groups.members)]
-    _start("profile", available[0], available.__contains__, st.query_params.get("profile"))
+    start("profile", available[0], available.__contains__, st.query_params.get("profile"))
     if len(available) == 1:
         return available[0]
     return st.radio(
@@ -156,8 +168,8 @@ def _agents(chosen: Selection) -> tuple[Source, ...]:
     """The checkpoint that is asked, and perhaps another one beside it."""
     steps = [str(step) for step in sorted({0, *chosen.run.steps})]
     audited = str(chosen.audit.step)
-    _start("step", audited if audited in steps else steps[-1], steps.__contains__, st.query_params.get("step"))
-    _start("against", _NO_OTHER, [_NO_OTHER, *steps].__contains__, st.query_params.get("against"))
+    start("step", audited if audited in steps else steps[-1], steps.__contains__, st.query_params.get("step"))
+    start("against", _NO_OTHER, [_NO_OTHER, *steps].__contains__, st.query_params.get("against"))
     with st.expander("Other agents, or two beside each other"):
         first = st.selectbox("Agents", steps, key="step", format_func=_step_label)
         second = st.selectbox("Beside them", [_NO_OTHER, *steps], key="against", format_func=_step_label)
@@ -198,7 +210,7 @@ def _remember(
     state = {
         "question": item,
         "in_words": "1" if in_words else "",
-        "groups": ",".join(name for name in groups if name != CONTROL),
+        "groups": ",".join(name for name in groups if name != CONTROL and "@" not in name),
         "base": "1" if CONTROL in groups else "",
         "profile": exposure,
         "step": str(sources[0].step),
@@ -209,18 +221,5 @@ def _remember(
             st.query_params[key] = value
         elif key in st.query_params:
             del st.query_params[key]
-    drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against", *KEYS)
-    kept = st.session_state.setdefault(_KEPT, {})
-    kept |= {key: st.session_state[key] for key in drawn if key in st.session_state}
-
-
-def _start(key: str, default: object, fits: Callable[[Any], bool], stated: object = None) -> None:
-    """The value with which a control begins: as it stands, as the address states it, as it was last, or the default.
-
-    Streamlit forgets a control that one draw of the app leaves out, as all those of other pages do.
-    """
-    if key in st.session_state:
-        candidates = [st.session_state[key]]
-    else:
-        candidates = [stated, st.session_state.get(_KEPT, {}).get(key)]
-    st.session_state[key] = next((value for value in candidates if value is not None and fits(value)), default)
+    drawn = ("way", "typed", "typed_options", "item", "in_words", "groups", "base", "profile", "step", "against")
+    keep((*drawn, *pushing.KEYS, *values.KEYS))

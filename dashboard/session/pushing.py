@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from trialign.audit.asking.attacks import attacks_of
@@ -12,17 +10,17 @@ from trialign.queries import Query, TruthQuery
 
 from ..components.markup import plain
 from ..live.replies import Push
+from .kept import start
 
 KEYS = ("push", "attack", "push_towards", "push_words")
 
 
-def push_of(query: Query, members: int, start: Callable[..., None]) -> Push | None:
+def push_of(query: Query, members: int) -> Push | None:
     """Draws the switch; who pushes, or None.
 
     Args:
         query: the question.
         members: groups whose agents could hear each other.
-        start: gives a control its first value.
     """
     names = [attack.name for attack in attacks_of(["all"], members)]
     start("push", False, lambda value: isinstance(value, bool))

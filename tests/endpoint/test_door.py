@@ -270,3 +270,27 @@ def test_a_header_that_carries_no_key_is_refused() -> None:
     for name in ("", "a b", "é", "key:", "a\r\nb", "Content-Length", "host"):
         with pytest.raises(UserError, match=r"model\.endpoint\.api_key_header, .*, is no header that carries a key"):
             check_header(name)
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "fault"),
+    [
+        (offering("base", "mine"), "mine", None),
+        (None, "mine", None),
+        (offering(), "mine", None),
+        (offering("base", "mine"), "mine-2026-01", None),  # as hosted servers call it
+        (offering("base", "mine"), "base", "asked for 'mine' and answered as 'base'"),
+        (offering("base", "other"), "mine", "does not offer 'mine' but base, other"),
+    ],
+)
+def test_an_agent_beside_its_base_is_not_taken_for_it(
+    offered: httpx2.Response | None, answered: str, fault: str | None, make_client: Callable[..., Client]
+) -> None:
+    reply = httpx2.Response(200, json={"model": answered, "choices": [{"message": {"content": "Hello"}}]})
+    client = make_client(server(reply, offered))
+    if fault is None:
+        assert knock(client, BODY, "mine", None, {}, beside="base") == Agreed("max_tokens", {})
+        return
+    with pytest.raises(UserError, match=fault) as raised:
+        knock(client, BODY, "mine", None, {}, beside="base")
+    assert "model.endpoint.names" in raised.value.remedy

@@ -13,7 +13,7 @@ from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.policy.adapters import SHARED, BasisConfig
-from trialign.policy.basis import BasisLoraLinear, Coordinates, folded
+from trialign.policy.basis import BasisLoraLinear, Coordinates, Draws, draw, folded
 from trialign.policy.group_policy import Sampling
 
 pytestmark = pytest.mark.unit
@@ -228,3 +228,59 @@ def test_adapters_of_the_upper_layers_alone(make_policy: MakePolicy, cache: int)
     assert policy.coordinates is not None
     assert policy.coordinates.own.grad is not None
     assert (policy.coordinates.own.grad.abs().max(dim=1).values > 0).all()
+
+
+def test_draws_are_of_the_step_and_seed_alone_and_half_of_them_lie_between_groups() -> None:
+    config = BasisConfig(dimensions=3, draws=4)
+    one, again, later, other = (draw(*args, 5, config) for args in ((7, 2), (7, 2), (7, 3), (8, 2)))
+    assert one.prompts == again.prompts
+    assert one.mix.equal(again.mix)
+    assert one.noise.equal(again.noise)
+    assert not one.noise.equal(later.noise)
+    assert not one.noise.equal(other.noise)
+    assert one.mix.sum(dim=1).tolist() == pytest.approx([0, 1, 0, 1])
+    assert [int((row > 0).sum()) for row in one.mix] == [0, 2, 0, 2]
+    assert [bool(row.abs().sum() > 0) for row in one.noise] == [True, False, True, False]
+    # Told of the nearer group.
+    assert [int(one.mix[place].argmax()) for place in (1, 3)] == [one.prompts[1], one.prompts[3]]
+
+
+def test_draws_are_those_of_the_prior_and_any_pair_of_groups() -> None:
+    config = BasisConfig(dimensions=2, draws=2)
+    drawn = [draw(0, step, 3, config) for step in range(2000)]
+    noise = torch.stack([one.noise[0] for one in drawn])
+    # 2000 draws: mean within 4 standard errors of 0, standard deviation of 1.
+    assert noise.mean(dim=0).abs().max() < 4 / 2000**0.5
+    assert (noise.std(dim=0) - 1).abs().max() < 4 / 4000**0.5
+    mix = torch.stack([one.mix[1] for one in drawn])
+    assert (mix.mean(dim=0) - 1 / 3).abs().max() < 0.04
+    assert {one.prompts for one in drawn} == {(a, b) for a in range(3) for b in range(3)}
+    assert draw(0, 0, 1, config).mix[1].tolist() == [1]
+
+
+def test_rows_of_draws_are_mixed_of_the_groups_and_have_a_gradient() -> None:
+    one = Coordinates(2, BasisConfig(dimensions=2, speed=8.0))
+    one.set(0, torch.tensor([3.0, 4.0]))
+    one.set(1, torch.tensor([0.0, 2.0]))
+    one.draws = Draws((0, 1), torch.tensor([[0.0, 0.0], [0.75, 0.25]]), torch.tensor([[1.0, -1.0], [0.0, 0.0]]))
+    z = one(torch.tensor([4, 3, 2, 1]))
+    # .75 (3, 4) + .25 (0, 2)
+    assert z.tolist() == [[2.25, 3.5], [1, -1], [0, 0], [0, 2]]
+    z[0].sum().backward()
+    assert one.own.grad is not None
+    assert one.own.grad.tolist() == [[6, 6], [2, 2]]
+
+
+def test_agents_of_no_group_score_as_agents_of_their_z(make_policy: MakePolicy) -> None:
+    policy = make_policy(double=True, adapters="basis")
+    assert policy.coordinates is not None
+    z = torch.stack([policy.coordinates.of(index) for index in range(3)])
+    noise = torch.randn(1, 8, dtype=torch.float64)
+    mix = torch.tensor([[0.0, 0.75, 0.25]])
+    policy.coordinates.draws = Draws((1, 0), torch.cat([mix, 0 * mix]), torch.cat([0 * noise, noise]))
+    segments = rows_of(policy)[0].segments
+    drawn = policy.score(build_tree_batch([TreeRow(4, segments), TreeRow(5, segments)]))
+    policy.coordinates.set(0, 0.75 * z[1] + 0.25 * z[2])
+    policy.coordinates.set(1, noise[0])
+    same = policy.score(build_tree_batch([TreeRow(0, segments), TreeRow(1, segments)]))
+    torch.testing.assert_close(drawn, same, atol=1e-6, rtol=1e-6)

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from trialign.objectives.config import PairsConfig, WelfareConfig
-from trialign.policy.adapters import AdapterConfig, BasisConfig
-from trialign.policy.basis import Coordinates
 from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
 from trialign.trajectories.batches import Episode, build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
@@ -52,24 +50,6 @@ def test_a_step_weighs_by_the_utilities_as_of_the_step_before(make_module: Calla
     assert module.training_step(batch, 1).item() == pytest.approx(expected)
     end_step(module)
     assert module.utilities[:, 0].tolist() == pytest.approx([0.725, 0.4375])
-
-
-@pytest.mark.parametrize("micro_batches", [1, 2])
-def test_the_prior_of_what_groups_own_counts_once_a_step(
-    make_module: Callable[..., TriAlignModule], micro_batches: int
-) -> None:
-    losses = []
-    for prior in (0.0, 0.25):
-        table = Table()
-        config = BasisConfig(dimensions=2, prior=prior)
-        table.config, table.coordinates = AdapterConfig(adapters="basis", basis=config), Coordinates(2, config)
-        table.coordinates.set(1, torch.tensor([3.0, 4.0]))
-        module = make_module(table, micro_batches)
-        parts = [[fact(name, 0)] for name in "ab"[:micro_batches]]
-        step = [episode for part in parts for episode in part]
-        # Lightning takes the mean over the micro-batches.
-        losses.append(sum(module.training_step(step_batch(part, step), 0).item() for part in parts) / micro_batches)
-    assert losses[1] - losses[0] == pytest.approx(0.25 * (3**2 + 4**2) / 2)
 
 
 @pytest.mark.parametrize(("update", "logged"), [("auto", True), ("likelihood", False), ("mixed", True)])

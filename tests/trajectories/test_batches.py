@@ -10,8 +10,9 @@ import torch
 from trialign.groups import GroupSet
 from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import GroupPolicy
+from trialign.policy.basis import Draws
 from trialign.scoring import Scoring
-from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch, episodes_of, taker
+from trialign.trajectories.batches import Episode, EpisodeBatch, Unseen, build_episode_batch, episodes_of, taker
 from trialign.trajectories.choices import ChoiceUnits
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.updates import updates_of
@@ -289,3 +290,43 @@ def test_distributions_of_the_collection_and_of_the_batch_agree(
         for group, row in enumerate(rows):
             expected = Scoring().distribution(row.option_log_probabilities)
             assert shares[turn, group].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_agents_of_no_group_are_asked_the_facts_first_turn(
+    episodes: tuple[Episode, ...], make_policy: Callable[..., GroupPolicy], pack: bool
+) -> None:
+    """Draws that have the z of two groups, and are told of these groups, answer as they do."""
+    policy = make_policy(double=True, adapters="basis")
+    assert policy.coordinates is not None
+    policy.coordinates.draws = Draws((2, 0), torch.eye(3)[[2, 0]], torch.zeros(2, 8))
+    batch = build_episode_batch(episodes, ADAPTERS, AUTO, pack=pack, unseen=Unseen((4, 5), (2, 0), 0))
+    plain = build_episode_batch(episodes, ADAPTERS, AUTO, pack=pack)
+    facts = [e for e in episodes if e.turns[0][0].options and e.turns[0][0].gold is not None]
+    units = batch.unseen
+    assert isinstance(units, ChoiceUnits)
+    assert units.branches.shape == (len(facts), 5, 4)
+    assert units.gold.tolist() == [e.turns[0][0].gold for e in facts]
+    assert len(batch.tree.branch_lengths) - len(plain.tree.branch_lengths) == 2 * sum(
+        len(e.turns[0][0].options) for e in facts
+    )
+    scores = policy.score(batch.tree)
+    shown = torch.where(units.branches >= 0, scores[units.branches.clamp(min=0)], 0.0)
+    torch.testing.assert_close(shown[:, 3:], shown[:, [2, 0]], atol=1e-6, rtol=1e-6)
+    assert (shown[:, 3] - shown[:, 4]).abs().max() > 0.1
+    # What the groups learn from is what it is without them.
+    before, after = (choices_of(one) for one in (plain, batch))
+    of_plain = policy.score(plain.tree)
+    present = before.branches >= 0
+    assert present.equal(after.branches >= 0)
+    torch.testing.assert_close(
+        scores[after.branches[present]], of_plain[before.branches[present]], atol=1e-6, rtol=1e-6
+    )
+    assert plain.unseen is None
+
+
+def test_without_a_fact_agents_of_no_group_are_not_asked(episodes: tuple[Episode, ...]) -> None:
+    tastes = [episode for episode in episodes if episode.kind == "preference"]
+    batch = build_episode_batch(tastes, ADAPTERS, AUTO, unseen=Unseen((4, 5), (2, 0), 0))
+    assert batch.unseen is None
+    assert set(batch.tree.adapters.tolist()) == {0, 1, 2}

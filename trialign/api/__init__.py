@@ -1,6 +1,7 @@
 """TriAlign for programs and notebooks: what the command line's verbs do, with what they find as values.
 
-`compose` makes a `Session` from configuration files, `open_run` from a run on disk; `fit`, `audit` and `ask` take it.
+`compose` makes a `Session` from configuration files, `open_run` from a run on disk; `fit`, `audit`,
+`ask` and `adapt` take it.
 `gate` and `assert_gate` hold a finished audit to rules.
 They raise `trialign.errors.UserError` where the command line would exit with 2: one sentence, and the remedy.
 """
@@ -13,6 +14,7 @@ from typing import Literal
 
 from trialign import composition, config, distributed
 from trialign.api import auditing, fitting, session
+from trialign.api.adapting import Adapted, adapt
 from trialign.api.asking import GroupAnswer, ask
 from trialign.api.gates import assert_gate, gate
 from trialign.api.results import Audit, Fitted
@@ -21,10 +23,12 @@ from trialign.errors import UserError
 from trialign.places import at_home
 
 __all__ = [
+    "Adapted",
     "Audit",
     "Fitted",
     "GroupAnswer",
     "Session",
+    "adapt",
     "ask",
     "assert_gate",
     "audit",

@@ -15,6 +15,7 @@ from trialign import __version__, distributed
 from trialign.api.pressing import under_pressure, write_pressure
 from trialign.api.session import Session
 from trialign.asking import LocalAgents
+from trialign.audit.asking.endpoint import EndpointAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
 from trialign.audit.figures.compared_replies import compared_replies
@@ -31,6 +32,7 @@ from trialign.audit.files.pressed import PressedItem, forget_pressed
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.comparing.opening import Comparer, open_comparer
+from trialign.endpoint.spending import Usage
 from trialign.environment import PromptConfig
 from trialign.gating.serving import Gatekeeper
 from trialign.queries import Query, Split
@@ -75,6 +77,9 @@ def run_audit(
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
     summary["model"] = about_model(session)
     summary["clarify"] = session.config.audit.clarify
+    if isinstance(agents, EndpointAgents):
+        used = distributed.gather(agents.spending.used)
+        summary["usage"] = sum(used, Usage()).record(agents.spending.prices)
     if not prompt.question:
         summary["question"] = False
     if isinstance(agents, LocalAgents) and isinstance(agents.route, Gatekeeper):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.errors import UnfinishedError, UserError
+from trialign.policy.basis import Draws, draw
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
@@ -39,6 +40,7 @@ from trialign.trajectories.answers import with_unprofiled_answers
 from trialign.trajectories.batches import Episode, episodes_of, taker
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.datamodule import TrajectoryDataModule
+from trialign.updates.expected import Expected
 
 log = logging.getLogger("trialign")
 SPLIT: Split = "test"
@@ -284,7 +286,18 @@ def _data_module(
         pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
         instructions=instructions,
         instructions_per_step=config.objective.text.instructions,
+        draw=_draw_of(session),
     )
+
+
+def _draw_of(session: Session) -> Callable[[int], Draws] | None:
+    """What draws z of nobody for a step; None where no penalty would be taken at them."""
+    config, groups = session.config, len(session.groups.names)
+    basis, penalty = config.policy.basis, config.objective.inconsistency.weight
+    penalised = any(isinstance(update, Expected) for update in session.updates)
+    if config.policy.adapters != "basis" or not (basis.draws and penalty and penalised):
+        return None
+    return lambda step: draw(config.seed, step, groups, basis)
 
 
 def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:

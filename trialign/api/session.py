@@ -295,9 +295,10 @@ class Session:
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.asking.endpoint import EndpointAgents  # HTTP is for those who need it
+        from trialign.audit.asking.endpoint import EndpointAgents, check_names  # HTTP is for those who need it
 
         config, length = self.config, self.config.audit.max_new_tokens
+        check_names(config.model.endpoint.names, self.groups.names)
         choices = any(query.options for query in self.queries)
         agents = EndpointAgents.at_the_door(
             config.model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,9 @@ def _audit_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--config", help="audit the base model of this configuration")
     source.add_argument("--run", type=Path, help="audit the agents of this run, such as runs/quickstart")
     parser.add_argument("--step", type=int, help="which checkpoint of the run (default: the last)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="count requests and tokens, and what they cost; nothing is asked"
+    )
     parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="overrides; with --run of the data alone (data=...)"
@@ -98,6 +102,15 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", metavar="COLUMN", help="where it holds its name (default: id, else the row's number)")
     parser.add_argument("--encoding", help="of a text file, such as cp1252 (default: found out)")
     parser.add_argument("--exposure", choices=EXPOSURES, help="how the profile reaches the agents")
+
+
+def _adapt_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--groups", type=Path, required=True, help="a YAML file of the new groups, under 'members'")
+    parser.add_argument(
+        "--data", type=Path, help="their answered questions of taste (default: none, the unknown group)"
+    )
+    parser.add_argument("--name", help="of the new run (default: the run's and the groups' names)")
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,9 +172,19 @@ ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "test": _audit_arguments,
     "predict": _predict_arguments,
     "ask": _ask_arguments,
+    "adapt": _adapt_arguments,
     "export": _export_arguments,
     "dashboard": _dashboard_arguments,
     "compare": _compare_arguments,
     "gate": _gate_arguments,
     "report": _report_arguments,
 }
+
+
+def go_on(arguments: argparse.Namespace) -> str:
+    """How a command that was stopped goes on, a sentence; empty where it begins anew."""
+    if arguments.verb == "fit":
+        how = "-m" if arguments.multirun else "--resume"
+        words = ["trialign", "fit", "--config", arguments.config, *arguments.overrides, how]
+        return f" Go on with: {shlex.join(words)}"
+    return " Run the same command again to go on." if arguments.verb in ("collect", "validate", "test") else ""

@@ -21,11 +21,12 @@ from trialign.audit.report.terminal import (
     verdict_text,
     words_table,
 )
+from trialign.commands.launch import launch_for_audit
 from trialign.runs import is_whole_audit
 
 
 def audit(session: Session, split: Audited, *, trained: bool, step: int | None, base_first: bool = False) -> None:
-    """Audits one split and prints it, beside the base model's audit where there is one.
+    """Audits one split, on as many ranks as the trainer has, and prints it beside the base model's where there is one.
 
     Args:
         session: the run, or a configuration without one.
@@ -37,6 +38,8 @@ def audit(session: Session, split: Audited, *, trained: bool, step: int | None, 
     Raises:
         UserError: a run of this name exists with another configuration, or has no such checkpoint.
     """
+    auditing.check_audit(session, split, trained=trained)
+    launch_for_audit(session.config.trainer)
     if base_first:
         audit_base_model(session, split)
     after = auditing.audit(session, split, trained=trained, step=step)

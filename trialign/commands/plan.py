@@ -76,13 +76,14 @@ def work_of(session: Session) -> Work:
     lengths, _ = measure(session, queries, config.collect.exposures)
     answers = [[len(session.renderer.reply(option)) for option in query.options] for query in queries]
     # One row holds all answers to a question: its options, or as many samples as were drawn.
-    drawn = [config.collect.max_new_tokens] * config.collect.samples
-    alternatives = max(sum(one) if one else sum(drawn) for one in answers)
-    longest_answer = max(max(one, default=drawn[0]) for one in answers)
+    replies = [config.collect.max_new_tokens] * config.collect.samples
+    alternatives = max(sum(one) if one else sum(replies) for one in answers)
+    longest_answer = max(max(one, default=replies[0]) for one in answers)
     turns = 1 + (config.environment.turns if lengths.longest_revision else 0)
     length = (lengths.longest_revision or lengths.longest) + turns * alternatives - longest_answer
     trainer = config.trainer
-    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * len(session.groups.members)
+    drawn = config.policy.basis.draws if config.policy.adapters == "basis" else 0
+    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * (len(session.groups.members) + drawn)
     if config.scoring.kind == "pmi":  # and a row without the question, which all turns share
         return Work(rows=2 * rows, length=length, actions=rows * (turns + 1) * alternatives)
     return Work(rows=rows, length=length, actions=rows * turns * alternatives)

@@ -60,7 +60,8 @@ class AnswerFile:
             try:
                 stored = json.loads(line)
                 text, finish, model = (str(stored[name]) for name in ("text", "finish", "model"))
-                reply = Reply(text, finish, model, tuple(map(float, stored.get("scores", ()))))
+                scores = tuple(map(float, stored.get("scores", ())))
+                reply = Reply(text, finish, model, scores, stored.get("prompt_tokens"), stored.get("reply_tokens"))
                 self._replies.setdefault(str(stored["key"]), reply)
             except (ValueError, KeyError, TypeError):
                 continue

@@ -32,6 +32,12 @@ class EndpointConfig:
         timeout: seconds without a sign of life before a sending is given up.
         longest_wait: seconds that a server may ask to wait (``Retry-After``, or
             the reset of a rate limit), or may take to load its model.
+        names: group -> the name under which the server serves its agent, such as an adapter's; a group that is not
+            named, and the control, are answered by ``model.name``.
+        prices: YAML file with the prices of models (docs/endpoints.md); None: no costs are told.
+        most_tokens: of prompts and replies that one command may use; at the limit it stops, and the same command goes
+            on with as many again; None: no limit.
+        most_cost: the same in the prices' currency.
         extra: further keys of every request for a reply, such as ``chat_template_kwargs``.
     """
 
@@ -49,4 +55,8 @@ class EndpointConfig:
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
     longest_wait: Annotated[float, Field(ge=0, le=1e6)] = 600.0
+    names: dict[str, str] = field(default_factory=dict)
+    prices: str | None = None
+    most_tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    most_cost: Annotated[float, Field(ge=1e-9, le=1e12)] | None = None
     extra: dict[str, Any] = field(default_factory=dict)

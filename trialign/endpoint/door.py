@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -137,7 +137,13 @@ def check_header(name: str | None, stated: str = "model.endpoint.api_key_header"
 
 
 def knock(
-    client: Client, body: Mapping[str, Any], model: str, key_variable: str | None, sampling: Mapping[str, float]
+    client: Client,
+    body: Mapping[str, Any],
+    model: str,
+    key_variable: str | None,
+    sampling: Mapping[str, float],
+    *,
+    beside: str | None = None,
 ) -> Agreed:
     """Asks for the models, then for one short answer.
 
@@ -147,6 +153,8 @@ def knock(
         model: the name that stands in it.
         key_variable: where the key comes from; None: there is none.
         sampling: further keys that are sent where the server takes them.
+        beside: the name of the base model, where this one is an agent's served beside it: it has to be among the models
+            that the server tells, if it tells any, and its reply must not be the base model's.
 
     Raises:
         UserError: no server, no such model, no chat there, or the key or the request is refused.
@@ -158,9 +166,21 @@ def knock(
         reply, agreed = agree(lambda keys, attempts: client.chat({**body, **keys}, attempts), sampling)
         if reply.finish == FILTERED:
             raise RefusedError(200, "content_filter", "filter")
+        if beside is not None:
+            _refuse_the_base(client, model, offered, beside, reply.model)
         return agreed
     except (LostError, RefusedError) as error:
         raise at_the_door(error, client, offered, model, key_variable) from error
+
+
+def _refuse_the_base(client: Client, model: str, offered: Sequence[str] | None, base: str, answered: str) -> None:
+    """Refuses a server that does not know a name, and answers nevertheless."""
+    remedy = "Serve every agent under its name (the export's model card says how), or correct model.endpoint.names"
+    if offered and model not in offered:
+        several = ", ".join(offered[:10])
+        raise UserError(f"The server at {client.base_url} does not offer '{model}' but {several}", remedy)
+    if answered == base != model:
+        raise UserError(f"The server at {client.base_url} was asked for '{model}' and answered as '{base}'", remedy)
 
 
 def agree(ask: Callable[[Mapping[str, Any], int | None], T], sampling: Mapping[str, float]) -> tuple[T, Agreed]:

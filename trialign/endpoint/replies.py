@@ -29,12 +29,16 @@ class Reply:
             ``refusal`` where the model declined under that name.
         model: what the server calls the model that answered.
         scores: log-probability of each option in nats, where options were scored; else empty.
+        prompt_tokens: that the server counts; None where it tells none.
+        reply_tokens: the same of the reply, thoughts included.
     """
 
     text: str
     finish: str
     model: str
     scores: tuple[float, ...] = ()
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,13 @@ class Echo:
         tokens: as text.
         log_probabilities: [tokens], of each given those before it, in nats; None for the first.
         model: what the server calls the model.
+        used: tokens of all prompts and replies of the request, as the server counts them; None where it tells none.
     """
 
     tokens: tuple[str, ...]
     log_probabilities: tuple[float | None, ...]
     model: str
+    used: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def chat_reply(content: Any) -> Reply:
     model = str(content.get("model"))
     if not isinstance(message, Mapping):
         if finish == FILTERED:
-            return Reply("", finish, model)
+            return Reply("", finish, model, (), *used_tokens(content))
         if not isinstance(choice.get("text"), str):
             raise TypeError("the choice has no message")
         message = {"content": choice["text"]}
@@ -103,7 +109,16 @@ def chat_reply(content: Any) -> Reply:
     declined = declined or message.get("refusal") or ""
     if not text and isinstance(declined, str) and declined:
         text, finish = declined, REFUSED
-    return Reply(_whole(text).strip(), finish, model)
+    return Reply(_whole(text).strip(), finish, model, (), *used_tokens(content))
+
+
+def used_tokens(content: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Tokens of prompt and reply as the server counts them; None where it tells none that can be."""
+    told = content.get("usage")
+    usage = told if isinstance(told, Mapping) else {}
+    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, reply = (one if isinstance(one, int) and not isinstance(one, bool) and one >= 0 else None for one in counts)
+    return prompt, reply
 
 
 def echoes(content: Any) -> list[Echo]:
@@ -118,6 +133,7 @@ def echoes(content: Any) -> list[Echo]:
             tuple(str(token) for token in choice["logprobs"]["tokens"]),
             tuple(None if v is None else float(v) for v in choice["logprobs"]["token_logprobs"]),
             str(content.get("model")),
+            used_tokens(content),
         )
         for choice in sorted(content["choices"], key=lambda one: int(one["index"]))
     ]

@@ -29,11 +29,13 @@ class BasisConfig:
         prior: weight of ``sum_g |z_g|^2 / 2``, minus the log-density of z_g under N(0, I), in the loss.
         speed: how many times as far as another weight z moves in a step. AdamW's steps are as long as the learning
             rate, whatever the gradient: at that of the adapters, z would stay near 0.
+        draws: z of nobody in each step, at which the inconsistency penalty is taken too; 0: none.
     """
 
     dimensions: Annotated[int, Field(ge=1, le=4096)] = 8
     prior: Annotated[float, Field(ge=0, le=1e6)] = 0.01
     speed: Annotated[float, Field(ge=1e-3, le=1e6)] = 32.0
+    draws: Annotated[int, Field(ge=0, le=1000)] = 2
 
 
 @dataclass(frozen=True)

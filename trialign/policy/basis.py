@@ -13,8 +13,10 @@ drawn at random, for z has no gradient where U = 0, nor U where z = 0: both at 0
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
@@ -36,6 +38,52 @@ _UP = ".lora_B.weight"
 SCALES = ".group_scales"
 
 
+@dataclass(frozen=True)
+class Draws:
+    """z of people whom nobody trained for: mix z + noise.
+
+    Attributes:
+        prompts: index of the group as which each of the n is told who it is.
+        mix: [n, groups] shares of the groups' z.
+        noise: [n, dimensions] what is added.
+    """
+
+    prompts: tuple[int, ...]
+    mix: Tensor
+    noise: Tensor
+
+    def to(self, device: torch.device | str) -> Draws:
+        """The same on another device."""
+        return Draws(self.prompts, self.mix.to(device), self.noise.to(device))
+
+
+def draw(seed: int, step: int, groups: int, config: BasisConfig) -> Draws:
+    """Draws for one optimizer step: the same on every rank, in every micro-batch, and where a run is resumed.
+
+    The first, third, ... are from N(0, I) and told of a group drawn at random; the others lie anywhere between two
+    groups and are told of the nearer one.
+
+    Args:
+        seed: of the run.
+        step: number of the optimizer step.
+        groups: how many there are.
+        config: how many are drawn, and their dimensions.
+    """
+    generator = np.random.default_rng((seed, step))
+    mix, noise = np.zeros((config.draws, groups)), np.zeros((config.draws, config.dimensions))
+    prompts = []
+    for place in range(config.draws):
+        pair = generator.choice(groups, size=2, replace=groups < 2)
+        share = generator.uniform(0.5, 1)
+        prompts.append(int(pair[0]))
+        if place % 2:
+            mix[place, pair[0]] += share
+            mix[place, pair[1]] += 1 - share
+        else:
+            noise[place] = generator.standard_normal(config.dimensions)
+    return Draws(tuple(prompts), torch.tensor(mix, dtype=torch.float32), torch.tensor(noise, dtype=torch.float32))
+
+
 class Coordinates(nn.Module):
     """z of every group.
 
@@ -47,12 +95,19 @@ class Coordinates(nn.Module):
     def __init__(self, groups: int, config: BasisConfig) -> None:
         super().__init__()
         self.groups, self.speed = groups, config.speed
+        self.draws: Draws | None = None
         self.own = nn.Parameter(torch.zeros(groups, config.dimensions))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[rows] index of each row's group, or of the base weights -> [rows, dimensions]; 0 for the base weights."""
+        """[rows] index of each row's group -> [rows, dimensions]; after the groups come the base weights, then draws.
+
+        The base weights' is 0.
+        """
         z = self.own * self.speed
-        return torch.cat([z, torch.zeros_like(z[:1])]).index_select(0, rows)
+        parts = [z, torch.zeros_like(z[:1])]
+        if self.draws is not None:
+            parts.append(self.draws.mix.to(z) @ z + self.draws.noise.to(z))
+        return torch.cat(parts).index_select(0, rows)
 
     def all(self) -> Tensor:
         """[groups, dimensions], with gradient."""

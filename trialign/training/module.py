@@ -19,6 +19,7 @@ from trialign.finite import not_finite
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
 from trialign.objectives.config import ObjectiveConfig
 from trialign.objectives.distributions import log_distributions
+from trialign.objectives.inconsistency import inconsistency
 from trialign.objectives.text import text_divergence
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
@@ -31,7 +32,7 @@ from trialign.trajectories.datamodule import StepBatch
 from trialign.updates.update import Step, StepCounts, Update, UpdateLoss
 
 # Figures of a whole optimizer step: summed over its micro-batches and ranks.
-_LOGGED = ("train/loss", "train/inconsistency", "train/kl", "train/text")
+_LOGGED = ("train/loss", "train/inconsistency", "train/kl", "train/text", "train/unseen")
 # A float16 training begins at a loss scale of 2^16 and halves it at each overflow: more in a row help no further.
 OVERFLOWS = 24
 
@@ -98,7 +99,7 @@ class TriAlignModule(LightningModule):
         self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=remembers)
         self._step_group_losses = torch.zeros_like(self.pair_losses)
         self._group_counts: tuple[int, ...] = ()
-        self._overflows = 0
+        self._overflows, self._drawing = 0, False
         self.truth = TruthDisparity(groups)
         self.divergence = AnswerDivergence(groups)
         self.preference = PreferenceAlignment(groups)
@@ -109,6 +110,8 @@ class TriAlignModule(LightningModule):
         Raises:
             TrainingDivergedError: the scores or the loss are not finite.
         """
+        if self.policy.coordinates is not None:
+            self.policy.coordinates.draws, self._drawing = batch.draws, batch.draws is not None
         counts, texts = step_counts(batch.step, self.updates), sum(one.text_tokens for one in batch.step)
         weights = welfare_weights(self.utilities, self.objective.welfare)
         parts = self._losses(batch.batch, weights, counts, texts)
@@ -140,8 +143,9 @@ class TriAlignModule(LightningModule):
         if broken.any():
             raise self._diverged("The agents' weights are not numbers", "after the optimizer used the gradient")
         logged = dict(zip(_LOGGED, shares, strict=True))
-        if not self.objective.text.weight:
-            del logged[_LOGGED[-1]]
+        for name, there in (("train/text", bool(self.objective.text.weight)), ("train/unseen", self._drawing)):
+            if not there:
+                del logged[name]
         self.log_dict(logged, batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
@@ -247,7 +251,23 @@ class TriAlignModule(LightningModule):
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
-        return [*parts, *texts, *self._prior()]
+        return [*parts, *texts, *self._prior(), *self._unseen(batch, values, counts[0].truth)]
+
+    def _unseen(self, batch: EpisodeBatch, values: Tensor, truth: int) -> list[tuple[str, UpdateLoss]]:
+        """The inconsistency penalty among the groups and agents of no group; none where none were drawn.
+
+        Args:
+            batch: of this rank and micro-batch.
+            values: [branches] what each counts by in S_g.
+            truth: observations of the whole step with a gold answer.
+        """
+        units, config = batch.unseen, self.objective.inconsistency
+        if not isinstance(units, ChoiceUnits):
+            return []
+        places, present = units.branches.clamp(min=0), units.branches >= 0
+        shares = log_distributions(values[places], present, self.scoring)
+        found = inconsistency(shares, units.gold, present[:, 0].sum(dim=1), config).sum()
+        return [("draws of no group", UpdateLoss(config.weight * found / max(truth, 1), unseen=found.detach()))]
 
     def _prior(self) -> list[tuple[str, UpdateLoss]]:
         """What the groups' own numbers cost, with a basis; each micro-batch of each rank has its share."""
@@ -306,12 +326,14 @@ class TriAlignModule(LightningModule):
 
 
 def _shares(parts: Sequence[UpdateLoss], loss: Tensor, truth: int) -> Tensor:
-    """[4] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
+    """[5] what a micro-batch adds to the step's figures in the order of ``_LOGGED``; the counts are the step's."""
     nothing = loss.new_zeros(())
-    inconsistency = sum((part.inconsistency for part in parts if part.inconsistency is not None), nothing)
+    divergence = sum((part.inconsistency for part in parts if part.inconsistency is not None), nothing)
     kl = sum((part.kl for part in parts if part.kl is not None), nothing)
     text = sum((part.text for part in parts if part.text is not None), nothing)
-    return torch.stack([loss, inconsistency / max(truth, 1), kl, text]).detach().float()
+    unseen = sum((part.unseen for part in parts if part.unseen is not None), nothing)
+    figures = [loss, divergence / max(truth, 1), kl, text, unseen / max(truth, 1)]
+    return torch.stack(figures).detach().float()
 
 
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:

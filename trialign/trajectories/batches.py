@@ -90,6 +90,29 @@ class TextUnits(Units):
     rest: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """Agents of no group, beside those of the groups: they are asked the facts' first turn.
+
+    Attributes:
+        adapters: index of each, as rows hold it.
+        prompts: index of the group as which each is told who it is.
+        reading: index of the reading whose observations they join.
+    """
+
+    adapters: tuple[int, ...]
+    prompts: tuple[int, ...]
+    reading: int
+
+    def of(self, episode: Episode) -> Episode:
+        """What they are asked of an episode."""
+        return replace(episode, turns=(tuple(episode.turns[0][place] for place in self.prompts),), texts=())
+
+    def join(self, found: _Found) -> bool:
+        """Whether they join an observation: one of a fact."""
+        return found[0] == self.reading and found[1][0].gold is not None
+
+
 class Reading(Protocol):
     """Which answers of an observation are branches of the trees, and which tensors are made of them.
 
@@ -120,6 +143,7 @@ class EpisodeBatch:
         sizes: [branches] what an option's score is divided by; 1 for every other branch.
         unasked: [branches] the branch of the same option after the empty question; -1: nothing is taken away.
         texts: the teachers' replies, branches of the same trees; None: there are none.
+        unseen: of facts, the first turn of all groups and then of agents of no group; None: there is none.
     """
 
     query_ids: tuple[str, ...]
@@ -128,6 +152,7 @@ class EpisodeBatch:
     sizes: torch.Tensor
     unasked: torch.Tensor
     texts: TextUnits | None = None
+    unseen: Units | None = None
 
     def values(self, scores: torch.Tensor) -> torch.Tensor:
         """What the branches count by in S_g, as `trialign.scoring.option_values` has it of one question.
@@ -143,9 +168,9 @@ class EpisodeBatch:
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same on another device."""
         units = tuple(one and one.to(device) for one in self.units)
-        texts = self.texts and self.texts.to(device)
+        texts, unseen = self.texts and self.texts.to(device), self.unseen and self.unseen.to(device)
         moved = {name: getattr(self, name).to(device) for name in ("tree", "sizes", "unasked")}
-        return replace(self, units=units, texts=texts, **moved)
+        return replace(self, units=units, texts=texts, unseen=unseen, **moved)
 
 
 def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
@@ -184,6 +209,7 @@ def build_episode_batch(
     invocation: Sequence[int] = (),
     *,
     pack: bool = True,
+    unseen: Unseen | None = None,
 ) -> EpisodeBatch:
     """Packs episodes into one batch.
 
@@ -193,21 +219,26 @@ def build_episode_batch(
         readings: which answers are branches of the trees; one of them takes every observation.
         invocation: token ids from which on activated adapters act, on rows that are not packed; empty: they always act.
         pack: lay short rows side by side, so that what a row holds depends on its neighbours.
+        unseen: agents of no group that are asked too; None: none are.
 
     Raises:
         LookupError: no reading takes an observation.
     """
     packer = _Numbering()
     found: list[_Found] = []
+    beside: list[_Found] = []
     taught: dict[int, Text] = {}
     for episode in episodes:
+        first = len(found)
         branches = _lay(packer, episode, adapters, readings, found)
         taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, episode.texts, strict=False)})
+        if unseen and episode.turns and unseen.join(found[first]):
+            beside.append(_with_unseen(packer, episode, unseen, readings, found[first]))
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)
     moved = _renumbered(packer.rows, packed)
     observed: list[list[Observed]] = [[] for _ in readings]
-    for index, rows, of_groups in found:
-        observed[index].append(Observed(rows, tuple(tuple(moved[one] for one in of_group) for of_group in of_groups)))
+    for one in found:
+        observed[one[0]].append(_moved(one, moved))
     tree = build_tree_batch([one.row for one in packed], invocation)
     sizes, unasked = packer.terms(moved)
     return EpisodeBatch(
@@ -217,11 +248,27 @@ def build_episode_batch(
         sizes,
         unasked,
         _text_units(tree, {moved[branch]: text for branch, text in taught.items()}) if taught else None,
+        readings[unseen.reading].units([_moved(one, moved) for one in beside]) if unseen and beside else None,
     )
 
 
 # The reading that takes an observation, its rows, and the branches of each group's answers.
 _Found = tuple[int, tuple[Trajectory, ...], list[list[int]]]
+
+
+def _moved(found: _Found, moved: Sequence[int]) -> Observed:
+    """What was found, with its branches where they stand once the rows are packed."""
+    _, rows, of_groups = found
+    return Observed(rows, tuple(tuple(moved[one] for one in of_group) for of_group in of_groups))
+
+
+def _with_unseen(
+    packer: _Numbering, episode: Episode, unseen: Unseen, readings: Sequence[Reading], of_groups: _Found
+) -> _Found:
+    """Adds the rows of agents of no group; returns the observation of the groups and of them."""
+    drawn: list[_Found] = []
+    _lay(packer, unseen.of(episode), unseen.adapters, readings, drawn)
+    return of_groups[0], (*of_groups[1], *drawn[0][1]), [*of_groups[2], *drawn[0][2]]
 
 
 def _lay(

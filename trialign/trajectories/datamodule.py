@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from trialign import distributed
+from trialign.policy.basis import Draws
 from trialign.queries import Kind
-from trialign.trajectories.batches import Episode, EpisodeBatch, Reading, build_episode_batch
+from trialign.trajectories.batches import Episode, EpisodeBatch, Reading, Unseen, build_episode_batch
 from trialign.trajectories.choices import Choices
 from trialign.trajectories.plan import EpisodePlan, micro_batch
 
@@ -24,14 +25,16 @@ class StepBatch:
     Attributes:
         batch: what this rank computes now.
         step: all episodes of the optimizer step, over all ranks and micro-batches, to count them.
+        draws: z of nobody, which the step has beside the groups'; None: none.
     """
 
     batch: EpisodeBatch
     step: tuple[Episode, ...]
+    draws: Draws | None = None
 
     def to(self, device: torch.device | str) -> StepBatch:
         """The same on another device."""
-        return replace(self, batch=self.batch.to(device))
+        return replace(self, batch=self.batch.to(device), draws=self.draws and self.draws.to(device))
 
 
 class StepLoader:
@@ -52,7 +55,9 @@ class StepLoader:
         pack: bool,
         instructions: Sequence[Episode] = (),
         beside: EpisodePlan | None = None,
+        draw: Callable[[int], Draws] | None = None,
     ) -> None:
+        self.draw = draw
         self.instructions, self.beside = instructions, beside
         self.invocation, self.pack = tuple(invocation), pack
         self.episodes, self.adapters, self.plan, self.readings = episodes, adapters, plan, tuple(readings)
@@ -69,9 +74,21 @@ class StepLoader:
             step, part = divmod(self.position, self.micro_batches)
             chosen = self._step(step)
             mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
-            batch = build_episode_batch(mine, self.adapters, self.readings, self.invocation, pack=self.pack)
+            draws = self.draw(step) if self.draw else None
+            unseen = self._unseen(draws) if draws else None
+            batch = build_episode_batch(
+                mine, self.adapters, self.readings, self.invocation, pack=self.pack, unseen=unseen
+            )
             self.position += 1
-            yield StepBatch(batch, chosen)
+            yield StepBatch(batch, chosen, draws)
+
+    def _unseen(self, draws: Draws) -> Unseen | None:
+        """Where the draws are asked; None: no reading enumerates answers."""
+        first = max(self.adapters) + 2  # behind the groups and the base weights
+        reading = next((place for place, one in enumerate(self.readings) if isinstance(one, Choices)), None)
+        if reading is None:
+            return None
+        return Unseen(tuple(range(first, first + len(draws.prompts))), draws.prompts, reading)
 
     def _step(self, number: int) -> tuple[Episode, ...]:
         """The questions of a step, then the instructions beside them: every micro-batch has its share of each."""
@@ -105,6 +122,7 @@ class TrajectoryDataModule(LightningDataModule):
         pack: lay short rows of a training step side by side.
         instructions: ordinary instructions, which the text term alone learns from.
         instructions_per_step: of them, in one optimizer step beside the questions, over all ranks and micro-batches.
+        draw: step -> z of nobody, which are asked the facts beside the groups; None: none are.
     """
 
     def __init__(
@@ -122,8 +140,10 @@ class TrajectoryDataModule(LightningDataModule):
         pack: bool = True,
         instructions: Sequence[Episode] = (),
         instructions_per_step: int = 0,
+        draw: Callable[[int], Draws] | None = None,
     ) -> None:
         super().__init__()
+        self.draw = draw
         self.instructions, self.beside = tuple(instructions), None
         if instructions and instructions_per_step:
             self.beside = EpisodePlan(("instruction",) * len(instructions), instructions_per_step, seed)
@@ -146,6 +166,7 @@ class TrajectoryDataModule(LightningDataModule):
             self.pack,
             self.instructions,
             self.beside,
+            self.draw,
         )
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:

@@ -64,6 +64,7 @@ class UpdateLoss:
         inconsistency: sum of D, or of the samples' mean d, over truth observations.
         kl: KL(pi_g || pi_ref) summed over groups, this part's share of its mean over the step, in nats.
         group_losses: [groups] sums of losses, one summand for each that the update counts of the group.
+        unseen: sum of D among the groups and agents of no group, over truth observations.
         text: KL(teacher || agent) along stored replies, this part's share of its mean over the step's tokens, in nats.
     """
 
@@ -74,6 +75,7 @@ class UpdateLoss:
     kl: Tensor | None = None
     group_losses: Tensor | None = None
     text: Tensor | None = None
+    unseen: Tensor | None = None
 
 
 @dataclass(frozen=True)

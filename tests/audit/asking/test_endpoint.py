@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx2
 import pytest
 
-from trialign.audit.asking.endpoint import EndpointAgents
+from trialign.audit.asking.endpoint import EndpointAgents, check_names
 from trialign.audit.asking.endpoint_structured import Structure
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.files.items import AuditItem
@@ -20,6 +20,7 @@ from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.door import Agreed
 from trialign.environment import PromptConfig
+from trialign.errors import UserError
 from trialign.groups import GroupSet
 from trialign.queries import Query
 
@@ -213,3 +214,35 @@ def test_the_second_question_is_kept_like_the_first(tmp_path: Path, groups: Grou
     assert first == second
     assert {(item.canonical, item.parse_status) for item in first} == {("Paris", "clarified")}
     assert len(asked) == 2 * len(first)
+
+
+def test_each_group_is_answered_under_its_name_and_the_control_by_the_base(
+    groups: GroupSet, queries: Sequence[Query], tmp_path: Path
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        asked.append((body["model"], body["messages"][0]["content"]))
+        return httpx2.Response(200, json={"model": body["model"], "choices": [choice("B")]})
+
+    first, second, third = groups.members
+    config = EndpointConfig(names={first.name: "lora-1", third.name: "lora-3"})
+    client = Client("http://server.test/v1", None, config, transport=httpx2.MockTransport(answer))
+    agents = EndpointAgents(client, "base", config, Agreed(), 8, AnswerFile(tmp_path / "answers.jsonl"), 0)
+    choices = [query for query in queries if query.options][:1]
+    Auditor(agents, groups, PromptConfig(options="lettered"), AuditConfig()).run(choices, "test")
+    told = {first.explicit[0]: "lora-1", second.explicit[0]: "base", third.explicit[0]: "lora-3"}
+    for name, system in asked:
+        assert name == next((served for profile, served in told.items() if profile in system), "base")
+    assert sorted(name for name, _ in asked) == ["base", "base", "lora-1", "lora-3"]
+    assert agents.about()["names"] == {first.name: "lora-1", third.name: "lora-3"}
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"), [({"nobody": "a"}, "names 'nobody', which is no member"), ({"north": " "}, "an empty name")]
+)
+def test_names_of_nobody_are_refused(names: dict[str, str], fault: str) -> None:
+    check_names({"north": "a"}, ["north", "south"])
+    with pytest.raises(UserError, match=fault):
+        check_names(names, ["north", "south"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from trialign.endpoint.failures import Failures
 from trialign.endpoint.faults import at_the_door, on_the_way
 from trialign.endpoint.pace import in_parallel
 from trialign.endpoint.replies import CUT_OFF, FILTERED, REFUSED, Reply
+from trialign.endpoint.spending import Spending, read_prices
 from trialign.environment import Conversation, stable_seed
 from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ModelConfig
@@ -49,6 +50,7 @@ class EndpointAgents:
         cut_off: whether a reply has ended at ``max_new_tokens``.
         failures: questions to which the server gives no reply.
         unheld: questions whose options the server did not take.
+        spending: what is used, and how much may be.
     """
 
     client: Client
@@ -63,6 +65,7 @@ class EndpointAgents:
     cut_off: bool = False
     failures: Failures = field(default_factory=Failures)
     unheld: set[str] = field(default_factory=set)
+    spending: Spending = field(default_factory=Spending)
 
     @classmethod
     def at_the_door(
@@ -97,12 +100,15 @@ class EndpointAgents:
             )
         url = checked_url(model.base_url)
         check_header(model.endpoint.api_key_header)
+        spending = spending_of(model)
         client = Client(url, api_key(model.endpoint.api_key_variable), model.endpoint)
         messages: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
         body = _body(model.name, model.endpoint, messages, 0)
         # With the server's own temperature, all the rest of its sampling is its own too.
         sampling = {} if model.endpoint.temperature is None else NEUTRAL
         agreed = knock(client, body, model.name, model.endpoint.api_key_variable, sampling)
+        for name in dict.fromkeys(model.endpoint.names.values()):
+            knock(client, {**body, "model": name}, name, model.endpoint.api_key_variable, sampling, beside=model.name)
         scorer = option_scorer(client, model.name, model.endpoint, scoring, date)
         structure = None
         if choices and scorer is None and model.endpoint.structured == "auto":
@@ -111,10 +117,10 @@ class EndpointAgents:
                 structure = structure_of(client, asked, agreed.length_key, max_new_tokens, model.endpoint.extra)
             except (LostError, RefusedError) as error:
                 raise at_the_door(error, client, None, model.name, model.endpoint.api_key_variable) from error
-        place = hashlib.sha256(f"{url} {model.name}".encode()).hexdigest()[:16]
-        file = AnswerFile(answers / f"{place}.jsonl")
+        file = AnswerFile(answer_file(answers, url, model.name))
         log.info("Answers are kept in %s: the same command goes on where it was cut off", file.path)
-        return cls(client, model.name, model.endpoint, agreed, max_new_tokens, file, seed, scorer, structure)
+        known = cls(client, model.name, model.endpoint, agreed, max_new_tokens, file, seed, scorer, structure)
+        return replace(known, spending=spending)
 
     def about(self) -> dict[str, Any]:
         """Who is asked and how, for the summary."""
@@ -122,6 +128,8 @@ class EndpointAgents:
         sampling = {key: sent[key] for key in self.agreed.sampling}
         asked = {"temperature": self.config.temperature, "repeats": self.config.repeats, "sampling": sampling}
         about = {"source": "endpoint", "name": self.model, "base_url": self.client.base_url, **asked}
+        if self.config.names:
+            about["names"] = dict(self.config.names)
         if self.structure:
             about["structured"] = self.structure.form
         return {**about, "tokenizer_sha256": self.scorer.tokenizer_sha256} if self.scorer else about
@@ -173,7 +181,7 @@ class EndpointAgents:
         """A reply, and whether the server was told to hold it to the options."""
         try:
             if self.scorer and asked.query.options:
-                body = self.scorer.body(asked)
+                body = {**self.scorer.body(asked), "model": self._served(asked)}
                 # Asked again, it would say the same.
                 return self._kept(asked, body, 0, partial(self._scored, self.scorer, asked, body)), False
             body = self._chat_body(asked)
@@ -207,7 +215,11 @@ class EndpointAgents:
         key = request_key(self.client.base_url, body, repeat)
         reply = self.answers.get(key)
         if reply is None:
+            self.spending.check(str(self.answers.path))
             reply = self.answers.keep(key, body, ask())
+            self.spending.asked(reply)
+        else:
+            self.spending.found()
         self.failures.answered(asked.query.query_id)
         return reply
 
@@ -232,14 +244,57 @@ class EndpointAgents:
             if error.matter != "filter":
                 raise
             return Reply("", FILTERED, "")
-        return Reply("", "scored", echoes[0].model if echoes else "", scorer.scores(asked, echoes))
+        model, used = (echoes[0].model, echoes[0].used) if echoes else ("", (None, None))
+        return Reply("", "scored", model, scorer.scores(asked, echoes), *used)
 
     def _chat_body(self, asked: Asked) -> dict[str, Any]:
         # Each question has a seed of its own: a common one would make different groups' samples alike by chance.
         place = (self.seed, asked.query.query_id, asked.group.name, asked.exposure, asked.wording, asked.repeat)
         seed = stable_seed(":".join(map(str, place))) % 2**31
         said = {self.agreed.length_key: self.max_new_tokens, **self.agreed.sampling}
-        return said | _body(self.model, self.config, asked.conversation, seed)
+        return said | _body(self._served(asked), self.config, asked.conversation, seed)
+
+    def _served(self, asked: Asked) -> str:
+        """The name under which the agent that is asked is served."""
+        return self.config.names.get(asked.group.name, self.model)
+
+
+def answer_file(folder: Path, url: str, model: str) -> Path:
+    """Where the answers of one server and model are kept."""
+    return folder / f"{hashlib.sha256(f'{url} {model}'.encode()).hexdigest()[:16]}.jsonl"
+
+
+def check_names(names: Mapping[str, str], members: Sequence[str]) -> None:
+    """Refuses a served name for a group that there is not.
+
+    Raises:
+        UserError: names it.
+    """
+    for group, name in names.items():
+        if group not in members:
+            raise UserError(
+                f"model.endpoint.names names '{group}', which is no member of the groups ({', '.join(members)})",
+                "Name members alone; the control is answered by model.name",
+            )
+        if not name.strip():
+            raise UserError(
+                f"model.endpoint.names serves '{group}' under an empty name", "Write the server's name of it"
+            )
+
+
+def spending_of(model: ModelConfig) -> Spending:
+    """What one command may use, by the configuration.
+
+    Raises:
+        UserError: the prices cannot be read, or a cost is limited without them.
+    """
+    config = model.endpoint
+    if config.most_cost is not None and config.prices is None:
+        raise UserError(
+            "model.endpoint.most_cost limits a cost, and no prices are known", "Name a file: model.endpoint.prices=..."
+        )
+    prices = None if config.prices is None else read_prices(Path(config.prices), model.name)
+    return Spending(config.most_tokens, config.most_cost, prices)
 
 
 def _body(model: str, config: EndpointConfig, conversation: Conversation, seed: int) -> dict[str, Any]:

@@ -188,6 +188,10 @@ class Auditor:
             found[n] = Reading(canonical, status, answer.text, one.query.options)
         return found
 
+    def would_ask(self, query: Query) -> list[Asked]:
+        """Every way in which a question is put before anybody hears anybody."""
+        return self._ask(query)
+
     def _ask(self, query: Query) -> list[Asked]:
         return [
             self.asked(query, group, exposure, wording, repeat)

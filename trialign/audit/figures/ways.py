@@ -41,7 +41,23 @@ def way_of_answering(summary: Mapping[str, Any]) -> str:
         words.append("a model whose reply names none is asked which option it meant")
     elif unclear := _unclear(summary):
         words.append(f"{unclear} of the replies could not be read: audit.clarify=true asks again what they meant")
+    if used := _used(summary):
+        words.append(used)
     return "; ".join(words)
+
+
+def _used(summary: Mapping[str, Any]) -> str | None:
+    """What a model behind an address was asked for this audit, and what that cost."""
+    usage = summary.get("usage")
+    if not usage:
+        return None
+    requests, prompt, reply = (f"{usage[name]:,}" for name in ("requests", "prompt_tokens", "reply_tokens"))
+    said = f"{requests} requests took {prompt} prompt and {reply} reply tokens"
+    if usage["untold"]:
+        said += f", beside {usage['untold']:,} of which the server told no tokens"
+    if "cost" in usage:
+        said += f", {usage['cost']:.4f} {usage['currency']}"
+    return f"{said}; {usage['kept']:,} answers were kept from before" if usage["kept"] else said
 
 
 def differing_ways(summaries: Mapping[str, Mapping[str, Any]]) -> str | None:
