@@ -51,7 +51,10 @@ def test_one_process_learns_a_basis_and_what_each_group_owns(trained: Trained) -
     assert all(f"{group}/coordinates.safetensors" in manifest["files"] for group in MEMBERS)
 
 
-@pytest.mark.parametrize("name", ["ddp", "zero1", "zero2", "zero3"])
+SLOW = pytest.mark.slow  # between the two that share nothing and everything; the other policies' tests run them
+
+
+@pytest.mark.parametrize("name", ["ddp", pytest.param("zero1", marks=SLOW), pytest.param("zero2", marks=SLOW), "zero3"])
 def test_every_strategy_trains_the_same_basis(trained: Trained, name: str) -> None:
     trained.folder("one")
     trained.folder(name)
