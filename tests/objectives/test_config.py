@@ -11,7 +11,7 @@ from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError
 from trialign.groups import FACTS
-from trialign.objectives.config import GateConfig, ObjectiveConfig, apart_of
+from trialign.objectives.config import GateConfig, ObjectiveConfig, TextConfig, apart_of
 
 pytestmark = pytest.mark.unit
 
