@@ -48,6 +48,7 @@ from trialign.updates import Update, updates_of
 
 if TYPE_CHECKING:
     from trialign.audit.asking.endpoint import EndpointAgents
+    from trialign.audit.asking.logged import LoggedAgents
 
 log = logging.getLogger("trialign")
 
@@ -93,6 +94,9 @@ class Session:
         self.check_questions()
         if self.config.model.source == "endpoint":
             _ = self.endpoint
+            return
+        if self.config.model.source == "logs":
+            _ = self.logged
             return
         self.check_model()
         _ = self.adapters
@@ -169,7 +173,7 @@ class Session:
     @property
     def trainable(self) -> bool:
         """Whether its agents are a run's own; otherwise they are behind an address, or come from elsewhere."""
-        return self.config.model.source != "endpoint" and self.config.model.adapters is None
+        return self.config.model.has_weights and self.config.model.adapters is None
 
     @cached_property
     def updates(self) -> tuple[Update[Any], ...]:
@@ -295,27 +299,16 @@ class Session:
     @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.asking.endpoint import EndpointAgents, check_names  # HTTP is for those who need it
+        from trialign.api.behind import endpoint_agents  # HTTP is for those who need it
 
-        config, length = self.config, self.config.audit.max_new_tokens
-        check_names(config.model.endpoint.names, self.groups.names)
-        choices = any(query.options for query in self.queries)
-        agents = EndpointAgents.at_the_door(
-            config.model,
-            self.runs / ".answers",
-            length,
-            config.seed,
-            config.scoring,
-            date=config.prompt.date,
-            choices=choices,
-        )
-        hidden = config.prompt.options == "hidden" and choices
-        if hidden and agents.scoring is None:
-            raise UserError(
-                "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
-                "Set prompt.options to lettered or listed",
-            )
-        return agents
+        return endpoint_agents(self)
+
+    @cached_property
+    def logged(self) -> LoggedAgents:
+        """The agents whose replies another tool logged; there are some to every question."""
+        from trialign.api.behind import logged_agents
+
+        return logged_agents(self)
 
     def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
         """Who answers an audit.
@@ -325,6 +318,8 @@ class Session:
         """
         if self.config.model.source == "endpoint":
             return self.endpoint
+        if self.config.model.source == "logs":
+            return self.logged
         hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         if checkpoint:
             hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
