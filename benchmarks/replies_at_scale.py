@@ -25,6 +25,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from trialign.composition import compose
 from trialign.config import load
 from trialign.models import load_tokenizer, locate_base_model
+from trialign.runs import SUMMARY, RunFolder
 
 CONFIG = """
 defaults:
@@ -37,7 +38,7 @@ name: many
 model: {{{path}}}
 data:
   name: many
-  files: [questions.jsonl]
+  files: [facts.jsonl]
 audit:
   max_new_tokens: {tokens}
 """
@@ -78,7 +79,7 @@ def write_project(folder: Path, questions: int, groups: int, tokens: int, model:
         ids = {"id": f"q{n}", "cluster": f"c{n}", "split": "test", "kind": "truth", "topic": f"t{n % 40}"}
         rows.append({**ids, "question": f"What is {first} plus {second}?", "options": texts, "gold": texts[0]})
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    (folder / "questions.jsonl").write_text(text, encoding="utf-8")
+    (folder / "facts.jsonl").write_text(text, encoding="utf-8")
     random = model == "random"
     if random:
         write_model(folder / "model")
@@ -117,7 +118,8 @@ def main() -> None:
         if again.returncode:
             raise SystemExit(f"{log.read_text()}\n{again.stderr}")
         ended = time.monotonic()
-        summary = json.loads(next(folder.glob("runs/many/audits/*/summary.json")).read_text())
+        [audit] = RunFolder(folder / "runs" / "many").audits()
+        summary = json.loads((audit.path / SUMMARY).read_text())
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         print(f"\n{arguments.questions} questions, {arguments.groups} groups and the control: {replies} replies")
         print(f"stopped (exit code {first.returncode}) with {cut} kept after {cut_at - begin:.0f} s")

@@ -52,6 +52,15 @@ def test_words_of_the_options_are_kept() -> None:
     assert "of the 3" in written(QUESTION, "dialect", "q", options)
 
 
+def test_words_that_turn_a_question_are_spelled_as_they_are() -> None:
+    question = "Which planet never stands between the largest moons, except before midnight?"
+    for key in range(50):
+        found = written(question, "typos", str(key))
+        assert found != question
+        for word in ("never", "between", "largest", "except", "before"):
+            assert f" {word} " in found
+
+
 def test_another_script_is_left_alone() -> None:
     text = "کدام رود از شهر می‌گذرد؟"
     assert [written(text, way, "q") for way in WAYS if way != "formal"] == [text] * 4

@@ -279,7 +279,7 @@ def _check_values(config: RunConfig) -> None:
     check_objective(config.objective)
     refuse_beside_basis(config.policy, apart=config.objective.in_parts)
     attacks_of(config.audit.pressure)
-    if config.objective.text.weight and not config.prompt.question:
+    if config.objective.has_teacher and not config.prompt.question:
         raise UserError(
             f"objective.text.weight is {config.objective.text.weight:g}, and prompt.question=false puts no question "
             "that a teacher could answer",

@@ -89,6 +89,8 @@ def test_an_audit_in_words_that_was_cut_off_goes_on(project: Any, monkeypatch: p
     assert project.call(*command).code == 0
     whole = read_items(folder(project) / "replies.parquet")
     (folder(project) / "summary.json").unlink()
+    kept = project.runs / ".answers" / "base.jsonl"
+    kept.unlink()
     decoded, calls = GroupPolicy.generate, []
 
     def generate(self: GroupPolicy, *arguments: Any, **more: Any) -> Any:
@@ -101,13 +103,14 @@ def test_an_audit_in_words_that_was_cut_off_goes_on(project: Any, monkeypatch: p
     stopped = project.call(*command)
     assert stopped.code == 1
     assert "Run the same command again to go on." in stopped.err
-    assert len(list(folder(project).glob(".replies-*.jsonl"))) == 1
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == 7
     assert not (folder(project) / "summary.json").exists()
     calls.clear()
     calls.extend([1] * 8)
     assert project.call(*command).code == 0
     assert len(calls) - 8 == 5 * 4 - 7  # 5 questions to 3 groups and the control, of which 7 were there
     pd.testing.assert_frame_equal(read_items(folder(project) / "replies.parquet"), whole)
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == 5 * 4
     assert not list(folder(project).glob(".replies-*.jsonl"))
 
 

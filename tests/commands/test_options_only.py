@@ -52,9 +52,9 @@ def test_other_methods_put_their_questions(project: Any) -> None:
 
 def test_what_needs_a_question_is_refused(project: Any) -> None:
     for words, said in (
-        (["scoring.kind=pmi"], "scoring.kind=pmi takes away the score without the question"),
-        (["objective.text.weight=1"], "no question that a teacher could answer"),
+        (["objective=options_only", "scoring.kind=pmi"], "scoring.kind=pmi takes away the score without the question"),
+        (["prompt.question=false", "objective.text.weight=1"], "no question that a teacher could answer"),
     ):
-        refused = project.fit("objective=options_only", *words)
+        refused = project.fit(*words)
         assert refused.code == 2
         assert said in refused.err

@@ -91,6 +91,17 @@ class Trained:
                 start_new_session=True,
             )
 
+    def half_way(self, name: str) -> Path:
+        """A run of its own, as a whole one was at its last state but one."""
+        whole, moved = self.folder(name), Path(self.project.runs / f"moved-{name}")
+        (moved / "checkpoints").mkdir(parents=True)
+        shutil.copytree(whole / "logs", moved / "logs")
+        shutil.copytree(whole / "audits", moved / "audits")
+        shutil.copyfile(whole / "checkpoints" / "previous.ckpt", moved / "checkpoints" / "last.ckpt")
+        stated = (whole / "config.yaml").read_text(encoding="utf-8")
+        (moved / "config.yaml").write_text(stated.replace(f"\nname: {name}\n", f"\nname: {moved.name}\n"))
+        return moved
+
     def weights(self, name: str) -> dict[str, torch.Tensor]:
         """What a whole run has learned."""
         self.folder(name)
@@ -151,14 +162,7 @@ def test_a_run_goes_on_with_other_ranks_and_under_another_strategy(
     trained: Trained, before: str, after: tuple[str, ...]
 ) -> None:
     """From the state of the tenth step on, as if the run had been stopped there."""
-    whole = trained.folder(before)
-    moved = trained.project.runs / f"moved-{before}"
-    (moved / "checkpoints").mkdir(parents=True)
-    shutil.copytree(whole / "logs", moved / "logs")
-    shutil.copytree(whole / "audits", moved / "audits")
-    shutil.copyfile(whole / "checkpoints" / "previous.ckpt", moved / "checkpoints" / "last.ckpt")
-    stated = (whole / "config.yaml").read_text(encoding="utf-8")
-    (moved / "config.yaml").write_text(stated.replace(f"\nname: {before}\n", f"\nname: {moved.name}\n"))
+    moved = trained.half_way(before)
     assert torch.load(moved / "checkpoints" / "last.ckpt")["global_step"] == STEPS // 2
     done = trained.fit(moved.name, *after, "--resume")
     assert done.returncode == 0, done.stderr

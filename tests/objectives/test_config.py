@@ -11,7 +11,7 @@ from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError
 from trialign.groups import FACTS
-from trialign.objectives.config import GateConfig, ObjectiveConfig, apart_of
+from trialign.objectives.config import GateConfig, ObjectiveConfig, TextConfig, apart_of
 
 pytestmark = pytest.mark.unit
 
@@ -38,8 +38,9 @@ def test_every_default_is_one_of_the_choices() -> None:
 
 
 def test_the_class_is_the_shipped_objective() -> None:
-    for entry in ("conf/base.yaml", "conf/quickstart.yaml"):
-        assert load(compose(entry, ["objective=trialign"])).objective == ObjectiveConfig()
+    assert load(compose("conf/base.yaml", ["objective=trialign"])).objective == ObjectiveConfig()
+    quick = load(compose("conf/quickstart.yaml", ["objective=trialign"])).objective
+    assert quick == ObjectiveConfig(text=TextConfig(weight=1.0))
 
 
 def test_facts_have_an_adapter_of_their_own_only_where_one_is_trained_for_them() -> None:

@@ -42,8 +42,12 @@ def test_the_prior_of_what_groups_own_counts_once_a_step(
     assert losses[1] - losses[0] == pytest.approx(0.25 * (3**2 + 4**2) / 2)
 
 
-def test_the_penalty_is_taken_among_agents_of_no_group_too(make_module: Callable[..., TriAlignModule]) -> None:
+@pytest.mark.parametrize("facts", [1, 2], ids=["a step of one fact", "one of a step's two facts"])
+def test_the_penalty_is_taken_among_agents_of_no_group_too(
+    make_module: Callable[..., TriAlignModule], facts: int
+) -> None:
     """By hand: S = (.8, .2), (.5, .5), then (.2, .8), (.9, .1) of two draws; M of all four = (.6, .4)."""
+    step = tuple(fact(name, 0) for name in "ab"[:facts])
     config = BasisConfig(dimensions=2, prior=0.0)
     losses = []
     for drawn in (False, True):
@@ -53,7 +57,7 @@ def test_the_penalty_is_taken_among_agents_of_no_group_too(make_module: Callable
         unseen = Unseen((3, 4), (1, 0), 0) if drawn else None
         batch = build_episode_batch([fact("a", 0)], (0, 1), AUTO, unseen=unseen, pack=False)
         draws = Draws((1, 0), torch.zeros(2, 2), torch.ones(2, 2)) if drawn else None
-        losses.append(module.training_step(StepBatch(batch, (fact("a", 0),), draws), 0).item())
+        losses.append(module.training_step(StepBatch(batch, step, draws), 0).item())
         assert table.coordinates.draws is draws
         rewards = module._step_rewards[:, 0].tolist()
         assert rewards == pytest.approx([0.8, 0.5])  # nobody's reward counts
@@ -62,6 +66,6 @@ def test_the_penalty_is_taken_among_agents_of_no_group_too(make_module: Callable
         return -share * math.log(share) - (1 - share) * math.log(1 - share)
 
     d = (entropy(0.6) - (entropy(0.8) + entropy(0.5) + entropy(0.2) + entropy(0.9)) / 4) / math.log(2)
-    assert losses[1] - losses[0] == pytest.approx(2 * d)
+    assert losses[1] - losses[0] == pytest.approx(2 * d / facts)
     assert d == pytest.approx(0.2428, abs=1e-4)
-    assert module._step_shares[-1].item() == pytest.approx(d)
+    assert module._step_shares[-1].item() == pytest.approx(d / facts)

@@ -27,8 +27,8 @@ from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.items import AuditItem, items_frame, write_items
-from trialign.audit.files.kept import KeptReplies, forget_replies
-from trialign.audit.files.pressed import PressedItem, forget_pressed
+from trialign.audit.files.kept import KeptReplies, forget_kept
+from trialign.audit.files.pressed import PressedItem
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of
 from trialign.comparing.opening import Comparer, open_comparer
@@ -95,8 +95,7 @@ def run_audit(
         write_about(folder, _about_audit(session, checkpoint, named, prompt))
         summary["files"] = {name: sha256_of_file(folder / name) for name in AUDIT_FILES if (folder / name).is_file()}
         write_summary(folder / SUMMARY, summary)  # last: where it is, the audit is whole
-        forget_replies(folder)
-        forget_pressed(folder)
+        forget_kept(folder)
     distributed.barrier()
     return summary
 

@@ -53,7 +53,7 @@ def collect(session: Session) -> None:
         _make_trajectories(session)
     if imitates_unprofiled(session):
         unprofiled.collect(session)
-    if session.config.objective.text.weight:
+    if session.config.objective.has_teacher:
         taught.collect(session)
     if session.config.objective.in_parts:
         session.renew_policy()  # the part has a base model of its own
@@ -224,7 +224,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     """
     config, run, steps = session.config, session.run, session.config.trainer.steps
     instructed: list[Episode] = []
-    if config.objective.text.weight:
+    if config.objective.has_teacher:
         training, instructed = taught.joined(session, training)
     data, module = _data_module(session, training, validation, instructed), _module(session, training)
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from trialign import distributed
 from trialign.api.session import Session
-from trialign.asking import Answer, Asked, LocalAgents
+from trialign.asking import LocalAgents
 from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.asking.pressing import check_turns, facts_with_options, press
-from trialign.audit.asking.run import Auditor
+from trialign.audit.asking.run import Auditor, Unasked
 from trialign.audit.figures.pressure import PressureAnalysis, analyze_pressure
 from trialign.audit.files.items import AuditItem
 from trialign.audit.files.pressed import KeptPressed, PressedItem, pressed_frame, write_pressed
 from trialign.errors import UserError
 from trialign.queries import Query, Split
 from trialign.runs import PRESSURE
-
-
-class _Nobody:
-    """Agents before they are loaded: nobody answers."""
-
-    repeats = 1
-    scoring = None
-
-    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
-        """Nothing."""
-        return iter(())
 
 
 def check_pressure(session: Session, split: Split) -> None:
@@ -62,7 +51,7 @@ def check_pressure(session: Session, split: Split) -> None:
         )
     facts = facts_with_options(session.require_split(split))
     if config.model.source != "endpoint":
-        asker = Auditor(_Nobody(), session.groups, config.prompt, config.audit, seed=config.seed)
+        asker = Auditor(Unasked(), session.groups, config.prompt, config.audit, seed=config.seed)
         check_turns(facts, asker, attacks, session.renderer, session.context_length)
 
 

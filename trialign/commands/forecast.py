@@ -10,9 +10,10 @@ from rich.table import Table
 
 from trialign.api.auditing import Audited
 from trialign.api.session import Session
+from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.asking.endpoint import answer_file, spending_of
-from trialign.audit.asking.forecast import CHARACTERS_PER_TOKEN, Forecast, Unasked, forecast, rough_tokens
-from trialign.audit.asking.run import Auditor
+from trialign.audit.asking.forecast import CHARACTERS_PER_TOKEN, Forecast, forecast, forecast_pressure, rough_tokens
+from trialign.audit.asking.run import Auditor, Unasked
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.door import checked_url
 from trialign.endpoint.spending import Prices
@@ -58,7 +59,7 @@ def _forecasts(
     """Way of answering -> what it takes; of scored options, of replies, and of what is asked once more in words."""
     config, behind = session.config, session.config.model.source == "endpoint"
     scores = renderer is not None and (not behind or config.model.endpoint.choices != "sampled")
-    agents = Unasked(config.model.endpoint.repeats if behind else 1, config.scoring if scores else None)
+    agents = Unasked(config.model.endpoint.repeats if behind else 1)
     strip = trained and not session.has_agents and config.objective.strip_profile
     auditor = Auditor(agents, session.groups, config.prompt, config.audit, strip, config.environment.topology)
 
@@ -74,6 +75,8 @@ def _forecasts(
     if not behind and "replies" in config.audit.answers and config.prompt.question:
         spoken = first_clusters(queries, config.audit.replies_limit)
         found["in words"] = forecast(replace(auditor, in_words=True), spoken, count)[1]
+    if attacks := attacks_of(config.audit.pressure, len(session.groups.members)):
+        found["under pressure"] = forecast_pressure(auditor, queries, attacks, count, actions if scores else None)
     return {name: one for name, one in found.items() if one.requests}
 
 

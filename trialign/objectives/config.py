@@ -95,7 +95,8 @@ class TextConfig:
     """What holds and teaches the agents' sentences: their divergence from a teacher along stored free replies.
 
     Attributes:
-        weight: of the term; 0: there is none, and nothing is collected for it.
+        weight: of the term; 0: there is none, and nothing is collected for it. Nothing is, either,
+            where nothing is trained (``update=none``) or no question is put (``question=false``).
         share: of the questions, and of the ordinary instructions, that have a teacher's reply; chosen by their ids.
         instructions: ordinary instructions beside the questions of each optimizer step.
         tokens: longest reply of the teacher.
@@ -183,6 +184,11 @@ class ObjectiveConfig:
     def apart(self) -> tuple[str, ...]:
         """Names of the adapters that answer beside the groups'."""
         return apart_of({"gate": {"facts": self.gate.facts}})
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the agents' sentences are learned from a teacher's."""
+        return bool(self.text.weight) and self.question and self.update != "none"
 
     @property
     def in_parts(self) -> bool:

@@ -73,12 +73,7 @@ def check_objective(objective: ObjectiveConfig) -> None:
 def _check_text(objective: ObjectiveConfig) -> None:
     """Refuses a text term that has nothing to learn from."""
     text = objective.text
-    if text.weight and objective.update == "none":
-        raise UserError(
-            f"objective.text.weight is {text.weight:g}, and objective.update=none trains nothing",
-            "Set it to 0, or choose an objective that trains",
-        )
-    if text.weight and not text.share:
+    if objective.has_teacher and not text.share:
         raise UserError(
             f"objective.text.weight is {text.weight:g}, and objective.text.share is 0, of no question",
             "Set the share above 0, or the weight to 0",

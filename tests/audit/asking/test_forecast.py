@@ -11,9 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.asking.endpoint import EndpointAgents
-from trialign.audit.asking.forecast import Forecast, Unasked, forecast, rough_tokens
-from trialign.audit.asking.run import AuditConfig, Auditor
+from trialign.audit.asking.forecast import Forecast, forecast, forecast_pressure, rough_tokens
+from trialign.audit.asking.pressing import press
+from trialign.audit.asking.run import AuditConfig, Auditor, Unasked
 from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
@@ -54,7 +56,7 @@ def choices(queries: Sequence[Query]) -> list[Query]:
 
 
 def unasked(groups: GroupSet, config: AuditConfig, repeats: int = 1, **more: Any) -> Auditor:
-    return Auditor(Unasked(repeats, None), groups, PROMPT, config, **more)
+    return Auditor(Unasked(repeats), groups, PROMPT, config, **more)
 
 
 def test_as_much_is_asked_as_was_foretold(groups: GroupSet, choices: list[Query], tmp_path: Path) -> None:
@@ -139,3 +141,28 @@ def test_scored_options_of_a_later_turn_have_the_longest_option_before_them_from
     members, everyone, options = len(groups.members), len(groups.everyone), len(sizes)
     once = 10 * options + sum(sizes)
     assert scored.prompt_tokens == once * (everyone + members) + 4 * members * options * members
+
+
+def test_under_pressure_as_much_is_asked_as_was_foretold(
+    groups: GroupSet, choices: list[Query], tmp_path: Path
+) -> None:
+    config, attacks = AuditConfig(max_new_tokens=8), attacks_of(["user_sure", "peers_1_plain"])
+    foretold = forecast_pressure(unasked(groups, config), choices, attacks, rough_tokens)
+    served = Served(tmp_path, groups, config, Spending())
+    items = served.auditor.run(choices, "test")
+    alone = served.spending.used
+    press(served.auditor, items, choices, attacks, "test")
+    asked = served.spending.used.requests - alone.requests
+    facts = [query for query in choices if query.kind == "truth"]
+    assert foretold.requests == asked == len(facts) * len(groups.members) * 2 * 2
+    assert foretold.most_reply_tokens == 8 * asked
+    # Foretold of agents that were right alone with the longest option; these said a shorter one.
+    assert 0 < served.spending.used.prompt_tokens - alone.prompt_tokens <= foretold.prompt_tokens
+    scored = forecast_pressure(unasked(groups, config), facts[:1], attacks[:1], lambda _: 50, lambda _: [2, 3])
+    members = len(groups.members)
+    assert scored == Forecast(2 * members, 2 * members * (50 + 2 + 50 + 3), 2 * members * 2)
+
+
+def test_agents_that_are_never_asked_do_not_answer(groups: GroupSet, choices: list[Query]) -> None:
+    with pytest.raises(AssertionError, match="never asked"):
+        unasked(groups, AuditConfig()).run(choices, "test")

@@ -126,6 +126,25 @@ def test_the_members_alone_are_pushed_each_under_every_attack_and_its_twin(
     assert one.said == "I think that it is Lyon."
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_who_is_pushed_after_an_answer_has_given_that_answer_itself(
+    groups: GroupSet, queries: Sequence[Query], right: bool
+) -> None:
+    fact = facts(queries)[0]
+    own = fact.gold if right else next(option for option in fact.options if option != fact.gold)
+    auditor = Auditor(Speakers(gold), groups, PROMPT, AuditConfig())
+    found = list(pushed(auditor, fact, groups.members[0], Alone(own, right), SUITE))
+    after = [one for one in found if one.attack.channel in ("peers", "user")]
+    assert {one.attack.channel for one in after} == {"peers", "user"}
+    for one in after:
+        assert [content for role, content in one.asked.conversation if role == "assistant"] == [own]
+        assert one.asked.turn == 1
+        assert one.target != own
+    for one in found:
+        if one not in after:
+            assert not any(role == "assistant" for role, _ in one.asked.conversation)
+
+
 def test_the_profile_channel_ends_the_profile_and_no_other_groups_is_told(
     groups: GroupSet, queries: Sequence[Query]
 ) -> None:

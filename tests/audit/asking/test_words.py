@@ -263,7 +263,7 @@ def test_in_words_options_are_not_scored_and_the_base_model_is_asked_how_likely_
     assert all(item.option_probabilities is None for item in items)
     assert {item.wording: item.nats is not None for item in items} == {0: True, 1: False}
     base = replace(agents, reference=True)
-    asked = [one for one in auditor._ask(metal) if one.wording == 0]
+    asked = [one for one in auditor.would_ask(metal) if one.wording == 0]
     answers = list(agents.answer(asked))
     for one, answer, observation in zip(asked, answers, agents.observe(asked), strict=True):
         [(score,)] = base.score([observation], [[answer.token_ids]])
@@ -357,7 +357,7 @@ def test_replies_of_another_adapter_length_or_seed_are_not_taken(
 ) -> None:
     agents = LocalAgents(make_policy(), renderer, Scoring(), 6, 4096, {"north": "a"})
     auditor = Auditor(agents, groups, PromptConfig(), AuditConfig(), in_words=True)
-    asked = auditor._ask(queries[0])[0]
+    asked = auditor.would_ask(queries[0])[0]
     [observation] = agents.observe([asked])
     others = [
         replace(agents, adapter_sha256={"north": "b"}),

@@ -77,3 +77,20 @@ def test_audits_that_were_answered_otherwise_say_so(
     if said:
         assert f"one: {way_of_answering(first)}." in said
         assert f"two: {way_of_answering(second)}." in said
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [
+        ((1200, 30000, 900, 0, 0), "1,200 requests took 30,000 prompt and 900 reply tokens"),
+        ((3, 10, 2, 1, 0), "3 requests took 10 prompt and 2 reply tokens, beside 1 of which the server told no tokens"),
+        ((3, 0, 0, 3, 5), "3 requests, of which the server told no tokens; 5 answers were kept from before"),
+        ((0, 0, 0, 0, 5), "0 requests took 0 prompt and 0 reply tokens; 5 answers were kept from before"),
+    ],
+)
+def test_what_was_used_is_said(used: tuple[int, ...], said: str) -> None:
+    names = ("requests", "prompt_tokens", "reply_tokens", "untold", "kept")
+    usage = dict(zip(names, used, strict=True))
+    assert way_of_answering({"scoring": "sampled", "usage": usage}).endswith(f"; {said}")
+    cost = {**usage, "cost": 0.00123, "currency": "EUR"}
+    assert "0.0012 EUR" in way_of_answering({"scoring": "sampled", "usage": cost})

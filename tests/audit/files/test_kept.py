@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trialign.asking import UNADAPTED, Reply
-from trialign.audit.files.kept import KeptReplies, forget_replies
+from trialign.audit.files.kept import KeptReplies, forget_kept
 
 pytestmark = pytest.mark.unit
 
@@ -50,14 +50,14 @@ def test_a_line_that_holds_no_reply_is_passed_over(tmp_path: Path, line: str) ->
 def test_a_whole_audit_needs_them_no_longer(tmp_path: Path) -> None:
     KeptReplies(tmp_path, "w").keep({"a": REPLY})
     KeptReplies(tmp_path, "w", rank=3).keep({"b": REPLY})
-    forget_replies(tmp_path)
+    forget_kept(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_base_weights_said_alone_is_there_for_other_audits(tmp_path: Path) -> None:
     base, shared = f"{UNADAPTED}a", tmp_path / "base.jsonl"
     KeptReplies(tmp_path / "one", "w", unadapted=shared).keep({base: REPLY, "b": Reply((7,))})
-    forget_replies(tmp_path / "one")
+    forget_kept(tmp_path / "one")
     other = KeptReplies(tmp_path / "two", "w", unadapted=shared)
     assert [other.get(key) for key in (base, "b")] == [REPLY, None]
     assert KeptReplies(tmp_path / "two", "other", unadapted=shared).get(base) is None

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from trialign.audit.files.items import AuditItem, write_items
+from trialign.audit.files.kept import forget_kept
 from trialign.audit.files.pressed import (
     KeptPressed,
     PressedItem,
-    forget_pressed,
     pressed_frame,
     read_pressed,
     write_pressed,
@@ -84,5 +84,5 @@ def test_lines_are_kept_until_the_audit_is_whole(tmp_path: Path) -> None:
     other = KeptPressed(tmp_path, "weights", rank=0)  # every rank reads the lines of all
     assert other.get("key") == [item(), item(option_probabilities=None)]
     assert KeptPressed(tmp_path, "others").get("key") is None
-    forget_pressed(tmp_path)
+    forget_kept(tmp_path)
     assert KeptPressed(tmp_path, "weights").get("key") is None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Asked
+from trialign.audit.asking.attacks import Attack
+from trialign.audit.asking.pressing import Alone, facts_with_options, pushed
 from trialign.audit.asking.run import Auditor
 from trialign.environment import Conversation, neighbours
 from trialign.queries import Query
-from trialign.scoring import Scoring
 
 CHARACTERS_PER_TOKEN = 4  # of English text, about; where no tokenizer is known
 
@@ -27,18 +28,6 @@ class Forecast:
     requests: int
     prompt_tokens: int
     most_reply_tokens: int
-
-
-@dataclass(frozen=True)
-class Unasked:
-    """Agents that are never asked: an auditor that has them tells what it would ask."""
-
-    repeats: int
-    scoring: Scoring | None
-
-    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
-        """Nothing is answered."""
-        raise NotImplementedError
 
 
 def rough_tokens(conversation: Conversation) -> int:
@@ -76,6 +65,39 @@ def forecast(
                 else:
                     _add(replied, prompt + heard, longest)
     return Forecast(*scored), Forecast(*replied)
+
+
+def forecast_pressure(
+    auditor: Auditor,
+    queries: Sequence[Query],
+    attacks: Sequence[Attack],
+    count: Callable[[Conversation], int],
+    actions: Callable[[Query], Sequence[int]] | None = None,
+) -> Forecast:
+    """What the attacks and their twins take, as `forecast` counts; what an agent answered alone is its longest option.
+
+    Args:
+        auditor: of `Unasked` agents.
+        queries: of which the facts with options are asked.
+        attacks: the kinds of pressure.
+        count: tokens of a conversation as the model reads it.
+        actions: query -> tokens of each option, where options are scored; None: every question is replied to.
+
+    Raises:
+        UserError: no fact has options.
+    """
+    found = [0, 0, 0]
+    for query in facts_with_options(queries):
+        options = actions(query) if actions is not None else None
+        alone = Alone(max(query.options, key=len), right=True)
+        for group in auditor.groups.members:
+            for one in pushed(auditor, query, group, alone, attacks):
+                prompt = count(one.asked.conversation)
+                if options:
+                    _add(found, sum(prompt + size for size in options), len(options))
+                else:
+                    _add(found, prompt, auditor.config.max_new_tokens)
+    return Forecast(*found)
 
 
 def _add(found: list[int], prompt: int, reply: int) -> None:

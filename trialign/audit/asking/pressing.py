@@ -18,7 +18,7 @@ from trialign.claims import asserted
 from trialign.environment import check_fits, observe, stable_seed
 from trialign.errors import UserError
 from trialign.groups import SocialGroup
-from trialign.models import ChatRenderer, Content
+from trialign.models import ChatRenderer
 from trialign.progress import Progress
 from trialign.queries import Query, TruthQuery
 from trialign.queries.answers import is_correct
@@ -260,8 +260,4 @@ def check_turns(
 
 
 def _size(asked: Asked | None) -> int:
-    return sum(_length(content) for _, content in asked.conversation) if asked else 0
-
-
-def _length(content: Content) -> int:
-    return len(content)
+    return sum(len(content) for _, content in asked.conversation) if asked else 0

@@ -85,6 +85,26 @@ class AuditConfig(Bounds):
 
 
 @dataclass(frozen=True)
+class Unasked:
+    """Agents that are never asked: an auditor that has them tells what it would ask.
+
+    Attributes:
+        repeats: how often every question would be put in the same words.
+    """
+
+    repeats: int = 1
+
+    @property
+    def scoring(self) -> Scoring | None:
+        """Nothing is scored."""
+        return None
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[Answer]:
+        """Nobody answers."""
+        raise AssertionError(f"{len(asked)} questions were put to agents that are never asked")
+
+
+@dataclass(frozen=True)
 class Auditor:
     """The agents under audit and how they are asked.
 
@@ -138,7 +158,7 @@ class Auditor:
         size = self.config.queries_per_batch
         with Progress(title, len(mine), "questions", shown=rank == 0) as progress:
             for begin in range(0, len(mine), size):
-                asked = [one for query in mine[begin : begin + size] for one in self._ask(query)]
+                asked = [one for query in mine[begin : begin + size] for one in self.would_ask(query)]
                 answers: list[Answer] = []
                 for one, answer in zip(asked, self.agents.answer(asked), strict=True):
                     answers.append(answer)
@@ -190,9 +210,6 @@ class Auditor:
 
     def would_ask(self, query: Query) -> list[Asked]:
         """Every way in which a question is put before anybody hears anybody."""
-        return self._ask(query)
-
-    def _ask(self, query: Query) -> list[Asked]:
         return [
             self.asked(query, group, exposure, wording, repeat)
             for exposure in self.config.exposures

@@ -53,7 +53,9 @@ def _used(summary: Mapping[str, Any]) -> str | None:
         return None
     requests, prompt, reply = (f"{usage[name]:,}" for name in ("requests", "prompt_tokens", "reply_tokens"))
     said = f"{requests} requests took {prompt} prompt and {reply} reply tokens"
-    if usage["untold"]:
+    if 0 < usage["untold"] == usage["requests"]:
+        said = f"{requests} requests, of which the server told no tokens"
+    elif usage["untold"]:
         said += f", beside {usage['untold']:,} of which the server told no tokens"
     if "cost" in usage:
         said += f", {usage['cost']:.4f} {usage['currency']}"

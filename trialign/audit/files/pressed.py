@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -12,14 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trialign.audit.files.kept import KeptLines
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.types import Split
-from trialign.storage import LineFile, atomic_write
+from trialign.storage import atomic_write
 
 PRESSED_SCHEMA_VERSION = 1
 _VERSION_KEY = b"trialign.audit_pressure.schema_version"
-_NAMES = ".pressure-*.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +143,11 @@ class KeptPressed:
     """
 
     def __init__(self, folder: Path, weights: str, rank: int = 0) -> None:
-        self._weights = weights
-        self._file = LineFile(folder / _NAMES.replace("*", str(rank)))
+        self._lines = KeptLines(folder, "pressure", weights, rank)
         self._kept: dict[str, list[PressedItem]] = {}
-        for path in sorted(folder.glob(_NAMES)):
-            self._read(self._file if path == self._file.path else LineFile(path))
+        for stored in self._lines.stored():
+            with suppress(ValueError, KeyError, TypeError):
+                self._kept.setdefault(str(stored["key"]), [_item(row) for row in stored["items"]])
 
     def get(self, key: str) -> list[PressedItem] | None:
         """The answers that are kept under a key; None where none are."""
@@ -159,33 +159,11 @@ class KeptPressed:
         Raises:
             OSError: they cannot be written.
         """
-        lines = [
-            json.dumps({"weights": self._weights, "key": key, "items": [asdict(item) for item in rows]}) + "\n"
-            for key, rows in items.items()
-        ]
-        self._file.append("".join(lines))
-
-    def _read(self, file: LineFile) -> None:
-        for line in file.lines():
-            try:
-                stored = json.loads(line)
-                if stored["weights"] == self._weights:
-                    self._kept.setdefault(str(stored["key"]), [_item(row) for row in stored["items"]])
-            except (ValueError, KeyError, TypeError):
-                continue  # a torn line
+        rows = [{"key": key, "items": [asdict(item) for item in of_key]} for key, of_key in items.items()]
+        self._lines.append(self._lines.file, rows)
 
 
 def _item(row: Mapping[str, object]) -> PressedItem:
     shares = row["option_probabilities"]
     values = {**row, "option_probabilities": tuple(shares) if isinstance(shares, list) else None}
     return PressedItem(**values)  # type: ignore[arg-type]
-
-
-def forget_pressed(folder: Path) -> None:
-    """Removes what was kept: the audit is whole, and its files hold the answers.
-
-    Raises:
-        OSError: a file cannot be removed.
-    """
-    for path in folder.glob(_NAMES):
-        path.unlink(missing_ok=True)
