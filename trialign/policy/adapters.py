@@ -13,12 +13,14 @@ from peft.tuners.lora import Linear as LoraLinear
 from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from trialign.errors import UserError
 from trialign.models import refuse_unfit
 from trialign.models.families import decoder_layers
 
 SHARED = "shared"
+_LINEAR = (nn.Linear, Conv1D)  # GPT-2 keeps its weights turned
 
 
 @dataclass(frozen=True)
@@ -321,7 +323,7 @@ def first_adapted(model: PreTrainedModel, config: AdapterConfig) -> int:
 def _linear_names(model: PreTrainedModel) -> tuple[str, ...]:
     """The last part of the name of every linear layer but the output layer."""
     head = model.get_output_embeddings()
-    linear = {name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head}
+    linear = {name for name, part in model.named_modules() if isinstance(part, _LINEAR) and part is not head}
     return tuple(sorted({name.rsplit(".", 1)[-1] for name in linear}))
 
 
@@ -359,7 +361,7 @@ def _fused(model: PreTrainedModel) -> set[nn.Module]:
 def _linear_paths(model: PreTrainedModel, first: int, apart: set[nn.Module]) -> tuple[str, ...]:
     """Every linear layer from a decoder layer on but the output layer and those ``apart``."""
     left = {*_modules_below(model, first), *apart, model.get_output_embeddings()}
-    return tuple(name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part not in left)
+    return tuple(name for name, part in model.named_modules() if isinstance(part, _LINEAR) and part not in left)
 
 
 def _modules_below(model: PreTrainedModel, first: int) -> set[nn.Module]:

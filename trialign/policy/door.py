@@ -46,12 +46,12 @@ def check_exact(policy: GroupPolicy) -> None:
     finally:
         policy.train(training)
     if distributed.rank() == 0:
-        log.info("The base model %s is served by %s", name, path_of(policy.plain))
+        log.info("Branches go by %s (%s)", path_of(policy.plain), name)
 
 
 def path_of(plain: str) -> str:
     """How branches are computed, in words; ``plain`` is `GroupPolicy.plain`."""
-    return f"plain rows, a prompt with each of its answers: it has {plain}" if plain else "the prefix tree"
+    return f"plain rows, each with its whole prompt, for the model has {plain}" if plain else "the prefix tree"
 
 
 def _fault(policy: GroupPolicy) -> str:
