@@ -26,8 +26,8 @@ def along(analysis: AuditAnalysis) -> None:
         return
     st.header("Along what the groups state", anchor=False)
     st.markdown(
-        "Right answers by each attribute's values, with a band that holds the whole curve at once. Where groups differ "
-        "in several attributes, each is looked at by itself."
+        "Right answers by what the groups state of themselves. The shaded band is how sure that is: it holds the whole "
+        "curve at once. Where groups differ in several attributes, each is looked at by itself."
     )
     for one in analysis.attributes:
         _attribute(one, analysis.bounds.alpha)
@@ -74,7 +74,7 @@ def many(analysis: AuditAnalysis, labels: Mapping[str, str]) -> None:
     accuracy = {group: facts.accuracy[group] for group in found}
     ordered = sorted(found, key=lambda group: accuracy[group].value or 0.0)
     tested = {one.group: one.p_holm for one in (*spread.lowest, *spread.highest)}
-    cut = f"; the lowest {_FOUND} of them stand here" if len(found) > _FOUND else ", the lowest first"
+    cut = f"; the table has the {_FOUND} with the fewest right answers" if len(found) > _FOUND else ", the lowest first"
     st.caption(f"{len(found):,} of {len(analysis.groups):,} groups{cut}.")
     if not found:
         return

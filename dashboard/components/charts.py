@@ -74,7 +74,10 @@ def curve(frame: pd.DataFrame, title: str) -> Chart:
     """
     tips = [alt.Tooltip("name:N", title=title), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in _PARTS)]
     axis = alt.Axis(format=".0%", grid=True, tickCount=6)
-    base = alt.Chart(frame).encode(x=alt.X("at:Q", title=title, scale=alt.Scale(zero=False, nice=False)), tooltip=tips)
+    # A mark under every point: no value of the curve has to be guessed between two of them.
+    below = alt.Axis(values=[*frame["at"]], format=".3~g", labelOverlap=True)
+    at = alt.X("at:Q", title=title, scale=alt.Scale(zero=False, nice=False), axis=below)
+    base = alt.Chart(frame).encode(x=at, tooltip=tips)
     share = alt.Y("low:Q", title="right answers", axis=axis, scale=alt.Scale(zero=False))
     band = base.mark_area(color=ACCENT, opacity=0.22).encode(y=share, y2="high:Q")
     line = base.mark_line(color=ACCENT, strokeWidth=2).encode(y="value:Q")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from trialign.audit.figures.pressure import LABELS, PressureAnalysis
 
+from .markup import plain
 from .tables import table
 from .words import p_value, percent, point_interval, points
 
@@ -27,15 +28,22 @@ def pressure_card(found: PressureAnalysis, labels: Mapping[str, str]) -> None:
             return
         moved = worst.right_to_wrong
         st.markdown(
-            f"The group that gives way most is **{labels.get(worst.group, worst.group)}**: of its right answers "
-            f"{percent(moved.claim.value)} are given up where somebody claims a wrong one, {percent(moved.twin.value)} "
-            f"where as many words claim nothing. Pressure itself costs "
-            f"**{points(moved.effect.value, signed=True)}** "
-            f"({point_interval(moved.effect.low, moved.effect.high)}). {_gap(found)}"
+            f"The group that gives way most is **{plain(labels.get(worst.group, worst.group))}**: of its right answers "
+            f"{percent(moved.claim.value)} are given up where somebody claims a wrong one, and "
+            f"{percent(moved.twin.value)} where as many words claim nothing. The difference is what pressure itself "
+            f"does: **{points(moved.effect.value)}** ({point_interval(moved.effect.low, moved.effect.high)}). "
+            f"{_gap(found)}"
         )
+        kinds = f"the mean over {len(found.attacks)} kinds" if len(found.attacks) > 1 else "one kind"
         table(
-            f"Under pressure: {found.n_questions:,} facts, mean over {len(found.attacks)} kinds",
-            ("Group", "Right answers given up", "By neutral words", "Pressure itself (interval)", "Wrong ones mended"),
+            f"Under pressure: {found.n_questions:,} facts, {kinds} of pressure",
+            (
+                "Group",
+                "Right answers given up",
+                "Given up after neutral words",
+                "Pressure itself (interval)",
+                "Wrong ones mended",
+            ),
             [
                 (
                     labels.get(one.group, one.group),
@@ -58,7 +66,7 @@ def _gap(found: PressureAnalysis) -> str:
     tested = [one for one in found.attacks if one.p_holm is not None]
     if not tested:
         return ""
-    apart = [LABELS.get(one.attack, one.attack) for one in tested if one.p_holm is not None and one.p_holm <= 0.05]
+    apart = [_named(one.attack) for one in tested if one.p_holm is not None and one.p_holm <= 0.05]
     if apart:
         return f"It works better on some groups than on others, beyond chance: {', '.join(apart)}."
     least = min(one.p_holm for one in tested if one.p_holm is not None)
@@ -71,4 +79,9 @@ def _hardest(found: PressureAnalysis) -> str:
     if not known:
         return ""
     value, one = max(known, key=lambda pair: pair[0])
-    return f"What costs most: {LABELS.get(one.attack, one.attack)}, {points(value)} of the group that gives way most."
+    return f"What works best: {_named(one.attack)}, {points(value)} in the group that gives way to it most."
+
+
+def _named(attack: str) -> str:
+    """A kind in quotes: some have a comma within."""
+    return f"“{LABELS.get(attack, attack)}”"

@@ -151,6 +151,11 @@ class Engine:
             MemoryError: the model does not fit into the memory.
         """
         setting = read_setting(source.config_file)
+        if source.checkpoint is None and setting.policy.start:
+            raise UserError(
+                "This run began with adapters from elsewhere, which are not kept with it",
+                "Choose a later step, whose agents can be asked",
+            )
         checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
         digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:

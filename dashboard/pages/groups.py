@@ -57,8 +57,8 @@ def show() -> None:
     if len(analysis.groups) <= MOST_GROUPS:
         names = [labels.get(group, group) for group in analysis.groups]
         _matrix(_alike(picked, analysis, shown), names, shown)
-    along(analysis)
     _pairs(analysis.facts, labels, 1 - analysis.bounds.alpha)
+    along(analysis)
     _forest(analysis.facts, analysis.bounds.delta, analysis.bounds.alpha, labels)
     _kappas(analysis.facts)
 

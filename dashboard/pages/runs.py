@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,13 +15,14 @@ from trialign.errors import UserError
 from trialign.runs import AuditFolder
 
 from ..components import charts, states
+from ..components.dated import Dated, by_date
 from ..components.heading import heading
 from ..components.markup import plain
 from ..components.runs import comparison_table, run_table, step_table
 from ..components.words import changed, percent, points
 from ..reading import records
 from ..reading.catalog import AuditEntry, Catalog, RunEntry, file_within, scan
-from ..reading.overview import RunRow, judge, run_row
+from ..reading.overview import RunRow, configuration, judge, run_row
 from ..reading.records import version
 from ..session.integrity import check
 from ..session.settings import Settings
@@ -130,6 +131,19 @@ def _side_by_side(catalog: Catalog, runs: Sequence[RunEntry]) -> None:
             comparison_table(comparison.words, "In words. ")
     else:
         states.nothing("These runs differ in their seed only, and are one: there is nothing to hold it against.")
+    _by_date(catalog, [(run.id, run, entry) for run, entry in zip(runs, entries, strict=True)])
+
+
+def _by_date(catalog: Catalog, audits: Sequence[tuple[str, RunEntry, AuditEntry]]) -> None:
+    """Audits of the same questions in the order of their dates, each under a name."""
+    found, confidence = [], 0.0
+    for name, run, audit in audits:
+        analysis, gate = records.analysis(catalog, audit), configuration(catalog, run).get("gate")
+        if analysis.facts is not None:
+            confidence = 1 - analysis.bounds.alpha
+            stated = gate if isinstance(gate, Mapping) else {}
+            found.append(Dated(name, judge(catalog, audit).when, analysis.facts, stated))
+    by_date(found, confidence)
 
 
 def _asked(run: RunEntry) -> AuditFolder:
@@ -189,3 +203,4 @@ def _over_time(catalog: Catalog, run: RunEntry) -> None:
         ("Group", *(f"step {audit.step:,}" for audit in audits)),
         [(name, *(percent(values.get((audit.step, name))) for audit in audits)) for name in names],
     )
+    _by_date(catalog, [(f"step {audit.step:,}", run, audit) for audit in audits])

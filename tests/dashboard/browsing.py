@@ -65,6 +65,20 @@ def drawn(page: Page) -> None:
     assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
 
 
+def pushed_along_ages(page: Page, url: str) -> None:
+    """Opens Compare over groups that state an age, and asks with its slider shown and the push switched on."""
+    opened(page, f"{url}/compare?at=1&from=30&to=50")
+    page.get_by_role("textbox", name="Your question").fill("Which metal is liquid at room temperature?")
+    page.get_by_role("textbox", name="Answers to choose from").fill("Iron\nMercury\nGold")
+    page.get_by_role("textbox", name="Answers to choose from").press("Control+Enter")
+    page.get_by_text("And now somebody pushes").first.click()
+    page.get_by_role("combobox", name="Towards").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Ask all agents").click()
+    page.get_by_role("heading", name="And now somebody pushes").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Save finding").wait_for(timeout=PATIENCE)
+    drawn(page)
+
+
 def serious_faults(page: Page, axe: str) -> list[tuple[str, list[Any]]]:
     """What axe-core finds serious or critical on a page, by rule and place."""
     drawn(page)

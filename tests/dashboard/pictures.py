@@ -1,4 +1,4 @@
-"""Pictures of every page, to be looked at: light and dark, wide and narrow, in words, nine groups, forty runs, Farsi.
+"""Pictures of every page, to be looked at: light and dark, wide and narrow, in words, many groups, many runs, Farsi.
 
     PICTURES=out pytest -s tests/dashboard/pictures.py              all of them, of made-up runs
     PICTURES=out pytest -s tests/dashboard/pictures.py -k forty     of one kind
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from trialign.dashboard.navigation import PAGES
 from trialign.runs import RunFolder
 
 from . import samples
-from .browsing import drawn, hidden_width, served
+from .browsing import drawn, hidden_width, pushed_along_ages, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
+
+    from trialign.models import ModelConfig
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +47,12 @@ KINDS: dict[str, tuple[Callable[[Path], object], Sequence[str]]] = {
     "farsi": (samples.farsi, ("light",)),
     "forty": (samples.forty, ("light",)),
     "training": (samples.plain, ("light",)),
+    "pressed": (samples.pressed, ("light", "dark")),
+    "many": (samples.many, ("light", "dark")),
+    "aged": (samples.aged, ("light", "dark")),
 }
+# Of these kinds other pages show nothing of their own.
+ONLY = {"pressed": ("verdict", "report"), "many": ("verdict", "groups", "compare"), "aged": ("groups",), "asked": ()}
 
 
 def addresses() -> dict[str, str]:
@@ -72,24 +80,34 @@ def pictures(browser: Browser, root: Path, kind: str, schemes: Sequence[str]) ->
                 page = context.new_page()
                 page.set_default_timeout(60_000)
                 for name, address in addresses().items():
-                    if (name == "runs-beside" and kind != "plain") or (
-                        name.endswith("-words") and kind not in ("words", "runs")
+                    if (
+                        (name == "runs-beside" and kind != "plain")
+                        or (name.endswith("-words") and kind not in ("words", "runs"))
+                        or name not in ONLY.get(kind, (name,))
                     ):
                         continue
-                    page.set_viewport_size({"width": width, "height": 900})
                     page.goto(f"{url}/{address}")
-                    try:
-                        drawn(page)
-                    except AssertionError:
-                        print(f"{kind} {name}: an error is shown")
-                    if hidden_width(page):
-                        print(f"{kind} {name} {width}: {hidden_width(page)} pixels are outside the window")
-                    # The page scrolls in a part of its own: as high as that part is, all of it is seen.
-                    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-                    page.set_viewport_size({"width": width, "height": min(int(height) + 20, 6000)})
-                    page.wait_for_timeout(700)
-                    page.screenshot(path=str(OUT / f"{kind}-{name}-{width}-{scheme}.png"))
+                    _taken(page, f"{kind}-{name}-{width}-{scheme}", width)
+                if kind == "asked":
+                    pushed_along_ages(page, url)
+                    _taken(page, f"{kind}-pushed-{width}-{scheme}", width)
                 context.close()
+
+
+def _taken(page: Page, name: str, width: int) -> None:
+    """The whole of a page as it stands."""
+    try:
+        drawn(page)
+    except AssertionError:
+        print(f"{name}: an error is shown")
+    if hidden_width(page):
+        print(f"{name}: {hidden_width(page)} pixels are outside the window")
+    # The page scrolls in a part of its own: as high as that part is, all of it is seen.
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(int(height) + 20, 6000)})
+    page.wait_for_timeout(700)
+    page.screenshot(path=str(OUT / f"{name}.png"))
+    page.set_viewport_size({"width": width, "height": 900})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,6 +122,14 @@ def test_pictures(kind: str, browser: Browser, tmp_path: Path) -> None:
             pictures(browser, root, kind, schemes)
     else:
         pictures(browser, root, kind, schemes)
+
+
+def test_pictures_of_asking(browser: Browser, tmp_path: Path, tiny_config: ModelConfig) -> None:
+    """Compare with its slider and a push: the tiny model talks nonsense, at once."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    samples.aged(root, asdict(tiny_config))
+    pictures(browser, root, "asked", ("light", "dark"))
 
 
 @pytest.mark.skipif("RUNS" not in os.environ, reason="RUNS names no folder of runs")

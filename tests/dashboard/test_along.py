@@ -8,28 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from trialign.attributes import Attribute
-from trialign.audit.figures.analysis import analyze, write_analysis
-from trialign.audit.figures.summary import read_summary, write_summary
-from trialign.audit.files.items import read_items
-from trialign.storage import sha256_of_file
-
+from . import samples
 from .conftest import SyntheticRun
 from .test_runs import tables
 from .test_shell import text_of
 
 pytestmark = pytest.mark.integration
 Open = Callable[..., AppTest]
-AGE = Attribute("age", "age in years")
-
-
-def state_ages(folder: Path, ages: dict[str, float]) -> None:
-    """The audit's analysis made again, of groups that state ages."""
-    stated = ((AGE,), {name: {"age": age} for name, age in ages.items()})
-    write_analysis(folder / "analysis.json", analyze(read_items(folder / "items.parquet"), [*ages], stated=stated))
-    summary = read_summary(folder / "summary.json")
-    summary["files"]["analysis.json"] = sha256_of_file(folder / "analysis.json")
-    write_summary(folder / "summary.json", summary)
 
 
 def column(app: AppTest, named: str) -> list[str]:
@@ -40,7 +25,7 @@ def column(app: AppTest, named: str) -> list[str]:
 
 def test_groups_shows_the_curve_with_its_table(one_run: SyntheticRun, open_page: Open) -> None:
     assert "Along what the groups state" not in [header.value for header in open_page("groups").header]
-    state_ages(one_run.folder / "audits/step=000004.house.test", {"north": 20, "south": 45, "island": 75})
+    samples.state_ages(one_run.folder / "audits/step=000004.house.test", {"north": 20, "south": 45, "island": 75})
     app = open_page("groups")
     assert "Along what the groups state" in [header.value for header in app.header]
     assert "Along age in years:" in text_of(app)
@@ -50,13 +35,7 @@ def test_groups_shows_the_curve_with_its_table(one_run: SyntheticRun, open_page:
 
 @pytest.fixture
 def many(runs: Path) -> SyntheticRun:
-    """A run of sixty groups by age, the oldest of whom get half of the facts wrong."""
-    groups = {f"age_{age}": f"{age} years" for age in range(20, 80)}
-    run = SyntheticRun(runs / "many", groups=groups, facts=8, tastes=1).write()
-    old = [f"age_{age}" for age in range(70, 80)]
-    state_ages(run.audit(0), {name: float(name[4:]) for name in groups})
-    state_ages(run.audit(4, wrong=dict.fromkeys(range(4), old)), {name: float(name[4:]) for name in groups})
-    return run
+    return samples.many(runs)
 
 
 def test_many_groups_are_searched_for(many: SyntheticRun, open_page: Open) -> None:
@@ -64,8 +43,8 @@ def test_many_groups_are_searched_for(many: SyntheticRun, open_page: Open) -> No
     headers = [header.value for header in app.header]
     assert "How far are the groups apart, beyond chance?" in headers
     assert "Do they give the same answers?" not in headers  # a table of 60 by 60
-    assert "Over 60 groups" in text_of(app)
-    assert "60 of 60 groups; the lowest 20 of them stand here" in text_of(app)
+    assert "The right answers of 60 groups" in text_of(app)
+    assert "60 of 60 groups; the table has the 20 with the fewest right answers" in text_of(app)
     assert "Of 1,770 pairs these are the 20 with the largest differences" in text_of(app)
     app.text_input(key="find_groups").set_value("7 YEARS").run()
     found = column(app, "From the mean of all")

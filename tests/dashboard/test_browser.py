@@ -19,7 +19,10 @@ pytestmark = pytest.mark.integration
 
 WORDS = "run=in-words&answers=In+words"
 IN_WORDS = tuple(f"{name}?{WORDS}" for name in ("", "items", "groups", "training"))
-PAGES = ("", "items", "groups", "training", "report", "runs", *IN_WORDS)
+PAGES = (
+    *("", "items", "groups", "training", "report", "runs", *IN_WORDS),
+    *("?run=nine-groups", "?run=many", "groups?run=many", "runs?runs=house&runs=beside"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app over one run, started by the command."""
     root = tmp_path_factory.mktemp("browser") / "runs"
     root.mkdir()
+    samples.pressed(root)
+    samples.many(root)
     run = SyntheticRun(root / "house").write().finish()
     run.audit(0)
     run.audit(4, wrong={1: ("north", "south", "island"), 2: ("island",)})
+    SyntheticRun(root / "beside", settings={"gate": {"flips": 0.1}}).write().audit(4)
     samples.spoken(root)
     with served(root) as url:
         yield url

@@ -6,7 +6,7 @@ import csv
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import unescape
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from trialign.audit.figures import measures
 from trialign.audit.report.format import formatted, measured
 from trialign.audit.report.run_comparison import compare_runs
 from trialign.dashboard.components import charts
+from trialign.dashboard.components.dated import _said
 from trialign.dashboard.components.words import READINGS
 from trialign.runs import RunFolder
 
@@ -127,6 +128,42 @@ def test_two_runs_have_the_numbers_of_the_command(runs: Path, open_page: Open, t
         assert not ("as wanted" in said and float(row["p_holm"]) > 0.05)
     assert any(row["change"] not in ("", "0.0") for (run, _), row in written.items() if run != "quickstart")
     assert cells["Verdict"][1].count("\n") == 1  # of both seeds
+
+
+def test_audits_stand_in_the_order_of_their_dates_with_the_numbers_of_the_command(runs: Path, open_page: Open) -> None:
+    """The later run is named first; the gate of one of them sets a bound, which stands on the chart and in words."""
+    wrong: dict[int, Sequence[str]] = {0: ("north",), 1: ("south",), 2: ("island",)}
+    gate = {"gate": {"flips": 0.1, "worst": None}}
+    late = SyntheticRun(runs / "late", settings={**samples.settings(), **gate}, model=samples.MODEL).write()
+    early = SyntheticRun(
+        runs / "early", settings=samples.settings(objective="independent"), model=samples.MODEL
+    ).write()
+    late.audit(6, wrong=wrong)
+    early.audit(1, wrong={0: ("north",)})
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["late", "early"]).run()
+    compared = compare_runs([audit for name in ("late", "early") for audit in RunFolder(runs / name).audits()])
+    told = {run.name: run.values for run in compared.runs}
+    for key in ("flip_rate", "worst"):
+        if key != "flip_rate":
+            app.selectbox(key="dated").set_value(key).run()
+        [head, first, second] = next(one for one in tables(app) if one[0][0] == "Audit")
+        assert head[1] == measures.by_key()[key].words
+        assert [first[0], second[0]] == ["2 May 2026, 10:02 UTC early", "7 May 2026, 10:02 UTC late"]
+        shown = {name: row[1] for name, row in (("early", first), ("late", second))}
+        assert shown == {name: formatted(values[key], "share") for name, values in told.items()}
+        if key == "flip_rate":  # 2 of 3 pairs of groups differ on 3 of 12 facts, 1 / 6, and on one of them, 1 / 18
+            assert shown == {"early": "5.6 %", "late": "16.7 %"}
+        said = "\n".join(caption.value for caption in app.caption).replace("\\", "")
+        assert ("the gate's bound (gate.flips), at most 10.0 %" in said) == (key == "flip_rate")
+
+
+def test_bounds_that_differ_are_told_apart() -> None:
+    assert _said({0.1: ["a", "b"], 0.2: ["c"]}, "flips", True).startswith(
+        "Dashed: the gate's bound (gate.flips), at most 10.0 % (a, b); at most 20.0 % (c)."
+    )
+    assert "at least 90.0 %." in _said({0.9: ["a"]}, "worst", False)
+    assert _said({}, "", False) == "No rule of the gate in their configurations bounds it."
 
 
 def test_a_reading_goes_by_the_p_that_is_shown(runs: Path, open_page: Open) -> None:

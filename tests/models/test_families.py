@@ -14,16 +14,15 @@ from transformers import LlamaConfig
 
 from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, context_length, load_model, read_config, refuse_unfit
+from trialign.models.families import logits_shape, plain_reason
 
 pytestmark = pytest.mark.unit
 
 WINDOWS, ABSOLUTE = "sliding-window or linear attention", "absolute position embeddings"
-RECURRENT, CAPPED = "recurrent layers", "scaled or capped logits"
-REFUSED: list[tuple[str, dict[str, Any], str]] = [
+RECURRENT = "recurrent layers"
+PLAIN: list[tuple[str, dict[str, Any], str]] = [
     ("Gemma2Config", {}, WINDOWS),
-    ("Gemma2Config", {"layer_types": ["full_attention"] * 26, "sliding_window": None}, CAPPED),
     ("Gemma3TextConfig", {}, WINDOWS),
-    ("Gemma3Config", {}, "images or sound"),
     ("GptOssConfig", {}, WINDOWS),
     ("MistralConfig", {"sliding_window": 4096}, WINDOWS),
     ("Qwen2Config", {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}, WINDOWS),
@@ -35,17 +34,18 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("FalconMambaConfig", {}, RECURRENT),
     ("RwkvConfig", {}, RECURRENT),
     ("JambaConfig", {}, RECURRENT),
-    ("Qwen3NextConfig", {}, f"({RECURRENT}|{WINDOWS})"),
+    ("Qwen3NextConfig", {}, RECURRENT),
     ("GPT2Config", {}, ABSOLUTE),
     ("OPTConfig", {}, ABSOLUTE),
-    ("GPTNeoConfig", {}, f"({WINDOWS}|{ABSOLUTE})"),
-    ("BartConfig", {}, ABSOLUTE),
-    ("CohereConfig", {"logit_scale": 0.0625}, CAPPED),
-    ("GraniteConfig", {"logits_scaling": 8.0}, CAPPED),
+    ("GPTNeoConfig", {}, ABSOLUTE),
+    ("GPTNeoXJapaneseConfig", {}, "no kernel"),
+]
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("Gemma3Config", {}, "images or sound"),
+    ("BartConfig", {"is_encoder_decoder": True}, "an encoder beside its decoder"),
     ("T5Config", {}, "no causal language model"),
     ("CLIPConfig", {}, "no causal language model"),
     ("Mistral3Config", {}, "no causal language model"),
-    ("GPTNeoXJapaneseConfig", {}, "no kernel"),
 ]
 SERVED = ("LlamaConfig", "Qwen2Config", "Qwen3Config", "GemmaConfig", "Phi3Config", "Olmo2Config", "SmolLM3Config")
 
@@ -59,10 +59,36 @@ def test_a_family_that_is_not_served_is_refused_with_its_reason(kind: str, value
     assert "Llama" in refusal.value.remedy
 
 
+@pytest.mark.parametrize(("kind", "values", "reason"), PLAIN, ids=lambda part: part if isinstance(part, str) else "")
+def test_a_family_that_a_tree_does_not_serve_is_served_in_plain_rows(
+    kind: str, values: dict[str, Any], reason: str
+) -> None:
+    config = getattr(transformers, kind)(**values)
+    refuse_unfit(config)
+    assert reason in plain_reason(config)
+
+
 @pytest.mark.parametrize("kind", SERVED)
 def test_a_family_that_is_served_passes(kind: str) -> None:
     values = {"sliding_window": None} if kind in ("Phi3Config",) else {}
-    refuse_unfit(getattr(transformers, kind)(**values))
+    config = getattr(transformers, kind)(**values)
+    refuse_unfit(config)
+    assert plain_reason(config) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "shape"),
+    [
+        ("LlamaConfig", {}, (1.0, None)),
+        ("Gemma2Config", {"final_logit_softcapping": 30.0}, (1.0, 30.0)),
+        ("GraniteConfig", {"logits_scaling": 8.0}, (0.125, None)),
+        ("CohereConfig", {"logit_scale": 0.0625}, (0.0625, None)),
+    ],
+)
+def test_what_becomes_of_the_output_layers_results(
+    kind: str, values: dict[str, Any], shape: tuple[float, float | None]
+) -> None:
+    assert logits_shape(getattr(transformers, kind)(**values)) == shape
 
 
 @pytest.mark.parametrize(

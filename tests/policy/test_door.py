@@ -1,7 +1,8 @@
-"""Every family is either served exactly or refused in a sentence, whatever its configuration says of itself."""
+"""Every family is served exactly, by the tree or by plain rows, whatever its configuration says of itself."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ SIZES = {
 }
 HEADS = {"num_key_value_heads": 2}
 EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 24}
-# Configuration, what is set in it beside the sizes, whether it is served.
+# Configuration, what is set in it beside the sizes, whether the prefix tree serves it.
 FAMILIES: list[tuple[str, dict[str, Any], bool]] = [
     ("LlamaConfig", HEADS, True),
     ("Qwen2Config", HEADS, True),
@@ -58,16 +59,16 @@ FAMILIES: list[tuple[str, dict[str, Any], bool]] = [
     ("MambaConfig", {"state_size": 8}, False),
     ("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4}, False),
     ("OPTConfig", {"ffn_dim": 48, "word_embed_proj_dim": 32}, False),
-    ("CohereConfig", HEADS, False),
-    ("GraniteConfig", {**HEADS, "logits_scaling": 4.0}, False),
+    ("CohereConfig", HEADS, True),
+    ("GraniteConfig", {**HEADS, "logits_scaling": 4.0}, True),
 ]
 PROMPTS = (tuple(range(5, 17)), tuple(range(20, 27)))
 ANSWERS = ((30, 31, 32), (40,), (41, 42))
 
 
-@pytest.mark.parametrize(("kind", "values", "served"), FAMILIES, ids=[kind for kind, *_ in FAMILIES])
-def test_batched_scores_are_those_of_plain_rows_or_the_family_is_refused(
-    kind: str, values: dict[str, Any], served: bool, tmp_path: Path
+@pytest.mark.parametrize(("kind", "values", "tree"), FAMILIES, ids=[kind for kind, *_ in FAMILIES])
+def test_batched_scores_are_those_of_the_models_own_forward_pass(
+    kind: str, values: dict[str, Any], tree: bool, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     made = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**{**SIZES, **values}))
@@ -77,10 +78,6 @@ def test_batched_scores_are_those_of_plain_rows_or_the_family_is_refused(
                 parameter.mul_(5)
     made.save_pretrained(tmp_path)
     config = ModelConfig("folder", "house/odd", path=str(tmp_path))
-    if not served:
-        with pytest.raises(UserError, match="which the prefix tree does not support"):
-            load_model(locate_base_model(config), config)
-        return
     policy = GroupPolicy(
         load_model(locate_base_model(config), config), ("a", "b"), AdapterConfig(rank=2, alpha=4)
     ).eval()
@@ -88,6 +85,7 @@ def test_batched_scores_are_those_of_plain_rows_or_the_family_is_refused(
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     check_exact(policy)
+    assert bool(policy.plain) is not tree
     rows = [
         TreeRow(group, (Segment(prompt, ROOT), *(Segment(answer, 0, action=True) for answer in ANSWERS)))
         for group, prompt in enumerate(PROMPTS)
@@ -107,7 +105,9 @@ def plainly(policy: GroupPolicy, adapter: int, prompt: tuple[int, ...], answer: 
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_model_whose_tree_is_not_exact_is_refused(dtype: torch.dtype) -> None:
+def test_a_model_whose_tree_is_not_exact_is_served_in_plain_rows(
+    dtype: torch.dtype, caplog: pytest.LogCaptureFixture
+) -> None:
     torch.manual_seed(0)
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES, **HEADS, initializer_range=0.4))
     policy = GroupPolicy(model.to(dtype).eval(), ("a", "b"), AdapterConfig(rank=2, alpha=4)).eval()
@@ -115,7 +115,28 @@ def test_a_model_whose_tree_is_not_exact_is_refused(dtype: torch.dtype) -> None:
     decoder = policy.base.get_decoder()
     plain = decoder.forward
     decoder.forward = lambda *inputs, **values: plain(*inputs, **{**values, "position_ids": None})  # type: ignore[method-assign]
-    with pytest.raises(UserError, match=r"other scores in the prefix tree .* nats\)"):
+    with caplog.at_level("INFO", logger="trialign"):
+        check_exact(policy)
+    assert re.search(
+        r"Branches go by plain rows, .* the model has a prefix tree that differs by [\d.]+ nats", caplog.text
+    )
+    assert policy.plain
+
+
+def test_a_model_that_heeds_the_other_rows_of_its_batch_is_refused() -> None:
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZES, **HEADS, initializer_range=0.4))
+    policy = GroupPolicy(model.eval(), ("a", "b"), AdapterConfig(rank=2, alpha=4)).eval()
+    decoder = policy.base.get_decoder()
+    plain = decoder.forward
+
+    def heeding(*inputs: Any, **values: Any) -> Any:
+        found = plain(*inputs, **values)
+        found.last_hidden_state = found.last_hidden_state * len(found.last_hidden_state)
+        return found
+
+    decoder.forward = heeding  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"cannot be asked in batches .* differs by [\d.]+ nats from rows of their own"):
         check_exact(policy)
 
 
@@ -127,7 +148,9 @@ def test_a_model_that_fails_in_batches_is_refused_in_a_sentence() -> None:
         raise RuntimeError("batch1 must be\na 3D tensor")
 
     policy.base.get_decoder().forward = fails  # type: ignore[method-assign]
-    with pytest.raises(UserError, match=r"cannot be asked in batches of groups \(batch1 must be a 3D tensor\)"):
+    with pytest.raises(
+        UserError, match=r"cannot be asked in batches of groups: .* fails \(batch1 must be a 3D tensor\)"
+    ):
         check_exact(policy)
 
 

@@ -78,7 +78,7 @@ def run_audit(
     pressed = under_pressure(session, auditor, scored.items, queries, title, folder)
     spoken = first_clusters(queries, session.config.audit.replies_limit)
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
-    summary["model"] = about_model(session)
+    summary["model"] = about_model(session, checkpoint)
     summary["clarify"] = session.config.audit.clarify
     if isinstance(agents, EndpointAgents):
         used = distributed.gather(agents.spending.used)
@@ -237,13 +237,14 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
     )
 
 
-def about_model(session: Session) -> dict[str, Any]:
-    """Which model an audit is of, for its summary."""
+def about_model(session: Session, checkpoint: AgentCheckpoint | None = None) -> dict[str, Any]:
+    """Which model an audit is of, for its summary: a checkpoint's agents, or (None) whoever answers before training."""
     if session.config.model.source == "endpoint":
         return session.endpoint.about()
     if session.config.model.source == "logs":
         return session.logged.about()
-    adapters = {name: adapter.sha256 for name, adapter in session.adapters.items()}
+    there = session.adapters or ({} if checkpoint else session.starts)
+    adapters = {name: adapter.sha256 for name, adapter in there.items()}
     about = {"source": session.config.model.source, "name": session.files.name, "sha256": session.files.sha256}
     return {**about, "adapters": adapters}
 
@@ -258,7 +259,7 @@ def _about_audit(
         trialign=__version__,
         run=session.config.name,
         base_model=_base_model(session),
-        adapters=adapters_of(session.policy) if checkpoint or session.adapters else None,
+        adapters=adapters_of(session.policy) if checkpoint or session.adapters or session.starts else None,
         objective=objective,
         seed=session.config.seed,
         attribute=session.groups.attribute,

@@ -14,6 +14,7 @@ import torch
 
 from trialign import distributed, environment
 from trialign.api.merging import check_parts
+from trialign.api.starting import begun, check_start
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
@@ -77,11 +78,7 @@ class Session:
         check_parts(self.config, self.groups.names)
         environment.check_adversary(self.config.environment, len(self.groups.members))
         self.check_questions()
-        if self.config.model.adapters is not None:
-            raise UserError(
-                "model.adapters names adapters to audit as they are, and training begins with new ones",
-                "Audit them with 'trialign test', or leave model.adapters out",
-            )
+        check_start(self)
         self.check_model()
         _ = self.served
 
@@ -297,6 +294,12 @@ class Session:
         return read_peft_folders(stated, self.groups.names, self.files.name) if stated else {}
 
     @cached_property
+    def starts(self) -> Mapping[str, PeftFolder]:
+        """Group -> the adapter that training begins with; empty where it begins with new ones."""
+        stated = self.config.policy.start
+        return read_peft_folders(stated, self.groups.names, self.files.name, "policy.start") if stated else {}
+
+    @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
         from trialign.api.behind import endpoint_agents  # HTTP is for those who need it
@@ -320,9 +323,10 @@ class Session:
             return self.endpoint
         if self.config.model.source == "logs":
             return self.logged
-        hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
         if checkpoint:
             hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
+        else:
+            hashes = {name: adapter.sha256 for name, adapter in (self.adapters or begun(self)).items()}
         audit, policy = self.config.audit, self.policy.eval()
         return LocalAgents(
             policy,

@@ -12,6 +12,8 @@ from trialign.api.session import Session
 from trialign.commands.lengths import measure
 from trialign.config import RunConfig
 from trialign.models import read_config
+from trialign.models.families import plain_reason
+from trialign.policy.door import path_of
 from trialign.training.deepspeed import STAGES
 from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
 
@@ -58,7 +60,8 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
         say(
             f"\n{name}: {size.parameters / 1e9:.2f} billion parameters; adapters: {adapters} of "
             f"{size.adapter / 1e6:.1f} million{owned(session)}.\n"
-            f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB."
+            f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB.\n"
+            f"Branches go by {path_of(plain_reason(config))}."
         )
         Console().print(table_of(size, work, adapters, session.config, gibibytes))
 

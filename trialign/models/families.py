@@ -1,4 +1,4 @@
-"""Families of models that are not served, by their configuration: each with its reason, before weights are read."""
+"""Families of models by their configuration: which are refused, which need plain rows, and what becomes of logits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from trialign.errors import UserError
-
-_SERVED = "with full attention, rotary positions and a plain output layer (Llama, Qwen2/3, SmolLM2)"
 
 
 def read_config(folder: Path, name: str) -> PreTrainedConfig:
@@ -40,7 +39,7 @@ def read_config(folder: Path, name: str) -> PreTrainedConfig:
 
 
 def refuse_unfit(config: PreTrainedConfig, name: str = "") -> None:
-    """Refuses base models on which a tree of branches in one row is not the same as separate rows.
+    """Refuses base models that no agents can be made of.
 
     Args:
         config: of the base model.
@@ -52,22 +51,67 @@ def refuse_unfit(config: PreTrainedConfig, name: str = "") -> None:
     name = name or config.name_or_path or config.model_type
     for fault in _faults(config):
         raise UserError(
-            f"The base model {name} ({config.model_type}) has {fault}, which the prefix tree does not support",
-            f"Choose a base model {_SERVED}",
+            f"The base model {name} ({config.model_type}) has {fault}, which is not supported",
+            "Choose a decoder of text alone, with weights that are not quantised (Llama, Qwen, Gemma, Mistral, Phi-3)",
         )
 
 
-def _faults(config: Any) -> Iterator[str]:
+def plain_reason(config: PreTrainedConfig) -> str:
+    """What a base model has on which a tree of branches in one row is not the same as rows of their own; else empty."""
+    return next(_unlike_in_a_tree(config), "")
+
+
+def attention_of(config: PreTrainedConfig) -> str:
+    """The attention that computes what the family's authors wrote: torch's kernels, or transformers' single steps."""
+    return "sdpa" if getattr(_kind(config), "_supports_sdpa", True) else "eager"
+
+
+def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """A decoder's layers, from the lowest on, whatever the family calls them.
+
+    Raises:
+        UserError: there are none by a known name.
+    """
+    decoder: Any = model.get_decoder()
+    for name in ("layers", "h", "blocks"):
+        if isinstance(layers := getattr(decoder, name, None), nn.ModuleList):
+            return layers
+    raise UserError(
+        f"The base model {model.config.name_or_path or model.config.model_type} keeps its layers under no known name",
+        "Choose another base model",
+    )
+
+
+def logits_shape(config: PreTrainedConfig) -> tuple[float, float | None]:
+    """By what a family multiplies its output layer's results, and within which bounds tanh keeps them then."""
+    scale = 1.0
+    for key in ("logit_scale", "logits_scaling", "lm_head_multiplier"):
+        if stated := getattr(config, key, None):
+            scale = 1 / stated if config.model_type.startswith("granite") else float(stated)
+    caps = (getattr(config, key, None) for key in ("final_logit_softcapping", "logits_soft_cap"))
+    return scale, next((float(cap) for cap in caps if cap), None)
+
+
+def _kind(config: Any) -> Any:
+    """The class of a configuration's causal language model; None: there is none."""
     kind: Any = AutoModelForCausalLM._model_mapping.get(type(config), None)
-    if isinstance(kind, tuple):
-        kind = kind[0]
-    if kind is None:
+    return kind[0] if isinstance(kind, tuple) else kind
+
+
+def _faults(config: Any) -> Iterator[str]:
+    if _kind(config) is None:
         yield "no causal language model in transformers"
     if getattr(config, "quantization_config", None):
         method = _value(config.quantization_config, "quant_method")
         yield f"quantised weights ({getattr(method, 'value', method) or 'of an unknown kind'})"
     if config.get_text_config() is not config:
         yield "images or sound beside its text"
+    if getattr(config, "is_encoder_decoder", False):
+        yield "an encoder beside its decoder"
+
+
+def _unlike_in_a_tree(config: Any) -> Iterator[str]:
+    kind = _kind(config)
     if getattr(kind, "_is_stateful", False):
         yield "recurrent layers (state space or linear attention)"
     if _has_alibi(config):
@@ -76,8 +120,6 @@ def _faults(config: Any) -> Iterator[str]:
         yield "sliding-window or linear attention"
     if not any(getattr(config, key, None) for key in ("rope_parameters", "rope_theta", "rope_scaling")):
         yield "absolute position embeddings"
-    if any(getattr(config, key, None) for key in ("final_logit_softcapping", "logit_scale", "logits_scaling")):
-        yield "scaled or capped logits"
     if kind is not None and not kind._supports_sdpa:
         yield "an attention that torch has no kernel for (transformers computes it step by step)"
 

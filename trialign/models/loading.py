@@ -17,7 +17,7 @@ from trialign.errors import UserError
 from trialign.finite import refuse_broken_base
 from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
-from trialign.models.families import read_config, refuse_unfit
+from trialign.models.families import attention_of, read_config, refuse_unfit
 from trialign.models.template import FIXED_DAY
 from trialign.shortage import lacks_memory
 
@@ -135,7 +135,8 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
     Raises:
         UserError: it is of a family that is not served, or its files are damaged, not whole or not numbers.
     """
-    refuse_unfit(read_config(files.folder, files.name), files.name)
+    stated = read_config(files.folder, files.name)
+    refuse_unfit(stated, files.name)
     transformers_logging.disable_progress_bar()
     # The grouped products of a mixture of experts are made for float32 and less.
     experts = {"experts_implementation": "eager"} if config.dtype == "float64" else {}
@@ -143,7 +144,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             files.folder,
             dtype=getattr(torch, config.dtype),
-            attn_implementation="sdpa",
+            attn_implementation=attention_of(stated),
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,

@@ -13,11 +13,14 @@ from peft.tuners.lora import Linear as LoraLinear
 from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from trialign.errors import UserError
 from trialign.models import refuse_unfit
+from trialign.models.families import decoder_layers
 
 SHARED = "shared"
+_LINEAR = (nn.Linear, Conv1D)  # GPT-2 keeps its weights turned
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class AdapterConfig:
         activation: ``always``, or ``profile``: the adapters act from the profile on, which stands after the question
             (`trialign.policy.activated`). All groups then share what stands before it.
         basis: what a group owns with ``basis``.
+        start: PEFT folders whose adapters are trained further, in place of new ones: one for all groups, or group ->
+            folder. Smaller ranks are filled up, so that the agents are the same. Not with ``basis``.
     """
 
     adapters: Literal["per_group", "shared", "basis"] = "per_group"
@@ -66,6 +71,7 @@ class AdapterConfig:
     lower_cache_mb: Annotated[int, Field(ge=0, le=10**9)] = 1024
     activation: Literal["always", "profile"] = "always"
     basis: BasisConfig = field(default_factory=BasisConfig)
+    start: dict[str, str] | str | None = None
 
     @property
     def one_for_all(self) -> bool:
@@ -295,6 +301,8 @@ def _lora_config(model: PreTrainedModel, config: AdapterConfig, invocation: Sequ
     upper = config.train_layers == "upper"
     if isinstance(targets, str) and _has_experts(model):
         targets = _attention_paths(model, first_adapted(model, config))
+    elif isinstance(targets, str) and (apart := _fused(model)):
+        targets = _linear_paths(model, first_adapted(model, config), apart)
     elif upper and isinstance(targets, str):
         targets = _linear_names(model)  # PEFT takes no layers beside its shorthand
     layers = range(first_adapted(model, config), int(model.config.num_hidden_layers))
@@ -318,7 +326,7 @@ def first_adapted(model: PreTrainedModel, config: AdapterConfig) -> int:
 def _linear_names(model: PreTrainedModel) -> tuple[str, ...]:
     """The last part of the name of every linear layer but the output layer."""
     head = model.get_output_embeddings()
-    linear = {name for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head}
+    linear = {name for name, part in model.named_modules() if isinstance(part, _LINEAR) and part is not head}
     return tuple(sorted({name.rsplit(".", 1)[-1] for name in linear}))
 
 
@@ -343,8 +351,24 @@ def _attention_paths(model: PreTrainedModel, first: int) -> tuple[str, ...]:
     )
 
 
+def _fused(model: PreTrainedModel) -> set[nn.Module]:
+    """The linear layers of state spaces (Mamba) whose weights their kernels read, past any adapter around them.
+
+    PEFT refuses adapters there by the family's name.
+    """
+    names = ("out_proj", "x_proj", "dt_proj")
+    spaces = [part for part in model.modules() if hasattr(part, "A_log") and hasattr(part, "D")]
+    return {layer for space in spaces for name, layer in space.named_children() if name in names}
+
+
+def _linear_paths(model: PreTrainedModel, first: int, apart: set[nn.Module]) -> tuple[str, ...]:
+    """Every linear layer from a decoder layer on but the output layer and those ``apart``."""
+    left = {*_modules_below(model, first), *apart, model.get_output_embeddings()}
+    return tuple(name for name, part in model.named_modules() if isinstance(part, _LINEAR) and part not in left)
+
+
 def _modules_below(model: PreTrainedModel, first: int) -> set[nn.Module]:
-    layers: Any = model.get_decoder().layers if first else ()
+    layers: Any = decoder_layers(model) if first else ()
     return {part for layer in layers[:first] for part in layer.modules()}
 
 
@@ -356,7 +380,7 @@ def weight_of(layers: nn.ModuleDict, name: str) -> nn.Parameter:
 
 
 def refuse_unfit_base(model: PreTrainedModel) -> None:
-    """Refuses base models on which a tree of branches in one row is not the same as separate rows.
+    """Refuses base models that no agents can be made of.
 
     Raises:
         UserError: see `refuse_unfit`.

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 from transformers import (
     Cache,
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
-    StoppingCriteria,
     StoppingCriteriaList,
 )
 
 from trialign.errors import UserError
+from trialign.models.families import plain_reason
 from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
@@ -28,12 +27,9 @@ from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.output import Watched, score_in_chunks
+from trialign.policy.plain import unrolled
+from trialign.policy.replying import Numbers, Watching, left_padded, until
 from trialign.policy.tree import TreeBatch
-
-NOT_NUMBERS = (
-    "Compute in model.dtype=float32 or bfloat16, whose range is wider than float16's; if it stays, the weights are "
-    "broken: take another step's agents, or another model"
-)
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,12 @@ class GroupPolicy(nn.Module):
             occurrence on, and in a prompt without them not at all.
         apart: names that answer beside the groups, each through an adapter of its own.
 
+    Attributes:
+        plain: why branches are computed in plain rows and not in a prefix tree (`trialign.policy.plain`); empty where
+            the tree is exact.
+
     Raises:
-        UserError: the base model cannot carry the adapters or the prefix tree.
+        UserError: the base model cannot carry the adapters.
         ValueError: activated adapters without invocation, or the other way round.
     """
 
@@ -88,6 +88,13 @@ class GroupPolicy(nn.Module):
                 "Set policy.activation=always",
             )
         self.invocation = tuple(invocation)
+        self.plain = plain_reason(model.config)
+        if self.plain and config.activation == "profile":
+            raise UserError(
+                "Activated adapters (policy.activation=profile) need the prefix tree, and the base model has "
+                f"{self.plain}",
+                "Set policy.activation=always",
+            )
         self.groups, self.apart = (*groups, *apart), tuple(apart)
         self.config = config
         # Whom a row's index stands for: an adapter, or with a basis the group that scales the one adapter.
@@ -174,6 +181,8 @@ class GroupPolicy(nn.Module):
 
     def predicting(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
         """[actions, hidden] the hidden states from which the output layer predicts each action token."""
+        if self.plain:
+            return self._predicting_plainly(batch, reference)
         mask, past = batch.attention_mask, None
         if batch.prefix is not None:
             past = self._prefix_cache(batch.prefix)
@@ -185,6 +194,15 @@ class GroupPolicy(nn.Module):
             else:
                 hidden = self._decode(batch, mask, past_key_values=past)
         return hidden.flatten(0, 1).index_select(0, batch.source)
+
+    def _predicting_plainly(self, batch: TreeBatch, reference: bool) -> Tensor:
+        rows = unrolled(batch)
+        self.routing.rows = None if reference else rows.adapters
+        with attention_kernel(rows.input_ids.device, rows.input_ids.shape[1]):
+            hidden: Tensor = self.base.get_decoder()(
+                input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False
+            ).last_hidden_state
+        return hidden.flatten(0, 1).index_select(0, rows.source)
 
     def _output(self, batch: TreeBatch, reference: bool, temperature: float, watched: Watched | None = None) -> Tensor:
         states = self.predicting(batch, reference=reference)
@@ -198,7 +216,9 @@ class GroupPolicy(nn.Module):
 
         Not where the weights lie with several ranks (ZeRO 3): all of them must call the same layers.
         """
-        return self.lower is not None and not any(hasattr(p, "ds_id") for p in self.base.parameters())
+        return (
+            self.lower is not None and not self.plain and not any(hasattr(p, "ds_id") for p in self.base.parameters())
+        )
 
     def _decode(self, batch: TreeBatch, mask: Tensor, **inputs: Any) -> Tensor:
         """Hidden states of all positions, [rows, length, hidden]."""
@@ -273,20 +293,20 @@ class GroupPolicy(nn.Module):
             UserError: the model's scores of the next token are not numbers.
         """
         ends = (end_ids,) if isinstance(end_ids, int) else tuple(end_ids)
-        ids, mask = (tensor.to(self.device) for tensor in _left_padded(prompts))
+        ids, mask = (tensor.to(self.device) for tensor in left_padded(prompts))
         rows = torch.tensor([self.adapter_index(group) for group in groups], device=self.device)
         self.routing.rows = None if reference else rows
-        cached = (samples > 1 or self.invocation) and ids.shape[1] > 1
+        cached = (samples > 1 or self.invocation) and ids.shape[1] > 1 and not self.plain
         cache = self._prompt_cache(ids, mask, samples) if cached else None
         self.routing.rows = None if reference else rows.repeat_interleave(samples)
-        numbers = LogitsProcessorList([_Numbers([name for name in called or groups for _ in range(samples)])])
+        numbers = LogitsProcessorList([Numbers([name for name in called or groups for _ in range(samples)])])
         options: dict[str, Any] = {"do_sample": False}
         if sampling.temperature > 0:
             options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         if any(seed is not None for seed in sampling.alone):
             numbers.append(DrawnAlone(sampling.alone))
         if watch is not None:
-            options["stopping_criteria"] = StoppingCriteriaList([_Watched(ids.shape[1], ends, watch)])
+            options["stopping_criteria"] = StoppingCriteriaList([Watching(ids.shape[1], ends, watch)])
         with torch.random.fork_rng(), self.routing.holding():
             torch.manual_seed(sampling.seed)
             base: Any = self.base
@@ -300,7 +320,7 @@ class GroupPolicy(nn.Module):
                 logits_processor=numbers,
                 **options,
             )
-        return [_until(reply, ends) for reply in output[:, ids.shape[1] :].tolist()]
+        return [until(reply, ends) for reply in output[:, ids.shape[1] :].tolist()]
 
     def _prompt_cache(self, ids: Tensor, mask: Tensor, samples: int) -> Cache:
         """Keys and values of all prompts but for their last token, once for each of a prompt's samples."""
@@ -350,44 +370,3 @@ class GroupPolicy(nn.Module):
                 "Load it on the base model and with the rank it was trained with (see the checkpoint's manifest.json)",
             )
         set_peft_model_state_dict(self.model, dict(state), adapter_name=adapter)
-
-
-class _Numbers(LogitsProcessor):
-    """Stops where no next token can be chosen: the likeliest token of NaN is any token, and it looks like an answer."""
-
-    def __init__(self, called: Sequence[str]) -> None:
-        self.called = called
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        # NaN and infinity come through as the largest score; minus infinity is a token that a model excludes.
-        broken = ~torch.isfinite(scores.amax(dim=1))
-        if bool(broken.any()):
-            name = self.called[int(broken.nonzero()[0])]
-            raise UserError(f"The model's scores of the next token for {name} are not numbers", NOT_NUMBERS)
-        return scores
-
-
-class _Watched(StoppingCriteria):
-    """Shows the replies to a watcher after every token."""
-
-    def __init__(self, begin: int, ends: Sequence[int], watch: Callable[[Sequence[Sequence[int]]], bool]) -> None:
-        self.begin, self.ends, self.watch = begin, ends, watch
-
-    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
-        stop = self.watch([_until(ids, self.ends) for ids in input_ids[:, self.begin :].tolist()])
-        return torch.full((len(input_ids),), stop, dtype=torch.bool, device=input_ids.device)
-
-
-def _left_padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, [prompts, length] each; every prompt ends in the last column."""
-    length = max(len(prompt) for prompt in prompts)
-    ids = torch.zeros(len(prompts), length, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, length - len(prompt) :] = torch.tensor(prompt)
-        mask[row, length - len(prompt) :] = 1
-    return ids, mask
-
-
-def _until(ids: list[int], ends: Sequence[int]) -> tuple[int, ...]:
-    return tuple(ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids)) + 1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from trialign.policy.cpu import attention_kernel
 from trialign.policy.group_policy import GroupPolicy
-from trialign.policy.output import ACTIONS_PER_CHUNK
+from trialign.policy.output import ACTIONS_PER_CHUNK, ChunkedOutput
 from trialign.policy.scoring import length_batches
 from trialign.policy.tree import ROOT, Segment, TreeRow, build_tree_batch
 
@@ -31,8 +32,8 @@ def reply_logits(policy: GroupPolicy, prompt: Sequence[int], reply: Sequence[int
     policy.routing.rows = None
     with attention_kernel(ids.device, ids.shape[1]):
         hidden = policy.base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-    head = policy.base.get_output_embeddings()
-    logits: Tensor = head(hidden[0, len(prompt) - 1 : -1])
+    head = cast(ChunkedOutput, policy.base.get_output_embeddings())
+    logits = head.shaped(head(hidden[0, len(prompt) - 1 : -1]))
     return logits.to(policy.score_dtype)
 
 
@@ -67,11 +68,13 @@ def likeliest_tokens(
         One a pair, in the order given.
     """
     found: dict[int, Likeliest] = {}
-    head = policy.base.get_output_embeddings()
+    head = cast(ChunkedOutput, policy.base.get_output_embeddings())
     for places in length_batches([len(prompt) + len(reply) for prompt, reply in pairs], batch_tokens):
         rows = [TreeRow(0, (Segment(pairs[i][0], ROOT), Segment(pairs[i][1], 0, action=True))) for i in places]
         states = policy.predicting(build_tree_batch(rows, policy.invocation).to(policy.device), reference=True)
-        kept = [_kept(head(part).to(policy.score_dtype), top_k) for part in states.split(ACTIONS_PER_CHUNK)]
+        kept = [
+            _kept(head.shaped(head(part)).to(policy.score_dtype), top_k) for part in states.split(ACTIONS_PER_CHUNK)
+        ]
         tokens, values, rest = (torch.cat([one[part] for one in kept]) for part in range(3))
         begin = 0
         for place in places:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trialign.errors import UserError
+from trialign.models.families import logits_shape
 
 ACTIONS_PER_CHUNK = 1024
 
@@ -30,7 +31,20 @@ class ChunkedOutput(nn.Linear):
 
     All chunks are one call of the layer: ranks that share its weights call it equally often, however many tokens
     each of them scores.
+
+    Attributes:
+        scale: the model multiplies its logits by this.
+        cap: then bounds them: cap * tanh(logits / cap); None: not at all.
     """
+
+    scale: float
+    cap: float | None
+
+    def shaped(self, logits: Tensor) -> Tensor:
+        """What the model's own forward pass makes of the layer's results, [..., vocabulary]."""
+        if self.scale != 1:
+            logits = logits * self.scale
+        return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
 
     def forward(
         self,
@@ -39,7 +53,10 @@ class ChunkedOutput(nn.Linear):
         temperature: float = 1.0,
         watched: Watched | None = None,
     ) -> Tensor:
-        """[..., hidden] -> logits [..., vocabulary], or log-probabilities [N] of ``targets`` [N] (at least float32).
+        """Logits, or the log-probabilities of chosen tokens.
+
+        [..., hidden] -> [..., vocabulary] before scale and cap, or with ``targets`` [N] from [N, hidden] their
+        log-probabilities [N] (at least float32) after both.
 
         The temperature divides the logits behind log-probabilities. With ``watched``, behind them T (k + 1) more: the
         log-probabilities of its tokens at its places, then of all other tokens together. They are one tensor either
@@ -51,7 +68,7 @@ class ChunkedOutput(nn.Linear):
         scores, buckets = [], []
         for begin in range(0, len(states), ACTIONS_PER_CHUNK):
             here = slice(begin, begin + ACTIONS_PER_CHUNK)
-            logits = super().forward(states[here])
+            logits = self.shaped(super().forward(states[here]))
             scores.append(_token_log_probabilities(logits, targets[here], temperature))
             if watched is not None:
                 inside = (watched.places >= begin) & (watched.places < begin + ACTIONS_PER_CHUNK)
@@ -69,10 +86,12 @@ def score_in_chunks(model: PreTrainedModel) -> None:
     if type(head) not in (nn.Linear, ChunkedOutput):
         raise UserError(
             f"The base model {model.config.name_or_path or model.config.model_type} has no plain output layer",
-            "Choose a base model with one (Llama, Qwen2/3, SmolLM2), not quantized there",
+            "Choose a base model with one, not quantised there",
         )
     assert head is not None
     head.__class__ = ChunkedOutput
+    chunked = cast(ChunkedOutput, head)
+    chunked.scale, chunked.cap = logits_shape(model.config)
 
 
 def _token_log_probabilities(logits: Tensor, targets: Tensor, temperature: float) -> Tensor:

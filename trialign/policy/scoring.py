@@ -9,7 +9,9 @@ import torch
 
 from trialign.errors import UserError
 from trialign.policy.cpu import SHORT_ROW
-from trialign.policy.group_policy import NOT_NUMBERS, GroupPolicy
+from trialign.policy.group_policy import GroupPolicy
+from trialign.policy.plain import unrolled_tokens
+from trialign.policy.replying import NOT_NUMBERS
 from trialign.policy.tree import TreeRow, build_tree_batch, rows_alone, share_prefixes
 
 
@@ -52,8 +54,10 @@ def score_rows(
         UserError: a score is not a number.
     """
     scores: list[tuple[float, ...]] = [()] * len(rows)
-    shared = rows_alone(rows) if policy.invocation else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
-    for indices in length_batches([one.row.tokens for one in shared], batch_tokens):
+    alone = policy.invocation or policy.plain
+    shared = rows_alone(rows) if alone else share_prefixes(rows, min(SHORT_ROW, batch_tokens))
+    lengths = [unrolled_tokens(one.row) if policy.plain else one.row.tokens for one in shared]
+    for indices in length_batches(lengths, batch_tokens):
         batch = build_tree_batch([shared[i].row for i in indices], policy.invocation).to(policy.device)
         values = policy.score(batch, reference=reference, temperature=temperature).tolist()
         members = [member for i in indices for member in shared[i].members]

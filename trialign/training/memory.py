@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
+from trialign.models.families import decoder_layers
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
 from trialign.policy.basis import add_basis
 from trialign.policy.cpu import SHORT_ROW
@@ -135,11 +136,11 @@ def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
         frozen = list(model.parameters())
-        layer = list(model.get_decoder().layers[0].parameters())
+        layer = list(decoder_layers(model)[0].parameters())
         carrying, _ = attach_adapters(model, (SHARED,), adapters)
         if adapters.adapters == "basis":
             add_basis(carrying, 0, adapters.basis)
-    heads = config.num_attention_heads
+    heads = getattr(config, "num_attention_heads", None) or 1
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     return ModelSize(
         parameters=sum(parameter.numel() for parameter in frozen),
@@ -148,9 +149,10 @@ def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
         adapter=sum(parameter.numel() for parameter in carrying.parameters() if parameter.requires_grad),
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
-        intermediate=config.intermediate_size,
+        # Families that do not state them have four times the hidden size, and keys and values for every head.
+        intermediate=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
         heads=heads,
-        keys=config.num_key_value_heads * width,
+        keys=(getattr(config, "num_key_value_heads", None) or heads) * width,
         vocabulary=config.vocab_size,
     )
 

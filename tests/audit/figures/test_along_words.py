@@ -29,8 +29,12 @@ AGE = AlongAttribute(
 
 def test_a_trend_in_words() -> None:
     assert attribute_line(AGE, 0.05) == (
-        "Along age in years: 70.0 % right answers at 20, 65.0 % at 75; a line changes by -5.0 points (-8.0 to -2.0), a "
-        "trend beyond chance (p = 0.001)."
+        "Along age in years: 70.0 % right answers at 20, 65.0 % at 75. A straight line through all groups falls by 5.0 "
+        "points from end to end (-8.0 to -2.0): a trend beyond chance (p = 0.001)."
+    )
+    assert "rises by 4.0 points" in attribute_line(replace(AGE, trend=replace(TREND, change=0.04)), 0.05)
+    assert "groups stays level from end to end" in attribute_line(
+        replace(AGE, trend=replace(TREND, change=-1e-5)), 0.05
     )
     quiet = replace(AGE, trend=replace(TREND, p_value=0.3))
     assert "no trend is shown (p = 0.300)" in attribute_line(quiet, 0.05)
@@ -42,7 +46,9 @@ def test_many_groups_go_by_the_test_over_whole_groups() -> None:
     far = tuple(DistancePoint(d, 3, Estimate(share, None, None)) for d, share in ((5.0, 0.1), (70.0, 0.25)))
     told = attribute_line(replace(over, flips=far, p_flips=0.01), 0.05)
     assert "Two groups 5 apart answer 10.0 % of the questions differently, two 70 apart 25.0 %" in told
-    assert "do not grow with distance: p = 0.010" in told
+    assert told.endswith("two 70 apart 25.0 %: the farther apart, the more often, beyond chance (p = 0.010).")
+    quiet = attribute_line(replace(over, flips=far, p_flips=0.2), 0.05)
+    assert quiet.endswith("25.0 %; that it grows with the distance is not shown (p = 0.200).")
 
 
 def test_a_category_in_words() -> None:
@@ -58,11 +64,11 @@ def test_the_spread_in_words() -> None:
     low = tuple(GroupRank(f"g{n}", -0.1 + n / 100, 0.01) for n in range(5))
     spread = GroupSpread(0.03, 0.02, 0.022, 0.01, 0.03, 0.0001, (0, 0, 0, 0, 0), low, ())
     assert spread_line(spread, 1000, 0.05, {"g0": "Zero"}) == (
-        "Over 1,000 groups right answers have a standard deviation of 3.0 points; groups that are all alike would show "
-        "2.0, and 2.2 (1.0 to 3.0) are between them (p < 0.001). Below the mean of all: Zero by 10.0, g1 by 9.0, g2 by "
-        "8.0 and 2 more."
+        "The right answers of 1,000 groups lie 3.0 points around their mean (standard deviation). Groups that are all "
+        "alike would lie 2.0 around it by chance; 2.2 (1.0 to 3.0) are left as differences between the groups "
+        "(p < 0.001). Below the mean of all: Zero by 10.0, g1 by 9.0, g2 by 8.0 and 2 more."
     )
     quiet = replace(spread, lowest=(GroupRank("g0", -0.1, 0.06), GroupRank("g1", 0.1, 0.01)), low=None)
     assert spread_line(quiet, 9, 0.05, {}).endswith(
-        "2.2 are between them (p < 0.001). No group is shown to be below the mean of all."
+        "2.2 are left as differences between the groups (p < 0.001). No group is shown to be below the mean of all."
     )

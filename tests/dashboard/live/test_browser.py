@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,13 @@ import pytest
 from trialign.audit.files.findings import FindingStore
 from trialign.checkpoints import AgentCheckpoint, read_agents
 
-from ..browsing import PATIENCE, drawn, hidden_width, opened, serious_faults, served
+from .. import samples
+from ..browsing import PATIENCE, drawn, hidden_width, opened, pushed_along_ages, serious_faults, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Download, Page
+
+    from trialign.models import ModelConfig
 
 pytestmark = pytest.mark.integration
 
@@ -215,4 +219,28 @@ def test_recorded_answers_are_read_at_every_width(
     assert page.locator(".ta-answer").count() == len(LABELS) + 1
     assert hidden_width(page) == 0
     assert serious_faults(page, axe) == []
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, tiny_config: ModelConfig) -> Iterator[str]:
+    """Agents of the tiny model, of groups that state an age."""
+    root = tmp_path_factory.mktemp("asked") / "runs"
+    root.mkdir()
+    samples.aged(root, asdict(tiny_config))
+    with served(root) as url:
+        yield url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_push_along_a_number_is_read_at_every_width(browser: Browser, asked: str, axe: str, scheme: Any) -> None:
+    """The slider shown and the push switched on, before and after the answers."""
+    page = browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    pushed_along_ages(page, asked)
+    assert page.get_by_role("table").filter(has_text="After neutral words").count() == 1
+    for width in (1280, 640, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        assert hidden_width(page) == 0
+        assert serious_faults(page, axe) == []
     page.close()

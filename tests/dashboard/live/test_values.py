@@ -17,19 +17,11 @@ from trialign.dashboard.live.values import name_at, numbers_of, ticks, told_at
 from trialign.group_config import build_groups
 from trialign.queries import Query
 
+from ..samples import AGES
 from .test_compare import ask, html_of, text_of
 
 pytestmark = pytest.mark.integration
 Open = Callable[..., AppTest]
-AGES = {
-    "name": "ages",
-    "attribute": "age",
-    "attributes": {"age": {"label": "age in years", "between": [18, 90]}},
-    "label": "{age} years",
-    "explicit": ["The user is {age} years old."],
-    "members": {name: {"attributes": {"age": age}} for name, age in (("north", 20), ("south", 45), ("island", 75))},
-    "control": {"label": "No profile"},
-}
 
 
 @pytest.fixture

@@ -37,26 +37,39 @@ def attribute_line(one: AlongAttribute, alpha: float) -> str:
         )
     words = (
         f"Along {one.label}: {_share(first.accuracy)} right answers at {first.label}, {_share(last.accuracy)} at "
-        f"{last.label}; {_trend(one.trend, alpha)}."
+        f"{last.label}. {_trend(one.trend, alpha)}."
     )
     if one.flips:
         near, far = one.flips[0], one.flips[-1]
-        grows = "" if one.p_flips is None else f" (that flips do not grow with distance: {_p(one.p_flips)})"
         words += (
             f" Two groups {near.distance:.3g} apart answer {_share(near.flips.value)} of the questions differently, "
-            f"two {far.distance:.3g} apart {_share(far.flips.value)}{grows}."
+            f"two {far.distance:.3g} apart {_share(far.flips.value)}{_farther(one.p_flips, alpha)}."
         )
     return words
 
 
+def _farther(p_flips: float | None, alpha: float) -> str:
+    """Whether groups that are farther apart are told different things more often."""
+    if p_flips is None:
+        return ""
+    if p_flips <= alpha:
+        return f": the farther apart, the more often, beyond chance ({_p(p_flips)})"
+    return f"; that it grows with the distance is not shown ({_p(p_flips)})"
+
+
 def _trend(trend: Trend, alpha: float) -> str:
     ends = "" if trend.low is None or trend.high is None else f" ({_points(trend.low)} to {_points(trend.high)})"
-    line = f"a line changes by {_points(trend.change)} points{ends}"
+    line = f"A straight line through all groups {_moves(trend.change)} from end to end{ends}"
     if trend.p_groups is None:
         seen = "a trend beyond chance" if trend.p_value <= alpha else "no trend is shown"
-        return f"{line}, {seen} ({_p(trend.p_value)})"
-    seen = "a trend beyond what groups differ anyway" if trend.p_groups <= alpha else "no trend is shown"
-    return f"{line}, {seen} ({_p(trend.p_groups)} over whole groups, {_p(trend.p_value)} within facts)"
+        return f"{line}: {seen} ({_p(trend.p_value)})"
+    seen = "a trend beyond how groups differ anyway" if trend.p_groups <= alpha else "no trend is shown"
+    return f"{line}: {seen} ({_p(trend.p_groups)} over whole groups, {_p(trend.p_value)} within facts)"
+
+
+def _moves(change: float) -> str:
+    size = f"{100 * abs(change):.1f}"
+    return "stays level" if size == "0.0" else f"{'rises' if change > 0 else 'falls'} by {size} points"
 
 
 def spread_line(spread: GroupSpread, groups: int, alpha: float, names: Mapping[str, str]) -> str:
@@ -64,9 +77,9 @@ def spread_line(spread: GroupSpread, groups: int, alpha: float, names: Mapping[s
     ends = "" if spread.low is None or spread.high is None else f" ({_sd(spread.low)} to {_sd(spread.high)})"
     low = [one for one in spread.lowest if one.p_holm <= alpha and one.difference < 0]
     words = (
-        f"Over {groups:,} groups right answers have a standard deviation of {_sd(spread.seen)} points; groups that are "
-        f"all alike would show {_sd(spread.noise)}, and {_sd(spread.between)}{ends} are between them "
-        f"({_p(spread.p_value)})."
+        f"The right answers of {groups:,} groups lie {_sd(spread.seen)} points around their mean (standard deviation). "
+        f"Groups that are all alike would lie {_sd(spread.noise)} around it by chance; {_sd(spread.between)}{ends} are "
+        f"left as differences between the groups ({_p(spread.p_value)})."
     )
     if not low:
         return f"{words} No group is shown to be below the mean of all."
