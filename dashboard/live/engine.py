@@ -86,6 +86,8 @@ class Setting:
         """Why these agents cannot be asked here, a sentence; empty where they can."""
         if self.model.source == "endpoint":
             return "The audited model stands behind an address, and its weights are not here."
+        if self.model.source == "logs":
+            return "Another tool asked the audited model, and logs of its answers are all that is here."
         if self.model.adapters:
             return "The audited adapters were trained elsewhere, and are not kept with this run."
         return ""

@@ -66,10 +66,8 @@ def run_audit(
     queries = session.require_split(split)
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
-    topology = session.config.environment.topology
-    auditor = Auditor(
-        agents, _asked_groups(session), prompt, session.config.audit, strip, topology, seed=session.config.seed
-    )
+    topology, groups = session.config.environment.topology, _asked_groups(session)
+    auditor = Auditor(agents, groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
     folder = session.run.audit(step, session.config.data.name, split)
     comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
