@@ -21,18 +21,12 @@ def said(group, question):
     return QUESTIONS[question][2 + GROUPS.index(group)]
 
 
-def write_lm_eval(folder):
-    from lm_eval import simple_evaluate
-    from lm_eval.api.model import LM
-    from lm_eval.loggers import EvaluationTracker
-    from lm_eval.tasks import TaskManager
-
+def write_tasks(tasks):
     rows = [
         {"id": key, "ask": f"{group}: {ask}", "choices": options, "gold": 0 if key == "f1" else 1, "group": group}
         for key, (ask, options, *_) in QUESTIONS.items()
         for group in GROUPS
     ]
-    tasks = folder / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     common = {
@@ -58,6 +52,15 @@ def write_lm_eval(folder):
     for task in (words, choices):
         (tasks / f"{task['task']}.yaml").write_text(json.dumps({**common, **task}))
 
+
+def write_lm_eval(folder):
+    from lm_eval import simple_evaluate
+    from lm_eval.api.model import LM
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    write_tasks(folder / "tasks")
+
     class Told(LM):
         def loglikelihood(self, requests):
             return [(-1.0 if self.reply(*one.args) else -3.0, False) for one in requests]
@@ -75,7 +78,7 @@ def write_lm_eval(folder):
         def generate_until(self, requests):
             return [self.of(one.args[0]) for one in requests]
 
-    manager = TaskManager(include_path=str(tasks), include_defaults=False)
+    manager = TaskManager(include_path=str(folder / "tasks"), include_defaults=False)
     tracker = EvaluationTracker(output_path=str(folder))
     found = simple_evaluate(model=Told(), tasks=["words", "choices"], task_manager=manager, log_samples=True)
     samples = found.pop("samples")
