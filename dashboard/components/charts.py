@@ -66,7 +66,8 @@ def intervals(
     )
     dots = base.mark_point(filled=True, size=110, color=ACCENT, opacity=1).encode(x=alt.X("value:Q", scale=scale))
     lines = alt.Chart(pd.DataFrame({"at": list(marked)})).mark_rule(color=QUIET, strokeDash=[5, 4]).encode(x="at:Q")
-    return alt.layer(lines, span, dots).properties(height=_height(frame["name"]))
+    # A layer without a line would be an image of nothing, and without a name for those who hear the page.
+    return alt.layer(*([lines] if marked else []), span, dots).properties(height=_height(frame["name"]))
 
 
 def curve(frame: pd.DataFrame, title: str) -> Chart:
