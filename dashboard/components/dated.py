@@ -79,7 +79,12 @@ def by_date(audits: Sequence[Dated], confidence: float) -> None:
         return
     frame = pd.DataFrame(
         [
-            {"name": f"{_unbroken(when)} {name}", "value": one.value, "low": one.low, "high": one.high}
+            {
+                "name": f"{_unbroken(when)} {name.replace(' ', _HARD)}",
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+            }
             for when, name, one in known
         ]
     )
