@@ -32,6 +32,7 @@ OPTIONS = [path.relative_to(ROOT).with_suffix("").as_posix() for path in FILES i
 NEEDED = {
     "audit/adapters.yaml": ["model.adapters=folder"],
     "audit/endpoint.yaml": ["model.name=served", "model.base_url=http://127.0.0.1:8000/v1"],
+    "audit/logs.yaml": ["model.name=theirs", "model.logs.files=[log.eval]"],
 }
 
 
@@ -39,6 +40,7 @@ def unset_keys(option: str) -> list[str]:
     """Overrides that fill an option's ``???`` with dummies."""
     group = option.split("/")[0]
     values = yaml.safe_load((ROOT / f"{option}.yaml").read_text(encoding="utf-8"))
+    values |= {f"logs.{key}": value for key, value in values.get("logs", {}).items()}  # of model/logs
     dummies = {"files": "[questions.jsonl]"}
     return [f"{group}.{key}={dummies.get(key, 'dummy')}" for key, value in values.items() if value == "???"]
 

@@ -126,7 +126,7 @@ def test_a_default_stands_for_every_key_that_may_be_left_out() -> None:
 
 
 # What the base configuration states nowhere, since most runs need none of it.
-UNSTATED = {"model.base_url", "model.adapters", "data.folder"}
+UNSTATED = {"model.base_url", "model.adapters", "model.logs", "data.folder"}
 
 
 def test_what_is_not_stated_is_what_the_base_configuration_states() -> None:

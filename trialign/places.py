@@ -10,7 +10,9 @@ from typing import Any
 from trialign.errors import UserError
 
 # Keys of a configuration that hold paths, or lists and mappings of paths.
-_PATH_KEYS = frozenset({"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "nli", "calibration"})
+_PATH_KEYS = frozenset(
+    {"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "nli", "calibration", "start"}
+)
 
 
 def at_home(path: str | Path, meant: str) -> Path:
@@ -82,6 +84,8 @@ def anchored(config: Mapping[str, Any], bases: Sequence[Path]) -> dict[str, Any]
         made["model"] = {**model, **{key: places(model[key]) for key in ("path", "adapters") if key in model}}
         if isinstance(endpoint := model.get("endpoint"), Mapping) and "tokenizer" in endpoint:
             made["model"]["endpoint"] = {**endpoint, "tokenizer": place(endpoint["tokenizer"])}
+    if isinstance(policy := config.get("policy"), Mapping) and "start" in policy:
+        made["policy"] = {**policy, "start": places(policy["start"])}
     if isinstance(data := config.get("data"), Mapping):
         made["data"] = _anchored_data(data, bases)
     return made

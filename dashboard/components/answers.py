@@ -97,9 +97,9 @@ def cards_of(answers: Sequence[Answers], elsewhere: bool = False) -> list[Card]:
 
     Args:
         answers: one a checkpoint; the groups of the first one give the order.
-        elsewhere: whether the model stands behind an address.
+        elsewhere: whether the model stands behind an address, or another tool asked it.
     """
-    origin = "A model behind an address: its weights are not known" if elsewhere else _BASE
+    origin = "A model that is not here: its weights are not known" if elsewhere else _BASE
     several = len(answers) > 1
     cards = [
         Card(reply, agents_label(one.step) if several and reply.group != CONTROL else "", origin, one.limit)

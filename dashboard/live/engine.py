@@ -86,6 +86,8 @@ class Setting:
         """Why these agents cannot be asked here, a sentence; empty where they can."""
         if self.model.source == "endpoint":
             return "The audited model stands behind an address, and its weights are not here."
+        if self.model.source == "logs":
+            return "Another tool asked the audited model, and logs of its answers are all that is here."
         if self.model.adapters:
             return "The audited adapters were trained elsewhere, and are not kept with this run."
         return ""
@@ -151,6 +153,11 @@ class Engine:
             MemoryError: the model does not fit into the memory.
         """
         setting = read_setting(source.config_file)
+        if source.checkpoint is None and setting.policy.start:
+            raise UserError(
+                "This run began with adapters from elsewhere, which are not kept with it",
+                "Choose a later step, whose agents can be asked",
+            )
         checkpoint = read_agents(source.checkpoint) if source.checkpoint else None
         digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:

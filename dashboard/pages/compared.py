@@ -55,7 +55,7 @@ class _Shown:
         when: they were given.
         free: whether they are replies in words.
         recorded: whether an audit asked.
-        elsewhere: whether the model stood behind an address.
+        elsewhere: whether the model stood behind an address, or another tool asked it.
         push: who pushed after the answers; None: nobody.
     """
 
@@ -241,7 +241,7 @@ def _recorded(chosen: Selection, setting: Setting, request: Request, person: acc
         first,
         request.in_words or not request.query.options,
         recorded=True,
-        elsewhere=setting.model.source == "endpoint",
+        elsewhere=not setting.model.has_weights,
     )
     _show_answers(chosen, setting, shown, len(kept))
     _save(chosen, person, shown)

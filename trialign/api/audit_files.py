@@ -35,6 +35,7 @@ from trialign.comparing.opening import Comparer, open_comparer
 from trialign.endpoint.spending import Usage
 from trialign.environment import PromptConfig
 from trialign.gating.serving import Gatekeeper
+from trialign.groups import GroupSet
 from trialign.queries import Query, Split
 from trialign.queries.askable import needs_options
 from trialign.queries.limits import first_clusters
@@ -65,8 +66,8 @@ def run_audit(
     queries = session.require_split(split)
     agents = session.agents(checkpoint)
     strip = instructed and objective.strip_profile
-    topology = session.config.environment.topology
-    auditor = Auditor(agents, session.groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
+    topology, groups = session.config.environment.topology, _asked_groups(session)
+    auditor = Auditor(agents, groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
     folder = session.run.audit(step, session.config.data.name, split)
     comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
@@ -75,7 +76,7 @@ def run_audit(
     pressed = under_pressure(session, auditor, scored.items, queries, title, folder)
     spoken = first_clusters(queries, session.config.audit.replies_limit)
     replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
-    summary["model"] = about_model(session)
+    summary["model"] = about_model(session, checkpoint)
     summary["clarify"] = session.config.audit.clarify
     if isinstance(agents, EndpointAgents):
         used = distributed.gather(agents.spending.used)
@@ -122,7 +123,15 @@ def _asks_in_words(session: Session) -> bool:
     Not where no question is put: there is nothing to reply to.
     """
     config = session.config
-    return config.model.source != "endpoint" and "replies" in config.audit.answers and config.prompt.question
+    return config.model.has_weights and "replies" in config.audit.answers and config.prompt.question
+
+
+def _asked_groups(session: Session) -> GroupSet:
+    """The groups that are asked: without the control where logs hold no reply of it."""
+    groups = session.groups
+    if session.config.model.source == "logs" and groups.control and not session.logged.has(groups.control.name):
+        return replace(groups, control=None)
+    return groups
 
 
 def _comparer(session: Session) -> Comparer:
@@ -226,11 +235,14 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
     )
 
 
-def about_model(session: Session) -> dict[str, Any]:
-    """Which model an audit is of, for its summary."""
+def about_model(session: Session, checkpoint: AgentCheckpoint | None = None) -> dict[str, Any]:
+    """Which model an audit is of, for its summary: a checkpoint's agents, or (None) whoever answers before training."""
     if session.config.model.source == "endpoint":
         return session.endpoint.about()
-    adapters = {name: adapter.sha256 for name, adapter in session.adapters.items()}
+    if session.config.model.source == "logs":
+        return session.logged.about()
+    there = session.adapters or ({} if checkpoint else session.starts)
+    adapters = {name: adapter.sha256 for name, adapter in there.items()}
     about = {"source": session.config.model.source, "name": session.files.name, "sha256": session.files.sha256}
     return {**about, "adapters": adapters}
 
@@ -239,23 +251,24 @@ def _about_audit(
     session: Session, checkpoint: AgentCheckpoint | None, objective: str | None, prompt: PromptConfig
 ) -> AuditAbout:
     """The record of an audit that has just been made, of a checkpoint's agents or (None) of the base model."""
-    behind_address = session.config.model.source == "endpoint"
     return AuditAbout(
         schema_version=ABOUT_SCHEMA_VERSION,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         trialign=__version__,
         run=session.config.name,
         base_model=_base_model(session),
-        adapters=adapters_of(session.policy) if checkpoint or session.adapters else None,
+        adapters=adapters_of(session.policy) if checkpoint or session.adapters or session.starts else None,
         objective=objective,
         seed=session.config.seed,
         attribute=session.groups.attribute,
-        groups=session.groups.everyone,
-        prompt={**asdict(prompt), "chat": None if behind_address else session.renderer.about()},
+        groups=_asked_groups(session).everyone,
+        prompt={**asdict(prompt), "chat": session.renderer.about() if session.config.model.has_weights else None},
     )
 
 
 def _base_model(session: Session) -> BaseModel:
     if session.config.model.source == "endpoint":
         return BaseModel(session.config.model.name, None, None, session.endpoint.client.base_url)
+    if session.config.model.source == "logs":
+        return BaseModel(session.config.model.name, None, None)
     return BaseModel(session.files.name, session.files.revision, session.files.sha256)

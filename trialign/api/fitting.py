@@ -19,6 +19,7 @@ from trialign.api.audit_files import run_audit
 from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
+from trialign.api.starting import begun
 from trialign.errors import UnfinishedError, UserError
 from trialign.policy.basis import Draws, draw
 from trialign.queries import Query, Split
@@ -76,9 +77,8 @@ def _make_trajectories(session: Session) -> None:
         served,
     )
     session.policy.eval()
-    queries = session.split("train", "validation")
     session.store.collect(
-        queries,
+        session.split("train", "validation"),
         session.config.collect.queries_per_part,
         collector.collect,
         lambda: {"sent": dict(served.sent)} if served and served.sent is not None else {},
@@ -227,6 +227,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     if config.objective.has_teacher:
         training, instructed = taught.joined(session, training)
     data, module = _data_module(session, training, validation, instructed), _module(session, training)
+    begun(session)  # what training begins with, if it is not new adapters
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
     gate = fitted_gate(session)
 
@@ -237,8 +238,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         distributed.barrier()
 
     states = SavedStates(run.resume_file)
-    stop = StopSignals()
-    validate_every = config.trainer.validate_every if validation else 0
+    stop, validate_every = StopSignals(), config.trainer.validate_every if validation else 0
     trainer = make_trainer(session, validate_every)
     trainer.callbacks.extend(  # type: ignore[attr-defined]
         [

@@ -14,6 +14,7 @@ import torch
 
 from trialign import distributed, environment
 from trialign.api.merging import check_parts
+from trialign.api.starting import begun, check_start
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig
@@ -48,6 +49,7 @@ from trialign.updates import Update, updates_of
 
 if TYPE_CHECKING:
     from trialign.audit.asking.endpoint import EndpointAgents
+    from trialign.audit.asking.logged import LoggedAgents
 
 log = logging.getLogger("trialign")
 
@@ -76,11 +78,7 @@ class Session:
         check_parts(self.config, self.groups.names)
         environment.check_adversary(self.config.environment, len(self.groups.members))
         self.check_questions()
-        if self.config.model.adapters is not None:
-            raise UserError(
-                "model.adapters names adapters to audit as they are, and training begins with new ones",
-                "Audit them with 'trialign test', or leave model.adapters out",
-            )
+        check_start(self)
         self.check_model()
         _ = self.served
 
@@ -93,6 +91,9 @@ class Session:
         self.check_questions()
         if self.config.model.source == "endpoint":
             _ = self.endpoint
+            return
+        if self.config.model.source == "logs":
+            _ = self.logged
             return
         self.check_model()
         _ = self.adapters
@@ -169,7 +170,7 @@ class Session:
     @property
     def trainable(self) -> bool:
         """Whether its agents are a run's own; otherwise they are behind an address, or come from elsewhere."""
-        return self.config.model.source != "endpoint" and self.config.model.adapters is None
+        return self.config.model.has_weights and self.config.model.adapters is None
 
     @cached_property
     def updates(self) -> tuple[Update[Any], ...]:
@@ -293,29 +294,24 @@ class Session:
         return read_peft_folders(stated, self.groups.names, self.files.name) if stated else {}
 
     @cached_property
+    def starts(self) -> Mapping[str, PeftFolder]:
+        """Group -> the adapter that training begins with; empty where it begins with new ones."""
+        stated = self.config.policy.start
+        return read_peft_folders(stated, self.groups.names, self.files.name, "policy.start") if stated else {}
+
+    @cached_property
     def endpoint(self) -> EndpointAgents:
         """The agents behind an address; the server has answered once."""
-        from trialign.audit.asking.endpoint import EndpointAgents, check_names  # HTTP is for those who need it
+        from trialign.api.behind import endpoint_agents  # HTTP is for those who need it
 
-        config, length = self.config, self.config.audit.max_new_tokens
-        check_names(config.model.endpoint.names, self.groups.names)
-        choices = any(query.options for query in self.queries)
-        agents = EndpointAgents.at_the_door(
-            config.model,
-            self.runs / ".answers",
-            length,
-            config.seed,
-            config.scoring,
-            date=config.prompt.date,
-            choices=choices,
-        )
-        hidden = config.prompt.options == "hidden" and choices
-        if hidden and agents.scoring is None:
-            raise UserError(
-                "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
-                "Set prompt.options to lettered or listed",
-            )
-        return agents
+        return endpoint_agents(self)
+
+    @cached_property
+    def logged(self) -> LoggedAgents:
+        """The agents whose replies another tool logged; there are some to every question."""
+        from trialign.api.behind import logged_agents
+
+        return logged_agents(self)
 
     def agents(self, checkpoint: AgentCheckpoint | None) -> Agents:
         """Who answers an audit.
@@ -325,9 +321,12 @@ class Session:
         """
         if self.config.model.source == "endpoint":
             return self.endpoint
-        hashes: dict[str, str | None] = {name: adapter.sha256 for name, adapter in self.adapters.items()}
+        if self.config.model.source == "logs":
+            return self.logged
         if checkpoint:
             hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
+        else:
+            hashes = {name: adapter.sha256 for name, adapter in (self.adapters or begun(self)).items()}
         audit, policy = self.config.audit, self.policy.eval()
         return LocalAgents(
             policy,

@@ -18,6 +18,7 @@ from trialign.endpoint.answers import AnswerFile
 from trialign.endpoint.door import checked_url
 from trialign.endpoint.spending import Prices
 from trialign.environment import Conversation, option_actions
+from trialign.errors import UserError
 from trialign.models import ChatRenderer, tokenizer_of_hub_or_folder
 from trialign.queries import Query
 from trialign.queries.limits import first_clusters
@@ -29,6 +30,10 @@ def dry_run(session: Session, split: Audited, *, trained: bool) -> None:
     Raises:
         UserError: groups, questions, prompt, model or prices are at fault.
     """
+    if session.config.model.source == "logs":
+        raise UserError(
+            "The answers are in logs (model.source=logs), and no audit of them asks any", "Leave --dry-run out"
+        )
     session.check_questions()
     queries = session.require_split(split)
     say = Console(soft_wrap=True, highlight=False, markup=False).print

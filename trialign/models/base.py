@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from trialign.endpoint.config import EndpointConfig
 from trialign.errors import UserError
 from trialign.places import at_home
+from trialign.queries.logs import LogConfig
 from trialign.storage import sha256_of_file
 
 Content = str | tuple[int, ...]
@@ -31,7 +32,8 @@ class ModelConfig:
     Attributes:
         source: ``hub`` (a repository id), ``folder`` (safetensors on disk), ``gguf`` (one file), or
             ``package`` (a GGUF file inside an installed Python package). ``endpoint`` is a server that speaks the
-            OpenAI protocol: it can be audited, and has no weights here.
+            OpenAI protocol, ``logs`` are replies that another tool logged: these can be audited, and have no weights
+            here.
         name: the id written into adapters, by which PEFT and vLLM users find the base model again.
         revision: commit or tag of a hub model.
         path: the folder or the GGUF file, for these two sources.
@@ -40,9 +42,10 @@ class ModelConfig:
         base_url: address of the server before ``/chat/completions``, for ``endpoint``.
         endpoint: how the server is asked.
         adapters: PEFT folders to audit over the base model, as they are: group -> folder, or one folder for all.
+        logs: which replies, for ``logs``.
     """
 
-    source: Literal["hub", "folder", "gguf", "package", "endpoint"]
+    source: Literal["hub", "folder", "gguf", "package", "endpoint", "logs"]
     name: str
     revision: str | None = None
     path: str | None = None
@@ -51,6 +54,12 @@ class ModelConfig:
     base_url: str | None = None
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     adapters: dict[str, str] | str | None = None
+    logs: LogConfig | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the model is at hand; otherwise only its answers are."""
+        return self.source not in ("endpoint", "logs")
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
         raise UserError(
             f"The model {config.name} is behind an address (model.source=endpoint), and this needs its weights",
             "Choose another model=..., or audit this one with 'trialign test' or 'trialign validate'",
+        )
+    if config.source == "logs":
+        raise UserError(
+            f"Of the model {config.name} there are logs alone (model.source=logs), and this needs its weights",
+            "Choose another model=..., or audit the logs with 'trialign test' or 'trialign validate'",
         )
     if config.source == "hub":
         folder = _hub_folder(config)

@@ -59,6 +59,8 @@ class AdapterConfig:
         activation: ``always``, or ``profile``: the adapters act from the profile on, which stands after the question
             (`trialign.policy.activated`). All groups then share what stands before it.
         basis: what a group owns with ``basis``.
+        start: PEFT folders whose adapters are trained further, in place of new ones: one for all groups, or group ->
+            folder. Smaller ranks are filled up, so that the agents are the same. Not with ``basis``.
     """
 
     adapters: Literal["per_group", "shared", "basis"] = "per_group"
@@ -69,6 +71,7 @@ class AdapterConfig:
     lower_cache_mb: Annotated[int, Field(ge=0, le=10**9)] = 1024
     activation: Literal["always", "profile"] = "always"
     basis: BasisConfig = field(default_factory=BasisConfig)
+    start: dict[str, str] | str | None = None
 
     @property
     def one_for_all(self) -> bool:

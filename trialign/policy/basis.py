@@ -281,6 +281,7 @@ def refuse_beside_basis(config: AdapterConfig, *, apart: bool) -> None:
     """
     faults = {
         "policy.activation=profile, adapters that act from the profile on": config.activation == "profile",
+        "policy.start, adapters of another kind": config.start is not None,
         "an adapter of facts apart (objective.gate.facts=adapter, or objective.merge.facts above 0)": apart,
     }
     for what, asked in faults.items():

@@ -84,13 +84,16 @@ def read_peft_folder(folder: Path) -> PeftFolder:
     return PeftFolder(folder, config.base_model_name_or_path or None, hashlib.sha256(content).hexdigest(), factors)
 
 
-def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], base_model: str) -> dict[str, PeftFolder]:
+def read_peft_folders(
+    stated: Mapping[str, str] | str, groups: Sequence[str], base_model: str, key: str = "model.adapters"
+) -> dict[str, PeftFolder]:
     """Group -> its adapter.
 
     Args:
         stated: one folder for all groups, or one for each.
         groups: the members.
         base_model: name of the base model.
+        key: the configuration's, that states them.
 
     Raises:
         UserError: see `read_peft_folder`; a group has no adapter, or one was trained on another base model.
@@ -98,11 +101,11 @@ def read_peft_folders(stated: Mapping[str, str] | str, groups: Sequence[str], ba
     if not isinstance(stated, str) and set(stated) != set(groups):
         odd = ", ".join(sorted(set(stated) ^ set(groups)))
         raise UserError(
-            f"model.adapters does not name one folder for each group (see {odd})",
+            f"{key} does not name one folder for each group (see {odd})",
             f"Name one for each of {', '.join(groups)}, or a single one for all",
         )
     named = dict.fromkeys(groups, stated) if isinstance(stated, str) else stated
-    places = {group: at_home(named[group], "model.adapters") for group in groups}
+    places = {group: at_home(named[group], key) for group in groups}
     read = {place.resolve(): read_peft_folder(place) for place in dict.fromkeys(places.values())}
     adapters = {group: read[place.resolve()] for group, place in places.items()}
     for adapter in read.values():
@@ -142,6 +145,65 @@ def policy_of_folders(
             state[_PREFIX + module + _UP][:, : up.shape[1]] = up
         policy.load_adapter_state(adapter, state)
     return policy
+
+
+def start_from(policy: GroupPolicy, folders: Mapping[str, PeftFolder]) -> None:
+    """Puts adapters from elsewhere in the place of a policy's untrained ones.
+
+    Where a folder's rank is smaller, the rows of A that are left keep their random start and those columns of B are
+    0, and so is B in layers that the folder does not change: the product is the folder's, and all of it can be
+    trained. Doing it twice is doing it once.
+
+    Args:
+        policy: untrained, with an adapter for each group or one for all.
+        folders: group -> its adapter.
+
+    Raises:
+        UserError: an adapter has a larger rank than the policy, or layers that the policy or the base model lacks.
+    """
+    scale = policy.config.alpha / policy.config.rank
+    for group, folder in folders.items():
+        name = policy.adapter_of(group)
+        if name is not None:
+            state = dict(policy.adapter_state(name))
+            _refuse_other_shape(folder, policy, state)
+            for key, tensor in state.items():
+                state[key] = torch.zeros_like(tensor) if key.endswith(_UP) else tensor.clone()
+            for module, (down, up) in folder.factors.items():
+                state[_PREFIX + module + _DOWN][: down.shape[0]] = down
+                state[_PREFIX + module + _UP][:, : up.shape[1]] = up / scale
+            policy.load_adapter_state(name, state)
+
+
+def refuse_larger(folder: PeftFolder, rank: int) -> None:
+    """Refuses an adapter that one of ``rank`` cannot hold.
+
+    Raises:
+        UserError: names both.
+    """
+    if folder.rank > rank:
+        raise UserError(
+            f"The adapter in {folder.folder} has rank {folder.rank}, and policy.rank is {rank}",
+            f"Set policy.rank={folder.rank}, or a larger one: it is filled up, and the agents stay the same",
+        )
+
+
+def _refuse_other_shape(folder: PeftFolder, policy: GroupPolicy, state: Mapping[str, Tensor]) -> None:
+    refuse_larger(folder, policy.config.rank)
+    for module, (down, up) in folder.factors.items():
+        there = state.get(_PREFIX + module + _UP)
+        if there is None:
+            raise UserError(
+                f"The adapter in {folder.folder} changes {module}, which the agents' adapters do not",
+                "Set policy.target_modules (and policy.train_layers=all) to all layers that it changes",
+            )
+        wanted = (there.shape[0], state[_PREFIX + module + _DOWN].shape[1])
+        if (up.shape[0], down.shape[1]) != wanted:
+            raise UserError(
+                f"The adapter in {folder.folder} does not fit the base model: it changes {module}, "
+                f"{(up.shape[0], down.shape[1])}, and the base model has it as {wanted}",
+                f"Train it over the base model that it was made for ({folder.base_model or 'its author knows it'})",
+            )
 
 
 def _factors(folder: Path, config: LoraConfig, module: str, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:

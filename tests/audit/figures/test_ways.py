@@ -28,6 +28,8 @@ HELD = {"model": {"structured": "guided_choice"}}
         (summary("sum", 1.0, question=False), "no question was put, only its options"),
         (summary("sampled"), "names"),
         (summary("structured", **HELD), "guided_choice"),
+        (summary("sampled", model={"source": "logs"}), "another tool asked, and these are its logs"),
+        (summary("sum", 1.0, model={"source": "logs"}), "of the options' texts without their ends"),
         (summary("sampled", clarify=True), "is asked which option it meant"),
         (
             summary("sampled", clarify=True, statuses={"a": {"label": 7, "clarified": 2}, "b": {"clarified": 1}}),
@@ -43,6 +45,7 @@ def test_where_it_is_off_the_remedy_for_unread_replies_is_named() -> None:
     counts = {"a": {"label": 7, "ambiguous": 2, "refused": 4}, "b": {"none": 1}}
     found = summary("sampled", clarify=False, statuses=counts)
     assert "3 of the replies could not be read: audit.clarify=true asks again" in way_of_answering(found)
+    assert "audit.clarify" not in way_of_answering({**found, "model": {"source": "logs"}})  # nobody is there to ask
     for other in (
         summary("sampled", clarify=False, statuses={"a": {"label": 7, "refused": 1}}),
         summary("sampled", clarify=True, statuses=counts),

@@ -121,6 +121,18 @@ def test_step_zero_is_the_base_model_with_the_profiles(
     assert trained.replies[0].probabilities != pytest.approx(answers.replies[0].probabilities, abs=1e-3)
 
 
+def test_step_zero_of_a_run_that_began_with_adapters_is_not_the_base_model(
+    copied: Source, queries: tuple[Query, ...]
+) -> None:
+    stated = yaml.safe_load(copied.config_file.read_text())
+    stated["policy"]["start"] = str(copied.checkpoint)
+    copied.config_file.write_text(yaml.safe_dump(stated))
+    asked = Question(queries[2], "explicit", EVERYONE)
+    with pytest.raises(UserError, match="began with adapters from elsewhere"):
+        Engine().answer(replace(copied, step=0, checkpoint=None), asked, keep)
+    assert Engine().answer(copied, asked, keep).replies
+
+
 def test_a_watcher_sees_the_reply_grow_and_ends_it(stored_runs: list[Source], groups: GroupSet) -> None:
     seen: list[list[str]] = []
 

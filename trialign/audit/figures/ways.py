@@ -30,6 +30,10 @@ def way_of_answering(summary: Mapping[str, Any]) -> str:
         words.insert(0, "no question was put, only its options, so that what is right is what these give away")
     if temperature not in (None, 1.0):
         words.append(f"for its share, scores are divided by a temperature of {temperature:g}, which changes no answer")
+    logged = (summary.get("model") or {}).get("source") == "logs"
+    if logged:
+        without_end = "" if scoring == SAMPLED else ", the scores being those of the options' texts without their ends"
+        words.append(f"another tool asked, and these are its logs{without_end}")
     if structured := _structured(summary):
         words.append(f"it does so by {structured}")
     counts = summary.get("statuses") or {}
@@ -39,7 +43,7 @@ def way_of_answering(summary: Mapping[str, Any]) -> str:
         words.append(f"{clarified} of {replies} replies named none, and the model was asked which option it meant")
     elif _clarifies(summary):
         words.append("a model whose reply names none is asked which option it meant")
-    elif unclear := _unclear(summary):
+    elif (unclear := _unclear(summary)) and not logged:
         words.append(f"{unclear} of the replies could not be read: audit.clarify=true asks again what they meant")
     if used := _used(summary):
         words.append(used)

@@ -1,0 +1,48 @@
+"""Adapters that training begins with, in place of new ones (`policy.start`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from trialign.errors import UserError
+from trialign.policy.peft_folders import PeftFolder, refuse_larger, start_from
+
+if TYPE_CHECKING:
+    from trialign.api.session import Session
+
+
+def check_start(session: Session) -> None:
+    """Refuses adapters that training cannot begin with; the weights of the base model are not read.
+
+    Raises:
+        UserError: they are named by the wrong key, are none, or are of another base model.
+    """
+    if session.config.model.adapters is not None:
+        raise UserError(
+            "model.adapters names adapters to audit as they are, and training begins with others",
+            "Audit them with 'trialign test', or name them in policy.start to train them further",
+        )
+    if session.starts and session.config.objective.in_parts:
+        raise UserError(
+            "policy.start names adapters, and this objective trains an adapter of facts apart, which begins anew",
+            "Leave policy.start out, or set objective.gate.facts and objective.merge.facts otherwise",
+        )
+    for folder in session.starts.values():
+        refuse_larger(folder, session.config.policy.rank)
+    if session.config.policy.one_for_all and len({one.sha256 for one in session.starts.values()}) > 1:
+        raise UserError(
+            "policy.start names several adapters, and policy.adapters=shared trains one for all groups",
+            "Name one folder, or set policy=per_group",
+        )
+
+
+def begun(session: Session) -> Mapping[str, PeftFolder]:
+    """Group -> the adapter that it has before training, which is put into the policy; empty where they are new.
+
+    Raises:
+        UserError: an adapter does not fit the policy or the base model.
+    """
+    if session.starts:
+        start_from(session.policy, session.starts)
+    return session.starts
