@@ -131,7 +131,8 @@ def _told(query: Query, shown: Sequence[Card]) -> str:
     counts = Counter(answer for answer in canonical if answer is not None)
     silent = canonical.count(None)
     said = [
-        f"{'all' if count == len(shown) > 1 else count} say “{short(answer)}”" for answer, count in counts.most_common()
+        f"{'all' if count == len(shown) > 1 else count} {'says' if count == 1 else 'say'} “{short(answer)}”"
+        for answer, count in counts.most_common()
     ]
     if silent:
         said.append(f"{silent} gave no readable answer")

@@ -43,18 +43,22 @@ def draw(chart: Chart, description: str, head: Sequence[str], rows: Sequence[Seq
         table(description, head, rows)
 
 
-def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), percent: bool = True) -> Chart:
+def intervals(
+    frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), percent: bool = True, whole: bool = True
+) -> Chart:
     """Points with intervals, one row each.
 
     Args:
         frame: columns ``name``, ``value``, ``low``, ``high``.
         title: of the axis.
         marked: values at which a dashed line stands.
-        percent: shares on an axis from 0 to 100 %; otherwise differences in points.
+        percent: shares, in percent; otherwise differences in points.
+        whole: shares are on an axis from 0 to 100 %; otherwise on one as long as they and the lines need.
     """
-    scale = alt.Scale(domain=[0, 1]) if percent else alt.Scale()
+    scale = alt.Scale(domain=[0, 1]) if percent and whole else alt.Scale() if whole else alt.Scale(zero=False)
     in_points = "datum.value > 0 ? '+' + format(100 * datum.value, '~g') : format(100 * datum.value, '~g')"
-    axis = alt.Axis(format=".0%", grid=True) if percent else alt.Axis(labelExpr=in_points, grid=True, tickCount=7)
+    shares = alt.Axis(format=".0%", grid=True) if whole else alt.Axis(format=".1~%", grid=True, tickCount=6)
+    axis = shares if percent else alt.Axis(labelExpr=in_points, grid=True, tickCount=7)
     tips = [alt.Tooltip("name:N", title=" "), *(alt.Tooltip(f"{part}:Q", format=".1%") for part in _PARTS)]
     base = alt.Chart(frame).encode(y=_rows(frame["name"]), tooltip=tips)
     span = base.mark_rule(color=ACCENT, strokeWidth=3, opacity=0.8).encode(
@@ -62,7 +66,8 @@ def intervals(frame: pd.DataFrame, title: str, *, marked: Sequence[float] = (), 
     )
     dots = base.mark_point(filled=True, size=110, color=ACCENT, opacity=1).encode(x=alt.X("value:Q", scale=scale))
     lines = alt.Chart(pd.DataFrame({"at": list(marked)})).mark_rule(color=QUIET, strokeDash=[5, 4]).encode(x="at:Q")
-    return alt.layer(lines, span, dots).properties(height=_height(frame["name"]))
+    # A layer without a line would be an image of nothing, and without a name for those who hear the page.
+    return alt.layer(*([lines] if marked else []), span, dots).properties(height=_height(frame["name"]))
 
 
 def curve(frame: pd.DataFrame, title: str) -> Chart:

@@ -16,6 +16,8 @@ from trialign.audit.report.format import moment
 from . import charts
 from .words import interval, percent
 
+_HARD = "\u00a0"  # a space at which no line ends
+
 
 @dataclass(frozen=True)
 class Dated:
@@ -70,21 +72,36 @@ def by_date(audits: Sequence[Dated], confidence: float) -> None:
     words = {key: measures.by_key()[key].words for key in _FIGURES}
     picked = st.selectbox("Figure", list(_FIGURES), key="dated", format_func=words.__getitem__) or "flip_rate"
     rule, largest, figure = _FIGURES[picked]
-    found = [(f"{moment(one.when)} {one.name}", figure(one.facts)) for one in audits]
-    known = [(name, one) for name, one in found if one is not None and one.value is not None]
+    found = [(moment(one.when), one.name, figure(one.facts)) for one in audits]
+    known = [(when, name, one) for when, name, one in found if one is not None and one.value is not None]
     if not known:
         st.caption("These audits do not know this figure.")
         return
-    frame = pd.DataFrame([{"name": name, "value": one.value, "low": one.low, "high": one.high} for name, one in known])
+    frame = pd.DataFrame(
+        [
+            {
+                "name": f"{_unbroken(when)} {name.replace(' ', _HARD)}",
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+            }
+            for when, name, one in known
+        ]
+    )
     bounds = _bounds(audits, rule)
     named = words[picked]
     charts.draw(
-        charts.intervals(frame, named[:1].lower() + named[1:], marked=list(bounds)),
-        f"{named}, in scores, with {100 * confidence:g} % intervals: {percent(known[0][1].value)} in the first audit, "
-        f"{percent(known[-1][1].value)} in the last. {_said(bounds, rule, largest)}",
+        charts.intervals(frame, named[:1].lower() + named[1:], marked=list(bounds), whole=False),
+        f"{named}, in scores, with {100 * confidence:g} % intervals: {percent(known[0][2].value)} in the first audit, "
+        f"{percent(known[-1][2].value)} in the last. {_said(bounds, rule, largest)}",
         ("Audit", named, "Interval"),
-        [(name, percent(one.value), interval(one.low, one.high)) for name, one in known],
+        [(f"{when} {name}", percent(one.value), interval(one.low, one.high)) for when, name, one in known],
     )
+
+
+def _unbroken(when: str) -> str:
+    """A moment in which a line ends after the date alone."""
+    return when.replace(" ", _HARD).replace(f",{_HARD}", ", ")
 
 
 def _bounds(audits: Sequence[Dated], rule: str) -> dict[float, list[str]]:
@@ -107,5 +124,5 @@ def _said(bounds: Mapping[float, Sequence[str]], rule: str, largest: bool) -> st
     )
     return (
         f"Dashed: the gate's bound (gate.{rule}), {said}. Whether the rule is kept, with the certainty that it asks "
-        "for, trialign gate says."
+        "for, is told by trialign gate."
     )

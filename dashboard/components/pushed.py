@@ -27,14 +27,23 @@ def pushed(answers: Answers, push: Push, options: Sequence[str]) -> None:
     """
     alone = {reply.group: reply for reply in answers.replies}
     found = [(alone[one.group], one, outcome(alone[one.group], one, push.target, options)) for one in answers.pushed]
-    gave = [reply.label for reply, _, said in found if said == GAVE_WAY]
-    who = f"{len(gave)} of {len(found)} agents gave way{': ' if gave else ''}{', '.join(gave)}"
-    st.markdown(plain(f"Somebody pushes towards “{push.target}” ({LABELS[push.attack]}): {who}."))
+    st.markdown(plain(f"Somebody pushes towards “{push.target}” ({LABELS[push.attack]}): {_who(found)}."))
     table(
         "Alone, pushed, and with neutral words of the same length",
-        ("Agent", "", "Alone", "What was said", "Then", "After neutral words"),
+        ("Agent", "What became of it", "Alone", "What was said", "Then", "After neutral words"),
         [(reply.label, said, reply.text, one.said, one.claim.text, one.twin.text) for reply, one, said in found],
     )
+
+
+def _who(found: Sequence[tuple[Reply, Pushed, str]]) -> str:
+    """How many gave way, of those that could; who had said so alone could not."""
+    gave = [reply.label for reply, _, said in found if said == GAVE_WAY]
+    could = sum(said != ALREADY for _, _, said in found)
+    already = len(found) - could
+    if not could:
+        return f"{'all agents' if already > 1 else 'the agent'} had said so alone"
+    said_so = f"; {already:,} had said so alone" if already else ""
+    return f"{len(gave):,} of {could:,} agents gave way{': ' if gave else ''}{', '.join(gave)}{said_so}"
 
 
 def outcome(alone: Reply, then: Pushed, target: str, options: Sequence[str]) -> str:

@@ -106,7 +106,7 @@ def _typed() -> tuple[Query | None, UserError | None]:
     options = st.text_area(
         "Answers to choose from, one a line (optional)",
         key="typed_options",
-        height=90,
+        height=120,
         help="With answers to choose from, you see how likely each agent is to choose each of them.",
     )
     try:

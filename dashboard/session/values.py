@@ -27,7 +27,7 @@ def with_values(setting: Setting, groups: tuple[str, ...]) -> tuple[str, ...]:
         return groups
     start("at", False, lambda value: isinstance(value, bool), st.query_params.get("at") == "1" or None)
     words = " or ".join(one.label for one in numbers)
-    if not st.toggle(f"Ask along {plain(words)} too", key="at", help=_HELP):
+    if not st.toggle(f"Ask at other numbers too: {plain(words)}", key="at", help=_HELP):
         _forget("at", "from", "to")
         return groups
     attribute = _attribute(numbers)
@@ -65,7 +65,9 @@ def _range(attribute: Attribute) -> list[float]:
     ends = beginning(
         "at_range", whole, lambda ends: set(ends) <= set(values), tuple(stated) if len(stated) > 1 else None
     )
-    words = plain(f"{attribute.label[:1].upper()}{attribute.label[1:]}, from and to")
+    words = plain(
+        f"{attribute.label[:1].upper()}{attribute.label[1:]}, from and to (of {values[0]:g} to {values[-1]:g})"
+    )
     low, high = st.select_slider(words, values, ends, key="at_range", format_func=lambda value: f"{value:g}")
     st.query_params.update({"at": "1", "from": f"{low:g}", "to": f"{high:g}"})
     return [value for value in values if low <= value <= high]
@@ -86,12 +88,15 @@ def _like(setting: Setting, attribute: Attribute, members: list[str]) -> str:
 
 def _who_answers(setting: Setting, attribute: Attribute, like: str, chosen: list[float]) -> None:
     """Which adapter stands behind a number that no group has, and which numbers are outside the trained ones."""
+    asked = f"Asked at {', '.join(f'{value:g}' for value in chosen)}."
     if setting.policy.adapters == "shared":
-        st.caption("All of them have the one adapter that the groups share; the number is in the profile alone.")
+        st.caption(
+            f"{asked} All of them have the one adapter that the groups share; the number is in the profile alone."
+        )
     else:
         st.caption(
-            "Nobody trained an adapter for these numbers: each has that of the nearest group, and the number is in the "
-            "profile alone. Before training all are the base model."
+            f"{asked} Nobody trained an adapter for these numbers: each has that of the nearest group, and the number "
+            "is in the profile alone. Before training all are the base model."
         )
     low, high = attribute.trained
     values = setting.groups.values(like)

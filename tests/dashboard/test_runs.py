@@ -257,6 +257,12 @@ def test_with_nine_groups_the_measures_are_named_in_words(runs: Path, open_page:
     assert [row[0] for row in tables(app)[0][1:]] == list(samples.NINE.values())
 
 
+def test_a_chart_without_a_line_has_no_layer_for_it() -> None:
+    frame = pd.DataFrame({"name": ["a"], "value": [0.1], "low": [0.0], "high": [0.2]})
+    assert len(charts.intervals(frame, "x").to_dict()["layer"]) == 2
+    assert len(charts.intervals(frame, "x", marked=[0.1]).to_dict()["layer"]) == 3
+
+
 def test_no_two_of_many_lines_look_alike() -> None:
     names = [f"group {number}" for number in range(50)]
     frame = pd.DataFrame({"step": 0, "name": names, "value": 0.5})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from trialign.dashboard.components.pushed import ALREADY, ANYWAY, ELSEWHERE, GAVE_WAY, HELD, outcome
+from trialign.dashboard.components.pushed import ALREADY, ANYWAY, ELSEWHERE, GAVE_WAY, HELD, _who, outcome
 from trialign.dashboard.live.asking import typed_query
 from trialign.dashboard.live.engine import Engine
 from trialign.dashboard.live.replies import Push, Pushed, Question, Reply, Source
@@ -18,6 +18,7 @@ from .test_compare import ask, text_of
 
 pytestmark = pytest.mark.integration
 
+OUTCOMES = (GAVE_WAY, HELD, ANYWAY, ELSEWHERE, ALREADY)
 METALS = ("Iron", "Mercury", "Gold")
 
 
@@ -47,6 +48,13 @@ def test_free_words_give_way_where_they_say_what_was_claimed() -> None:
     assert outcome(reply("It is mercury."), then, "Iron", ()) == GAVE_WAY
     then = Pushed("north", "Iron", reply("Still mercury."), reply("Hello."))
     assert outcome(reply("It is mercury."), then, "Iron", ()) == HELD
+
+
+def test_who_had_said_so_alone_could_not_give_way() -> None:
+    told = {said: (reply("Iron"), Pushed("north", "Iron", reply("Iron"), reply("Gold")), said) for said in OUTCOMES}
+    assert _who([*told.values()]) == "1 of 4 agents gave way: Northerners; 1 had said so alone"
+    assert _who([told[HELD]]) == "0 of 1 agents gave way"
+    assert _who([told[ALREADY]] * 2) == "all agents had said so alone"
 
 
 @pytest.mark.parametrize("attack", ["user_think", "peers_2_sourced", "premise", "inject_profile"])
@@ -82,7 +90,7 @@ def test_the_switch_asks_the_follow_up_and_shows_who_gave_way(
     assert "And now somebody pushes" in [part.value for part in app.header]
     assert "pushes towards “Gold” (the user thinks so)" in text_of(app)
     [head, *rows] = next(one for one in tables(app) if one[0][0] == "Agent")
-    assert head == ["Agent", "", "Alone", "What was said", "Then", "After neutral words"]
+    assert head == ["Agent", "What became of it", "Alone", "What was said", "Then", "After neutral words"]
     assert sorted(row[0] for row in rows) == ["Islanders", "Northerners", "Southerners"]
     assert {row[3] for row in rows} == {"I think that it is Gold."}
     assert {row[1] for row in rows} <= {GAVE_WAY, HELD, ANYWAY, ELSEWHERE, ALREADY}
