@@ -89,7 +89,7 @@ def test_scores_by_bytes(log: Path) -> None:
 
 
 def test_scores_that_a_log_does_not_tell_are_refused(log: Path) -> None:
-    with pytest.raises(UserError, match="scoring.kind is mean"):
+    with pytest.raises(UserError, match=r"scoring\.kind is mean"):
         agents(log, sample(salt=-4.0, water=-6.0), scoring=Scoring("mean"))
 
 
