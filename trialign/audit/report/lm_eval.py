@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,10 @@ def _sample(number: int, query: Query, group: str, rows: pd.DataFrame) -> dict[s
     scored = shares is not None
     target = _target(query, group, scored)
     if scored:
-        arguments = [{"arg_0": query.question, "arg_1": f" {option}"} for option in query.options]
+        arguments: list[dict[str, Any]] = [{"arg_0": query.question, "arg_1": f" {option}"} for option in query.options]
         # As the harness writes them: texts. Whether a text is the greedy continuation, an audit does not record.
-        filtered: Sequence[Any] = [[str(math.log(max(share, 5e-324))), "False"] for share in shares]
-        replies = [[one] for one in filtered]
+        filtered: list[Any] = [[str(math.log(max(share, 5e-324))), "False"] for share in shares]
+        replies: list[list[Any]] = [[one] for one in filtered]
     else:
         arguments = [{"arg_0": query.question, "arg_1": {}}]
         replies = [[str(one) for one in rows["answer"]]]
