@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from trialign.errors import UserError
@@ -48,6 +49,19 @@ def test_an_archive_that_is_packed_otherwise_is_read_too(tmp_path: Path) -> None
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("samples/a_epoch_1.json", '{"id": "a"}')
         archive.writestr("header.json", "{}")
+    assert [row.values for _, row in log_rows(path)] == [{"id": "a"}]
+
+
+def test_an_archive_whose_files_have_extra_fields_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "extra.eval"
+    named = zipfile.ZipInfo("samples/a_epoch_1.json")
+    named.extra = b"\xfe\xca\x02\x00ab"  # an id, a length, two bytes
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(named, pa.compress(b'{"id": "a"}', "zstd", asbytes=True))
+    whole = bytearray(path.read_bytes())
+    place = whole.index(b"PK\x01\x02") + 10  # the way of packing, as the archive's directory states it
+    whole[place : place + 2] = (93).to_bytes(2, "little")
+    path.write_bytes(whole)
     assert [row.values for _, row in log_rows(path)] == [{"id": "a"}]
 
 

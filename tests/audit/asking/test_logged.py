@@ -84,7 +84,7 @@ def test_scores_are_put_in_the_order_of_the_questions_options(log: Path) -> None
 
 def test_scores_by_bytes(log: Path) -> None:
     """-4 / 4 bytes of salt, -6 / 5 bytes of water: the shares are as 1 to exp(-0.2), though the sums differ by 2."""
-    found = answer(agents(log, sample(salt=-4.0, water=-6.0), scoring=Scoring("bytes")))
+    found = answer(agents(log, sample(water=-6.0, salt=-4.0), scoring=Scoring("bytes")))
     assert found.option_probabilities == pytest.approx((1 / (1 + math.exp(-0.2)), 1 / (1 + math.exp(0.2))))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import datasets
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from trialign.audit.files.folders import audit_folder
@@ -93,6 +95,23 @@ def test_what_was_written_reads_as_what_it_was(write_audit: Callable[..., Path],
         assert one.text == was.answer
         shares = [math.exp(score) for score in one.scores.values()]
         assert shares == pytest.approx([] if was.option_probabilities is None else was.option_probabilities.tolist())
+
+
+def test_other_wordings_exposures_and_turns_stay_out(write_audit: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_audit()
+    told = pq.read_table(folder / "items.parquet")
+    more = [
+        told.set_column(told.schema.get_field_index(name), told.schema.field(name), pa.array([value] * len(told), kind))
+        for name, value, kind in (
+            ("wording", 1, pa.int32()),
+            ("turn", 1, pa.int32()),
+            ("exposure", "implicit", pa.string()),
+        )
+    ]
+    # First in the file, so that they would be taken for the answer.
+    pq.write_table(pa.concat_tables([*more, told]), folder / "items.parquet")
+    written = write_samples(audit_folder(folder), tmp_path / "logs")
+    assert [len(one["resps"][0]) for one in lines(written[0])[8:]] == [1, 1, 1]
 
 
 def test_pandas_and_datasets_read_it(write_audit: Callable[..., Path], tmp_path: Path) -> None:
