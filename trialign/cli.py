@@ -267,14 +267,15 @@ def _dashboard(arguments: argparse.Namespace) -> None:
 
 
 def _report_of(arguments: argparse.Namespace) -> None:
-    from trialign.commands.report import report, verify
+    from trialign.commands.report import report, samples, verify
 
     if arguments.verify:
         if arguments.against or arguments.output:
             raise UserError("--verify writes nothing and compares with nothing", "Leave --against and --output out")
         verify(arguments.run, step=arguments.step)
         return
-    report(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
+    write = samples if arguments.format == "lm-eval" else report
+    write(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

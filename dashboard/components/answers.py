@@ -99,7 +99,7 @@ def cards_of(answers: Sequence[Answers], elsewhere: bool = False) -> list[Card]:
         answers: one a checkpoint; the groups of the first one give the order.
         elsewhere: whether the model stands behind an address, or another tool asked it.
     """
-    origin = "A model that is not here: its weights are not known" if elsewhere else _BASE
+    origin = "A model behind an address, or known by its logs: its weights are not known" if elsewhere else _BASE
     several = len(answers) > 1
     cards = [
         Card(reply, agents_label(one.step) if several and reply.group != CONTROL else "", origin, one.limit)

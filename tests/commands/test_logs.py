@@ -154,6 +154,23 @@ def test_options_of_other_texts_are_refused(folder: Path, capsys: pytest.Capture
     assert "samples.jsonl, row 1: the options were air, B, iron, and those of the question" in capsys.readouterr().err
 
 
+def test_an_audit_goes_out_as_samples_of_lm_eval_and_comes_back(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audit(LOGS / "samples_words.jsonl") == 0
+    assert main(["report", "runs/logs", "--format", "lm-eval", "--output", "out"]) == 0
+    assert "2 sample logs: out" in capsys.readouterr().out
+    assert [path.name.split("_")[:3] for path in sorted((folder / "out").iterdir())] == [
+        ["samples", "mine", "blue"],
+        ["samples", "mine", "red"],
+    ]
+    (folder / "runs").rename("first")
+    assert audit("out/samples_*.jsonl") == 0
+    check(folder)
+    assert main(["report", "first/logs", "--format", "lm-eval", "--against", "runs/logs"]) == 2
+    assert "writes the answers of one audit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("tool", "pattern", "words"),
     [

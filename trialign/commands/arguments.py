@@ -140,6 +140,12 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", type=Path, metavar="RUN", help="compare with this run or audit (default: step 0)")
     parser.add_argument("--step", type=int, help="which audit of the run (default: the last)")
     parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
+    parser.add_argument(
+        "--format",
+        choices=["report", "lm-eval"],
+        default="report",
+        help="lm-eval: the answers as sample logs of lm-evaluation-harness (default: %(default)s)",
+    )
     parser.add_argument("--verify", action="store_true", help="write nothing; say whether the signatures still hold")
 
 

@@ -12,6 +12,7 @@ from trialign.audit.files.integrity import not_verifiable
 from trialign.audit.report import Finding, build_report, write_report
 from trialign.audit.report.decisions import STANDINGS
 from trialign.audit.report.format import moment
+from trialign.audit.report.lm_eval import write_samples
 from trialign.audit.report.noted import last_sign_off, noted_findings
 from trialign.audit.report.signing import files_below, standing_of, verification
 from trialign.audit.report.terminal import replies_table, verdict_text
@@ -55,6 +56,29 @@ def report(run: Path, *, against: Path | None, step: int | None, output: Path | 
         )
         console.print(literal(f"Of the dashboard: {len(noted)} finding(s); {said}"))
     console.print(f"Report: {written[0]}", markup=False, highlight=False, soft_wrap=True)
+
+
+def samples(run: Path, *, against: Path | None, step: int | None, output: Path | None) -> None:
+    """Writes the answers of one audit as sample logs of lm-evaluation-harness, a task for each agent.
+
+    Args:
+        run: a run's folder, or one of its audits.
+        against: None: samples are of one audit alone.
+        step: which audit of the run; None: the last.
+        output: the folder to write to; None: ``lm-eval/`` beside the audit's report.
+
+    Raises:
+        UserError: there is no such audit, it does not hold what it asked, or another is named beside it.
+    """
+    if against is not None:
+        raise UserError("--format lm-eval writes the answers of one audit", "Leave --against out")
+    audit = find_audit(run, step=step)
+    folder = output or RunFolder(audit.run).report(audit.path) / "lm-eval"
+    try:
+        written = write_samples(audit, folder)
+    except PermissionError as error:
+        raise UserError(f"The folder {folder} cannot be written to", "Name another one: --output FOLDER") from error
+    print(f"{len(written)} sample logs: {folder}")
 
 
 def verify(run: Path, *, step: int | None) -> None:

@@ -259,9 +259,10 @@ def model_of(runs: Path, **values: object) -> None:
     ("model", "reason", "origin"),
     [
         ({"source": "endpoint", "base_url": "http://127.0.0.1:9/v1"}, "stands behind an address", "behind an address"),
+        ({"source": "logs", "logs": {"files": "log.eval"}}, "Another tool asked", "known by its logs"),
         ({"adapters": {"north": "elsewhere"}}, "trained elsewhere", "Base weights, no adapter"),
     ],
-    ids=["endpoint", "adapters"],
+    ids=["endpoint", "logs", "adapters"],
 )
 def test_agents_that_are_not_here_are_read_and_not_asked(
     runs: Path, live_run: list[Source], open_page: Open, model: dict[str, object], reason: str, origin: str
