@@ -1,7 +1,8 @@
 """What training changes on the held-out questions: several seeds, pooled, with paired intervals, beside the baselines.
 
 Runs ``trialign fit`` once a seed and method (finished runs are taken as they are), then compares the audits
-before and after by cluster, each seed alone, and the first method with every other. Prints Markdown.
+before and after by cluster, in scores and in words, each seed alone, and the first method with every other. Prints
+Markdown.
 
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign upper activated
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study import OWN, Study, measured, run
+from study import OWN, Study, measured, over_seeds, run, seen
 from study import fit as fit_row
 
 from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, pooled
@@ -40,12 +41,14 @@ class Run:
         after: measures after it.
         gaps: accuracy gap, the gap that noise alone gives, and p, before and after.
         seconds: that the command took now (little, where the run was there).
+        audits: their folders.
     """
 
     before: AuditMeasures
     after: AuditMeasures
     gaps: tuple[str, str]
     seconds: float
+    audits: tuple[Path, Path]
 
 
 def fit(study: Study, method: str, seed: int, overrides: Sequence[str]) -> Run:
@@ -56,7 +59,7 @@ def fit(study: Study, method: str, seed: int, overrides: Sequence[str]) -> Run:
     before, after = (measured(audit) for audit in audits)
     assert before is not None
     assert after is not None
-    return Run(before, after, (gap(audits[0]), gap(audits[1])), time.monotonic() - begin)
+    return Run(before, after, (gap(audits[0]), gap(audits[1])), time.monotonic() - begin, audits)
 
 
 def gap(folder: Path) -> str:
@@ -89,6 +92,18 @@ def print_each(runs: dict[int, Run]) -> None:
         print(f"| accuracy gap {moment} (noise alone; p) | {cells} |")
 
 
+def print_words(title: str, runs: Sequence[Run]) -> None:
+    """The same in words, where replies were asked for: by the audit's reader, and what one notices of them."""
+    befores, afters = ([run.audits[side] for run in runs] for side in (0, 1))
+    before, after = over_seeds(befores, words=True), over_seeds(afters, words=True)
+    if before is None or after is None:
+        return
+    print_pooled(title, ("before", "after"), differences(before, after))
+    for noticed_before, noticed_after in zip(seen(befores).items(), seen(afters).items(), strict=True):
+        (label, one), (_, other) = noticed_before, noticed_after
+        print(f"| {label} | {one:.3f} | {other:.3f} | {other - one:+.3f} | | |")
+
+
 def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -117,6 +132,7 @@ def main() -> None:
         before = pooled([run.before for run in runs.values()])
         print_pooled(f"## {method}, {seeds}", ("before", "after"), differences(before, after[method]))
         print_each(runs)
+        print_words(f"## {method} in words, {seeds}", list(runs.values()))
         print("\nseconds: " + ", ".join(f"{run.seconds:.0f}" for run in runs.values()))
     first, *others = arguments.methods
     for other in others:

@@ -186,8 +186,13 @@ def _rows(
     yield ""
 
 
+def seen(audits: Sequence[Path]) -> dict[str, float]:
+    """Label -> what a reader would notice of the replies, the mean over audits."""
+    return {BY_KEY[key].label: value for key, value in _means(audits).items()}
+
+
 def _means(audits: Sequence[Path]) -> dict[str, float]:
-    """What a reader would notice, over seeds."""
+    """Key -> what a reader would notice, over seeds."""
     found = [traits(audit) for audit in audits]
     return {key: float(np.mean([one[key] for one in found])) for key in TRAITS if all(key in one for one in found)}
 

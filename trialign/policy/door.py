@@ -25,7 +25,7 @@ def check_exact(policy: GroupPolicy) -> None:
     """Scores three answers to two prompts in the policy's way and as the base model itself does.
 
     A family may pass by every rule and still do something of its own with masks, positions or rows. Where the prefix
-    tree is not exact, plain rows are taken, and tried in the same way; which of the two it is stands in the log.
+    tree is not exact, plain rows are taken, and tried in the same way, and the log says so.
 
     Raises:
         UserError: plain rows differ too, or the model cannot be asked in this way at all.
@@ -45,8 +45,8 @@ def check_exact(policy: GroupPolicy) -> None:
             )
     finally:
         policy.train(training)
-    if distributed.rank() == 0:
-        log.info("Branches go by %s (%s)", path_of(policy.plain), name)
+    if distributed.rank() == 0:  # the tree is what nearly all models go by, and no news
+        log.log(logging.INFO if policy.plain else logging.DEBUG, "Branches go by %s", path_of(policy.plain))
 
 
 def path_of(plain: str) -> str:
