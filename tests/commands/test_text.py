@@ -193,6 +193,17 @@ def test_the_quick_start_teaches_sentences_and_the_control_without_questions_can
     }
 
 
+@pytest.mark.parametrize(("limit", "instructions"), [(1, 0), (6, 2)])
+def test_a_run_of_few_questions_has_few_instructions(project: Any, limit: int, instructions: int) -> None:
+    """Of the first instructions the ids choose a share; a run whose limit leaves none trains without."""
+    from trialign.trajectories.texts import Text
+
+    assert project.fit(*TEXT, f"data.limit={limit}", "trainer.steps=1", "trainer.validate_every=0").code == 0
+    texts: list[Text] = list(TextStore(text_store(project), {}).texts())
+    asked = {text.query_id for text in texts} - {row["id"] for row in project.rows}
+    assert len(asked) == instructions
+
+
 def test_a_damaged_collection_is_refused(project: Any) -> None:
     words = (*TEXT, *QUESTIONS_ALONE)
     assert project.call("collect", "--config", project.folder / "mine.yaml", *words).code == 0

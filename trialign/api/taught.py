@@ -122,7 +122,7 @@ def _agents(session: Session) -> LocalAgents:
 def _asked(session: Session) -> list[Query]:
     """What the teacher is asked: a share of the training questions, and of the instructions where a step has some."""
     objective = session.config.objective
-    ordinary = instructions() if objective.text.instructions else ()
+    ordinary = session.limited(instructions()) if objective.text.instructions else ()
     questions = [query for query in session.split("train") if query.kind in objective.kinds]
     return [query for query in (*questions, *ordinary) if is_taught(query, objective.text.share)]
 
