@@ -3,6 +3,7 @@
 
 BIN := .venv/bin
 ARGS ?=
+WORKERS ?= 2
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +19,8 @@ dashboard: setup ## Look at the runs under runs/ in the browser (http://localhos
 	@mkdir -p runs
 	$(BIN)/trialign dashboard runs $(ARGS)
 
-test: setup ## Unit and integration tests
-	$(BIN)/pytest $(ARGS)
+test: setup ## Unit and integration tests, in two processes of one thread each (WORKERS= to choose)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --durations 40 $(ARGS)
 
 unit: setup ## Unit tests only
 	$(BIN)/pytest -m "unit and not slow" $(ARGS)
