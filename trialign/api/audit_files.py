@@ -27,7 +27,8 @@ from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.items import AuditItem, items_frame, write_items
-from trialign.audit.files.kept import KeptReplies, forget_kept
+from trialign.audit.files.kept import KeptReplies
+from trialign.audit.files.lines import forget_kept
 from trialign.audit.files.pressed import PressedItem
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
 from trialign.checkpoints import AgentCheckpoint, adapters_of

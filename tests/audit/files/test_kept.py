@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trialign.asking import UNADAPTED, Reply
-from trialign.audit.files.kept import KeptReplies, forget_kept
+from trialign.audit.files.kept import KeptReplies
+from trialign.audit.files.lines import forget_kept
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from trialign.audit.files.items import AuditItem, write_items
-from trialign.audit.files.kept import forget_kept
+from trialign.audit.files.lines import forget_kept
 from trialign.audit.files.pressed import (
     KeptPressed,
     PressedItem,

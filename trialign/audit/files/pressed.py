@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trialign.audit.files.kept import KeptLines
+from trialign.audit.files.lines import KeptLines
 from trialign.errors import UserError
 from trialign.groups import Exposure
 from trialign.queries.types import Split
