@@ -109,8 +109,8 @@ def _bounds(audits: Sequence[Dated], rule: str) -> dict[float, list[str]]:
     found: dict[float, list[str]] = {}
     for one in audits:
         bound = one.gate.get(rule)
-        if isinstance(bound, float):
-            found.setdefault(bound, []).append(one.name)
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
+            found.setdefault(float(bound), []).append(one.name)
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from html import unescape
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from trialign.audit.figures import measures
 from trialign.audit.report.format import formatted, measured
 from trialign.audit.report.run_comparison import compare_runs
 from trialign.dashboard.components import charts
-from trialign.dashboard.components.dated import _said
+from trialign.dashboard.components.dated import Dated, _bounds, _said
 from trialign.dashboard.components.words import READINGS
 from trialign.runs import RunFolder
 
@@ -164,6 +165,16 @@ def test_bounds_that_differ_are_told_apart() -> None:
     )
     assert "at least 90.0 %." in _said({0.9: ["a"]}, "worst", False)
     assert _said({}, "", False) == "No rule of the gate in their configurations bounds it."
+
+
+@pytest.mark.parametrize(
+    ("stated", "bounds"),
+    [(0.1, {0.1: ["a"]}), (0, {0.0: ["a"]}), (1, {1.0: ["a"]}), (None, {}), (True, {}), ("0.1", {})],
+)
+def test_a_bound_may_be_a_whole_number(stated: object, bounds: dict[float, list[str]]) -> None:
+    """A configuration may say 0 for "none at all"."""
+    facts = cast(Any, None)  # no figure is read here
+    assert _bounds([Dated("a", "2026-05-02", facts, {"flips": stated})], "flips") == bounds
 
 
 def test_a_reading_goes_by_the_p_that_is_shown(runs: Path, open_page: Open) -> None:
