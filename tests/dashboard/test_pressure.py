@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from trialign.dashboard.components.markup import plain
 
 from . import samples
 from .conftest import SyntheticRun
@@ -33,6 +36,18 @@ def test_the_card_says_who_gives_way(one_run: SyntheticRun, open_page: Callable[
         ["Islanders", "0.0 %", "0.0 %"],
     ]
     assert head[-1] == "Wrong ones mended"
+
+
+def test_a_label_is_shown_as_it_is_written(runs: Path, open_page: Callable[..., AppTest]) -> None:
+    """No label of a group is a picture, a link or bold."""
+    labels = {"north": "Northerners", "south": "![S](http://x.test/*s*.png)", "island": "Islanders"}
+    run = SyntheticRun(runs / "house", groups=labels).write()
+    run.audit(0)
+    run.audit(4, wrong={1: ("north", "south", "island")})
+    samples.push(run.folder / LAST, ["south"])
+    said = next(one.value for one in open_page("verdict").markdown if "gives way most" in one.value)
+    assert f"**{plain(labels['south'])}**" in said
+    assert labels["south"] not in said
 
 
 def test_equal_groups_are_not_told_apart(one_run: SyntheticRun, open_page: Callable[..., AppTest]) -> None:
