@@ -22,12 +22,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study import OWN, Study, measured, over_seeds, run, seen
+from study import OWN, TRAITS, Study, measured, over_seeds, run, seen
 from study import fit as fit_row
 
+from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, pooled
 from trialign.audit.figures.measures import compared
-from trialign.runs import SUMMARY
+from trialign.audit.figures.noticed import BY_KEY, TraitChange, trait_changes
+from trialign.audit.files.items import read_items
+from trialign.runs import ANALYSIS, REPLIES, SUMMARY
 
 STUDY = Path(__file__).with_name("study.yaml")
 
@@ -68,7 +71,7 @@ def gap(folder: Path) -> str:
     return f"{truth['gap']:.3f} ({truth['gap_noise']:.3f}; {truth['p_gap']:.3f})"
 
 
-def change(found: Difference) -> str:
+def change(found: Difference | TraitChange) -> str:
     """A change with its interval."""
     return f"{found.change:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
@@ -81,20 +84,24 @@ def print_pooled(title: str, heads: tuple[str, str], found: Sequence[Difference]
         print(f"| {measure.label} | {values} | {measure.wanted} |")
 
 
-def print_each(runs: dict[int, Run]) -> None:
+def print_seeds(seeds: Sequence[int], columns: Sequence[Sequence[Difference]]) -> None:
     """One column a seed."""
-    print("\n| change | " + " | ".join(f"seed {seed}" for seed in runs) + " |\n|---" + "|---" * len(runs) + "|")
-    columns = [differences(run.before, run.after) for run in runs.values()]
+    print("\n| change | " + " | ".join(f"seed {seed}" for seed in seeds) + " |\n|---" + "|---" * len(seeds) + "|")
     for index, measure in enumerate(compared()):
         print(f"| {measure.label} | " + " | ".join(change(column[index]) for column in columns) + " |")
+
+
+def print_each(runs: dict[int, Run]) -> None:
+    """Each seed's changes in scores, and its accuracy gaps."""
+    print_seeds(list(runs), [differences(run.before, run.after) for run in runs.values()])
     for side, moment in enumerate(("before", "after")):
         cells = " | ".join(run.gaps[side] for run in runs.values())
         print(f"| accuracy gap {moment} (noise alone; p) | {cells} |")
 
 
-def print_words(title: str, runs: Sequence[Run]) -> None:
+def print_words(title: str, runs: dict[int, Run]) -> None:
     """The same in words, where replies were asked for: by the audit's reader, and what one notices of them."""
-    befores, afters = ([run.audits[side] for run in runs] for side in (0, 1))
+    befores, afters = ([run.audits[side] for run in runs.values()] for side in (0, 1))
     before, after = over_seeds(befores, words=True), over_seeds(afters, words=True)
     if before is None or after is None:
         return
@@ -102,6 +109,18 @@ def print_words(title: str, runs: Sequence[Run]) -> None:
     for noticed_before, noticed_after in zip(seen(befores).items(), seen(afters).items(), strict=True):
         (label, one), (_, other) = noticed_before, noticed_after
         print(f"| {label} | {one:.3f} | {other:.3f} | {other - one:+.3f} | | |")
+    asked = [[measured(audit, words=True) for audit in run.audits] for run in runs.values()]
+    print_seeds(list(runs), [differences(one, other) for one, other in asked if one and other])
+    changes = [noticed_changes(*run.audits) for run in runs.values()]
+    for key in TRAITS:
+        print(f"| {BY_KEY[key].label} | " + " | ".join(change(column[key]) for column in changes) + " |")
+
+
+def noticed_changes(before: Path, after: Path) -> dict[str, TraitChange]:
+    """Key -> how a trait of the replies changed from one audit to another."""
+    analysis = read_analysis(after / ANALYSIS)
+    one, other = (read_items(audit / REPLIES) for audit in (before, after))
+    return {found.key: found for found in trait_changes(one, other, analysis.groups, exposure=analysis.exposure)}
 
 
 def main() -> None:
@@ -132,7 +151,7 @@ def main() -> None:
         before = pooled([run.before for run in runs.values()])
         print_pooled(f"## {method}, {seeds}", ("before", "after"), differences(before, after[method]))
         print_each(runs)
-        print_words(f"## {method} in words, {seeds}", list(runs.values()))
+        print_words(f"## {method} in words, {seeds}", runs)
         print("\nseconds: " + ", ".join(f"{run.seconds:.0f}" for run in runs.values()))
     first, *others = arguments.methods
     for other in others:
