@@ -17,19 +17,10 @@ from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeRow
 from trialign.policy.door import check_exact
 from trialign.policy.scoring import score_rows
 
+from .sizes import SIZES
+
 pytestmark = pytest.mark.unit
 
-SIZES = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 128,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 HEADS = {"num_key_value_heads": 2}
 EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 24}
 # Configuration, what is set in it beside the sizes, whether the prefix tree serves it.

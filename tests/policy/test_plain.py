@@ -21,19 +21,10 @@ from trialign.policy.plain import unrolled, unrolled_tokens
 from trialign.policy.scoring import score_rows
 from trialign.policy.tree import pack_rows
 
+from .sizes import SIZES
+
 pytestmark = pytest.mark.unit
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 128,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
 HEADS = {"num_key_value_heads": 2, "head_dim": 8}
 MIXED = {"num_local_experts": 4, "num_experts_per_tok": 2}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
