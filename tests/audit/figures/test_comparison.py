@@ -24,6 +24,8 @@ from trialign.audit.figures.comparison import (
     pooled,
     values,
 )
+from trialign.audit.figures.measures import compared
+from trialign.audit.figures.noticed import BY_KEY
 from trialign.audit.figures.summary import summarize
 from trialign.audit.files.items import AuditItem, items_frame
 from trialign.audit.report.terminal import audit_table, beside_table, change_table, verdict_text
@@ -115,11 +117,13 @@ def test_different_questions_are_refused() -> None:
 
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-README_HEAD, _, *README_TABLE = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in README.partition("## What it changed")[2].partition("Read it so:")[0].splitlines()
-    if line.startswith("|")
-]
+_SHOWN = README.partition("## What it changed")[2].partition("Read it so:")[0].split("\n\n")
+SCORED, WORDED = (
+    [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
+    for block in _SHOWN
+    if block.startswith("|")
+)
+README_HEAD, _, *README_TABLE = SCORED
 README_ROWS = [(row[0], row[-1]) for row in README_TABLE]
 
 
@@ -158,6 +162,14 @@ def test_tables_show_values_changes_and_intervals() -> None:
         assert any("accuracy, south" in line and "0.500" in line for line in table.splitlines())
     assert "flip rate" in alone
     assert "flip rate" not in beside
+
+
+def test_the_table_of_words_in_the_readme_has_rows_that_fit_ends_with() -> None:
+    wanted = {measure.label: measure.wanted for measure in compared()}
+    wanted |= {trait.label: {"up": "down", "down": "up", "": ""}[trait.worse] for trait in BY_KEY.values()}
+    assert WORDED[0] == README_HEAD
+    for label, *_, direction in WORDED[2:]:
+        assert wanted[label.removesuffix(" (decided by unread replies)")] == direction
 
 
 def reworded(answers: str, wording: int) -> list[AuditItem]:
