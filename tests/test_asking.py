@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trialign.asking import Answer, Asked, LocalAgents, read
 from trialign.audit.asking.run import AuditConfig, Auditor
+from trialign.audit.files.kept import KeptBaseScores
 from trialign.environment import PromptConfig, first_turn
 from trialign.errors import UserError
 from trialign.groups import GroupSet
@@ -86,6 +88,48 @@ def test_replies_are_decoded_within_the_budget_of_positions(
     at_once.clear()
     assert list(LocalAgents(policy, renderer, Scoring(), 8, 1).answer(asked)) == whole
     assert [len(prompts) for prompts in at_once] == [1] * len(asked)
+
+
+@pytest.mark.parametrize("kind", ["sum", "pmi"])
+def test_what_the_base_weights_scored_is_not_scored_again_and_what_an_adapter_did_is(
+    renderer: ChatRenderer,
+    groups: GroupSet,
+    queries: Sequence[Query],
+    make_policy: Callable[..., GroupPolicy],
+    tmp_path: Path,
+    kind: Any,
+) -> None:
+    policy, scoring = make_policy(), Scoring(kind)
+    asked = [
+        Asked(query, group, "explicit", 0, 0, (("system", group.name), ("user", query.question)))
+        for query in queries
+        if query.options
+        for group in groups.everyone
+    ]
+    computed: list[int] = []
+
+    class Counted(LocalAgents):
+        def score(self, observations: Any, actions: Any, temperature: float = 1.0) -> list[tuple[float, ...]]:
+            computed.append(sum(map(bool, actions)))
+            return super().score(observations, actions, temperature)
+
+    def answers(hashes: Mapping[str, str | None]) -> list[Answer]:
+        kept = KeptBaseScores(tmp_path / "scores.jsonl", "w")
+        return list(Counted(policy, renderer, scoring, 8, 4096, hashes, scores=kept).answer(asked))
+
+    expected = list(LocalAgents(policy, renderer, scoring, 8, 4096).answer(asked))
+    each = 2 if kind == "pmi" else 1  # with the question and without it
+    assert answers({}) == expected
+    assert computed == [each * len(asked)]
+    assert answers({}) == expected
+    assert computed[1:] == [0]
+    # The adapters are new ones: they score as the base weights do, and are asked all the same.
+    hashes = dict.fromkeys(groups.names, "a")
+    found = answers(hashes)
+    assert computed[2:] == [each * len(asked) * len(groups.names) // len(groups.everyone)]
+    for answer, one, base in zip(found, asked, expected, strict=True):
+        assert answer.adapter_sha256 == hashes.get(one.group.name)
+        assert answer.option_probabilities == pytest.approx(base.option_probabilities, abs=1e-5)
 
 
 def test_the_longest_option_must_fit_the_context(

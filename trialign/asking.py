@@ -6,8 +6,6 @@ the model's context, and scores and token ids become answers.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +24,7 @@ from trialign.environment import (
 )
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
+from trialign.keeping import Kept, KeptScores, Reply, reply_key, score_key
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
@@ -74,35 +73,6 @@ class Asked:
 
 
 Route = Callable[[Sequence[Asked]], Sequence[Asked]]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A decoded reply.
-
-    Attributes:
-        token_ids: its end included, where it came to one.
-        nats: how unlikely the base model, told the same, finds a token of it, on average; None where not
-            asked for.
-    """
-
-    token_ids: tuple[int, ...]
-    nats: float | None = None
-
-
-UNADAPTED = "base-"  # begins the key of a reply that the base weights alone gave: it is the same in every run
-
-
-class Kept(Protocol):
-    """Replies that outlive the process: what is there is not decoded again."""
-
-    def get(self, key: str) -> Reply | None:
-        """The reply that is kept under a key; None where none is."""
-        ...
-
-    def keep(self, replies: Mapping[str, Reply]) -> None:
-        """Writes replies down, by their keys."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -162,6 +132,7 @@ class LocalAgents:
         adapter_sha256: group name -> hash of its adapter file; a group without one answers with the base weights.
         reference: whether the base weights answer, whatever the group.
         kept: replies that were decoded before; None: none are kept.
+        scores: of options, that the base weights alone gave before; None: none are kept.
         route: puts questions otherwise, or to other weights, before anything is made of them; None: as they are asked.
     """
 
@@ -174,6 +145,7 @@ class LocalAgents:
     repeats: int = 1
     reference: bool = False
     kept: Kept | None = None
+    scores: KeptScores | None = None
     route: Route | None = None
 
     def answer(self, asked: Sequence[Asked], watch: Watch | None = None) -> Iterator[Answer]:
@@ -265,7 +237,7 @@ class LocalAgents:
         actions = [self.actions(one.query) if one.scored else () for one in asked]
         bare = self._unasked(asked, observations) if self.scoring.kind == "pmi" else []
         # One call: rows with and without the question share batches.
-        scores = self.score([*observations, *bare], [*actions, *actions[: len(bare)]])
+        scores = self._scores([*observations, *bare], [*actions, *actions[: len(bare)]])
         unasked = scores[len(asked) :] or [()] * len(asked)
         return [
             ScoredOptions(
@@ -277,6 +249,27 @@ class LocalAgents:
             )
             for place, (one, own) in enumerate(zip(asked, actions, strict=True))
         ]
+
+    def _scores(
+        self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
+    ) -> Sequence[tuple[float, ...]]:
+        """As `score` has them; those that the base weights gave before are taken from where they are kept."""
+        if self.scores is None:
+            return self.score(observations, actions)
+        keys = [
+            score_key(observation.prompt, own) if own and self._adapter(observation.group) is None else None
+            for observation, own in zip(observations, actions, strict=True)
+        ]
+        known = {key: scores for key in keys if key is not None and (scores := self.scores.get(key)) is not None}
+        asked = [() if key in known else own for key, own in zip(keys, actions, strict=True)]
+        found = self.score(observations, asked)
+        new = {key: scores for key, scores in zip(keys, found, strict=True) if key is not None and key not in known}
+        self.scores.keep(new)
+        return [scores if key is None else (known | new)[key] for key, scores in zip(keys, found, strict=True)]
+
+    def _adapter(self, group: str) -> str | None:
+        """Hash of the adapter that answers for a group; None where the base weights alone do."""
+        return None if self.reference else self.adapter_sha256.get(group)
 
     def _unasked(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Observation]:
         """The observations with an empty question; as they are where no options are scored."""
@@ -367,11 +360,9 @@ class LocalAgents:
         return [Reply(ids, nats.get(place)) for place, ids in enumerate(written)]
 
     def _key(self, asked: Asked, observation: Observation) -> str:
-        """Names a reply by all that it depends on but the base model; `UNADAPTED` begins it where no adapter acts."""
-        adapter = None if self.reference else self.adapter_sha256.get(observation.group)
         measured = asked.in_words and asked.wording == asked.repeat == 0
-        whole = (observation.prompt, observation.group, adapter, self.max_new_tokens, asked.seed, measured)
-        return (UNADAPTED if adapter is None else "") + hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        adapter = self._adapter(observation.group)
+        return reply_key(observation.prompt, observation.group, adapter, self.max_new_tokens, asked.seed, measured)
 
 
 def read(asked: Asked, answer: Answer) -> ParsedAnswer:

@@ -14,7 +14,7 @@ import pandas as pd
 from trialign import __version__, distributed
 from trialign.api.pressing import under_pressure, write_pressure
 from trialign.api.session import Session
-from trialign.asking import LocalAgents
+from trialign.asking import Agents, LocalAgents
 from trialign.audit.asking.endpoint import EndpointAgents
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.analysis import AuditAnalysis, analyze, write_analysis
@@ -27,7 +27,7 @@ from trialign.audit.figures.summary import summarize, write_summary
 from trialign.audit.figures.whole import whole_record, with_replies
 from trialign.audit.files.integrity import AUDIT_FILES
 from trialign.audit.files.items import AuditItem, items_frame, write_items
-from trialign.audit.files.kept import KeptReplies
+from trialign.audit.files.kept import KeptBaseScores, KeptReplies
 from trialign.audit.files.lines import forget_kept
 from trialign.audit.files.pressed import PressedItem
 from trialign.audit.files.record import ABOUT_SCHEMA_VERSION, AuditAbout, BaseModel, write_about
@@ -65,7 +65,7 @@ def run_audit(
     if instructed:
         prompt = replace(prompt, system=f"{prompt.system} {objective.instruction}".strip())
     queries = session.require_split(split)
-    agents = session.agents(checkpoint)
+    agents = _reminded(session, session.agents(checkpoint))
     strip = instructed and objective.strip_profile
     topology, groups = session.config.environment.topology, _asked_groups(session)
     auditor = Auditor(agents, groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
@@ -186,10 +186,22 @@ def _replied(
     """The same questions, asked as a person asks them; goes on where an audit was cut off."""
     agents = auditor.agents
     if isinstance(agents, LocalAgents):
-        weights = f"{session.files.sha256} {session.config.model.dtype} {__version__}"
         unadapted = session.runs / ".answers" / "base.jsonl"
-        agents = replace(agents, kept=KeptReplies(folder, weights, distributed.rank(), unadapted))
+        agents = replace(agents, kept=KeptReplies(folder, _weights(session), distributed.rank(), unadapted))
     return _answered(session, replace(auditor, agents=agents, in_words=True), queries, step, split)
+
+
+def _reminded(session: Session, agents: Agents) -> Agents:
+    """The agents, who need not score again what the base weights alone scored in any run of the folder."""
+    if not isinstance(agents, LocalAgents):
+        return agents
+    kept = session.runs / ".answers" / "base-scores.jsonl"
+    return replace(agents, scores=KeptBaseScores(kept, _weights(session)))
+
+
+def _weights(session: Session) -> str:
+    """What tells the base model from others, in what is kept of its answers."""
+    return f"{session.files.sha256} {session.config.model.dtype} {__version__}"
 
 
 def _write_answers(

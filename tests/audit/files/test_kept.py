@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trialign.asking import UNADAPTED, Reply
-from trialign.audit.files.kept import KeptReplies
+from trialign.audit.files.kept import KeptBaseScores, KeptReplies
 from trialign.audit.files.lines import forget_kept
+from trialign.keeping import UNADAPTED, Reply
 
 pytestmark = pytest.mark.unit
 
@@ -63,3 +63,21 @@ def test_what_the_base_weights_said_alone_is_there_for_other_audits(tmp_path: Pa
     assert [other.get(key) for key in (base, "b")] == [REPLY, None]
     assert KeptReplies(tmp_path / "two", "other", unadapted=shared).get(base) is None
     assert KeptReplies(tmp_path / "two", "w").get(base) is None
+
+
+def test_scores_of_the_base_weights_are_there_for_the_next_run_and_no_other_weights(tmp_path: Path) -> None:
+    file = tmp_path / "answers" / "scores.jsonl"
+    KeptBaseScores(file, "w").keep({"a": (-1.5, -2.25), "b": (-0.125,)})
+    again = KeptBaseScores(file, "w")
+    assert [again.get(key) for key in "abc"] == [(-1.5, -2.25), (-0.125,), None]
+    assert KeptBaseScores(file, "other").get("a") is None
+
+
+@pytest.mark.parametrize("scores", ["[]", "[NaN]", "[-1, Infinity]", "null", '["x"]', "7"])
+def test_a_line_that_holds_no_scores_is_passed_over(tmp_path: Path, scores: str) -> None:
+    file = tmp_path / "scores.jsonl"
+    file.write_text(f'{{"weights": "w", "key": "a", "scores": {scores}}}\n', encoding="utf-8")
+    kept = KeptBaseScores(file, "w")
+    assert kept.get("a") is None
+    kept.keep({"b": (-1.0,)})
+    assert KeptBaseScores(file, "w").get("b") == (-1.0,)

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.unit
 
 def test_every_rank_reads_all_lines_of_its_weights_and_passes_torn_ones_over(tmp_path: Path) -> None:
     first, second, other = (KeptLines(tmp_path, "replies", name, rank) for name, rank in (("w", 0), ("w", 1), ("v", 1)))
-    first.append(first.file, [{"key": "a"}])
-    second.append(second.file, [{"key": "b"}])
-    other.append(other.file, [{"key": "c"}])
+    first.append([{"key": "a"}])
+    second.append([{"key": "b"}])
+    other.append([{"key": "c"}])
     with (tmp_path / ".replies-1.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"weights": "w", "ke')
     found = KeptLines(tmp_path, "replies", "w", 0).stored()

@@ -32,26 +32,36 @@ class KeptLines:
     def stored(self) -> Iterator[dict[str, Any]]:
         """What is kept of these weights. Reading this rank's own file tells, too, whether its last line is torn."""
         for file in (*map(LineFile, self._others), self.file):
-            yield from self.read(file)
+            yield from read_lines(file, self._weights)
 
-    def read(self, file: LineFile) -> Iterator[dict[str, Any]]:
-        """The lines of one file that are of these weights; a torn one is passed over."""
-        for line in file.lines():
-            try:
-                stored = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(stored, dict) and stored.get("weights") == self._weights:
-                yield stored
-
-    def append(self, file: LineFile, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Writes lines to one file, each with the weights.
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes lines to this rank's file.
 
         Raises:
             OSError: they cannot be written.
         """
-        if rows:
-            file.append("".join(json.dumps({"weights": self._weights, **row}) + "\n" for row in rows))
+        append_lines(self.file, self._weights, rows)
+
+
+def read_lines(file: LineFile, weights: str) -> Iterator[dict[str, Any]]:
+    """The lines of one file that are of these weights; a torn one is passed over."""
+    for line in file.lines():
+        try:
+            stored = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(stored, dict) and stored.get("weights") == weights:
+            yield stored
+
+
+def append_lines(file: LineFile, weights: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes lines to one file, each with the weights.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    if rows:
+        file.append("".join(json.dumps({"weights": weights, **row}) + "\n" for row in rows))
 
 
 def forget_kept(folder: Path) -> None:

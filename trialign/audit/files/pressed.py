@@ -160,7 +160,7 @@ class KeptPressed:
             OSError: they cannot be written.
         """
         rows = [{"key": key, "items": [asdict(item) for item in of_key]} for key, of_key in items.items()]
-        self._lines.append(self._lines.file, rows)
+        self._lines.append(rows)
 
 
 def _item(row: Mapping[str, object]) -> PressedItem:
