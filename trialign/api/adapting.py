@@ -34,9 +34,10 @@ from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
-from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch, episodes_of
+from trialign.trajectories.batches import EpisodeBatch, build_episode_batch
 from trialign.trajectories.choices import Choices, ChoiceUnits
 from trialign.trajectories.collection import Collector
+from trialign.trajectories.episodes import Episode, episodes_of
 
 log = logging.getLogger("trialign")
 

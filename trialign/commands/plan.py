@@ -86,7 +86,8 @@ def work_of(session: Session) -> Work:
     length = (lengths.longest_revision or lengths.longest) + turns * alternatives - longest_answer
     trainer = config.trainer
     drawn = config.policy.basis.draws if config.policy.adapters == "basis" else 0
-    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * (len(session.groups.members) + drawn)
+    groups = min(len(session.groups.members), trainer.groups_per_step or len(session.groups.members))
+    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * (groups + drawn)
     if config.scoring.kind == "pmi":  # and a row without the question, which all turns share
         return Work(rows=2 * rows, length=length, actions=rows * (turns + 1) * alternatives)
     return Work(rows=rows, length=length, actions=rows * turns * alternatives)
