@@ -216,3 +216,15 @@ def test_refuses(path: str, value: Any, message: str) -> None:
 def test_names_are_safe_as_folders(name: Any) -> None:
     with pytest.raises(UserError, match="is not allowed"):
         build_groups({**CONFIG, "members": {name: {"explicit": ["x"]}}})
+
+
+def test_a_group_and_the_control_may_state_a_language() -> None:
+    plain, spoken = build_groups(CONFIG), build_groups(changed("members.left.language", "fr"))
+    assert [group.language for group in spoken.everyone] == ["fr", "", ""]
+    # What a collection is known by changes where a language is stated, and only there.
+    assert spoken.members[0].profile == {**plain.members[0].profile, "language": "fr"}
+    assert spoken.members[1].profile == plain.members[1].profile
+    assert "language" not in plain.members[0].profile
+    assert build_groups(changed("control", {"label": "No profile", "language": "fa"})).everyone[-1].language == "fa"
+    with pytest.raises(UserError, match=r"'groups\.members\.left\.language'"):
+        build_groups(changed("members.left.language", 3))
