@@ -228,3 +228,11 @@ def test_a_group_and_the_control_may_state_a_language() -> None:
     assert build_groups(changed("control", {"label": "No profile", "language": "fa"})).everyone[-1].language == "fa"
     with pytest.raises(UserError, match=r"'groups\.members\.left\.language'"):
         build_groups(changed("members.left.language", 3))
+
+
+def test_a_group_that_stands_as_null_is_left_out_and_stays_known() -> None:
+    groups = build_groups(changed("members.left", None))
+    assert (groups.names, groups.left_out) == (("right",), ("left",))
+    assert build_groups(CONFIG).left_out == ()
+    with pytest.raises(UserError, match=r"'groups\.members' leaves all groups out"):
+        build_groups({**CONFIG, "members": {"left": None, "right": None}})

@@ -22,9 +22,9 @@ def build_groups(config: Mapping[str, Any]) -> GroupSet:
 
     Args:
         config: the resolved ``groups`` section: one set, or set name -> set. A set holds ``name`` (in a
-            mapping: its key, or absent), ``attribute``, ``members`` (group name -> ``label``, ``explicit``
-            wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``language``, ``attributes``), and
-            ``control`` (``label``, ``language``), which may be null. A set that states attributes has the keys of
+            mapping: its key, or absent), ``attribute``, ``members`` (group name -> null, where it is left out, or
+            ``label``, ``explicit`` wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``language``,
+            ``attributes``), and ``control`` (``label``, ``language``), which may be null. A set that states attributes has the keys of
             `trialign.attribute_config` too.
 
     Raises:
@@ -84,6 +84,7 @@ def _single_set(name: Any, values: Any, where: str) -> GroupSet:
         control=_control(values.get("control"), f"{where}.control"),
         stated=told.attributes if told else (),
         templates=told.templates if told and told.tells else None,
+        left_out=tuple(name for name, member in (values.get("members") or {}).items() if member is None),
     )
 
 
@@ -92,7 +93,10 @@ def _listed(told: Stated | None, values: Mapping[str, Any], where: str) -> tuple
     if not members:
         raise UserError(f"'{where}.members' holds no group", "Add at least one group under it")
     check_mapping(members, f"{where}.members")
-    return tuple(_member(name, member, told, f"{where}.members.{name}") for name, member in members.items())
+    there = {name: member for name, member in members.items() if member is not None}
+    if not there:
+        raise UserError(f"'{where}.members' leaves all groups out", "Give at least one of them a profile")
+    return tuple(_member(name, member, told, f"{where}.members.{name}") for name, member in there.items())
 
 
 def _sampled(told: Stated | None, values: Mapping[str, Any], where: str) -> tuple[SocialGroup, ...]:

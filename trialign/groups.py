@@ -130,6 +130,7 @@ class GroupSet:
         factors: the sets whose product this one is; empty for a set of one attribute.
         stated: what every member has a value of; empty for a set of explicit wordings, and for a product.
         templates: how a group is told by its values; None where only the members' own wordings tell them.
+        left_out: names of groups that the set has and this run leaves out: questions may hold targets for them.
     """
 
     name: str
@@ -139,6 +140,7 @@ class GroupSet:
     factors: tuple[GroupSet, ...] = ()
     stated: tuple[Attribute, ...] = ()
     templates: Templates | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
