@@ -186,7 +186,7 @@ USER, ASSISTANT = DIALOGUE
         ("members.control", {"explicit": ["x"]}, "'groups.members.control' takes the name of the control"),
         ("members.left", {"label": "Left"}, "'groups.members.left' has no profile"),
         ("members.left", {"explicit": [], "implicit": None}, "'groups.members.left' has no profile"),
-        ("members.left", None, "'groups.members.left' is None, not a mapping"),
+        ("members.left", "left", "'groups.members.left' is 'left', not a mapping"),
         ("members.left.label", " ", "'groups.members.left.label'"),
         ("members.left.explicit", ["ok", " "], r"'groups.members.left.explicit\[1\]' is ' '"),
         ("members.left.explicit", "I am left.", "'groups.members.left.explicit' is .* not a list"),

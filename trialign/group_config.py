@@ -24,8 +24,8 @@ def build_groups(config: Mapping[str, Any]) -> GroupSet:
         config: the resolved ``groups`` section: one set, or set name -> set. A set holds ``name`` (in a
             mapping: its key, or absent), ``attribute``, ``members`` (group name -> null, where it is left out, or
             ``label``, ``explicit`` wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``language``,
-            ``attributes``), and ``control`` (``label``, ``language``), which may be null. A set that states attributes has the keys of
-            `trialign.attribute_config` too.
+            ``attributes``), and ``control`` (``label``, ``language``), which may be null. A set that states attributes
+            has the keys of `trialign.attribute_config` too.
 
     Raises:
         UserError: the section breaks these rules; names the key.

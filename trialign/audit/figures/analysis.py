@@ -140,6 +140,7 @@ def analyze(
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
     """
     rows = items[items["split"] == split]
+    panels: dict[Exposure, tuple[Panel | None, OpinionPanel | None]]
     panels = {name: (fact_panel(rows, groups, name, choices), opinion_panel(rows, groups, name)) for name in EXPOSURES}
     facts, opinions = panels[exposure]
     if facts is None and opinions is None:
@@ -147,12 +148,8 @@ def analyze(
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
     whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
-    slices = (
-        *work.slices("exposure", [(name, *panels[name]) for name in EXPOSURES]),
-        *work.slices("topic", _by_topic(facts, opinions)),
-        *work.slices("language", _by_language(rows, groups, exposure, choices, languages or {})),
-        *work.attribute_slices(facts, parts or {}),
-    )
+    spoken = _by_language(rows, groups, exposure, choices, languages or {})
+    slices = (*work.question_slices(panels, exposure, spoken), *work.attribute_slices(facts, parts or {}))
     return AuditAnalysis(
         schema_version=ANALYSIS_SCHEMA_VERSION,
         split=split,
@@ -307,6 +304,20 @@ class _Work:
                 verdict = self._said(found, replace(facts, gap=gap))
             slices.append(Slice(dimension, name, gap.p_value if gap else None, verdict, facts, self.opinions(taste)))
         return slices
+
+    def question_slices(
+        self,
+        panels: Mapping[Exposure, tuple[Panel | None, OpinionPanel | None]],
+        exposure: Exposure,
+        spoken: Sequence[_Part],
+    ) -> list[Slice]:
+        """The parts of the questions: by exposure, and with the one that is summarised by topic and by language."""
+        found: dict[Dimension, Sequence[_Part]] = {
+            "exposure": [(name, *of) for name, of in panels.items()],
+            "topic": _by_topic(*panels[exposure]),
+            "language": spoken,
+        }
+        return [entry for dimension, parts in found.items() for entry in self.slices(dimension, parts)]
 
     def attribute_slices(self, panel: Panel | None, parts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Slice]:
         """The attributes of composed groups, alone and combined; none of groups that are not composed."""
