@@ -1,4 +1,4 @@
-"""The check of one GPU, as far as a CPU can run it: its parts, and that what fails or differs is said and ends badly."""
+"""The check of one GPU, as far as a CPU can run it: what fails or differs is said, and the command ends badly."""
 
 from __future__ import annotations
 
