@@ -4,9 +4,9 @@
     python benchmarks/comparing.py --nli FOLDER_OR_HUB_ID                 # then two-way entailment
     python benchmarks/comparing.py --judge '{"base_url": "http://127.0.0.1:8000/v1", "name": "NAME"}' [--nli ...]
 
-``--pairs FILE`` takes your own labelled pairs (the form of trialign/data/pairs.jsonl). ``--write FILE`` keeps the
-figures; without it they go into calibration.json beside what was measured: in the folder of an NLI model, or beside the
-judge's answers.
+``--pairs FILE`` takes your own labelled pairs (the form of trialign/data/pairs.jsonl, or a file of the dashboard's page
+Label). ``--write FILE`` keeps the figures; without it they go into calibration.json beside what was measured: in the
+folder of an NLI model, or beside the judge's answers.
 A flip is what is looked for: sensitivity is the share of pairs with different facts that are not called the same,
 specificity the share of pairs with the same fact that are; "cannot tell" counts as a flip.
 """
@@ -71,7 +71,7 @@ def table(measured: Sequence[Calibration]) -> str:
 
 def _row(name: str, shares: Sequence[Share]) -> str:
     told = (f"{100 * one.value:.0f} [{100 * one.interval()[0]:.0f}, {100 * one.interval()[1]:.0f}]" for one in shares)
-    return f"| {name} ({shares[0].of}) | " + " | ".join(told) + " |"
+    return f"| {name} ({shares[0].of:.0f}) | " + " | ".join(told) + " |"
 
 
 def chosen(given: argparse.Namespace) -> tuple[str, Compare, Path | None]:

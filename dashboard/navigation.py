@@ -38,6 +38,7 @@ PAGES: tuple[PageEntry, ...] = tuple(
         PageEntry("items", "Items", ":material/grid_on:", "Where do they disagree?"),
         PageEntry("groups", "Groups", ":material/groups:", "Which groups differ, beyond chance?"),
         PageEntry("training", "Training", ":material/show_chart:", "What did training change?"),
+        PageEntry("label", "Label", ":material/rule:", "Do two replies state the same fact?"),
         PageEntry("report", "Report", ":material/assignment:", "What was found, and who signs for it?"),
         PageEntry("runs", "Runs", ":material/list:", "Which runs are there, and what came of them?"),
     )

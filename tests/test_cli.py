@@ -28,6 +28,7 @@ VERB_NAMES = (
     "adapt",
     "export",
     "compare",
+    "calibrate",
     "gate",
     "report",
     "dashboard",

@@ -186,7 +186,7 @@ USER, ASSISTANT = DIALOGUE
         ("members.control", {"explicit": ["x"]}, "'groups.members.control' takes the name of the control"),
         ("members.left", {"label": "Left"}, "'groups.members.left' has no profile"),
         ("members.left", {"explicit": [], "implicit": None}, "'groups.members.left' has no profile"),
-        ("members.left", None, "'groups.members.left' is None, not a mapping"),
+        ("members.left", "left", "'groups.members.left' is 'left', not a mapping"),
         ("members.left.label", " ", "'groups.members.left.label'"),
         ("members.left.explicit", ["ok", " "], r"'groups.members.left.explicit\[1\]' is ' '"),
         ("members.left.explicit", "I am left.", "'groups.members.left.explicit' is .* not a list"),
@@ -216,3 +216,23 @@ def test_refuses(path: str, value: Any, message: str) -> None:
 def test_names_are_safe_as_folders(name: Any) -> None:
     with pytest.raises(UserError, match="is not allowed"):
         build_groups({**CONFIG, "members": {name: {"explicit": ["x"]}}})
+
+
+def test_a_group_and_the_control_may_state_a_language() -> None:
+    plain, spoken = build_groups(CONFIG), build_groups(changed("members.left.language", "fr"))
+    assert [group.language for group in spoken.everyone] == ["fr", "", ""]
+    # What a collection is known by changes where a language is stated, and only there.
+    assert spoken.members[0].profile == {**plain.members[0].profile, "language": "fr"}
+    assert spoken.members[1].profile == plain.members[1].profile
+    assert "language" not in plain.members[0].profile
+    assert build_groups(changed("control", {"label": "No profile", "language": "fa"})).everyone[-1].language == "fa"
+    with pytest.raises(UserError, match=r"'groups\.members\.left\.language'"):
+        build_groups(changed("members.left.language", 3))
+
+
+def test_a_group_that_stands_as_null_is_left_out_and_stays_known() -> None:
+    groups = build_groups(changed("members.left", None))
+    assert (groups.names, groups.left_out) == (("right",), ("left",))
+    assert build_groups(CONFIG).left_out == ()
+    with pytest.raises(UserError, match=r"'groups\.members' leaves all groups out"):
+        build_groups({**CONFIG, "members": {"left": None, "right": None}})

@@ -10,21 +10,19 @@ import logging
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from trialign import __version__
 from trialign.commands.arguments import ARGUMENTS, go_on
+from trialign.commands.sessions import composed_session, print_config, run_session
 from trialign.errors import UnfinishedError, UserError
 from trialign.places import at_home
 from trialign.shortage import lacks_room
 from trialign.surroundings import quiet_libraries, settle
-
-if TYPE_CHECKING:
-    from trialign.api.session import Session
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 QUICKSTART = "conf/quickstart.yaml"
@@ -143,7 +141,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.multirun:
         _sweep(arguments)
         return
-    session = _composed_session(arguments)
+    session = composed_session(arguments)
     if session is None:
         return
     from trialign.api.fitting import check_fit
@@ -164,7 +162,7 @@ def _sweep(arguments: argparse.Namespace) -> None:
 
 
 def _collect(arguments: argparse.Namespace) -> None:
-    session = _composed_session(arguments)
+    session = composed_session(arguments)
     if session is None:
         return
     from trialign.api.fitting import collect
@@ -176,7 +174,7 @@ def _collect(arguments: argparse.Namespace) -> None:
 
 
 def _data(arguments: argparse.Namespace) -> None:
-    session = _composed_session(arguments)
+    session = composed_session(arguments)
     if session is None:
         return
     from trialign.commands.data import data
@@ -185,7 +183,7 @@ def _data(arguments: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    session = _composed_session(arguments)
+    session = composed_session(arguments)
     if session is None:
         return
     from trialign.commands.plan import plan
@@ -198,11 +196,11 @@ def _audit(arguments: argparse.Namespace) -> None:
         raise UserError("--step was given with --config, which audits the base model", "Use --run, or leave it out")
     from trialign.api.elsewhere import open_run_on
 
-    session = open_run_on(arguments.run, arguments.overrides) if arguments.run else _composed_session(arguments)
+    session = open_run_on(arguments.run, arguments.overrides) if arguments.run else composed_session(arguments)
     if session is None:
         return
     if arguments.cfg:
-        _print_config(session.composed)
+        print_config(session.composed)
         return
     split: Any = "validation" if arguments.verb == "validate" else "test"
     if arguments.dry_run:
@@ -217,7 +215,7 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 
 def _ask(arguments: argparse.Namespace) -> None:
-    session = _run_session(arguments)
+    session = run_session(arguments)
     from trialign.commands.ask import ask
 
     ask(
@@ -231,7 +229,7 @@ def _ask(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    session = _run_session(arguments)
+    session = run_session(arguments)
     from trialign.commands.ask import QuestionsAt, predict, stated_fields
 
     fields = stated_fields(arguments.question, arguments.options, arguments.passage, arguments.id)
@@ -240,14 +238,14 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _adapt(arguments: argparse.Namespace) -> None:
-    session = _run_session(arguments)
+    session = run_session(arguments)
     from trialign.commands.adapt import adapt
 
     adapt(session, arguments.groups, arguments.data, step=arguments.step, name=arguments.name)
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    session = _run_session(arguments)
+    session = run_session(arguments)
     from trialign.commands.export import export
 
     export(session, arguments.output, step=arguments.step, merged=arguments.merged, scale=arguments.scale)
@@ -284,38 +282,20 @@ def _compare(arguments: argparse.Namespace) -> None:
     compare(arguments.runs, arguments.output)
 
 
+def _calibrate(arguments: argparse.Namespace) -> None:
+    session = composed_session(arguments)
+    if session is None:
+        return
+    from trialign.commands.calibrate import calibrate
+
+    calibrate(session, arguments.pairs, arguments.write)
+
+
 def _gate(arguments: argparse.Namespace) -> int:
     from trialign.commands.gate import gate
 
     rules = (arguments.config, arguments.overrides)
     return gate(arguments.run, arguments.against, *rules, arguments.format, arguments.output)
-
-
-def _composed_session(arguments: argparse.Namespace) -> Session | None:
-    """The session of ``--config``; None when only the composed config was asked for."""
-    from trialign.composition import compose
-    from trialign.config import load
-
-    composed = compose(arguments.config, arguments.overrides)
-    config = load(composed)
-    if arguments.cfg:
-        _print_config(composed)
-        return None
-    from trialign.api.session import Session
-
-    return Session(config, composed)
-
-
-def _print_config(composed: Mapping[str, Any]) -> None:
-    import yaml
-
-    print(yaml.safe_dump(dict(composed), sort_keys=False, allow_unicode=True, width=110), end="")
-
-
-def _run_session(arguments: argparse.Namespace) -> Session:
-    from trialign.api.session import open_run
-
-    return open_run(arguments.run)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -379,6 +359,11 @@ VERBS = {
         "Several runs on the same questions in one table, with paired intervals.",
         "trialign compare runs/baseline runs/quickstart --output comparison",
         _compare,
+    ),
+    "calibrate": Verb(
+        "Measure on labelled pairs how often what compares replies in words is right.",
+        f"trialign calibrate --config {QUICKSTART} --pairs pairs.jsonl audit.comparer=nli audit.nli=FOLDER",
+        _calibrate,
     ),
     "gate": Verb(
         "Hold an audit to its rules: exit code 0 passed, 3 not passed, 4 not enough evidence.",

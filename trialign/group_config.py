@@ -14,6 +14,7 @@ from trialign.writing import WAYS, Way
 
 CONTROL = "control"
 _SET_KEYS = ("name", "attribute", "members", "control")
+_MEMBER_KEYS = ("label", "explicit", "implicit", "style", "language")
 
 
 def build_groups(config: Mapping[str, Any]) -> GroupSet:
@@ -21,10 +22,10 @@ def build_groups(config: Mapping[str, Any]) -> GroupSet:
 
     Args:
         config: the resolved ``groups`` section: one set, or set name -> set. A set holds ``name`` (in a
-            mapping: its key, or absent), ``attribute``, ``members`` (group name -> ``label``, ``explicit``
-            wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``attributes``), and ``control``
-            (``label``), which may be null. A set that states attributes has the keys of `trialign.attribute_config`
-            too.
+            mapping: its key, or absent), ``attribute``, ``members`` (group name -> null, where it is left out, or
+            ``label``, ``explicit`` wordings, ``implicit`` dialogues of ``{role, content}``, ``style``, ``language``,
+            ``attributes``), and ``control`` (``label``, ``language``), which may be null. A set that states attributes
+            has the keys of `trialign.attribute_config` too.
 
     Raises:
         UserError: the section breaks these rules; names the key.
@@ -83,6 +84,7 @@ def _single_set(name: Any, values: Any, where: str) -> GroupSet:
         control=_control(values.get("control"), f"{where}.control"),
         stated=told.attributes if told else (),
         templates=told.templates if told and told.tells else None,
+        left_out=tuple(name for name, member in (values.get("members") or {}).items() if member is None),
     )
 
 
@@ -91,7 +93,10 @@ def _listed(told: Stated | None, values: Mapping[str, Any], where: str) -> tuple
     if not members:
         raise UserError(f"'{where}.members' holds no group", "Add at least one group under it")
     check_mapping(members, f"{where}.members")
-    return tuple(_member(name, member, told, f"{where}.members.{name}") for name, member in members.items())
+    there = {name: member for name, member in members.items() if member is not None}
+    if not there:
+        raise UserError(f"'{where}.members' leaves all groups out", "Give at least one of them a profile")
+    return tuple(_member(name, member, told, f"{where}.members.{name}") for name, member in there.items())
 
 
 def _sampled(told: Stated | None, values: Mapping[str, Any], where: str) -> tuple[SocialGroup, ...]:
@@ -105,15 +110,21 @@ def _sampled(told: Stated | None, values: Mapping[str, Any], where: str) -> tupl
 def _control(control: Any, where: str) -> SocialGroup | None:
     if control is None:
         return None
-    check_keys(control, where, ("label",))
-    return SocialGroup(name=CONTROL, label=text_of(control.get("label", CONTROL), f"{where}.label"), role="control")
+    check_keys(control, where, ("label", "language"))
+    label = text_of(control.get("label", CONTROL), f"{where}.label")
+    return SocialGroup(name=CONTROL, label=label, role="control", language=_language(control, where))
+
+
+def _language(values: Mapping[str, Any], where: str) -> str:
+    stated = values.get("language")
+    return "" if stated is None else text_of(stated, f"{where}.language")
 
 
 def _member(name: Any, member: Any, told: Stated | None, where: str) -> SocialGroup:
     name_of(name, where)
     if name == CONTROL:
         raise UserError(f"'{where}' takes the name of the control", "Name the group otherwise, or use 'groups.control'")
-    check_keys(member, where, ("label", "explicit", "implicit", "style", *(("attributes",) if told else ())))
+    check_keys(member, where, (*_MEMBER_KEYS, *(("attributes",) if told else ())))
     explicit = items_of(member.get("explicit"), f"{where}.explicit")
     implicit = items_of(member.get("implicit"), f"{where}.implicit")
     filled = told.group(name, member.get("attributes"), f"{where}.attributes") if told else SocialGroup(name, name)
@@ -123,6 +134,7 @@ def _member(name: Any, member: Any, told: Stated | None, where: str) -> SocialGr
         explicit=tuple(text_of(text, f"{where}.explicit[{n}]") for n, text in enumerate(explicit)) or filled.explicit,
         implicit=tuple(dialogue_of(turns, f"{where}.implicit[{n}]") for n, turns in enumerate(implicit))
         or filled.implicit,
+        language=_language(member, where),
         style=tuple(_way(way, f"{where}.style[{n}]") for n, way in enumerate(items_of(member.get("style"), where))),
     )
     if not group.explicit and not group.implicit:

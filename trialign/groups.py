@@ -43,6 +43,7 @@ class SocialGroup:
         role: ``member``, or ``control`` (no profile, base weights, audited and reported apart).
         attributes: name -> value of what its set states of it, a number or a category; empty where it states nothing.
         style: ways of writing (`trialign.writing.WAYS`) that give the group away where nothing else does; may be empty.
+        language: in which the group is asked questions that have a text in it; "": as they stand.
     """
 
     name: str
@@ -52,14 +53,17 @@ class SocialGroup:
     role: Literal["member", "control"] = "member"
     attributes: Mapping[str, Value] = field(default_factory=dict, hash=False)
     style: tuple[Way, ...] = ()
+    language: str = ""
 
     @property
     def profile(self) -> dict[str, Any]:
         """What an agent is told, as a collection is known by; attributes tell it nothing beyond their wordings.
 
-        Nor does a way of writing, unless questions are written so: a collection that does so says it beside.
+        Nor does a way of writing, unless questions are written so: a collection that does so says it beside. A language
+        is part of it where one is stated.
         """
-        return {key: value for key, value in asdict(self).items() if key not in ("attributes", "style")}
+        unsaid = ("attributes", "style") if self.language else ("attributes", "style", "language")
+        return {key: value for key, value in asdict(self).items() if key not in unsaid}
 
     def wordings(self, exposure: Exposure) -> int:
         """How many ways of telling this profile there are; the control has one, the empty one."""
@@ -126,6 +130,7 @@ class GroupSet:
         factors: the sets whose product this one is; empty for a set of one attribute.
         stated: what every member has a value of; empty for a set of explicit wordings, and for a product.
         templates: how a group is told by its values; None where only the members' own wordings tell them.
+        left_out: names of groups that the set has and this run leaves out: questions may hold targets for them.
     """
 
     name: str
@@ -135,6 +140,7 @@ class GroupSet:
     factors: tuple[GroupSet, ...] = ()
     stated: tuple[Attribute, ...] = ()
     templates: Templates | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -291,4 +297,5 @@ def _combined(parts: tuple[SocialGroup, ...], sets: tuple[GroupSet, ...]) -> Soc
             for name, value in (part.attributes or {one.name: part.name}).items()
         },
         style=next((part.style for part in parts if part.style), ()),
+        language=next((part.language for part in parts if part.language), ""),
     )

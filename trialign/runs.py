@@ -3,6 +3,7 @@
 This file alone knows the names of a run's files and folders; everything else asks it.
 
     findings.sqlite                     what people noted, of all runs
+    .labels/<run>/<audit>.<hash>.jsonl  what people say of pairs of its replies; and .pairs.jsonl
     .trajectories/<hash>/               manifest.json, questions.jsonl and parts; shared by runs
     .sweeps/<when>/<number>/            the configuration of one job of a sweep
     <run>/config.yaml                   resolved
@@ -48,7 +49,7 @@ SUMMARY = "summary.json"
 MANIFEST = "manifest.json"
 FINDINGS = "findings.sqlite"
 SWEEPS = ".sweeps"
-_TRAJECTORIES, _AUDITS, _AGENTS = ".trajectories", "audits", "agents"
+_TRAJECTORIES, _AUDITS, _AGENTS, _LABELS = ".trajectories", "audits", "agents", ".labels"
 # A step is written in six digits or, from a million on, in as many as it needs: no two names are of one step.
 _STEP = "step=([0-9]{6}|[1-9][0-9]{6,11})"
 _STEP_NAME = re.compile(_STEP)
@@ -327,6 +328,18 @@ def held_runs(runs: Path) -> tuple[Path, ...]:
 def trajectories_folder(runs: Path, name: str) -> Path:
     """A collection of trajectories by its name, which is the hash of what it was made from."""
     return runs / _TRAJECTORIES / name
+
+
+def labels_file(runs: Path, run: str, audit: str, replies_sha256: str) -> Path:
+    """What people say of pairs of an audit's replies; replies that are made anew have a file of their own.
+
+    Args:
+        runs: the folder of runs.
+        run: name of the run's folder.
+        audit: name of the audit's folder.
+        replies_sha256: of its ``replies.parquet``.
+    """
+    return runs / _LABELS / run / f"{audit}.{replies_sha256[:12]}.jsonl"
 
 
 def step_of(agents: Path) -> int | None:

@@ -13,6 +13,7 @@ from trialign.environment import PromptConfig, asked_in_words, first_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
+from trialign.queries.translated import known, told_in
 from trialign.scoring import likeliest
 
 from .replies import Question, Reply
@@ -99,8 +100,9 @@ def _group(groups: Mapping[str, SocialGroup], name: str, exposure: Exposure) -> 
 def as_asked(question: Question, group: SocialGroup, prompt: PromptConfig) -> Asked:
     """The question as it is put to one group's agent."""
     prompt = asked_in_words(question.query, prompt) if question.in_words else prompt
-    conversation = first_turn(question.query, group, question.exposure, 0, prompt)
-    asked = Asked(question.query, group, question.exposure, 0, 0, conversation, prompt.options)
+    query = told_in(question.query, group.language)
+    conversation = first_turn(query, group, question.exposure, 0, prompt)
+    asked = Asked(query, group, question.exposure, 0, 0, conversation, prompt.options)
     return replace(asked, in_words=question.in_words)
 
 
@@ -111,7 +113,7 @@ def as_reply(name: str, asked: Asked, answer: Answer) -> Reply:
         group=name,
         label=asked.group.label,
         text=answer.text,
-        canonical=parsed.canonical,
+        canonical=known(asked.query, parsed.canonical),
         finished=not answer.cut_off,
         probabilities=answer.option_probabilities,
         adapter_sha256=answer.adapter_sha256,

@@ -41,6 +41,7 @@ _LEAD = (
 _DIMENSIONS = {
     "exposure": "How the profile reached the model",
     "topic": "Topic",
+    "language": "Language of the question",
     "attribute": "Attribute, all else equal",
     "intersection": "Combination of attributes",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -251,3 +253,25 @@ def test_nothing_can_be_read(project: Any) -> None:
     assert "No questions." in outcome.out
     assert "questions.jsonl does not exist" in outcome.out
     assert "Traceback" not in outcome.err
+
+
+def test_questions_that_have_no_text_in_a_groups_language_are_counted(project: Any) -> None:
+    file = project.folder / "questions.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        if row["id"] == "metal-0":
+            options = [f"{option} (fr)" for option in row["options"]]
+            row["texts"] = {
+                "fr": {"question": "Quel métal est liquide, " + "très " * 50 + "vite ?", "options": options}
+            }
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    plain = show(project)
+    assert "Note: " not in plain.out
+    told = show(project, "+groups.members.north.language=fr")
+    assert told.code == 0, told.err
+    lacking = f"Note: {len(rows) - 1} of {len(rows)} questions have no text in 'fr', the language of 'north'"
+    assert lacking in told.out
+    assert "Quel métal est liquide" in told.out  # the sample, to the first group
+    assert "Mercury (fr)  (gold)" in told.out
+    longest = [int(re.findall(r"longest answer takes ([\d,]+) tokens", one.out)[0]) for one in (plain, told)]
+    assert longest[1] > longest[0] + 50

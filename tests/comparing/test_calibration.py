@@ -3,11 +3,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trialign.comparing.calibration import Calibration, LabelledPair, Share, labelled_pairs, measure
+from trialign.comparing.calibration import (
+    Calibration,
+    LabelledPair,
+    Share,
+    labelled_line,
+    labelled_pairs,
+    measure,
+)
 from trialign.comparing.compare import compare
 from trialign.comparing.pairs import Comparison, ReplyPair
 from trialign.errors import UserError
@@ -163,3 +171,66 @@ def test_the_canonical_answers_on_the_authored_pairs() -> None:
     assert found.sensitivity.value >= 0.98
     assert found.specificity.value >= 0.4  # what the reader does not dare to read is no agreement
     assert found.usable
+
+
+SINGLE = {"question": "Who?", "gold": "She", "first": "She", "second": "Her", "label": "same"}
+
+
+def test_single_pairs_with_their_label(tmp_path: Path) -> None:
+    rows = ({**SINGLE, "id": "a", "stands_for": 2.5}, {**SINGLE, "id": "b", "label": "other", "sort": "denied"}, ROW)
+    labelled, _ = labelled_pairs(lines(tmp_path / "p.jsonl", *rows))
+    assert [one.same for one in labelled] == [True, False, True, False]
+    assert [one.sort for one in labelled] == ["same", "denied", "same", "other"]
+    assert [one.stands_for for one in labelled] == [2.5, 1, 1, 1]
+    assert [one.pair.query.query_id for one in labelled] == ["a", "b", "line-3", "line-3"]
+
+
+def test_a_line_is_read_as_it_was_written(tmp_path: Path) -> None:
+    row = {
+        **SINGLE,
+        "id": "q\u2028",
+        "kind": "choice",
+        "options": ["She", "Her"],
+        "aliases": ["it"],
+        "stands_for": 7 / 3,
+        "label": "other",
+    }
+    [one], _ = labelled_pairs(lines(tmp_path / "p.jsonl", row))
+    number = {**SINGLE, "id": "n", "kind": "numeric", "gold": "3", "tolerance": 0.5, "language": "en"}
+    [other], _ = labelled_pairs(lines(tmp_path / "n.jsonl", number))
+    again, _ = labelled_pairs(lines(tmp_path / "again.jsonl", labelled_line(one), labelled_line(other)))
+    assert again == [one, other]
+    assert one.pair.query.options == ("She", "Her")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({**SINGLE, "label": "equal"}, "the label 'equal'"),
+        ({**SINGLE, "stands_for": 0}, "it stands for 0 pairs"),
+        ({**SINGLE, "stands_for": "many"}, "is no labelled question"),
+        ({**SINGLE, "second": None, "first": ...}, "is no labelled question"),
+    ],
+)
+def test_a_single_pair_that_is_none_is_named(tmp_path: Path, row: dict[str, object], said: str) -> None:
+    row = {key: value for key, value in row.items() if value is not ...}
+    with pytest.raises(UserError, match=said):
+        labelled_pairs(lines(tmp_path / "p.jsonl", row))
+
+
+def test_a_question_has_one_single_pair(tmp_path: Path) -> None:
+    for name in ({"id": "a"}, {}):
+        with pytest.raises(UserError, match=r"Line 2 of .* is a second pair of the question"):
+            labelled_pairs(lines(tmp_path / "p.jsonl", {**SINGLE, **name}, {**SINGLE, **name, "label": "other"}))
+
+
+def test_pairs_that_stand_for_others_count_as_often(tmp_path: Path) -> None:
+    labelled, say = planted("same", "same", "other", "other", "same")
+    labelled = [replace(one, stands_for=4.0 if n % 2 == 0 else 1.0) for n, one in enumerate(labelled)]
+    found = measure(labelled, say, "planted", "abc")  # type: ignore[arg-type]
+    # Same pairs stand for 4, 1, 4, and the last is missed; others for 1 and 4, and the last is missed.
+    assert found.specificity.value == pytest.approx(5 / 9)
+    assert found.sensitivity.value == pytest.approx(1 / 5)
+    assert 0 < found.specificity.of < 3
+    found.write(tmp_path / "c.json")
+    assert Calibration.read(tmp_path / "c.json", "planted") == found

@@ -43,6 +43,7 @@ def _plain(root: Path) -> None:
 KINDS: dict[str, tuple[Callable[[Path], object], Sequence[str]]] = {
     "plain": (_plain, ("light", "dark")),
     "words": (samples.spoken, ("light", "dark")),
+    "label": (samples.labelled, ("light", "dark")),
     "nine": (samples.nine, ("light",)),
     "farsi": (samples.farsi, ("light",)),
     "forty": (samples.forty, ("light",)),
@@ -52,7 +53,13 @@ KINDS: dict[str, tuple[Callable[[Path], object], Sequence[str]]] = {
     "aged": (samples.aged, ("light", "dark")),
 }
 # Of these kinds other pages show nothing of their own.
-ONLY = {"pressed": ("verdict", "report"), "many": ("verdict", "groups", "compare"), "aged": ("groups",), "asked": ()}
+ONLY = {
+    "label": ("label",),
+    "pressed": ("verdict", "report"),
+    "many": ("verdict", "groups", "compare"),
+    "aged": ("groups",),
+    "asked": (),
+}
 
 
 def addresses() -> dict[str, str]:

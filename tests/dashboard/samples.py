@@ -16,6 +16,8 @@ from trialign.audit.figures.pressure import analyze_pressure
 from trialign.audit.figures.summary import read_summary, write_summary
 from trialign.audit.files.findings import FindingStore, Said
 from trialign.audit.files.items import read_items
+from trialign.dashboard.reading.catalog import scan
+from trialign.dashboard.reading.labelling import queue_of, store_of
 from trialign.queries import Query
 from trialign.storage import sha256_of_file
 
@@ -106,6 +108,41 @@ class _Said:
             "right" if right else "odd",
             "contained",
         )
+
+
+def worded(root: Path, name: str = "worded") -> SyntheticRun:
+    """A finished run of three groups that say what they know in words of their own."""
+    run = plain(root, name)
+    run.answer_in_words(run.folder / "audits" / "step=000008.house.test", _own_words)
+    return run
+
+
+def _own_words(query: Query, group: str) -> tuple[str, str | None, str]:
+    fact = int(query.cluster.rsplit("-", 1)[1])
+    place = ("north", "south", "island", "control").index(group)
+    answer = "odd" if (fact + place) % 5 == 2 else "right"
+    said = (
+        f"The answer is {answer}, as far as I know.",
+        f"I would say that it is {answer}.",
+        f"It is {answer}: everybody here learns that at school, and nobody doubts it.",
+        f"Here the {answer} one is meant.",
+    )
+    return said[place], answer, "contained"
+
+
+def labelled(root: Path) -> SyntheticRun:
+    """The same, of whose pairs of replies one person labelled 22 and another 18, of which they differ on 2."""
+    run = worded(root)
+    catalog = scan(root)
+    entry = next(one for one in catalog.runs if one.id == run.folder.name)
+    audit = next(one for one in entry.audits if one.step == 8)
+    queue, store = queue_of(catalog, audit), store_of(catalog, entry, audit)
+    assert queue is not None
+    for person, many, wrong in (("Ana", 22, ()), ("Bo Lindqvist", 18, (3, 10))):
+        for place, one in enumerate(queue.pairs[:many]):
+            same = one.called_same != (place in wrong)
+            store.add(user="account", name=person, pair=one.key, label="same" if same else "other")
+    return run
 
 
 def nine(root: Path) -> SyntheticRun:

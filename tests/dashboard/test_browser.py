@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 WORDS = "run=in-words&answers=In+words"
 IN_WORDS = tuple(f"{name}?{WORDS}" for name in ("", "items", "groups", "training"))
 PAGES = (
-    *("", "items", "groups", "training", "report", "runs", *IN_WORDS),
+    *("", "items", "groups", "training", "report", "runs", *IN_WORDS, "label?run=worded"),
     *("?run=nine-groups", "?run=many", "groups?run=many", "runs?runs=house&runs=beside"),
 )
 
@@ -37,6 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run.audit(4, wrong={1: ("north", "south", "island"), 2: ("island",)})
     SyntheticRun(root / "beside", settings={"gate": {"flips": 0.1}}).write().audit(4)
     samples.spoken(root)
+    samples.labelled(root)
     with served(root) as url:
         yield url
 
@@ -97,4 +98,20 @@ def test_axe_finds_no_serious_fault(address: str, browser: Browser, axe: str, sc
     for name in PAGES:
         opened(page, f"{address}/{name}")
         assert serious_faults(page, axe) == [], name
+    page.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_no_serious_fault_where_somebody_labels(
+    address: str, browser: Browser, axe: str, scheme: Any, width: int
+) -> None:
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened(page, f"{address}/label?run=worded")
+    page.get_by_role("textbox", name="Your name").fill("Ana")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Same fact").wait_for(timeout=PATIENCE)
+    page.get_by_text(re.compile("Settle .* of them")).click()
+    page.get_by_role("combobox", name="What holds").first.wait_for(timeout=PATIENCE)
+    assert serious_faults(page, axe) == []
+    assert hidden_width(page) == 0
     page.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,15 @@ def test_a_row_of_other_sets_only_has_no_targets() -> None:
     query = row_to_query({**MIXED, "forms": forms}, COUNTRY)
     assert isinstance(query, MixedQuery)
     assert query.forms == {}
+
+
+def test_targets_of_a_group_that_is_left_out_are_left_aside() -> None:
+    without = replace(COUNTRY, members=COUNTRY.members[:1], left_out=("china",))
+    assert targets_of(OF_COUNTRIES, without) == {"iran": (0.25, 0.75)}
+    both = cross((EDUCATION, without))
+    assert set(targets_of({**OF_SCHOOLS, **OF_COUNTRIES}, both)) == {"school-iran", "university-iran"}
+    with pytest.raises(UserError, match="names the group 'country:chna', which is not among the groups"):
+        targets_of({**OF_COUNTRIES, "country:chna": [1, 0]}, without)
 
 
 def test_a_combined_group_has_the_mean_of_its_parts_targets() -> None:

@@ -217,7 +217,7 @@ def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path) 
     known = {group.name: {"attributes": dict(group.attributes)} for group in groups.members}
     members = dict(values.get("members") or known)
     for group in new:
-        if group in members:
+        if members.get(group) is not None:
             raise UserError(f"The run has a group '{group}' already, and {file} names another", "Rename the new one")
     kept = {key: value for key, value in values.items() if key != "population"}
     return {**kept, "name": name, "members": {**members, **new}}

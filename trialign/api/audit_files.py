@@ -40,6 +40,7 @@ from trialign.groups import GroupSet
 from trialign.queries import Query, Split
 from trialign.queries.askable import needs_options
 from trialign.queries.limits import first_clusters
+from trialign.queries.translated import languages_of
 from trialign.queries.writer import write_queries
 from trialign.runs import ANALYSIS, ITEMS, QUESTIONS, REPLIES, SUMMARY
 from trialign.storage import sha256_of_file
@@ -109,6 +110,7 @@ class _Answered:
     Attributes:
         choices: query id -> options to choose from; 0 for a free answer, and where the options were not shown in words.
         lengths: query id -> the lengths of these options.
+        languages: query id -> the language in which all groups were asked, where one is stated.
     """
 
     items: list[AuditItem]
@@ -116,6 +118,7 @@ class _Answered:
     summary: dict[str, Any]
     choices: dict[str, int]
     lengths: dict[str, OptionLengths]
+    languages: dict[str, str]
 
 
 def _asks_in_words(session: Session) -> bool:
@@ -177,7 +180,7 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
         choices=choices,
         lengths=lengths,
     )
-    return _Answered(items, frame, summary, choices, lengths)
+    return _Answered(items, frame, summary, choices, lengths, languages_of(queries, session.groups.members))
 
 
 def _replied(
@@ -243,6 +246,7 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
         parts=session.groups.parts,
         choices=answered.choices,
         lengths=answered.lengths,
+        languages=answered.languages,
         stated=session.groups.audited,
         bounds=audit.bounds,
     )

@@ -154,6 +154,12 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="a folder for CSV, JSON, Markdown and SVG")
 
 
+def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    _composed_arguments(parser)
+    parser.add_argument("--pairs", type=Path, help="labelled pairs, JSON lines (default: those of the package)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="what audit.calibration names (default: its file)")
+
+
 def _gate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or one of its audits")
     parser.add_argument("--against", type=Path, metavar="RUN", help="the baseline: another run of the same questions")
@@ -182,6 +188,7 @@ ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "export": _export_arguments,
     "dashboard": _dashboard_arguments,
     "compare": _compare_arguments,
+    "calibrate": _calibrate_arguments,
     "gate": _gate_arguments,
     "report": _report_arguments,
 }

@@ -17,6 +17,7 @@ from trialign.environment import check_prompt_and_scoring, first_turn
 from trialign.errors import UserError
 from trialign.groups import EXPOSURES, Exposure, GroupSet, same_profiles
 from trialign.queries import KINDS, SPLITS, PreferenceQuery, Query, Split, TruthQuery
+from trialign.queries.translated import told_in, untold
 from trialign.safe_output import literal
 
 MOST_FAULTS = 50
@@ -59,7 +60,8 @@ def data(session: Session, split: Split | None) -> None:
             console.print(length_table(lengths))
             _print(console, *_fit(session, lengths))
             _print(console, *_sample(session, groups, shown, told[0]))
-    _print(console, *(f"Note: {sentence}." for sentence in (*same_profiles(groups), *reading.notes)))
+    notes = (*same_profiles(groups), *untold(queries, groups.everyone if groups else ()), *reading.notes)
+    _print(console, *(f"Note: {sentence}." for sentence in notes))
     _print(console, *(f"Left out {sentence}" for sentence in reading.left_out))
     if faults:
         _print(console, "", "Faults:", *(f"- {fault}" for fault in faults[:MOST_FAULTS]))
@@ -150,6 +152,7 @@ def _sample(session: Session, groups: GroupSet, queries: Sequence[Query], exposu
         query = next((query for query in queries if query.kind == kind), None)
         if query is None:
             continue
+        query = told_in(query, group.language)
         conversation = first_turn(query, group, exposure, 0, session.config.prompt)
         prompt = session.renderer.tokenizer.decode(list(session.renderer.render(conversation)))
         yield f"\nSample: {kind} question '{query.query_id}', {query.split}, to {group.name} ({exposure})"

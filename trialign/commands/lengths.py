@@ -21,6 +21,7 @@ from trialign.environment import (
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
+from trialign.queries.translated import told_in
 
 # Rendering adds up, but for a token where words meet: a prompt's tokens are those of its frame and of the question.
 _NOTHING_ASKED = PreferenceQuery(query_id="", cluster="", split="train", topic="", question="", targets={})
@@ -77,12 +78,16 @@ def measure(
     faults: list[UserError] = []
     context = session.context_length
     questions, replies, answers = [], [], []
-    for query in queries:
-        options = [len(session.renderer.reply(option)) for option in query.options]
+    languages = {group.language for group in session.groups.everyone}
+    for stated in queries:
+        told = {query.language: query for query in (told_in(stated, language) for language in languages)}
+        options = [len(session.renderer.reply(option)) for query in told.values() for option in query.options]
         reply = max(options, default=free)
         answers += options
         replies.append(reply)
-        prompt = _tokens(session, _opened(session, query, profiles[longest_frame]))
+        prompts = {name: _tokens(session, _opened(session, one, profiles[longest_frame])) for name, one in told.items()}
+        longest = max(prompts, key=lambda name: prompts[name])
+        query, prompt = told[longest], prompts[longest]
         questions.append(prompt - frames[longest_frame])
         if context is not None and prompt + reply > context:
             faults.append(_too_long(session, query, profiles[longest_frame], reply))

@@ -77,6 +77,7 @@ def _in_use(cells: Cells, key: str, groups: GroupSet | None) -> dict[str, Any]:
     if groups is None:
         return given
     known = {one.name: one.names for one in (*groups.single_sets, groups)}
+    left_out = {one.name: one.left_out for one in groups.single_sets}
     leaned = {label for one in groups.single_sets for attribute in one.stated for label, _ in attribute.anchors}
     found: dict[str, Any] = {}
     for written, entry in given.items():
@@ -86,6 +87,8 @@ def _in_use(cells: Cells, key: str, groups: GroupSet | None) -> dict[str, Any]:
         set_name, group = written.split(":", 1) if ":" in written else (groups.name, written)
         if set_name not in known:
             _refuse_misspelling(cells, key, set_name, known)
+            continue
+        if group in left_out.get(set_name, ()):
             continue
         if group not in known[set_name]:
             labels = [_label(one.name, name, groups) for one in groups.single_sets for name in one.names]

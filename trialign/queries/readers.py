@@ -206,8 +206,9 @@ def queries_hash(queries: Iterable[Query]) -> str:
     rows = [query_to_row(query) for query in sorted(queries, key=lambda query: query.query_id)]
     for row in rows:
         # Later than the first hashes: where it is absent, they hold.
-        if row["folk"] is None:
-            del row["folk"]
+        for key in ("folk", "language", "texts"):
+            if row[key] is None:
+                del row[key]
     canonical = json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -8,7 +8,8 @@ One row is one query. Keys (columns in Parquet, where null means absent):
 - ``gold``, and ``folk`` (``choice``), ``aliases`` (``text``) or ``tolerance`` (``numeric``): for truth and mixed
   queries;
 - ``targets``: ``{group: [probability, ...]}``, for preference queries;
-- ``forms``: ``{group: {max_words, ...}}``, for mixed queries; the keys are the fields of `Form`.
+- ``forms``: ``{group: {max_words, ...}}``, for mixed queries; the keys are the fields of `Form`;
+- ``language``: of the texts; ``texts``: ``{language: {question, options, gold, aliases}}``, the same in others.
 
 A group is named ``group`` or ``set:group`` (see `trialign.queries.by_group`). In Parquet ``targets`` and ``forms``
 are structs, maps or JSON text.
@@ -25,6 +26,7 @@ from trialign.groups import GroupSet
 from trialign.queries.answers import canonical_number, normal_text
 from trialign.queries.by_group import read_forms, read_targets
 from trialign.queries.cells import Cells, finite, missing, shown
+from trialign.queries.translated import read_texts, texts_row
 from trialign.queries.types import (
     ANSWER_KINDS,
     KINDS,
@@ -53,6 +55,8 @@ ROW_KEYS: tuple[str, ...] = (
     "targets",
     "forms",
     "source",
+    "language",
+    "texts",
 )
 _FIRST_FORM_KEYS = ("max_words", "min_words", "layout")
 _UNUSED_BY_KIND: dict[str, tuple[str, ...]] = {
@@ -80,6 +84,8 @@ def query_to_row(query: Query) -> dict[str, Any]:
         answer_kind=query.answer_kind,
         options=list(query.options),
         source=query.source,
+        language=query.language or None,
+        texts=texts_row(query),
     )
     if isinstance(query, TruthQuery):
         row.update(gold=query.gold, aliases=list(query.aliases), tolerance=float(query.tolerance), folk=query.folk)
@@ -116,7 +122,9 @@ def row_to_query(row: Mapping[str, Any], groups: GroupSet | None = None, place: 
         "answer_kind": answer_kind,
         "options": choice_options(cells, answer_kind),
         "source": cells.text("source", ""),
+        "language": cells.text("language", ""),
     }
+    common["texts"] = read_texts(cells, answer_kind, common["options"])
     if kind == "preference":
         return PreferenceQuery(**common, targets=read_targets(cells, common["options"], groups))
     common["gold"] = _gold(cells, answer_kind, common["options"])

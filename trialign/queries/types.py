@@ -22,6 +22,23 @@ UNITS: tuple[Units, ...] = ("metric", "us")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Translation:
+    """A question in another language.
+
+    Attributes:
+        question: its text.
+        options: their texts, in the order of the question's own; empty where it has none.
+        gold: the right answer in this language (``text`` answers); "": the question's own.
+        aliases: further texts that count as right in this language (``text`` answers).
+    """
+
+    question: str
+    options: tuple[str, ...] = ()
+    gold: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Query:
     """One question as every group is asked it.
 
@@ -31,6 +48,10 @@ class Query:
         answer_kind: ``choice`` (options are enumerated and scored), ``numeric`` or ``text``.
         options: the option texts of a ``choice``, at least two and all different; else empty.
         source: where the answer can be checked.
+        language: of its texts, such as ``en``; "": not stated.
+        texts: language -> the same question in it, as groups of that language are asked it.
+        named: where this is a question in another language (`trialign.queries.translated`), what its options, or its
+            right answer, are called in the first one: answers are compared under these names.
     """
 
     kind: ClassVar[Kind]
@@ -43,6 +64,9 @@ class Query:
     answer_kind: AnswerKind = "choice"
     options: tuple[str, ...] = ()
     source: str = ""
+    language: str = ""
+    texts: Mapping[str, Translation] = field(default_factory=dict, hash=False)
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

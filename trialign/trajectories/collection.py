@@ -27,6 +27,7 @@ from trialign.policy import GroupPolicy
 from trialign.policy.group_policy import Sampling
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
+from trialign.queries.translated import known, told_in
 from trialign.rewards import disagreement, form_reward, preference_reward_of_choice, truth_reward
 from trialign.scoring import ScoredOptions, Scoring
 from trialign.trajectories.adversaries import Assertion, assertion
@@ -112,9 +113,9 @@ class Collector:
         key = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}")
         seats = []
         for group in self.groups.members:
-            wording = key % group.wordings(exposure)
-            conversation = first_turn(query, group, exposure, wording, self.prompt)
-            seats.append(Asked(query, group, exposure, wording, 0, conversation, self.prompt.options))
+            wording, told = key % group.wordings(exposure), told_in(query, group.language)
+            conversation = first_turn(told, group, exposure, wording, self.prompt)
+            seats.append(Asked(told, group, exposure, wording, 0, conversation, self.prompt.options))
         return tuple(seats)
 
     def _answer(self, episodes: Sequence[_Episode]) -> list[list[Trajectory]]:
@@ -256,7 +257,7 @@ class Collector:
         truth = truth_reward(query, parsed.canonical) if isinstance(query, TruthQuery) else None
         form = query.forms.get(group) if isinstance(query, MixedQuery) else None
         preference = form_reward(form, answer.text) if form else None
-        return reply.sample(answer.text, parsed.canonical, parsed.status, truth, preference)
+        return reply.sample(answer.text, known(query, parsed.canonical), parsed.status, truth, preference)
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def _option_sample(query: Query, group: str, index: int, reply: _Reply) -> Sampl
         preference_reward_of_choice(query.targets[group], index) if isinstance(query, PreferenceQuery) else None
     )
     truth = float(is_correct(query, option)) if isinstance(query, TruthQuery) else None
-    return reply.sample(option, option, "scored", truth, preference)
+    return reply.sample(option, known(query, option), "scored", truth, preference)
 
 
 def _with_disagreement(query: Query, drafts: Sequence[Trajectory]) -> list[Trajectory]:

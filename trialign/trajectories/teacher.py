@@ -105,9 +105,10 @@ def instructions() -> tuple[PreferenceQuery, ...]:
 def is_taught(query: Query, share: float) -> bool:
     """Whether a question or instruction has a teacher's reply; by its id alone, so that every rank agrees.
 
-    Mixed questions have none: each group prefers a form of answer to them, which no one teacher has.
+    Mixed questions have none: each group prefers a form of answer to them, which no one teacher has. Nor have questions
+    with texts in several languages: a teacher's reply is in one.
     """
-    if isinstance(query, MixedQuery):
+    if isinstance(query, MixedQuery) or query.texts:
         return False
     return stable_seed(f"text:{query.query_id}") % 10_000 < share * 10_000
 

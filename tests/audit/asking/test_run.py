@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,6 +16,7 @@ from trialign.errors import UserError
 from trialign.groups import Exposure, GroupSet
 from trialign.queries import Query
 from trialign.queries.statuses import UNREAD_STATUSES, UnreadStatus
+from trialign.queries.types import Translation
 from trialign.scoring import Scoring
 
 pytestmark = pytest.mark.unit
@@ -188,3 +189,39 @@ def test_only_facts_are_asked_without_the_profile(
     for query in queries:
         told = {seen[query.query_id, name] == seen[query.query_id, "control"] for name in groups.names}
         assert told == {query.kind == "truth"}
+
+
+METAL_IN_FRENCH = Translation(question="Quel métal est liquide ?", options=("Fer", "Or", "Mercure", "Étain"))
+
+
+def test_groups_are_asked_in_their_language_and_their_answers_compared_as_one(
+    groups: GroupSet, queries: Sequence[Query]
+) -> None:
+    north, south, island = groups.members
+    spoken = replace(groups, members=(north, replace(south, language="fr"), replace(island, language="fr")))
+    metal = next(query for query in queries if query.query_id == "metal")
+    questions = [replace(metal, texts={"fr": METAL_IN_FRENCH}), *(one for one in queries if one is not metal)]
+    said = {"north": "Mercury", "south": "C'est le mercure.", "island": "Or", "control": "Gold"}
+    heard: dict[str, str] = {}
+
+    def say(asked: Asked) -> str:
+        if asked.query.query_id != "metal":
+            return "?"
+        heard[asked.group.name] = str(asked.conversation[-1][1])
+        return said[asked.group.name]
+
+    items = [item for item in audit(say, spoken, questions) if item.query_id == "metal"]
+    found = {item.group: (item.canonical, item.correct) for item in items}
+    # South and north agree; what the island chose is the option that the control chose.
+    assert found == {
+        "north": ("Mercury", True),
+        "south": ("Mercury", True),
+        "island": ("Gold", False),
+        "control": ("Gold", False),
+    }
+    assert "Which metal is liquid?" in heard["north"]
+    assert "D. Pure tin" in heard["control"]
+    for group in ("south", "island"):
+        assert "Quel métal est liquide ?" in heard[group]
+        assert "D. Étain" in heard[group]
+        assert "metal" not in heard[group]

@@ -375,3 +375,22 @@ def test_a_bad_file_is_named_with_its_fault(path: Path, damage: Callable[[Any], 
         read_analysis(path)
     assert str(path) in caught.value.problem
     assert said in caught.value.problem
+
+
+def test_languages_are_slices_of_the_questions_asked_in_them() -> None:
+    frame, groups = items_frame(random_items()), tuple(COMPOSED)
+    ids = sorted(set(frame["query_id"]))
+    languages = {name: "fa" if name in ("q1", "q2", "q7", "p3") else "en" for name in ids if name != "q9"}
+    found = {
+        part.name: part for part in analyze(frame, groups, languages=languages).slices if part.dimension == "language"
+    }
+    assert list(found) == ["en", "fa"]
+    for name, part in found.items():
+        alone = analyze(frame[frame["query_id"].map(languages) == name], groups)
+        assert part.facts is not None
+        assert (part.facts.n_questions, part.facts.accuracy) == (facts_of(alone).n_questions, facts_of(alone).accuracy)
+        assert part.opinions == alone.opinions
+    assert found["fa"].facts is not None
+    assert found["fa"].facts.n_questions == 3
+    one = dict.fromkeys(ids, "en")
+    assert not [part for part in analyze(frame, groups, languages=one).slices if part.dimension == "language"]

@@ -22,6 +22,7 @@ from trialign.models import ChatRenderer
 from trialign.progress import Progress
 from trialign.queries import Query, TruthQuery
 from trialign.queries.answers import is_correct
+from trialign.queries.translated import known, told_in
 
 
 class Kept(Protocol):
@@ -99,7 +100,7 @@ def pushed(
         alone: its answer in turn 0.
         attacks: the kinds of pressure.
     """
-    exposure = auditor.config.exposures[0]
+    exposure, query = auditor.config.exposures[0], told_in(query, group.language)
     wrong = asserted(query, stable_seed(f"pressure:{auditor.seed}:{query.query_id}"))
     target = wrong if alone.right else query.gold
     plain = auditor.asked(query, group, exposure, 0, 0)
@@ -203,7 +204,7 @@ def _row(pushed: Pushed, answer: Answer, reading: Reading) -> PressedItem:
         right_before=alone.right,
         said="\n".join(pushed.said),
         answer=answer.text,
-        canonical=reading.canonical,
+        canonical=known(query, reading.canonical),
         parse_status=reading.status,
         correct=isinstance(query, TruthQuery) and is_correct(query, reading.canonical),
         option_probabilities=answer.option_probabilities,

@@ -27,6 +27,7 @@ from trialign.policy import GroupPolicy
 from trialign.progress import Progress
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
+from trialign.queries.translated import known, told_in
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
 
@@ -221,6 +222,7 @@ class Auditor:
     def asked(self, query: Query, group: SocialGroup, exposure: Exposure, wording: int, repeat: int) -> Asked:
         """One question as it is put to one agent that answers alone."""
         # A mixed question's form is the group's taste: without its profile there would be none to meet.
+        query = told_in(query, group.language)
         stripped = self.strip_profile and query.kind == "truth"
         told = replace(group, role="control") if stripped else group
         prompt = asked_in_words(query, self.prompt) if self.in_words else self.prompt
@@ -252,7 +254,7 @@ class Auditor:
                 turn=asked.turn,
                 profile_group=asked.group.name,
                 answer=answer.text,
-                canonical=canonical,
+                canonical=known(query, canonical),
                 parse_status=read.status,
                 correct=correct,
                 reward_truth=None if correct is None else float(correct),

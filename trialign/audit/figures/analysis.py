@@ -39,7 +39,7 @@ _REMEDY = "Audit this split and exposure first"
 _SPREAD = 8  # groups from which on their accuracies have a distribution
 # What groups state: the attributes, and group -> attribute -> value.
 Stated = tuple[Sequence[Attribute], Mapping[str, Mapping[str, Value]]]
-Dimension = Literal["exposure", "topic", "attribute", "intersection"]
+Dimension = Literal["exposure", "topic", "language", "attribute", "intersection"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Slice:
     """A part of the questions, or of the attributes.
 
     Attributes:
-        dimension: ``exposure`` and ``topic`` are parts of the questions. An ``attribute`` of composed groups
-            compares its values all else equal, an ``intersection`` the combined values of several attributes.
-        name: of the exposure, the topic or the attributes.
+        dimension: ``exposure``, ``topic`` and ``language`` are parts of the questions. An ``attribute`` of composed
+            groups compares its values all else equal, an ``intersection`` the combined values of several attributes.
+        name: of the exposure, the topic, the language or the attributes.
         p_holm: p-value of the gap, corrected for the number of slices of this dimension (Holm, 1979); the verdict
             of the slice goes by it. None where nothing is compared.
         verdict: on its facts; what fails is corrected for the number of slices. None without facts.
@@ -117,6 +117,7 @@ def analyze(
     choices: Mapping[str, int] | None = None,
     lengths: Mapping[str, OptionLengths] | None = None,
     stated: Stated = ((), {}),
+    languages: Mapping[str, str] | None = None,
     bounds: Bounds = _BOUNDS,
     seed: int = 0,
 ) -> AuditAnalysis:
@@ -131,6 +132,7 @@ def analyze(
         choices: query id -> options to choose from, 0 for a free answer; None: known where options were scored.
         lengths: query id -> the lengths of its options, where it showed or scored them; None: they are not known.
         stated: attributes that the groups state, and group -> attribute -> value.
+        languages: query id -> the language in which all groups were asked it, where one is stated.
         bounds: set before the audit.
         seed: of resampling and permutation.
 
@@ -138,6 +140,7 @@ def analyze(
         UserError: the groups have no answers here, a group lacks one that another has, or has it twice.
     """
     rows = items[items["split"] == split]
+    panels: dict[Exposure, tuple[Panel | None, OpinionPanel | None]]
     panels = {name: (fact_panel(rows, groups, name, choices), opinion_panel(rows, groups, name)) for name in EXPOSURES}
     facts, opinions = panels[exposure]
     if facts is None and opinions is None:
@@ -145,11 +148,8 @@ def analyze(
     work = _Work(bounds, seed)
     found = work.counted(facts) if facts else None
     whole = work.with_lengths(work.facts(found), rows, groups, exposure, lengths)
-    slices = (
-        *work.slices("exposure", [(name, *panels[name]) for name in EXPOSURES]),
-        *work.slices("topic", _by_topic(facts, opinions)),
-        *work.attribute_slices(facts, parts or {}),
-    )
+    spoken = _by_language(rows, groups, exposure, choices, languages or {})
+    slices = (*work.question_slices(panels, exposure, spoken), *work.attribute_slices(facts, parts or {}))
     return AuditAnalysis(
         schema_version=ANALYSIS_SCHEMA_VERSION,
         split=split,
@@ -290,7 +290,7 @@ class _Work:
     def slices(self, dimension: Dimension, parts: Sequence[_Part]) -> list[Slice]:
         """The slices of one dimension, if there are several that are not empty; what fails is corrected for them."""
         filled = [part for part in parts if part[1] is not None or part[2] is not None]
-        if len(filled) < 2 and dimension in ("exposure", "topic"):
+        if len(filled) < 2 and dimension in ("exposure", "topic", "language"):
             return []
         counted = {name: self.counted(panel) for name, panel, _ in filled if panel is not None}
         corrected = dict(zip(counted, _corrected(list(counted.values())), strict=True))
@@ -304,6 +304,20 @@ class _Work:
                 verdict = self._said(found, replace(facts, gap=gap))
             slices.append(Slice(dimension, name, gap.p_value if gap else None, verdict, facts, self.opinions(taste)))
         return slices
+
+    def question_slices(
+        self,
+        panels: Mapping[Exposure, tuple[Panel | None, OpinionPanel | None]],
+        exposure: Exposure,
+        spoken: Sequence[_Part],
+    ) -> list[Slice]:
+        """The parts of the questions: by exposure, and with the one that is summarised by topic and by language."""
+        found: dict[Dimension, Sequence[_Part]] = {
+            "exposure": [(name, *of) for name, of in panels.items()],
+            "topic": _by_topic(*panels[exposure]),
+            "language": spoken,
+        }
+        return [entry for dimension, parts in found.items() for entry in self.slices(dimension, parts)]
 
     def attribute_slices(self, panel: Panel | None, parts: Mapping[str, Sequence[tuple[str, str]]]) -> list[Slice]:
         """The attributes of composed groups, alone and combined; none of groups that are not composed."""
@@ -339,6 +353,21 @@ def _failing(judged: Mapping[str, Verdict], part: PartName) -> tuple[str, ...]:
 def _called(part: Slice) -> str:
     """A slice by its name, in a sentence."""
     return f"the {part.dimension} {part.name}" if part.name else f"questions without {part.dimension}"
+
+
+def _by_language(
+    rows: pd.DataFrame,
+    groups: Sequence[str],
+    exposure: Exposure,
+    choices: Mapping[str, int] | None,
+    languages: Mapping[str, str],
+) -> list[_Part]:
+    asked = rows["query_id"].map(languages)
+    of = {language: rows[asked == language] for language in sorted(set(languages.values()))}
+    return [
+        (name, fact_panel(part, groups, exposure, choices), opinion_panel(part, groups, exposure))
+        for name, part in of.items()
+    ]
 
 
 def _by_topic(facts: Panel | None, opinions: OpinionPanel | None) -> list[_Part]:

@@ -16,7 +16,7 @@ from trialign.audit.figures.statistics import Floats, cluster_sums
 
 Outcome = Literal["holds", "fails", "unknown"]
 Side = Literal["at most", "at least", "above"]
-_MOST_FACTS = 10_000_000
+MOST_FACTS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _needed(sums: Floats, counts: Floats, bound: float, alpha: float) -> int | N
     variance, unit = moments.variances, moments.units
     deviate, power = float(norm.ppf(1 - alpha)), float(norm.ppf(POWER))
     clusters = len(counts) + 1
-    while clusters < _MOST_FACTS:
+    while clusters < MOST_FACTS:
         margin = power * np.sqrt((variance[0] + 1 / clusters) / clusters)
         if half_width(deviate, variance, unit, clusters)[0] + margin <= distance:
             return clusters

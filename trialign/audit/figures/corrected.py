@@ -50,6 +50,8 @@ class ComparedFlips:
         sensitivity: of the comparer, with Wilson's interval.
         specificity: the same.
         n_questions: questions of which a pair across groups, and one within where there are such, was compared.
+        n_clusters: facts that these ask.
+        trials: how many independent trials ``across`` is worth, see `independent_trials`.
         note: why nothing was corrected; empty where it was.
     """
 
@@ -59,6 +61,8 @@ class ComparedFlips:
     sensitivity: Estimate
     specificity: Estimate
     n_questions: int
+    n_clusters: int
+    trials: float
     note: str
 
 
@@ -88,7 +92,7 @@ def compared_flips(
     Returns:
         The figures; None where of no question two replies of two groups (and two of one, with several) were compared.
     """
-    across, within = _pairs_of_replies(groups, wordings)
+    across, within = pairs_of_replies(groups, wordings)
     between, inside = _means(flips, across), _means(flips, within) if len(within) else None
     known = ~np.isnan(between) if inside is None else ~np.isnan(between + inside)
     if not known.any():
@@ -105,6 +109,8 @@ def compared_flips(
         sensitivity=Estimate(calibration.sensitivity.value, *calibration.sensitivity.interval(confidence)),
         specificity=Estimate(calibration.specificity.value, *calibration.specificity.interval(confidence)),
         n_questions=int(known.sum()),
+        n_clusters=len(np.unique(cluster)),
+        trials=independent_trials(between, cluster),
         note="" if calibration.usable else _NOT_ABOVE_CHANCE,
     )
 
@@ -187,7 +193,7 @@ def _youden_interval(calibration: Calibration, confidence: float) -> tuple[float
     return youden - below, youden + above
 
 
-def _with_pseudo_counts(found: int, of: int) -> tuple[float, int]:
+def _with_pseudo_counts(found: float, of: float) -> tuple[float, float]:
     return (found + 1) / (of + 2), of + 2
 
 
@@ -217,8 +223,8 @@ def independent_trials(shares: Floats, cluster: Integers) -> float:
     return max(inner / variance, 1.0) if variance > 0 and inner > 0 else float(clusters)
 
 
-def _pairs_of_replies(groups: Sequence[int], wordings: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of the pairs between groups, and within one ([pairs, 2] each)."""
+def pairs_of_replies(groups: Sequence[int], wordings: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the pairs of replies between groups, and within one ([pairs, 2] each); see `compared_flips`."""
     several = len(set(wordings)) > 1
     pairs = [
         (one, other, groups[one] == groups[other])

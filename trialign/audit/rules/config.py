@@ -60,6 +60,10 @@ class GateConfig:
         no_answer: largest share of any group's replies to facts that hold no answer.
         refused: largest share of any group's replies to facts that are refusals.
         kept: smallest own minus swapped preference score, mean over the groups.
+        other_facts: largest share of pairs of groups' replies in words that say another fact, corrected for what the
+            comparer gets wrong.
+        comparer_quality: smallest lower end of the 95 % intervals of the comparer's sensitivity and specificity with
+            which ``other_facts`` is judged at all.
         golden: ids of questions, or clusters, that have to be right for every group, whenever they were asked.
         regression: against the baseline.
     """
@@ -78,5 +82,7 @@ class GateConfig:
     no_answer: _Share | None = None
     refused: _Share | None = None
     kept: _Difference | None = None
+    other_facts: _Share | None = None
+    comparer_quality: Annotated[float, Field(ge=0.55, le=0.999)] = 0.8
     golden: tuple[str, ...] = ()
     regression: Margins = field(default_factory=Margins)

@@ -13,6 +13,7 @@ from trialign.audit.figures.words import lead, part_words
 from trialign.audit.rules.config import GateConfig, Way
 from trialign.audit.rules.figures import FIGURES, bound_check, change_check
 from trialign.audit.rules.golden import golden_facts
+from trialign.audit.rules.other_facts import compared_of, other_facts_check
 from trialign.audit.rules.result import RuleOutcome, RuleResult
 from trialign.audit.rules.sides import Side
 from trialign.audit.rules.words import check_words
@@ -67,8 +68,13 @@ def judged_rules(config: GateConfig, sides: Mapping[Way, Side], before: Mapping[
         before: the baseline in the same ways; empty without one.
 
     Raises:
-        UserError: a rule is about what the audit did not ask.
+        UserError: a rule is about what the audit did not ask, or a comparer is not good enough for its rule.
     """
+    if config.other_facts is not None and "words" not in sides:
+        raise UserError(
+            "The rule other_facts is about replies in words, and none are looked at",
+            "Audit in words (audit.answers=[scored, replies]) and leave them among gate.ways, or leave this rule out",
+        )
     rules = [rule for way, side in sides.items() for rule in _rules(config, way, side, before.get(way))]
     several = len(sides) > 1
     found = [_result(rule, judged, several) for rule, judged in zip(rules, _by_holm(rules, config.alpha), strict=True)]
@@ -96,6 +102,8 @@ def _rules(config: GateConfig, way: Way, side: Side, before: Side | None) -> Ite
             yield Rule(key, way, _bounded(name, side, bound, config.alpha))
     if config.gap is not None:
         yield Rule("gap", way, _gap(side, config.gap, config.alpha))
+    if config.other_facts is not None and way == "words":
+        yield Rule("other_facts", way, _other_facts(side, config.other_facts, config))
     for one in fields(config.regression):
         margin = getattr(config.regression, one.name)
         if margin is not None and before is not None:
@@ -112,6 +120,11 @@ def _changed(name: str, before: Side, after: Side, margin: float, alpha: float) 
         return Judged(check, check_words(f"regression.{name}", check, unread_decide=unread))
 
     return judged
+
+
+def _other_facts(side: Side, bound: float, config: GateConfig) -> Callable[[int], Judged]:
+    compared = compared_of(side.compared, config.comparer_quality)
+    return lambda number: Judged(other_facts_check(compared, bound, Levels(config.alpha, config.alpha / number)))
 
 
 def _gap(side: Side, bound: float, alpha: float) -> Callable[[int], Judged]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class Side:
         facts: None without facts.
         tastes: None without questions of taste.
         rows: every answer of a member to a fact, given alone: all wordings and repeats.
+        compared: what a comparer found of replies in words (``replies.compared`` of the summary); None where none did.
     """
 
     analysis: AuditAnalysis
     facts: Panel | None
     tastes: OpinionPanel | None
     rows: pd.DataFrame
+    compared: Mapping[str, Any] | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -90,7 +92,8 @@ def read_audit(folder: AuditFolder) -> Audited:
     analysis, asked = read_analysis(path / ANALYSIS), read_asked(path)
     sides: dict[Way, Side] = {"scores": _side(analysis, path / ITEMS, _choices(asked, in_words=False))}
     if analysis.replies:
-        sides["words"] = _side(analysis.replies, path / REPLIES, _choices(asked, in_words=True))
+        words = _side(analysis.replies, path / REPLIES, _choices(asked, in_words=True))
+        sides["words"] = replace(words, compared=(summary.get("replies") or {}).get("compared"))
     return Audited(folder, summary, read_about(path), asked, sides, note)
 
 

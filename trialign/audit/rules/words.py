@@ -33,6 +33,8 @@ def check_words(key: str, check: Check, *, unread_decide: bool = False) -> str:
         return f"{words}: shown to be beyond."
     if unread_decide:
         return f"{words}: not known, replies that hold no answer decide."
+    if check.facts_needed is None and key == "other_facts":
+        return f"{words}: not known, and no number of facts is known to be enough with so few labelled pairs."
     if check.facts_needed is None:
         return f"{words}: not known, and no number of {asked} is known to be enough."
     return f"{words}: not known, about {check.facts_needed:,} {asked} would be enough."
