@@ -272,6 +272,11 @@ def _report_of(arguments: argparse.Namespace) -> None:
             raise UserError("--verify writes nothing and compares with nothing", "Leave --against and --output out")
         verify(arguments.run, step=arguments.step)
         return
+    if arguments.format in ("wandb", "mlflow"):
+        from trialign.commands.trackers import track
+
+        track(arguments.run, arguments.format, arguments.against, arguments.step, arguments.output)
+        return
     write = samples if arguments.format == "lm-eval" else report
     write(arguments.run, against=arguments.against, step=arguments.step, output=arguments.output)
 

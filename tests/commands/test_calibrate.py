@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trialign.audit.figures.summary import read_summary
@@ -17,7 +19,7 @@ AUDIT = ("test", "--config", "mine.yaml", "audit.answers=[scored,replies]")
 
 
 def pairs(path: Path) -> Path:
-    """Twenty questions, a pair each: told the same in other words, and otherwise."""
+    """Forty questions, a pair each: told the same in other words, and otherwise."""
     rows = [
         {
             "id": f"q{number}",
@@ -30,27 +32,43 @@ def pairs(path: Path) -> Path:
             "label": "other" if number % 2 else "same",
             "stands_for": 2.0 if number % 2 else 8.0,
         }
-        for number in range(20)
+        for number in range(40)
     ]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
 
 
-def test_what_is_measured_of_own_pairs_is_what_an_audit_corrects_by(project: Any, tmp_path: Path) -> None:
+def all_alike(queries: Sequence[object], replies: Sequence[Sequence[str]], **_: object) -> tuple[Any, dict[str, int]]:
+    """What a comparer would find of replies that say something; those of the tiny model say nothing."""
+    return np.zeros((len(replies), len(replies[0]), len(replies[0]))), {"canonical": len(replies)}
+
+
+def test_what_is_measured_of_own_pairs_is_what_an_audit_corrects_by_and_a_gate_judges_by(
+    project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trialign.audit.figures.compared_replies.flip_matrix", all_alike)
     file, kept = pairs(tmp_path / "pairs.jsonl"), tmp_path / "own" / "calibration.json"
     words = ("calibrate", "--config", "mine.yaml", "--pairs", str(file))
     outcome = project.call(*words, "--write", str(kept))
     assert outcome.code == 0, outcome.err
-    assert "20 labelled pairs of 20 questions" in outcome.out
+    assert "40 labelled pairs of 40 questions" in outcome.out
     assert "100.0 %" in outcome.out
     assert str(kept) in outcome.out
     found = Calibration.read(kept, "canonical")
     assert (found.sensitivity.value, found.specificity.value) == (1, 1)
-    assert found.decided == Share(20, 20)
+    assert found.decided == Share(40, 40)
     assert project.call(*AUDIT, f"audit.calibration={kept}").code == 0
     path = project.runs / "mine" / "audits" / "step=000000.house.test" / "summary.json"
     counted = read_summary(path)["replies"]["compared"]["counted"]
     assert counted["sensitivity"]["of"] == pytest.approx(found.sensitivity.of)
+    gate = ("gate", str(project.runs / "mine"), "verdict=false", "other_facts=0.9")
+    refused = project.call(*gate)  # forty pairs are few
+    assert refused.code == 2
+    assert "The comparer 'canonical' is not good enough" in refused.err
+    held = project.call(*gate, "comparer_quality=0.55", "--format", "json")
+    assert held.code == 0, held.err
+    [rule] = json.loads(held.out)["rules"]
+    assert (rule["rule"], rule["way"], rule["outcome"], rule["figure"]) == ("other_facts", "words", "passes", 0)
 
 
 def test_without_a_place_canonical_answers_are_shown_and_others_refused(project: Any) -> None:

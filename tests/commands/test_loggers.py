@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from trialign.audit.figures.summary import read_summary
 
 pytestmark = pytest.mark.integration
 
@@ -38,6 +41,21 @@ def in_tensorboard(logs: Path) -> Figures:
     events = EventAccumulator(str(logs), size_guidance={"scalars": 0})
     events.Reload()
     return {key: {one.step: one.value for one in events.Scalars(key)} for key in events.Tags()["scalars"]}
+
+
+def begun(folder: Path) -> float:
+    return folder.stat().st_ctime
+
+
+def wandb_bytes(folder: Path) -> bytes:
+    [file] = folder.glob("run-*.wandb")
+    return file.read_bytes()
+
+
+def check_accuracy(columns: list[str], rows: list[list[Any]], summary: dict[str, Any]) -> None:
+    """The table of accuracies holds what the audit's summary says."""
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert {one["group"]: one["accuracy"] for one in found} == summary["truth"]["accuracy"]
 
 
 def test_tensorboard_has_every_figure(project: Any) -> None:
@@ -72,11 +90,17 @@ def test_wandb_writes_files_and_sends_nothing(project: Any, monkeypatch: pytest.
     for name in ("one", "two"):
         assert project.fit("logger=wandb", f"name={name}").code == 0
         assert wandb.run is None  # closed: the next training is a run of its own
-        [folder] = (project.runs / name / "logs/wandb").glob("offline-run-*")
-        [file] = folder.glob("run-*.wandb")
-        written = file.read_bytes()
+        training, audit = sorted((project.runs / name / "logs/wandb").glob("offline-run-*"), key=begun)
+        written = wandb_bytes(training)
         assert all(key.encode() in written for key in in_csv(project.runs / name / "logs"))
         assert name.encode() in written
+        summary = read_summary(next((project.runs / name / "audits").glob("step=000004*")) / "summary.json")
+        told = wandb_bytes(audit)
+        assert all(
+            key in told for key in (b"truth/flip_rate", b"truth/accuracy/south", b"audit/pairs", b"audit/verdict")
+        )
+        tables = {path.name.split("_")[0]: json.loads(path.read_text()) for path in audit.rglob("*.table.json")}
+        check_accuracy(tables["accuracy"]["columns"], tables["accuracy"]["data"], summary)
 
 
 def test_mlflow_has_every_figure_in_its_files(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +112,14 @@ def test_mlflow_has_every_figure_in_its_files(project: Any, monkeypatch: pytest.
     logs = project.runs / "mine/logs"
     client = MlflowClient((logs / "mlflow").resolve().as_uri())
     experiment = client.get_experiment_by_name("house")
-    [run] = client.search_runs([experiment.experiment_id])
+    audit, run = client.search_runs([experiment.experiment_id])  # the latest first
     assert run.info.run_name == "mine"
+    assert (audit.info.run_name, audit.info.status) == ("mine step 4, house, test", "FINISHED")
+    summary = read_summary(project.runs / "mine/audits/step=000004.house.test/summary.json")
+    assert audit.data.metrics["truth/flip_rate"] == summary["truth"]["flip_rate"]
+    assert audit.data.metrics["truth/accuracy/south"] == summary["truth"]["accuracy"]["south"]
+    table = json.loads(Path(client.download_artifacts(audit.info.run_id, "audit/accuracy.json")).read_text())
+    check_accuracy(table["columns"], table["data"], summary)
     assert run.info.status == "FINISHED"
     assert run.data.params["trainer/steps"] == "4"
     figures = in_csv(logs)

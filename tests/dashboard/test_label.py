@@ -99,6 +99,11 @@ def test_two_people_are_asked_the_same_and_what_they_differ_on_is_settled(opened
     assert "66.7 % (20.8 to 93.9 %)" in shown
     assert "Where people differ" in shown
     assert "<li><bdi>Ana</bdi>: Same fact</li><li><bdi>Bo</bdi>: Another fact</li>" in shown
+    # Who labels and has yet to label that pair is not told what the others said of it.
+    named(app, "Cy")
+    press(app, "Same fact")
+    assert "Where people differ" not in text_of(app)
+    named(app, "Bo")
     [choice] = (box for box in app.selectbox if box.label == "What holds")
     choice.set_value("other")
     app.run()

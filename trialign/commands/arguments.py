@@ -142,9 +142,10 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="the folder to write to (default: reports/ of the run)")
     parser.add_argument(
         "--format",
-        choices=["report", "lm-eval"],
+        choices=["report", "lm-eval", "wandb", "mlflow"],
         default="report",
-        help="lm-eval: the answers as sample logs of lm-evaluation-harness (default: %(default)s)",
+        help="lm-eval: the answers as sample logs of lm-evaluation-harness; wandb, mlflow: figures and tables for that "
+        "tracker, by the run's logger section (default: %(default)s)",
     )
     parser.add_argument("--verify", action="store_true", help="write nothing; say whether the signatures still hold")
 

@@ -7,7 +7,9 @@ from rich.console import Console
 from trialign import distributed
 from trialign.api import fitting
 from trialign.api.session import Session
+from trialign.audit.files.folders import find_audit
 from trialign.commands.audit import print_change
+from trialign.commands.trackers import track_fitted
 
 
 def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
@@ -18,9 +20,12 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         Stopped: a stop was asked for; ``--resume`` goes on.
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
+    new = session.status != "finished" or overwrite
     fitted = fitting.fit(session, resume=resume, overwrite=overwrite)
     if distributed.rank() != 0:
         return
+    if new:
+        track_fitted(session, find_audit(fitted.after.folder))
     print_change(fitted.folder.name, fitted.before, fitted.after)
     if fitted.agents is None:
         return

@@ -68,6 +68,20 @@ def test_nothing_of_several_at_once_is_lost(store: LabelStore) -> None:
     assert store.pairs_file.read_text(encoding="utf-8").split("\n") == pairs
 
 
+def test_who_comes_second_waits(store: LabelStore) -> None:
+    def second() -> list[str]:
+        with LabelStore(store.root, store.run, store.audit, SHA).held():
+            return [one.pair for one in store.given()]
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.held():
+            waiting = pool.submit(second)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            say(store)
+        assert waiting.result(timeout=30) == ["p1"]
+
+
 def test_a_torn_line_is_passed_over_and_the_next_one_begins_anew(store: LabelStore) -> None:
     say(store)
     with store.file.open("ab") as file:

@@ -16,7 +16,7 @@ from trialign.api.gates import gate as hold
 from trialign.audit.figures.analysis import ANALYSIS_SCHEMA_VERSION, AuditAnalysis
 from trialign.audit.figures.bounds import Bounds
 from trialign.audit.figures.checks import Levels
-from trialign.audit.figures.corrected import independent_trials
+from trialign.audit.figures.corrected import corrected_share, independent_trials
 from trialign.audit.rules.config import GateConfig
 from trialign.audit.rules.formats import FORMATS
 from trialign.audit.rules.judging import judged_rules
@@ -122,6 +122,8 @@ def test_the_figure_is_corrected_and_its_interval_has_all_samples_in_it() -> Non
     assert check.figure == pytest.approx((0.12 + 0.95 - 1) / 0.9)
     assert check.low is not None
     assert check.high is not None
+    whole = corrected_share(0.12, 400, compared_of(section(), 0.8).calibration, 1 - 2 * ALPHA)
+    assert (check.low, check.high) == (pytest.approx(whole.low), pytest.approx(whole.high))
     wider = [
         section(trials=40),
         section(sensitivity=(57, 60)),
@@ -208,3 +210,12 @@ def test_an_audit_in_scores_alone_has_no_replies_to_compare(write_audit: WriteAu
     found = gate(write_audit("scored").parents[1], "verdict=false", "other_facts=0.1")
     assert found.code == 2
     assert "none are looked at" in found.err
+
+
+def test_with_many_rules_it_takes_more_to_fail_and_no_more_to_pass() -> None:
+    beyond, kept = compared_of(section(0.22), 0.8), compared_of(section(0.08), 0.8)
+    assert [other_facts_check(beyond, 0.1, Levels(ALPHA, ALPHA / number)).outcome for number in (1, 200)] == [
+        "fails",
+        "unknown",
+    ]
+    assert {other_facts_check(kept, 0.1, Levels(ALPHA, ALPHA / number)).outcome for number in (1, 200)} == {"holds"}
