@@ -22,12 +22,10 @@ class AttributeAgent:
     Attributes:
         z: [dimensions].
         sha256: the hash that a group's agent of this z has.
-        beyond: a sentence for each number outside those that were trained.
     """
 
     z: Tensor
     sha256: str
-    beyond: tuple[str, ...]
 
 
 def maps_of(checkpoint: AgentCheckpoint) -> AttributeMaps | None:
@@ -56,4 +54,4 @@ def agent_of(checkpoint: AgentCheckpoint, maps: AttributeMaps, values: Mapping[s
     """
     z = maps.z(values)
     own = hashlib.sha256(save({"z": z.float()}, metadata=FORMAT)).hexdigest()
-    return AttributeAgent(z, checkpoint.sha256_with(own), tuple(maps.beyond(values)))
+    return AttributeAgent(z, checkpoint.sha256_with(own))

@@ -92,6 +92,17 @@ def test_the_slider_asks_the_same_question_at_every_tick(runs: Path, aged: list[
     assert (app.query_params["from"], app.query_params["to"], app.query_params["groups"]) == ("30", "50", "south")
 
 
+def test_the_page_says_who_answers_where_z_is_made_of_attributes(aged: list[Source], open_page: Open) -> None:
+    config = aged[0].config_file
+    stored = yaml.safe_load(config.read_text(encoding="utf-8"))
+    policy = {**stored["policy"], "adapters": "basis", "basis": {**stored["policy"]["basis"], "z": "attributes"}}
+    config.write_text(yaml.safe_dump({**stored, "policy": policy}), encoding="utf-8")
+    app = open_page("compare")
+    app.toggle(key="at").set_value(True).run()
+    assert "Each has an agent of its own number" in text_of(app)
+    assert "has that of the nearest group" not in text_of(app)
+
+
 def test_a_set_without_numbers_has_no_slider(live_run: list[Source], open_page: Open) -> None:
     app = open_page("compare")
     assert not [toggle for toggle in app.toggle if toggle.key == "at"]
