@@ -10,8 +10,8 @@ from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load
 from trialign.environment import first_turn, observe, option_actions
-from trialign.trajectories.batches import Episode, episodes_of
 from trialign.trajectories.collection import Collector
+from trialign.trajectories.episodes import Episode, episodes_of
 
 
 @dataclass(frozen=True)

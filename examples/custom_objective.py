@@ -46,4 +46,6 @@ class Margin(Choices, Update[ChoiceUnits]):
         is_wanted = torch.zeros_like(present).scatter(2, wanted.unsqueeze(2), True)
         best = log_shares.masked_fill(~is_wanted, float("-inf")).amax(dim=2)
         rival = log_shares.masked_fill(is_wanted, float("-inf")).amax(dim=2)
-        return UpdateLoss((self.margin - (best - rival)).clamp(min=0).sum() / max(step.counts.own[0], 1))
+        missing = (self.margin - (best - rival)).clamp(min=0).sum()
+        # The scale is above 1 where a step asks some of the groups alone.
+        return UpdateLoss(step.scale * missing / max(step.counts.own[0], 1))

@@ -78,6 +78,16 @@ def test_a_step_that_cannot_be_shared_evenly_is_refused() -> None:
     assert load(compose("conf/quickstart.yaml", [*words[:2], "trainer.queries_per_step=12"])).trainer.devices == 2
 
 
+def test_steps_of_some_groups_need_adapters_that_the_groups_share() -> None:
+    words = ["trainer.groups_per_step=2"]
+    with pytest.raises(UserError, match=r"groups_per_step is 2, .*policy\.adapters=per_group") as raised:
+        load(compose("conf/quickstart.yaml", [*words, "policy=per_group"]))
+    assert "policy=basis or policy=shared" in raised.value.remedy
+    for policy in ("basis", "shared"):
+        assert load(compose("conf/quickstart.yaml", [*words, f"policy={policy}"])).trainer.groups_per_step == 2
+    assert load(compose("conf/quickstart.yaml", ["policy=per_group"])).trainer.groups_per_step is None
+
+
 def data_files(*entries: object) -> dict[str, Any]:
     return {**compose("conf/quickstart.yaml", []), "data": {"name": "mine", "files": list(entries)}}
 

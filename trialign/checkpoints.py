@@ -1,7 +1,7 @@
 """Agent checkpoints: one PEFT folder per group and a manifest with the hash of every file.
 
-With ``policy.adapters=basis``, one PEFT folder for all (`BASIS`, the agent of an unknown group), with U beside it, and
-a file of a few numbers per group.
+With ``policy.adapters=basis``, one PEFT folder for all (`BASIS`, the agent of an unknown group), with U beside it (and
+the maps, where z is made of attributes), and a file of a few numbers per group.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from trialign.storage import as_readable_as_its_folder, sha256_of_file, sync, wr
 SCHEMA_VERSION = 1
 # What all groups share where each owns a few numbers; no group has a name with a dot.
 BASIS = "basis.shared"
-SCALES, COORDINATES = "scales.safetensors", "coordinates.safetensors"
+SCALES, COORDINATES, MAPS = "scales.safetensors", "coordinates.safetensors", "maps.json"
+FORMAT = {"format": "pt"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,14 @@ class AgentCheckpoint:
         """
         files = self.manifest["files"]
         if f"{group}/{COORDINATES}" in files:
-            made_of = (f"{BASIS}/{WEIGHTS}", f"{BASIS}/{SCALES}", f"{group}/{COORDINATES}")
-            return hashlib.sha256("".join(str(files[name]) for name in made_of).encode()).hexdigest()
+            return self.sha256_with(files[f"{group}/{COORDINATES}"])
         digest = files.get(f"{group}/{WEIGHTS}")
         return None if digest is None else str(digest)
+
+    def sha256_with(self, coordinates: str) -> str:
+        """Hash of an agent of the basis, by that of the file of its z."""
+        made_of = *(str(self.manifest["files"][f"{BASIS}/{name}"]) for name in (WEIGHTS, SCALES)), coordinates
+        return hashlib.sha256("".join(made_of).encode()).hexdigest()
 
     @property
     def has_basis(self) -> bool:
@@ -85,9 +90,9 @@ class AgentCheckpoint:
         try:
             content = (self.folder / name).read_bytes()
         except OSError as error:
-            raise _torn(self.folder / name) from error
+            raise torn(self.folder / name) from error
         if hashlib.sha256(content).hexdigest() != self.manifest["files"][name]:
-            raise _torn(self.folder / name)
+            raise torn(self.folder / name)
         return content
 
 
@@ -197,18 +202,18 @@ def read_agents(folder: Path) -> AgentCheckpoint:
             f"There is no agent checkpoint in {folder}", "Run 'trialign fit', or name another step"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise _torn(manifest_file) from error
+        raise torn(manifest_file) from error
     if version != SCHEMA_VERSION:
         raise UserError(
             f"The checkpoint {folder} has schema version {version}, and this version reads {SCHEMA_VERSION}",
             "Use the version of TriAlign that wrote it",
         )
     if not manifest.keys() >= {"step", "base_model", "adapters"}:
-        raise _torn(manifest_file)
+        raise torn(manifest_file)
     for name, digest in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file() or sha256_of_file(path) != digest:
-            raise _torn(path)
+            raise torn(path)
     return AgentCheckpoint(folder, manifest)
 
 
@@ -302,7 +307,7 @@ def _tensors(checkpoint: AgentCheckpoint, name: str) -> dict[str, Tensor]:
     try:
         state = load(checkpoint.verified(name))
     except SafetensorError as error:
-        raise _torn(file) from error
+        raise torn(file) from error
     found = not_finite(state.items())
     if found:
         raise UserError(
@@ -333,9 +338,11 @@ def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseMode
 def _write_basis(draft: Path, policy: GroupPolicy, base: BaseModelFiles) -> None:
     """What all groups share, as an adapter and the scales beside it, and what each owns."""
     assert policy.coordinates is not None
-    state, scales = policy.adapter_state(SHARED), scales_of(policy.model)
-    _refuse_broken({**state, **scales}, "The basis of all agents")
+    state, scales, maps = policy.adapter_state(SHARED), scales_of(policy.model), policy.coordinates.maps
+    _refuse_broken({**state, **scales, **({"maps": maps.weights} if maps else {})}, "The basis of all agents")
     (draft / BASIS).mkdir(parents=True)
+    if maps:
+        write_text_atomic(draft / BASIS / MAPS, maps.to_json())
     _write_peft(draft / BASIS, policy, SHARED, state, base)
     _save(scales, draft / BASIS / SCALES)
     for index, group in enumerate(policy.groups):
@@ -365,7 +372,7 @@ def _refuse_broken(state: Mapping[str, Tensor], whose: str) -> None:
 
 
 def _save(state: dict[str, Tensor], file: Path) -> None:
-    save_file(state, file, metadata={"format": "pt"})
+    save_file(state, file, metadata=FORMAT)
     as_readable_as_its_folder(file)
 
 
@@ -380,7 +387,8 @@ def _write_peft(
     config.save_pretrained(str(folder))
 
 
-def _torn(path: Path) -> UserError:
+def torn(path: Path) -> UserError:
+    """That a file of a checkpoint is not what was written."""
     return UserError(
         f"The checkpoint file {path} is missing or is not the one that was written",
         "Use another step, or train again with 'trialign fit --overwrite'",

@@ -85,6 +85,8 @@ class TrainerConfig:
         activation_checkpointing: a layer keeps its input alone and is computed again in the backward pass.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
+        groups_per_step: groups that one optimizer step asks, drawn anew for each; None, or no fewer than there are: all
+            of them. Not with ``policy.adapters=per_group``.
         visits: how often one pass through the data visits the questions of a kind; once where not named.
         micro_batches: forward and backward passes in one optimizer step on each device.
         gradient_clip: largest norm of the gradient; 0 turns clipping off.
@@ -102,6 +104,7 @@ class TrainerConfig:
     activation_checkpointing: bool = False
     steps: Annotated[int, Field(ge=1, le=10**9)] = 120
     queries_per_step: Annotated[int, Field(ge=1, le=10**6)] = 4
+    groups_per_step: Annotated[int, Field(ge=2, le=10**6)] | None = None
     visits: dict[Kind, Annotated[int, Field(ge=1, le=10**6)]] = field(default_factory=dict)
     micro_batches: Annotated[int, Field(ge=1, le=10**6)] = 1
     gradient_clip: Annotated[float, Field(ge=0, le=1e9)] = 1.0
@@ -242,20 +245,31 @@ def _dotted(location: Sequence[int | str], composed: Mapping[str, Any]) -> str:
     return ".".join(parts)
 
 
-def _check_values(config: RunConfig) -> None:
-    trainer = config.trainer
+def _check_step(trainer: TrainerConfig, policy: AdapterConfig) -> None:
+    """Refuses what an optimizer step cannot be made of."""
     share = trainer.ranks * trainer.micro_batches
-    if trainer.strategy in STAGES and config.model.dtype == "float64":
-        raise UserError(
-            f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
-            "Set trainer.strategy=ddp, or another model.dtype",
-        )
     if trainer.queries_per_step % share:
         raise UserError(
             f"trainer.queries_per_step is {trainer.queries_per_step}, which {trainer.ranks} devices with "
             f"{trainer.micro_batches} micro-batches cannot share evenly",
             f"Set it to a multiple of {share}",
         )
+    if trainer.groups_per_step is not None and policy.adapters == "per_group":
+        raise UserError(
+            f"trainer.groups_per_step is {trainer.groups_per_step}, and with policy.adapters=per_group the adapters of "
+            "groups that a step does not ask would go without a gradient",
+            "Set policy=basis or policy=shared, or trainer.groups_per_step=null",
+        )
+
+
+def _check_values(config: RunConfig) -> None:
+    trainer = config.trainer
+    if trainer.strategy in STAGES and config.model.dtype == "float64":
+        raise UserError(
+            f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
+            "Set trainer.strategy=ddp, or another model.dtype",
+        )
+    _check_step(trainer, config.policy)
     if config.policy.activation == "profile" and config.prompt.profile == "first":
         raise UserError(
             "policy.activation is profile, and the profile stands before the question",

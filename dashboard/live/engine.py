@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ from trialign.storage import sha256_of_file
 from .asking import BATCH_TOKENS, LONGEST_REPLY, ask
 from .pushing import push
 from .replies import Answers, Question, Source
-from .values import told_at
+from .values import guests, told_at
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,11 @@ class Comparing:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run's configuration says about asking its agents."""
+    """What a run's configuration says about asking its agents.
+
+    Attributes:
+        with_maps: whether the agents at hand have a z for any value of an attribute.
+    """
 
     model: ModelConfig
     groups: GroupSet
@@ -66,6 +70,7 @@ class Setting:
     policy: AdapterConfig
     comparing: Comparing = Comparing()
     apart: tuple[str, ...] = ()
+    with_maps: bool = False
 
     @property
     def everyone(self) -> dict[str, SocialGroup]:
@@ -77,7 +82,7 @@ class Setting:
         """`everyone`, and those of these names that are a value of an attribute, see `told_at`."""
         found = self.everyone
         for name in names:
-            if name not in found and (told := told_at(self.groups, name)) is not None:
+            if name not in found and (told := told_at(self.groups, name, own=self.with_maps)) is not None:
                 found[name] = told
         return found
 
@@ -163,6 +168,10 @@ class Engine:
         try:
             held = self._hold(setting, checkpoint)
             digests = {name: checkpoint.adapter_sha256(name) for name in held.policy.groups} if checkpoint else {}
+            seated = guests(checkpoint, setting.groups, question.groups)
+            held.policy.seat({name: agent.z for name, agent in seated.items()})
+            digests |= {name: agent.sha256 for name, agent in seated.items()}
+            setting = replace(setting, with_maps=bool(seated))
             members = setting.groups.members
             agents = LocalAgents(
                 held.policy,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
-from trialign.attributes import Attribute
+from trialign.attribute_agents import AttributeAgent, agent_of, maps_of
+from trialign.attributes import Attribute, Value
+from trialign.checkpoints import AgentCheckpoint
 from trialign.errors import UserError
 from trialign.groups import GroupSet, SocialGroup
 
@@ -17,20 +20,47 @@ def name_at(group: str, attribute: str, value: float) -> str:
     return f"{group}@{attribute}={value:g}"
 
 
-def told_at(groups: GroupSet, name: str) -> SocialGroup | None:
-    """Who is asked under a name of `name_at`; None where it is none, or nobody can be told so.
-
-    Its values are the group's but for the one; its name is that of the nearest member, whose adapter answers.
-    """
+def values_at(groups: GroupSet, name: str) -> dict[str, Value] | None:
+    """Whose values are asked under a name of `name_at`: the group's but for the one; None where it is no such name."""
     group, _, stated = name.partition("@")
     attribute, _, value = stated.partition("=")
     if group not in groups.names or not value:
         return None
     try:
-        values = {**groups.values(group), attribute: float(value)}
-        return replace(groups.told(name, values), name=groups.nearest(values).name)
+        return {**groups.values(group), attribute: float(value)}
+    except ValueError:
+        return None
+
+
+def told_at(groups: GroupSet, name: str, *, own: bool = False) -> SocialGroup | None:
+    """Who is asked under a name of `name_at`; None where it is none, or nobody can be told so.
+
+    Args:
+        groups: of the run.
+        name: that is asked.
+        own: whether somebody has an agent by their values, under this name; else their name is that of the nearest
+            member, whose adapter answers.
+    """
+    values = values_at(groups, name)
+    if values is None:
+        return None
+    try:
+        return replace(groups.told(name, values), name=name if own else groups.nearest(values).name)
     except (UserError, ValueError):
         return None
+
+
+def guests(checkpoint: AgentCheckpoint | None, groups: GroupSet, names: Sequence[str]) -> dict[str, AttributeAgent]:
+    """The agents of those names that are values, where the checkpoint's z are made of values.
+
+    Raises:
+        UserError: the checkpoint's maps are damaged.
+    """
+    maps = maps_of(checkpoint) if checkpoint else None
+    if checkpoint is None or maps is None:
+        return {}
+    asked = {name: values for name in names if (values := values_at(groups, name)) is not None}
+    return {name: agent_of(checkpoint, maps, values) for name, values in asked.items() if told_at(groups, name)}
 
 
 def numbers_of(groups: GroupSet) -> tuple[Attribute, ...]:

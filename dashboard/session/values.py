@@ -93,6 +93,11 @@ def _who_answers(setting: Setting, attribute: Attribute, like: str, chosen: list
         st.caption(
             f"{asked} All of them have the one adapter that the groups share; the number is in the profile alone."
         )
+    elif setting.policy.adapters == "basis" and setting.policy.basis.z == "attributes":
+        st.caption(
+            f"{asked} Each has an agent of its own number, made of what training learned of the groups' numbers, and "
+            "is told it too. Before training all are the base model."
+        )
     else:
         st.caption(
             f"{asked} Nobody trained an adapter for these numbers: each has that of the nearest group, and the number "

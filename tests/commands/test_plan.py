@@ -34,3 +34,18 @@ def test_a_model_that_fits_on_no_gpu_is_shared_by_several(project: Any, monkeypa
     assert all(float(row[6]) <= 80 * plan.USABLE for row in large if row[1] != "-")
     assert re.search(r"whole model on every GPU: 128\.\d+ GiB", planned.out)
     assert not project.runs.exists()
+
+
+def test_a_step_of_some_groups_has_their_rows_alone(project: Any) -> None:
+    rows = []
+    for words in (
+        (),
+        ("policy=shared",),
+        ("policy=shared", "trainer.groups_per_step=2"),
+        ("policy=basis", "trainer.groups_per_step=9"),
+    ):
+        planned = project.call("plan", "--config", project.folder / "mine.yaml", *words)
+        assert planned.code == 0, planned.err
+        rows.append(int(re.findall(r"A micro-batch of a rank: (\d+) rows", planned.out)[0]))
+    # Two questions, of 3, 3, 2 and 3 groups and two agents of no group.
+    assert rows == [6, 6, 4, 10]

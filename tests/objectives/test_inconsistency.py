@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -166,3 +167,21 @@ def test_anchor_pulls_a_wrong_consensus_toward_the_gold_answer() -> None:
     # Descent raises the gold option's score, of both agents alike.
     assert (scores.grad[0, :, 0] < 0).all()
     torch.testing.assert_close(scores.grad[0, 0], scores.grad[0, 1])
+
+
+@given(st.integers(0, 200))
+def test_the_penalty_of_some_groups_is_on_average_no_more_than_that_of_all(seed: int) -> None:
+    """Before it is divided by its largest value: H of a mean is concave, and the mean of H is the same."""
+    shares = torch.rand(4, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    rows = (shares / shares.sum(dim=1, keepdim=True)).tolist()
+    whole = penalty(rows, 0, "none") * math.log(3)
+    some = [penalty([rows[i] for i in chosen], 0, "none") * math.log(2) for chosen in combinations(range(4), 2)]
+    assert 0 < sum(some) / len(some) <= whole
+
+
+def test_where_groups_differ_little_the_penalty_of_some_is_a_known_part_of_that_of_all() -> None:
+    """D is half the chi-square spread of the shares; of G of N groups on average (1 - 1/G) / (1 - 1/N) of it."""
+    rows = [[0.5 + 0.01 * place, 0.5 - 0.01 * place] for place in (-2, -1, 0, 3)]
+    whole = penalty(rows, 0, "none")
+    some = [penalty([rows[i] for i in chosen], 0, "none") for chosen in combinations(range(4), 2)]
+    assert sum(some) / len(some) / whole == pytest.approx((1 / 2) / (3 / 4), rel=1e-3)

@@ -161,6 +161,14 @@ def test_moving_averages_by_hand() -> None:
     assert second[:, 1].tolist() == pytest.approx([0.25, 0.5])
 
 
+def test_groups_that_a_step_did_not_ask_keep_their_averages() -> None:
+    utilities = torch.tensor([[0.5, math.nan], [0.2, math.nan], [0.4, math.nan]])
+    sums, counts = torch.tensor([[3.0, 0.0], [0.0, 0.0], [1.0, 0.0]]), torch.tensor([4, 0])
+    moved = moving_average(utilities, sums, counts, 0.9, torch.tensor([2, 0]))
+    # 0.9 x 0.5 + 0.1 x 3/4, and 0.9 x 0.4 + 0.1 x 1/4; the second was not asked.
+    assert moved[:, 0].tolist() == pytest.approx([0.525, 0.2, 0.385])
+
+
 @pytest.mark.parametrize("power", [-100.0, -20.0])
 def test_a_power_far_below_zero_counts_the_smallest_utility_alone(power: float) -> None:
     config = WelfareConfig(kind="p_mean", power=power, epsilon=0.01, smallest=0.0, largest=100.0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, WelfareConfig
 from trialign.scoring import Scoring, ScoringKind
 from trialign.training.module import OptimizerConfig, TriAlignModule
-from trialign.trajectories.batches import Episode
+from trialign.trajectories.episodes import Episode
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.updates import updates_of
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from trialign.objectives.config import PairsConfig, WelfareConfig
 from trialign.training.module import OVERFLOWS, OptimizerConfig, TrainingDivergedError, TriAlignModule
-from trialign.trajectories.batches import Episode, build_episode_batch
+from trialign.trajectories.batches import build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
+from trialign.trajectories.episodes import Episode
 from trialign.updates.likelihood import Likelihood
 
 from .agents import AUTO, Table, fact

@@ -15,8 +15,9 @@ from trialign.errors import UserError
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig
 from trialign.scoring import Scoring
 from trialign.training.steps import reference_utilities, step_counts
-from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch
+from trialign.trajectories.batches import EpisodeBatch, build_episode_batch
 from trialign.trajectories.choices import ChoiceUnits
+from trialign.trajectories.episodes import Episode
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.updates import Update, updates_of
 from trialign.updates.likelihood import LikelihoodUnits

@@ -20,7 +20,8 @@ from trialign.trajectories.answers import (
     with_unprofiled_answers,
     worths,
 )
-from trialign.trajectories.batches import build_episode_batch, episodes_of
+from trialign.trajectories.batches import build_episode_batch
+from trialign.trajectories.episodes import episodes_of
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.updates import updates_of
 from trialign.updates.likelihood import LikelihoodUnits

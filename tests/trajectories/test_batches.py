@@ -12,8 +12,9 @@ from trialign.objectives.config import ObjectiveConfig
 from trialign.policy import GroupPolicy
 from trialign.policy.basis import Draws
 from trialign.scoring import Scoring
-from trialign.trajectories.batches import Episode, EpisodeBatch, Unseen, build_episode_batch, episodes_of, taker
+from trialign.trajectories.batches import EpisodeBatch, Unseen, build_episode_batch, taker
 from trialign.trajectories.choices import ChoiceUnits
+from trialign.trajectories.episodes import Episode, episodes_of
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.updates import updates_of
 from trialign.updates.sampled import SampleUnits
@@ -46,29 +47,6 @@ def untrained(make_policy: Callable[..., GroupPolicy]) -> GroupPolicy:
 @pytest.fixture(scope="module")
 def episodes(collected: Rows, groups: GroupSet) -> tuple[Episode, ...]:
     return episodes_of(collected, groups.names, None)
-
-
-def test_episodes_hold_all_turns_and_groups_in_order(episodes: tuple[Episode, ...], groups: GroupSet) -> None:
-    assert len(episodes) == 12
-    for episode in episodes:
-        assert episode.observations == 2
-        for turn, rows in enumerate(episode.turns):
-            assert tuple(row.group for row in rows) == groups.names
-            assert {(row.query_id, row.exposure, row.turn, row.kind, row.split) for row in rows} == {
-                (episode.query_id, episode.exposure, turn, episode.kind, episode.split)
-            }
-
-
-def test_rows_in_any_order_make_the_same_episodes(
-    collected: Rows, episodes: tuple[Episode, ...], groups: GroupSet
-) -> None:
-    shuffled = episodes_of(collected[::-1], groups.names, None)
-    assert sorted(shuffled, key=str) == sorted(episodes, key=str)
-
-
-def test_later_turns_can_be_left_out(collected: Rows, episodes: tuple[Episode, ...], groups: GroupSet) -> None:
-    first = episodes_of(collected, groups.names, 1)
-    assert first == tuple(replace(episode, turns=episode.turns[:1]) for episode in episodes)
 
 
 def test_what_is_enumerated(collected: Rows) -> None:
@@ -330,3 +308,28 @@ def test_without_a_fact_agents_of_no_group_are_not_asked(episodes: tuple[Episode
     batch = build_episode_batch(tastes, ADAPTERS, AUTO, unseen=Unseen((4, 5), (2, 0), 0))
     assert batch.unseen is None
     assert set(batch.tree.adapters.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_a_step_of_some_groups_holds_their_rows_alone(
+    episodes: tuple[Episode, ...], make_policy: Callable[..., GroupPolicy], pack: bool
+) -> None:
+    policy = make_policy(double=True, adapters="basis")
+    assert policy.coordinates is not None
+    policy.coordinates.draws = Draws((1, 2), torch.eye(3)[[1, 2]], torch.zeros(2, 8))
+    unseen = Unseen((4, 5), (1, 2), 0)
+    whole = build_episode_batch(episodes, ADAPTERS, AUTO, pack=pack, unseen=unseen)
+    some = build_episode_batch(episodes, ADAPTERS, AUTO, pack=pack, unseen=unseen, seats=(0, 2))
+    assert 1 not in some.tree.adapters.tolist()
+    of_whole, of_some = policy.score(whole.tree), policy.score(some.tree)
+    for before, after in ((choices_of(whole), choices_of(some)), (whole.unseen, some.unseen)):
+        assert isinstance(before, ChoiceUnits)
+        assert isinstance(after, ChoiceUnits)
+        # Groups 0 and 2; the agents of no group stay, told of whom they were told, asked or not.
+        kept = [0, 2] if before.branches.shape[1] == 3 else [0, 2, 3, 4]
+        assert after.gold.equal(before.gold)
+        assert after.targets.equal(before.targets[:, kept])
+        present = after.branches >= 0
+        assert present.equal(before.branches[:, kept] >= 0)
+        theirs = of_whole[before.branches[:, kept][present]]
+        torch.testing.assert_close(of_some[after.branches[present]], theirs, atol=1e-6, rtol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialign.trajectories.plan import EpisodePlan, micro_batch
+from trialign.trajectories.plan import EpisodePlan, GroupPlan, micro_batch
 
 pytestmark = pytest.mark.unit
 
@@ -87,3 +87,31 @@ def test_visits_bring_a_kind_more_often_in_one_pass() -> None:
     plan = EpisodePlan(kinds, 12, 0, visits=(("preference", 3),))  # one pass: 6 + 3 * 2 = 12
     counts = Counter(plan.step(0))
     assert [counts[index] for index in range(8)] == [1, 1, 1, 1, 1, 1, 3, 3]
+
+
+@given(st.integers(2, 12), st.integers(2, 12), SEEDS)
+def test_a_pass_asks_no_group_twice_and_leaves_out_fewer_than_a_step_holds(groups: int, some: int, seed: int) -> None:
+    plan = GroupPlan(groups, min(some, groups), seed)
+    steps = groups // plan.per_step
+    for passing in range(3):
+        dealt = [plan.step(passing * steps + place) for place in range(steps)]
+        assert all(step == tuple(sorted(step)) and len(step) == plan.per_step for step in dealt)
+        asked = [group for step in dealt for group in step]
+        assert len(set(asked)) == len(asked) == steps * plan.per_step > groups - plan.per_step
+        assert set(asked) <= set(range(groups))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_every_set_of_groups_is_equally_likely_in_any_one_step(number: int) -> None:
+    """5 groups, 2 a step: 10 sets, 4000 seeds; within four standard errors of 400 each."""
+    counts = Counter(GroupPlan(5, 2, seed).step(number) for seed in range(4000))
+    assert len(counts) == 10
+    assert max(abs(count - 400) for count in counts.values()) < 4 * (4000 * 0.1 * 0.9) ** 0.5
+
+
+def test_the_groups_of_a_step_follow_the_seed_and_the_number_alone() -> None:
+    plan = GroupPlan(100, 8, 3)
+    in_order = [plan.step(number) for number in range(30)]
+    assert [GroupPlan(100, 8, 3).step(number) for number in (29, 0, 12)] == [in_order[number] for number in (29, 0, 12)]
+    assert len(set(in_order)) == 30
+    assert GroupPlan(100, 8, 4).step(0) != in_order[0]

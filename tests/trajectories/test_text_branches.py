@@ -14,7 +14,8 @@ from trialign.objectives.text import text_divergence
 from trialign.policy import GroupPolicy
 from trialign.policy.output import Watched
 from trialign.scoring import Scoring
-from trialign.trajectories.batches import Episode, EpisodeBatch, Taught, build_episode_batch, episodes_of
+from trialign.trajectories.batches import EpisodeBatch, build_episode_batch
+from trialign.trajectories.episodes import Episode, Taught, episodes_of
 from trialign.trajectories.records import Trajectory
 from trialign.trajectories.texts import Text
 from trialign.updates import updates_of

@@ -17,9 +17,10 @@ from trialign.policy import GroupPolicy
 from trialign.queries import Query, TruthQuery
 from trialign.scoring import Scoring, ScoringKind
 from trialign.training.steps import step_counts
-from trialign.trajectories.batches import EpisodeBatch, build_episode_batch, episodes_of
+from trialign.trajectories.batches import EpisodeBatch, build_episode_batch
 from trialign.trajectories.choices import Choices, ChoiceUnits
 from trialign.trajectories.collection import CollectConfig, Collector
+from trialign.trajectories.episodes import episodes_of
 from trialign.trajectories.records import Trajectory
 from trialign.updates import Step, updates_of
 

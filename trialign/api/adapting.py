@@ -20,6 +20,7 @@ from trialign.api.agents import about_agents
 from trialign.api.audit_files import run_audit
 from trialign.api.results import Audit
 from trialign.api.session import Session
+from trialign.attribute_agents import maps_of
 from trialign.checkpoints import AgentCheckpoint, coordinates_of, extend_agents, load_basis, read_agents
 from trialign.config import load
 from trialign.errors import UserError
@@ -28,15 +29,17 @@ from trialign.group_config import configured_sets, section_of
 from trialign.groups import GroupSet
 from trialign.objectives.distributions import log_distributions
 from trialign.policy import GroupPolicy
+from trialign.policy.maps import AttributeMaps
 from trialign.queries import PreferenceQuery, Split, TruthQuery
 from trialign.queries.readers import read_data, required
 from trialign.queries.writer import write_queries
 from trialign.runs import RunFolder
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
-from trialign.trajectories.batches import Episode, EpisodeBatch, build_episode_batch, episodes_of
+from trialign.trajectories.batches import EpisodeBatch, build_episode_batch
 from trialign.trajectories.choices import Choices, ChoiceUnits
 from trialign.trajectories.collection import Collector
+from trialign.trajectories.episodes import Episode, episodes_of
 
 log = logging.getLogger("trialign")
 
@@ -54,6 +57,7 @@ class Adapted:
         groups: the new ones.
         questions: K, what they were learned from.
         z: new group -> its numbers.
+        mapped: whether they begin with what the run learned of attributes, and not at 0.
         before: mean surprise of the answers at the beginning, in nats a question; None where K = 0.
         after: the same once z was learned.
         seconds: of learning.
@@ -64,6 +68,7 @@ class Adapted:
     groups: tuple[str, ...]
     questions: int
     z: Mapping[str, tuple[float, ...]]
+    mapped: bool
     before: float | None
     after: float | None
     seconds: float
@@ -77,28 +82,32 @@ def adapt(
 
     The z of a new group is the most probable one under N(0, I) and its answers (maximum a posteriori):
 
-        minimise  - sum_k sum_o target_k(o) log S(o | question k)  +  |z|^2 / 2
+        minimise  - sum_k sum_o target_k(o) log S(o | question k)  +  |z - z_0|^2 / 2
+
+    z_0 = 0; where the run learned z from attributes, it is what its maps make of the group's.
 
     Args:
         run: trained with ``policy.adapters=basis``.
         groups_file: YAML with the new groups under ``members``, as the run's own set states its groups.
-        data: questions of taste with a target for each new group, in the native schema; None: z = 0, the agent of an
-            unknown group.
+        data: questions of taste with a target for each new group, in the native schema; None: z = z_0.
         step: which checkpoint; None: the last.
         name: of the new run; None: the run's and the groups' names.
 
     Raises:
-        UserError: the run has no basis, a group has the name of another, or a question is at fault.
+        UserError: the run has no basis, a group has the name of another or a category that no group had, or a question
+            is at fault.
     """
     chosen = _step(run, step)
     extended, added = _extended(run, groups_file, name)
     questions = _answered(extended.groups, added, data) if data else []
     facts = _facts(run, extended)
-    for group in added:
-        for sentence in _beyond(run.groups, extended.groups, group):
-            log.warning("%s", sentence)
     checkpoint = read_agents(run.run.agents_at(chosen))
-    policy = _loaded(extended, checkpoint, added)
+    maps = maps_of(checkpoint)
+    begun = {group: maps.z(extended.groups.values(group)) if maps else None for group in added}
+    for group in added:
+        for sentence in _beyond(run.groups, maps, extended.groups, group):
+            log.warning("%s", sentence)
+    policy = _loaded(extended, checkpoint, begun)
     begin = time.monotonic()
     before, after = learn(policy, _episodes(extended, added, questions), added, run.config.scoring)
     seconds = time.monotonic() - begin
@@ -110,7 +119,7 @@ def adapt(
     folder.finish({"steps": chosen, "trajectories": run.run.trajectories})
     audit = Audit(folder.audit(chosen, extended.config.data.name, SPLIT))
     numbers = {group: tuple(own.tolist()) for group, own in z.items()}
-    return Adapted(folder.folder, added, len(questions), numbers, before, after, seconds, audit)
+    return Adapted(folder.folder, added, len(questions), numbers, maps is not None, before, after, seconds, audit)
 
 
 def _origin(run: Session, checkpoint: AgentCheckpoint, added: Sequence[str], questions: int) -> dict[str, Any]:
@@ -214,11 +223,12 @@ def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path) 
     return {**kept, "name": name, "members": {**members, **new}}
 
 
-def _beyond(trained: GroupSet, extended: GroupSet, group: str) -> list[str]:
+def _beyond(trained: GroupSet, maps: AttributeMaps | None, extended: GroupSet, group: str) -> list[str]:
     """Sentences on numbers of a new group outside those that were trained."""
     if not trained.stated:
         return []
-    return [f"{group}: {sentence}" for sentence in trained.beyond(extended.values(group))]
+    values = extended.values(group)
+    return [f"{group}: {sentence}" for sentence in (maps or trained).beyond(values)]
 
 
 def _answered(groups: GroupSet, added: Sequence[str], data: Path) -> list[PreferenceQuery]:
@@ -238,15 +248,15 @@ def _answered(groups: GroupSet, added: Sequence[str], data: Path) -> list[Prefer
     return answered
 
 
-def _loaded(session: Session, checkpoint: AgentCheckpoint, added: Sequence[str]) -> GroupPolicy:
-    """All agents, the new ones at z = 0; nothing but z can change."""
+def _loaded(session: Session, checkpoint: AgentCheckpoint, begun: Mapping[str, Tensor | None]) -> GroupPolicy:
+    """All agents, the new ones where they begin (None: at z = 0); nothing but z can change."""
     policy = session.policy
     load_basis(policy, checkpoint)
     coordinates = policy.coordinates
     assert coordinates is not None
     coordinates.speed = 1.0  # what seeks z here chooses its own steps
     for index, group in enumerate(policy.groups):
-        known = None if group in added else coordinates_of(checkpoint, group)
+        known = begun[group] if group in begun else coordinates_of(checkpoint, group)
         coordinates.set(index, torch.zeros(coordinates.own.shape[1]) if known is None else known)
     for parameter in policy.parameters():
         parameter.requires_grad_(parameter is coordinates.own)
@@ -273,7 +283,7 @@ def _episodes(session: Session, added: Sequence[str], questions: Sequence[Prefer
 def learn(
     policy: GroupPolicy, episodes: Sequence[Episode], groups: Sequence[str], scoring: Scoring
 ) -> tuple[float | None, float | None]:
-    """Finds the most probable z of some groups, by L-BFGS; see `adapt`.
+    """Finds the most probable z of some groups, by L-BFGS; see `adapt`. The prior lies around where they begin.
 
     Args:
         policy: with a basis, in which z alone can change.
@@ -296,7 +306,7 @@ def learn(
     optimizer = torch.optim.LBFGS(
         [coordinates.own], max_iter=_EVALUATIONS, max_eval=_EVALUATIONS, line_search_fn="strong_wolfe"
     )
-    count = len(episodes) * len(groups)
+    count, begun = len(episodes) * len(groups), coordinates.all()[rows].detach()
     surprises: list[float] = []
 
     def closure() -> Tensor:
@@ -306,7 +316,7 @@ def learn(
             surprise = _surprise(policy, batch, scoring)
             surprise.backward()
             total += surprise.item()
-        prior = coordinates.all()[rows].square().sum() / 2
+        prior = (coordinates.all()[rows] - begun).square().sum() / 2
         prior.backward()
         surprises.append(total / count)
         return prior.detach() + total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -20,8 +20,8 @@ from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.api.starting import begun
+from trialign.api.steps import draw_of, groups_of
 from trialign.errors import UnfinishedError, UserError
-from trialign.policy.basis import Draws, draw
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
@@ -38,10 +38,10 @@ from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
 from trialign.training.steps import reference_utilities
 from trialign.trajectories.answers import with_unprofiled_answers
-from trialign.trajectories.batches import Episode, episodes_of, taker
+from trialign.trajectories.batches import taker
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.datamodule import TrajectoryDataModule
-from trialign.updates.expected import Expected
+from trialign.trajectories.episodes import Episode, episodes_of
 
 log = logging.getLogger("trialign")
 SPLIT: Split = "test"
@@ -226,7 +226,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     instructed: list[Episode] = []
     if config.objective.has_teacher:
         training, instructed = taught.joined(session, training)
-    data, module = _data_module(session, training, validation, instructed), _module(session, training)
+    data, module = make_data(session, training, validation, instructed), make_module(session, training)
     begun(session)  # what training begins with, if it is not new adapters
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
     gate = fitted_gate(session)
@@ -268,9 +268,10 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         close_loggers(trainer.loggers)
 
 
-def _data_module(
+def make_data(
     session: Session, training: Sequence[Episode], validation: Sequence[Episode], instructions: Sequence[Episode]
 ) -> TrajectoryDataModule:
+    """The offline data as the trainer is handed it, with what is drawn for each step."""
     config = session.config
     return TrajectoryDataModule(
         training,
@@ -286,22 +287,14 @@ def _data_module(
         pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
         instructions=instructions,
         instructions_per_step=config.objective.text.instructions,
-        draw=_draw_of(session),
+        draw=draw_of(session),
+        groups=groups_of(session),
     )
 
 
-def _draw_of(session: Session) -> Callable[[int], Draws] | None:
-    """What draws z of nobody for a step; None where no penalty would be taken at them."""
-    config, groups = session.config, len(session.groups.names)
-    basis, penalty = config.policy.basis, config.objective.inconsistency.weight
-    penalised = any(isinstance(update, Expected) for update in session.updates)
-    if config.policy.adapters != "basis" or not (basis.draws and penalty and penalised):
-        return None
-    return lambda step: draw(config.seed, step, groups, basis)
-
-
-def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
-    config = session.config
+def make_module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
+    """All agents under the objective; their utilities begin with the base model's in the training data."""
+    config, drawn = session.config, groups_of(session)
     return TriAlignModule(
         session.policy,
         config.objective,
@@ -311,6 +304,7 @@ def _module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
         reference_utilities(training, session.updates).to(session.policy.score_dtype),
         config.trainer.steps,
         config.trainer.micro_batches,
+        drawn.step(0) if drawn else None,
     )
 
 

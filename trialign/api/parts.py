@@ -14,7 +14,7 @@ from trialign.config import RunConfig
 from trialign.group_config import CONTROL
 from trialign.groups import FACTS, GroupSet, SocialGroup
 from trialign.objectives.config import GateConfig, MergeConfig
-from trialign.trajectories.batches import Episode, episodes_of
+from trialign.trajectories.episodes import Episode, episodes_of
 
 NOBODY = GroupSet("unprofiled", "none", (SocialGroup(FACTS, "Facts", explicit=("",)),))
 

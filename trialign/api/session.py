@@ -17,7 +17,7 @@ from trialign.api.merging import check_parts
 from trialign.api.starting import begun, check_start
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
-from trialign.config import RunConfig
+from trialign.config import RunConfig, load
 from trialign.config_keys import default_leaves
 from trialign.endpoint.door import NEUTRAL
 from trialign.errors import UserError
@@ -38,6 +38,7 @@ from trialign.models import (
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
 from trialign.policy.door import check_exact
+from trialign.policy.maps import traits_of
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.limits import first_clusters
@@ -76,6 +77,7 @@ class Session:
         """
         _ = self.updates
         check_parts(self.config, self.groups.names)
+        traits_of(self.groups, self.config.policy)
         environment.check_adversary(self.config.environment, len(self.groups.members))
         self.check_questions()
         check_start(self)
@@ -267,7 +269,8 @@ class Session:
             policy = policy_of_folders(model, self.groups.names, self.adapters)
         else:
             apart = self.config.objective.apart
-            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation, apart)
+            traits = traits_of(self.groups, self.config.policy)
+            policy = GroupPolicy(model, self.groups.names, self.config.policy, self.invocation, apart, traits)
         policy.to(self.device)
         check_exact(policy)
         return policy
@@ -391,8 +394,6 @@ class Session:
 
 def open_run(folder: Path) -> Session:
     """The session of a run on disk, from its resolved configuration."""
-    from trialign.config import load
-
     stored = RunFolder(folder).stored_config()
     config = replace(load(stored), name=folder.resolve().name, runs=str(folder.resolve().parent))
     return Session(config, stored)

@@ -13,7 +13,7 @@ from trialign.api.session import Session
 from trialign.asking import LocalAgents
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import Query
-from trialign.trajectories.batches import Episode, Taught
+from trialign.trajectories.episodes import Episode, Taught
 from trialign.trajectories.teacher import (
     OF_FACTS,
     OF_TASTES,

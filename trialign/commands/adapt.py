@@ -40,7 +40,8 @@ def adapt(session: Session, groups: Path, data: Path | None, *, step: int | None
 def learned(made: Adapted) -> str:
     """What the new groups were learned from, and how well."""
     if made.before is None or made.after is None:
-        return "The new groups answered no question: z = 0, the agent of an unknown group."
+        said = "what the run learned of their attributes" if made.mapped else "0, the agent of an unknown group"
+        return f"The new groups answered no question: z = {said}."
     return (
         f"Learned from {made.questions} answered questions in {made.seconds:.1f} s; surprise at the answers, in nats a "
         f"question: {made.before:.3f} before, {made.after:.3f} after."

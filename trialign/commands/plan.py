@@ -14,6 +14,7 @@ from trialign.config import RunConfig
 from trialign.models import read_config
 from trialign.models.families import plain_reason
 from trialign.policy.door import path_of
+from trialign.policy.maps import traits_of
 from trialign.training.deepspeed import STAGES
 from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
 
@@ -69,7 +70,12 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
 def owned(session: Session) -> str:
     """What each group has of its own beside one adapter for all; nothing without a basis."""
     policy, groups = session.config.policy, len(session.groups.members)
-    return f", and {policy.basis.dimensions} numbers for each of {groups} groups" if policy.adapters == "basis" else ""
+    if policy.adapters != "basis":
+        return ""
+    made_of = traits_of(session.groups, policy)
+    if made_of is not None:
+        return f", and maps of {made_of.features.shape[1]} numbers and categories to {policy.basis.dimensions} numbers"
+    return f", and {policy.basis.dimensions} numbers for each of {groups} groups"
 
 
 def work_of(session: Session) -> Work:
@@ -86,7 +92,8 @@ def work_of(session: Session) -> Work:
     length = (lengths.longest_revision or lengths.longest) + turns * alternatives - longest_answer
     trainer = config.trainer
     drawn = config.policy.basis.draws if config.policy.adapters == "basis" else 0
-    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * (len(session.groups.members) + drawn)
+    groups = min(len(session.groups.members), trainer.groups_per_step or len(session.groups.members))
+    rows = trainer.queries_per_step // (trainer.ranks * trainer.micro_batches) * (groups + drawn)
     if config.scoring.kind == "pmi":  # and a row without the question, which all turns share
         return Work(rows=2 * rows, length=length, actions=rows * (turns + 1) * alternatives)
     return Work(rows=rows, length=length, actions=rows * turns * alternatives)

@@ -82,7 +82,9 @@ WELFARES: dict[str, Callable[[Tensor, WelfareConfig], Tensor]] = {
 }
 
 
-def moving_average(utilities: Tensor, sums: Tensor, counts: Tensor, decay: float) -> Tensor:
+def moving_average(
+    utilities: Tensor, sums: Tensor, counts: Tensor, decay: float, seats: Tensor | None = None
+) -> Tensor:
     """Utilities after one optimizer step.
 
     Args:
@@ -90,10 +92,12 @@ def moving_average(utilities: Tensor, sums: Tensor, counts: Tensor, decay: float
         sums: [groups, 2] the step's rewards, summed over its observations and all ranks.
         counts: [2] observations behind the sums; a kind with none keeps its average.
         decay: weight of the old average.
+        seats: places of the groups that the step asked, the others keep their averages; None: it asked all.
 
     Returns:
         [groups, 2].
     """
     mean = sums / counts.clamp(min=1)
     updated = torch.where(utilities.isnan(), mean, decay * utilities + (1 - decay) * mean)
-    return torch.where(counts > 0, updated, utilities)
+    moved = torch.where(counts > 0, updated, utilities)
+    return moved if seats is None else utilities.index_copy(0, seats, moved[seats])

@@ -33,12 +33,15 @@ class BasisConfig:
         speed: how many times as far as another weight z moves in a step. AdamW's steps are as long as the learning
             rate, whatever the gradient: at that of the adapters, z would stay near 0.
         draws: z of nobody in each step, at which the inconsistency penalty is taken too; 0: none.
+        z: ``free``, where each group has a z of its own, or ``attributes``: a sum of maps of what the groups state
+            (`trialign.policy.maps`), so that values which no group has have a z too.
     """
 
     dimensions: Annotated[int, Field(ge=1, le=4096)] = 8
     prior: Annotated[float, Field(ge=0, le=1e6)] = 0.01
     speed: Annotated[float, Field(ge=1e-3, le=1e6)] = 32.0
     draws: Annotated[int, Field(ge=0, le=1000)] = 2
+    z: Literal["free", "attributes"] = "free"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
     h += (alpha / rank) B ((1 + U z_g) * (A x))
 
-A, B and U [rank, dimensions] are shared, one of each for an adapted layer; z_g [dimensions] is all that a group owns,
-the same in every layer. At z = 0 it is plain LoRA: the agent of a group that nobody knows. B diag(1 + U z_g) and A are
-the factors of a plain LoRA adapter, as which a group's agent leaves the house.
+A, B and U [rank, dimensions] are shared, one of each for an adapted layer; z_g [dimensions], the same in every layer,
+is all that a group owns, or what its attributes make of it (`trialign.policy.maps`). At z = 0 it is plain LoRA: the
+agent of a group that nobody knows. B diag(1 + U z_g) and A are the factors of a plain LoRA adapter, as which a group's
+agent leaves the house.
 
 At the beginning B = 0, as ever, and z = 0 for all groups, so that groups which see equal data learn equal agents. U is
 drawn at random, for z has no gradient where U = 0, nor U where z = 0: both at 0 would stay there.
@@ -31,6 +32,7 @@ from trialign.policy.adapters import (
     product_dtype,
     weight_of,
 )
+from trialign.policy.maps import AttributeMaps, Traits
 
 # At z ~ N(0, I), half of a rank dimension's own size: 1 + U z then lies above 0 for 95 % of them.
 _SPREAD = 0.5
@@ -90,24 +92,35 @@ class Coordinates(nn.Module):
     Args:
         groups: how many there are.
         config: dimensions and speed.
+        traits: what z is made of; None: each group has its own.
+
+    Attributes:
+        own: what is trained, in units of the speed: z of each group, or with traits a row for each number and category.
     """
 
-    def __init__(self, groups: int, config: BasisConfig) -> None:
+    features: Tensor | None
+
+    def __init__(self, groups: int, config: BasisConfig, traits: Traits | None = None) -> None:
         super().__init__()
-        self.groups, self.speed = groups, config.speed
+        self.groups, self.speed, self.traits = groups, config.speed, traits
         self.draws: Draws | None = None
-        self.own = nn.Parameter(torch.zeros(groups, config.dimensions))
+        self.register_buffer("features", traits.features.clone() if traits else None, persistent=False)
+        self.own = nn.Parameter(torch.zeros(traits.features.shape[1] if traits else groups, config.dimensions))
 
     def forward(self, rows: Tensor) -> Tensor:
         """[rows] index of each row's group -> [rows, dimensions]; after the groups come the base weights, then draws.
 
         The base weights' is 0.
         """
-        z = self.own * self.speed
+        z = self._z()
         parts = [z, torch.zeros_like(z[:1])]
         if self.draws is not None:
             parts.append(self.draws.mix.to(z) @ z + self.draws.noise.to(z))
         return torch.cat(parts).index_select(0, rows)
+
+    def _z(self) -> Tensor:
+        z = self.own * self.speed
+        return z if self.features is None else self.features @ z
 
     def all(self) -> Tensor:
         """[groups, dimensions], with gradient."""
@@ -116,12 +129,22 @@ class Coordinates(nn.Module):
 
     def of(self, index: int) -> Tensor:
         """[dimensions] one group's, on the CPU."""
-        return (self.own[index].detach() * self.speed).cpu().contiguous().clone()
+        return self._z()[index].detach().cpu().contiguous().clone()
 
     @torch.no_grad()
     def set(self, index: int, z: Tensor) -> None:
-        """Sets one group's."""
+        """Sets one group's. From then on each group has its own, whatever it was made of: so agents are loaded."""
+        if self.traits is not None:
+            self.own = nn.Parameter(self._z() / self.speed)
+            self.traits, self.features = None, None
         self.own[index] = z.to(self.own) / self.speed
+
+    @property
+    def maps(self) -> AttributeMaps | None:
+        """What was learned of the attributes, on the CPU; None where each group has its own z."""
+        if self.traits is None:
+            return None
+        return AttributeMaps(self.traits.attributes, (self.own.detach() * self.speed).cpu().clone())
 
     def prior(self) -> Tensor:
         """sum_g |z_g|^2 / 2: minus the log-density of z under N(0, I), but for a constant."""
@@ -217,16 +240,19 @@ def _summed(left: Tensor, right: Tensor, like: Tensor) -> Tensor:
     return (left.flatten(0, 1).T @ right.flatten(0, 1)).to(like.dtype)
 
 
-def add_basis(model: PeftModel, groups: int, config: BasisConfig) -> tuple[Coordinates, BasisRouting]:
+def add_basis(
+    model: PeftModel, groups: int, config: BasisConfig, traits: Traits | None = None
+) -> tuple[Coordinates, BasisRouting]:
     """Lets groups scale the rank dimensions of a model's one adapter.
 
     Args:
         model: with the adapter; it is changed in place.
         groups: how many there are.
         config: of what a group owns.
+        traits: what z is made of; None: each group has its own.
     """
     layers = [module for module in model.modules() if isinstance(module, GroupLoraLinear)]
-    coordinates = Coordinates(groups, config).to(weight_of(layers[0].lora_A, SHARED))
+    coordinates = Coordinates(groups, config, traits).to(weight_of(layers[0].lora_A, SHARED))
     routing = BasisRouting(coordinates)
     for layer in layers:
         down = weight_of(layer.lora_A, SHARED)

@@ -22,10 +22,11 @@ from trialign.models.families import plain_reason
 from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
-from trialign.policy.basis import SCALES, Coordinates, add_basis, folded, refuse_beside_basis, scales_of
+from trialign.policy.basis import SCALES, Coordinates, Draws, add_basis, folded, refuse_beside_basis, scales_of
 from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
+from trialign.policy.maps import Traits
 from trialign.policy.output import Watched, score_in_chunks
 from trialign.policy.plain import unrolled
 from trialign.policy.replying import Numbers, Watching, left_padded, until
@@ -60,8 +61,10 @@ class GroupPolicy(nn.Module):
         invocation: with ``activation: profile``, the token ids that open a profile; the adapters act from their last
             occurrence on, and in a prompt without them not at all.
         apart: names that answer beside the groups, each through an adapter of its own.
+        traits: what z is made of in training, with a basis; None: each group has its own.
 
     Attributes:
+        guests: names that answer beside the groups, see `seat`.
         plain: why branches are computed in plain rows and not in a prefix tree (`trialign.policy.plain`); empty where
             the tree is exact.
 
@@ -77,6 +80,7 @@ class GroupPolicy(nn.Module):
         config: AdapterConfig,
         invocation: Sequence[int] = (),
         apart: Sequence[str] = (),
+        traits: Traits | None = None,
     ) -> None:
         super().__init__()
         if (config.activation == "profile") != bool(invocation):
@@ -101,10 +105,11 @@ class GroupPolicy(nn.Module):
         self.adapters = (SHARED, *apart) if config.adapters == "shared" else self.groups
         self.model: PeftModel
         self.coordinates: Coordinates | None = None
+        self.guests: tuple[str, ...] = ()
         if config.adapters == "basis":
             refuse_beside_basis(config, apart=bool(apart))
             self.model, self.routing = attach_adapters(model, (SHARED,), config)
-            self.coordinates, self.routing = add_basis(self.model, len(self.groups), config.basis)
+            self.coordinates, self.routing = add_basis(self.model, len(self.groups), config.basis, traits)
         else:
             self.model, self.routing = attach_adapters(model, self.adapters, config, self.invocation)
         score_in_chunks(self.base)
@@ -141,8 +146,21 @@ class GroupPolicy(nn.Module):
 
     def adapter_index(self, group: str) -> int:
         """Index for ``TreeRow.adapter``; that of the base weights for a group without an adapter."""
+        if group in self.guests:
+            return len(self.adapters) + 1 + self.guests.index(group)  # behind the base weights
         name = self.adapter_of(group)
         return len(self.adapters) if name is None else self.adapters.index(name)
+
+    def seat(self, guests: Mapping[str, Tensor]) -> None:
+        """Lets somebody answer whom no group stands for, in the place of those who did so before.
+
+        Args:
+            guests: name, which no group has -> z, [dimensions]; without a basis there can be none.
+        """
+        self.guests = tuple(guests)
+        if self.coordinates is not None:
+            nobody = torch.zeros(len(guests), len(self.groups))
+            self.coordinates.draws = Draws((), nobody, torch.stack([*guests.values()])) if guests else None
 
     def checkpoint_activations(self) -> None:
         """From now on, in training mode, a layer keeps its input alone and is computed again in the backward pass."""

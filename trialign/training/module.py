@@ -68,6 +68,7 @@ class TriAlignModule(LightningModule):
         utilities: [groups, 2] A_g and P_g of the base model, NaN where the data has no such query.
         steps: optimizer steps in all, for the schedule.
         micro_batches: forward and backward passes in one optimizer step on each rank.
+        validated: places of the groups that validation asks; None: all, as each step does.
     """
 
     utilities: Tensor
@@ -83,6 +84,7 @@ class TriAlignModule(LightningModule):
         utilities: Tensor,
         steps: int,
         micro_batches: int,
+        validated: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.policy, self.objective, self.optimizer_config = policy, objective, optimizer
@@ -100,9 +102,11 @@ class TriAlignModule(LightningModule):
         self._step_group_losses = torch.zeros_like(self.pair_losses)
         self._group_counts: tuple[int, ...] = ()
         self._overflows, self._drawing = 0, False
-        self.truth = TruthDisparity(groups)
-        self.divergence = AnswerDivergence(groups)
-        self.preference = PreferenceAlignment(groups)
+        self._seats, self.sampled = torch.arange(groups), validated is not None
+        self.validated = tuple(policy.groups[place] for place in validated or range(groups))
+        self.truth = TruthDisparity(len(self.validated))
+        self.divergence = AnswerDivergence(len(self.validated))
+        self.preference = PreferenceAlignment(len(self.validated))
 
     def training_step(self, batch: StepBatch, batch_idx: int) -> Tensor:
         """The loss of one micro-batch, scaled so that the mean over ranks and micro-batches is the step's loss.
@@ -112,6 +116,8 @@ class TriAlignModule(LightningModule):
         """
         if self.policy.coordinates is not None:
             self.policy.coordinates.draws, self._drawing = batch.draws, batch.draws is not None
+        seats = range(len(self.utilities)) if batch.seats is None else batch.seats
+        self._seats = torch.tensor(seats, device=self.utilities.device)
         counts, texts = step_counts(batch.step, self.updates), sum(one.text_tokens for one in batch.step)
         weights = welfare_weights(self.utilities, self.objective.welfare)
         parts = self._losses(batch.batch, weights, counts, texts)
@@ -148,10 +154,11 @@ class TriAlignModule(LightningModule):
                 del logged[name]
         self.log_dict(logged, batch_size=1)
         self.utilities = moving_average(
-            self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay
+            self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay, self._seats
         )
         if self._group_counts:
-            self.pair_losses = self.pair_losses + losses / losses.new_tensor(self._group_counts).clamp(min=1)
+            means = losses / losses.new_tensor(self._group_counts).clamp(min=1)
+            self.pair_losses = self.pair_losses + self._scale * means
         self._step_rewards = torch.zeros_like(self._step_rewards)
         self._step_counts = torch.zeros_like(self._step_counts)
         self._step_group_losses = torch.zeros_like(self._step_group_losses)
@@ -233,9 +240,9 @@ class TriAlignModule(LightningModule):
 
         Args:
             batch: of this rank and micro-batch.
-            weights: [groups, 2] welfare weights.
-            counts: of the whole step, for each update.
-            text_tokens: of the teachers' replies in the whole step.
+            weights: [groups, 2] welfare weights of all groups.
+            counts: of the whole step with all groups, for each update.
+            text_tokens: of the teachers' replies in the whole step with all groups.
         """
         if batch.texts is None:
             scores, texts = self._scores(batch), []
@@ -243,15 +250,21 @@ class TriAlignModule(LightningModule):
             scores, of_agent = self.policy.score_watched(batch.tree, Watched(batch.texts.places, batch.texts.tokens))
             scores = self._checked(scores, batch)
             divergence = text_divergence(of_agent, batch.texts.log_probabilities, batch.texts.rest).sum()
-            share = divergence / max(text_tokens, 1)
+            share = self._scale * divergence / max(text_tokens, 1)
             texts = [("texts", UpdateLoss(self.objective.text.weight * share, text=share.detach()))]
         values = batch.values(scores)
+        mine, seats, scale = weights[self._seats], self._seats, self._scale
         parts = [
-            (update.part, update.loss(units, scores, Step(weights, counted, self.pair_losses, values)))
+            (update.part, update.loss(units, scores, Step(mine, counted, self.pair_losses, values, seats, scale)))
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
         return [*parts, *texts, *self._prior(), *self._unseen(batch, values, counts[0].truth)]
+
+    @property
+    def _scale(self) -> float:
+        """All groups over those that the step asks."""
+        return len(self.utilities) / len(self._seats)
 
     def _unseen(self, batch: EpisodeBatch, values: Tensor, truth: int) -> list[tuple[str, UpdateLoss]]:
         """The inconsistency penalty among the groups and agents of no group; none where none were drawn.
@@ -281,21 +294,26 @@ class TriAlignModule(LightningModule):
         self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts[0].truth)
         for part in parts:
             if part.rewards is not None and part.counts is not None:
-                self._step_rewards = self._step_rewards.to(self.device) + part.rewards
+                self._step_rewards = self._of_all(self._step_rewards, part.rewards)
                 self._step_counts = self._step_counts.to(self.device) + part.counts
             if part.group_losses is not None:
-                self._step_group_losses = self._step_group_losses.to(self.device) + part.group_losses
+                self._step_group_losses = self._of_all(self._step_group_losses, part.group_losses)
         self._group_counts = next(
             (one.own for update, one in zip(self.updates, counts, strict=True) if update.remembers), ()
         )
 
+    def _of_all(self, sums: Tensor, found: Tensor) -> Tensor:
+        """Sums of all groups, with what was found of those of the step added."""
+        return sums.to(self.device).index_add(0, self._seats, found.to(sums.dtype))
+
     def _log_weights(self, weights: Tensor, batch: EpisodeBatch) -> None:
         values: dict[str, Tensor | float] = {"train/padding": batch.tree.padding_share}
         weighted = any(update.weighted for update in self.updates)
-        for index, group in enumerate(self.policy.groups if weighted else ()):
-            for column, kind in enumerate(("truth", "preference")):
-                values[f"utility/{kind}/{group}"] = self.utilities[index, column]
-                values[f"weight/{kind}/{group}"] = weights[index, column]
+        for column, kind in enumerate(("truth", "preference") if weighted else ()):
+            for name, known in (("utility", self.utilities), ("weight", weights)):
+                of_groups = dict(zip(self.policy.groups, known[:, column], strict=True))
+                figures = _spread(known[:, column]) if self.sampled else of_groups
+                values |= {f"{name}/{kind}/{group}": value for group, value in figures.items()}
         self.log_dict(values, batch_size=1)
 
     def _validation_metrics(self) -> dict[str, Tensor]:
@@ -322,7 +340,13 @@ class TriAlignModule(LightningModule):
     def _per_group(self, name: str, values: Tensor) -> dict[str, Tensor]:
         # torchmetrics squeezes the values of a single group to a scalar.
         values = values.reshape(-1)
-        return {f"{name}/{group}": values[index] for index, group in enumerate(self.policy.groups)}
+        return {f"{name}/{group}": values[index] for index, group in enumerate(self.validated)}
+
+
+def _spread(values: Tensor) -> dict[str, Tensor]:
+    """Of very many groups; no group has a name with a blank."""
+    lowest, highest = values.nan_to_num(torch.inf).min(), values.nan_to_num(-torch.inf).max()
+    return {"lowest of all": lowest, "mean of all": values.nanmean(), "highest of all": highest}
 
 
 def _shares(parts: Sequence[UpdateLoss], loss: Tensor, truth: int) -> Tensor:

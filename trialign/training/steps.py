@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trialign.trajectories.batches import Episode, taker
+from trialign.trajectories.batches import taker
+from trialign.trajectories.episodes import Episode
 from trialign.trajectories.records import Trajectory
 from trialign.updates.update import StepCounts, Update
 

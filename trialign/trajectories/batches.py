@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Protocol, Self
 
 import torch
 
-from trialign.groups import Exposure
 from trialign.policy import ROOT, Segment, TreeBatch, TreeRow, build_tree_batch
 from trialign.policy.tree import JoinedRow, pack_rows, rows_alone
+from trialign.trajectories.episodes import Episode
 from trialign.trajectories.records import Trajectory
 from trialign.trajectories.texts import Text
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A teacher's reply, and the prompt after which an agent is to say it: without what the teacher was told."""
-
-    prompt: tuple[int, ...]
-    text: Text
-
-
-@dataclass(frozen=True)
-class Episode:
-    """All turns and groups of one query under one exposure: the unit of a batch, never split.
-
-    Attributes:
-        turns: [turn][group] trajectories, the groups in the group set's order; empty for an ordinary instruction.
-        texts: [group] what a teacher said to the question asked openly; empty: the text term has none of it.
-    """
-
-    query_id: str
-    exposure: Exposure
-    split: str
-    kind: str
-    turns: tuple[tuple[Trajectory, ...], ...]
-    texts: tuple[Taught, ...] = ()
-
-    @property
-    def text_tokens(self) -> int:
-        """Tokens of the teacher's replies."""
-        return sum(len(taught.text.token_ids) for taught in self.texts)
-
-    @property
-    def observations(self) -> int:
-        """Number of turns."""
-        return len(self.turns)
 
 
 @dataclass(frozen=True)
@@ -173,30 +137,6 @@ class EpisodeBatch:
         return replace(self, units=units, texts=texts, unseen=unseen, **moved)
 
 
-def episodes_of(trajectories: Sequence[Trajectory], groups: Sequence[str], turns: int | None) -> tuple[Episode, ...]:
-    """Joins trajectories into episodes.
-
-    Args:
-        trajectories: rows of a collection.
-        groups: the groups, in order; every observation has one row for each.
-        turns: how many turns to keep; None keeps all.
-    """
-    seats: dict[tuple[str, Exposure], dict[int, dict[str, Trajectory]]] = defaultdict(lambda: defaultdict(dict))
-    for row in trajectories:
-        if turns is None or row.turn < turns:
-            seats[row.query_id, row.exposure][row.turn][row.group] = row
-    return tuple(
-        Episode(
-            query_id,
-            exposure,
-            by_turn[0][groups[0]].split,
-            by_turn[0][groups[0]].kind,
-            tuple(tuple(by_turn[turn][group] for group in groups) for turn in sorted(by_turn)),
-        )
-        for (query_id, exposure), by_turn in seats.items()
-    )
-
-
 def taker(observation: Sequence[Trajectory], readings: Sequence[Reading]) -> int | None:
     """Index of the reading that takes an observation of all groups; None: none does."""
     return next((index for index, one in enumerate(readings) if one.takes(observation[0])), None)
@@ -210,6 +150,7 @@ def build_episode_batch(
     *,
     pack: bool = True,
     unseen: Unseen | None = None,
+    seats: Sequence[int] | None = None,
 ) -> EpisodeBatch:
     """Packs episodes into one batch.
 
@@ -220,18 +161,21 @@ def build_episode_batch(
         invocation: token ids from which on activated adapters act, on rows that are not packed; empty: they always act.
         pack: lay short rows side by side, so that what a row holds depends on its neighbours.
         unseen: agents of no group that are asked too; None: none are.
+        seats: places of the groups that are asked; None: all are.
 
     Raises:
         LookupError: no reading takes an observation.
     """
+    asked = adapters if seats is None else [adapters[place] for place in seats]
     packer = _Numbering()
     found: list[_Found] = []
     beside: list[_Found] = []
     taught: dict[int, Text] = {}
     for episode in episodes:
         first = len(found)
-        branches = _lay(packer, episode, adapters, readings, found)
-        taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, episode.texts, strict=False)})
+        seated = episode if seats is None else episode.of_groups(seats)
+        branches = _lay(packer, seated, asked, readings, found)
+        taught.update({of_group[-1][0]: one.text for of_group, one in zip(branches, seated.texts, strict=False)})
         if unseen and episode.turns and unseen.join(found[first]):
             beside.append(_with_unseen(packer, episode, unseen, readings, found[first]))
     packed = pack_rows(packer.rows) if pack and not invocation else rows_alone(packer.rows)

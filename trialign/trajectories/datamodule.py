@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 from trialign import distributed
 from trialign.policy.basis import Draws
 from trialign.queries import Kind
-from trialign.trajectories.batches import Episode, EpisodeBatch, Reading, Unseen, build_episode_batch
+from trialign.trajectories.batches import EpisodeBatch, Reading, Unseen, build_episode_batch
 from trialign.trajectories.choices import Choices
-from trialign.trajectories.plan import EpisodePlan, micro_batch
+from trialign.trajectories.episodes import Episode
+from trialign.trajectories.plan import EpisodePlan, GroupPlan, micro_batch
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class StepBatch:
 
     Attributes:
         batch: what this rank computes now.
-        step: all episodes of the optimizer step, over all ranks and micro-batches, to count them.
+        step: all episodes of the optimizer step, over all ranks and micro-batches, with all groups, to count them.
         draws: z of nobody, which the step has beside the groups'; None: none.
+        seats: places of the groups that the step asks; None: all of them.
     """
 
     batch: EpisodeBatch
     step: tuple[Episode, ...]
     draws: Draws | None = None
+    seats: tuple[int, ...] | None = None
 
     def to(self, device: torch.device | str) -> StepBatch:
         """The same on another device."""
@@ -56,8 +59,9 @@ class StepLoader:
         instructions: Sequence[Episode] = (),
         beside: EpisodePlan | None = None,
         draw: Callable[[int], Draws] | None = None,
+        groups: GroupPlan | None = None,
     ) -> None:
-        self.draw = draw
+        self.draw, self.groups = draw, groups
         self.instructions, self.beside = instructions, beside
         self.invocation, self.pack = tuple(invocation), pack
         self.episodes, self.adapters, self.plan, self.readings = episodes, adapters, plan, tuple(readings)
@@ -76,11 +80,12 @@ class StepLoader:
             mine = micro_batch(chosen, distributed.rank(), distributed.world_size(), part, self.micro_batches)
             draws = self.draw(step) if self.draw else None
             unseen = self._unseen(draws) if draws else None
+            seats = self.groups.step(step) if self.groups else None
             batch = build_episode_batch(
-                mine, self.adapters, self.readings, self.invocation, pack=self.pack, unseen=unseen
+                mine, self.adapters, self.readings, self.invocation, pack=self.pack, unseen=unseen, seats=seats
             )
             self.position += 1
-            yield StepBatch(batch, chosen, draws)
+            yield StepBatch(batch, chosen, draws, seats)
 
     def _unseen(self, draws: Draws) -> Unseen | None:
         """Where the draws are asked; None: no reading enumerates answers."""
@@ -123,6 +128,7 @@ class TrajectoryDataModule(LightningDataModule):
         instructions: ordinary instructions, which the text term alone learns from.
         instructions_per_step: of them, in one optimizer step beside the questions, over all ranks and micro-batches.
         draw: step -> z of nobody, which are asked the facts beside the groups; None: none are.
+        groups: which groups each step asks; validation asks those of the first. None: all of them.
     """
 
     def __init__(
@@ -141,9 +147,10 @@ class TrajectoryDataModule(LightningDataModule):
         instructions: Sequence[Episode] = (),
         instructions_per_step: int = 0,
         draw: Callable[[int], Draws] | None = None,
+        groups: GroupPlan | None = None,
     ) -> None:
         super().__init__()
-        self.draw = draw
+        self.draw, self.groups = draw, groups
         self.instructions, self.beside = tuple(instructions), None
         if instructions and instructions_per_step:
             self.beside = EpisodePlan(("instruction",) * len(instructions), instructions_per_step, seed)
@@ -167,6 +174,7 @@ class TrajectoryDataModule(LightningDataModule):
             self.instructions,
             self.beside,
             self.draw,
+            self.groups,
         )
 
     def val_dataloader(self) -> DataLoader[EpisodeBatch]:
@@ -185,5 +193,6 @@ class TrajectoryDataModule(LightningDataModule):
 
     def _validation_batch(self, episodes: Sequence[Episode], filler: Episode) -> EpisodeBatch:
         """The episodes as a batch; without any, one of which nothing is counted."""
-        batch = build_episode_batch(episodes or [filler], self.adapters, (Choices(),), self.invocation)
+        seats = self.groups.step(0) if self.groups else None
+        batch = build_episode_batch(episodes or [filler], self.adapters, (Choices(),), self.invocation, seats=seats)
         return batch if episodes else replace(batch, units=(None,))

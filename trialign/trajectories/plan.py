@@ -1,4 +1,4 @@
-"""Which episodes make up which optimizer step: a pure function of the seed and the step's number."""
+"""Which episodes, and which groups, make up an optimizer step: a pure function of the seed and the step's number."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ class EpisodePlan:
             _shuffled(self.kinds, self.seed, self.visits, place // size)[place % size]
             for place in range(first, first + self.per_step)
         ]
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """Which groups each optimizer step asks, where it does not ask all of them.
+
+    Every pass shuffles the groups and deals them out, a step's at a time; those that are left over wait for the next
+    pass. So the groups of any one step are a simple random sample: every set of so many is equally likely.
+
+    Attributes:
+        groups: how many there are.
+        per_step: of them, in one optimizer step; at most all.
+        seed: of the order.
+    """
+
+    groups: int
+    per_step: int
+    seed: int
+
+    def step(self, number: int) -> tuple[int, ...]:
+        """Places of the groups of one optimizer step, ascending."""
+        passing, place = divmod(number, self.groups // self.per_step)
+        order = random.Random(stable_seed(f"groups:{self.seed}:{passing}")).sample(range(self.groups), self.groups)
+        return tuple(sorted(order[place * self.per_step : (place + 1) * self.per_step]))
 
 
 @lru_cache(maxsize=4)

@@ -43,6 +43,7 @@ class Expected(Choices, Update[ChoiceUnits]):
             step.weights,
             step.counts,
             self.objective,
+            step.scale,
         )
 
     def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
@@ -62,11 +63,14 @@ def expected_loss(
     weights: Tensor,
     counts: StepCounts,
     config: ObjectiveConfig,
+    scale: float = 1.0,
 ) -> UpdateLoss:
     """The exact expectation over enumerated answers.
 
     loss = - sum_g w_gT mean_truth S_g(gold) - sum_g w_gP mean_preference [1 - TV(S_g, target_g)]
            + lambda mean_truth D + kl_weight mean sum_g KL(S_g || S_ref,g)
+
+    The sums over groups are multiplied by ``scale``; D, which is no sum over them, is that of the groups at hand.
 
     Args:
         log_probabilities: [U, G, K] log S_g, -inf at absent options.
@@ -77,6 +81,7 @@ def expected_loss(
         weights: [G, 2] welfare weights.
         counts: of the whole optimizer step; its own is the number of observations U.
         config: lambda, gate, rho, kl_weight.
+        scale: all groups / groups at hand.
     """
     shares = log_probabilities.exp()
     present = torch.isfinite(log_probabilities)
@@ -89,12 +94,12 @@ def expected_loss(
         log_probabilities[has_gold], gold[has_gold], present[has_gold, 0].sum(dim=1), config.inconsistency
     ).sum()
     ratio = torch.where(present, log_probabilities, 0.0) - torch.where(present, reference, 0.0)
-    kl = (shares * ratio).sum()
+    kl = scale * (shares * ratio).sum()
     choices = max(counts.own[0], 1)
     rewards = torch.stack([truth.sum(dim=0), preference.sum(dim=0)], dim=1)
     loss = (
-        -(weights[:, 0] * rewards[:, 0]).sum() / max(counts.truth, 1)
-        - (weights[:, 1] * rewards[:, 1]).sum() / max(counts.preference, 1)
+        -scale * (weights[:, 0] * rewards[:, 0]).sum() / max(counts.truth, 1)
+        - scale * (weights[:, 1] * rewards[:, 1]).sum() / max(counts.preference, 1)
         + config.inconsistency.weight * divergence / max(counts.truth, 1)
         + config.kl_weight * kl / choices
     )

@@ -55,7 +55,7 @@ class Likelihood(Update[LikelihoodUnits]):
 
     def loss(self, units: LikelihoodUnits, scores: Tensor, step: Step) -> UpdateLoss:
         """See `likelihood_loss`."""
-        return UpdateLoss(likelihood_loss(scores[units.branches], step.counts.own[0]))
+        return UpdateLoss(step.scale * likelihood_loss(scores[units.branches], step.counts.own[0]))
 
 
 def likelihood_loss(log_probabilities: Tensor, action_tokens: int) -> Tensor:

@@ -24,7 +24,7 @@ class PairUnits(Units):
         better: [N] branch of the better answer.
         worse: [N] branch of the worse one.
         reference: [N] log pi_ref(better) - log pi_ref(worse), in nats.
-        groups: [N] index of the group.
+        groups: [N] index of the group, among those at hand.
         tokens: [N] tokens of the better answer.
     """
 
@@ -77,15 +77,16 @@ class Pairs(Update[PairUnits]):
         """See `preference_pair_loss` and `robust_pair_loss`."""
         config, pairs = self.objective.pairs, step.counts.own
         better, worse = scores[units.better] - units.reference, scores[units.worse]
-        sums = pair_losses_by_group(better, worse, units.groups, len(step.past_losses), config.beta)
+        sums = pair_losses_by_group(better, worse, units.groups, len(step.weights), config.beta)
         if self.remembers:
-            loss = robust_pair_loss(sums, sums.new_tensor(pairs), group_weights(step.past_losses, config.group_step))
+            shares = step.at_hand(group_weights(step.past_losses, config.group_step))
+            loss = robust_pair_loss(sums, step.at_hand(sums.new_tensor(pairs)), shares)
         else:
             loss = preference_pair_loss(better, worse, sum(pairs), config.beta)
         if config.likelihood:
             chosen = scores[units.better] / units.tokens
             loss = loss + config.likelihood * chosen_likelihood_loss(chosen, sum(pairs))
-        return UpdateLoss(loss, group_losses=sums.detach())
+        return UpdateLoss(step.scale * loss, group_losses=sums.detach())
 
 
 def pairs_of(trajectory: Trajectory) -> list[tuple[int, int]]:

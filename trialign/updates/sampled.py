@@ -112,7 +112,7 @@ class Sampled(Update[SampleUnits]):
         )
         ratio = (self._log_policy(units, scores, step.values) - units.behaviour).detach()
         strength = torch.where(kept.unsqueeze(2), self.strength(advantage, ratio), 0.0).detach()
-        loss = -(strength * log_probabilities).sum() / max(step.counts.own[0], 1)
+        loss = -step.scale * (strength * log_probabilities).sum() / max(step.counts.own[0], 1)
         importance = self._importance(ratio)
         estimates = [(importance * part.nan_to_num(0.0)).sum(dim=2) for part in (truth, preference, disagreement)]
         rewards = torch.stack([estimates[0].sum(dim=0), estimates[1].sum(dim=0)], dim=1)

@@ -38,18 +38,28 @@ class Step:
     """What a loss may know of the optimizer step beside its units.
 
     Attributes:
-        weights: [groups, 2] welfare weights of truth and preference, by the utilities as of the step before.
+        weights: [groups at hand, 2] welfare weights of truth and preference, by the utilities as of the step before.
         counts: of the whole step.
         past_losses: [groups] the groups' mean losses, summed over the steps before; zeros unless the update
             ``remembers``.
         values: [branches] what each branch counts by in S_g, with gradient (see `trialign.scoring.option_values`); of a
             branch that is no option, its score.
+        seats: places among all groups of those at hand, which ``weights`` are of; None: all are at hand. Counts and
+            past losses are of all groups.
+        scale: all groups / groups at hand. What is summed over the groups at hand is multiplied by it, and so estimates
+            the sum over all: without bias, where all sets of so many groups are equally likely.
     """
 
     weights: Tensor
     counts: StepCounts
     past_losses: Tensor
     values: Tensor
+    seats: Tensor | None = None
+    scale: float = 1.0
+
+    def at_hand(self, values: Tensor) -> Tensor:
+        """Of a tensor with an entry for each of all groups, those at hand."""
+        return values if self.seats is None else values[self.seats]
 
 
 @dataclass(frozen=True)
@@ -58,12 +68,12 @@ class UpdateLoss:
 
     Attributes:
         loss: scalar with gradient. It divides by counts of the whole step, so that it does not depend on how the step
-            was cut into ranks and micro-batches.
-        rewards: [groups, 2] sums of the truth and preference rewards under the current policy.
+            was cut into ranks and micro-batches. A sum over the groups at hand is multiplied by `Step.scale`.
+        rewards: [groups at hand, 2] sums of the truth and preference rewards under the current policy.
         counts: [2] observations behind the sums.
         inconsistency: sum of D, or of the samples' mean d, over truth observations.
         kl: KL(pi_g || pi_ref) summed over groups, this part's share of its mean over the step, in nats.
-        group_losses: [groups] sums of losses, one summand for each that the update counts of the group.
+        group_losses: [groups at hand] sums of losses, one summand for each that the update counts of the group.
         unseen: sum of D among the groups and agents of no group, over truth observations.
         text: KL(teacher || agent) along stored replies, this part's share of its mean over the step's tokens, in nats.
     """
