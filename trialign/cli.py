@@ -225,6 +225,7 @@ def _ask(arguments: argparse.Namespace) -> None:
         step=arguments.step,
         exposure=arguments.exposure,
         as_json=arguments.json,
+        people=arguments.people,
     )
 
 

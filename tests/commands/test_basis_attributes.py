@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -180,3 +181,44 @@ def test_the_plan_counts_the_maps(trained: Trained, capsys: pytest.CaptureFixtur
     words = [*WORDS, "policy.basis.z=attributes"]
     assert trained.project.call("plan", "--config", trained.project.folder / "mine.yaml", *words).code == 0
     assert "adapters: 1 of 0.0 million, and maps of 3 numbers and categories to 8 numbers" in capsys.readouterr().out
+
+
+def ask(trained: Trained, *words: str) -> Any:
+    question = ("Which metal is liquid?", "--option", "Iron", "--option", "Mercury")
+    return trained.project.call("ask", *question, "--run", trained.folder("one"), *words)
+
+
+def test_somebody_of_other_values_is_asked_beside_the_groups(
+    trained: Trained, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint, maps = of_run(trained.folder("one"))
+    words = ["--json", "--as", "age=45,land=sand", "--as", "land=ice,age=60"]
+    assert ask(trained, *words).code == 0
+    found = {one["group"]: one for one in json.loads(capsys.readouterr().out)}
+    assert list(found)[-2:] == ["age=45,land=sand", "land=ice,age=60"]
+    same, other = found["age=45,land=sand"], found["land=ice,age=60"]
+    # The same values are the same agent as south's, told the same.
+    assert same["option_probabilities"] == pytest.approx(found["south"]["option_probabilities"], abs=1e-6)
+    assert same["adapter_sha256"] == agent_of(checkpoint, maps, {"age": 45.0, "land": "sand"}).sha256
+    assert other["adapter_sha256"] == agent_of(checkpoint, maps, {"age": 60.0, "land": "ice"}).sha256
+    for group in MEMBERS:
+        difference = abs(other["option_probabilities"][0] - found[group]["option_probabilities"][0])
+        assert difference > 1e-5, group
+    assert "The age in years 60 is outside the groups that were trained, 20 to 45" in caplog.text
+    assert caplog.text.count("outside the groups") == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("age=45", "'age=45' states no 'land'. Add ,land=VALUE"),
+        ("age=old,land=ice", "'age' is 'old', not a number. Write age=30"),
+        ("age=45,land=wood", "'land' is 'wood', a category that no group was told of"),
+        ("size=3", "'size=3' states no value of age, land. Write age=VALUE"),
+    ],
+)
+def test_values_that_there_are_not_are_refused(
+    trained: Trained, capsys: pytest.CaptureFixture[str], values: str, said: str
+) -> None:
+    assert ask(trained, "--as", values).code == 2
+    assert said in capsys.readouterr().err

@@ -146,10 +146,11 @@ def test_rows_that_are_no_objects_are_refused(tmp_path: Path) -> None:
 
 
 def test_ids_topics_and_numbers_become_texts(tmp_path: Path) -> None:
-    source = replace(SOURCE, map=replace(MAP, id="key", topic="about", cluster="fact", source="book"))
+    source = replace(SOURCE, map=replace(MAP, id="key", topic="about", cluster="fact", source="book", language="in"))
     row = {"ask": "How many?", "choices": [1, 2.0, 2.5], "right": 2, "key": 7, "about": 1.0, "fact": "f", "book": "B"}
+    row["in"] = "fr"
     (query,) = required(read(source, row, folder=tmp_path))
-    assert (query.query_id, query.cluster, query.topic) == ("mine/7", "mine/f", "1")
+    assert (query.query_id, query.cluster, query.topic, query.language) == ("mine/7", "mine/f", "1", "fr")
     assert set(query.options) == {"1", "2", "2.5"}
     assert gold(query) == "2"
     assert query.source == "B; rows, row 1; options ordered by seed 0"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trialign.api.people import asked_as
 from trialign.api.results import Audit
 from trialign.api.session import Session
+from trialign.attributes import Value
 from trialign.audit.asking.run import Auditor
 from trialign.audit.figures.suffering import suffering
+from trialign.audit.files.items import AuditItem
 from trialign.checkpoints import AgentCheckpoint
 from trialign.comparing.compare import compare
 from trialign.comparing.opening import open_comparer
@@ -16,6 +20,8 @@ from trialign.comparing.pairs import Comparison, held_against
 from trialign.errors import UnfinishedError, UserError
 from trialign.groups import Exposure
 from trialign.queries import PreferenceQuery, Query
+
+log = logging.getLogger("trialign")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ def ask(
     *,
     step: int | None = None,
     exposure: Exposure | None = None,
+    people: Sequence[Mapping[str, Value]] = (),
 ) -> list[GroupAnswer]:
     """Every group's answer to one question.
 
@@ -55,16 +62,24 @@ def ask(
         step: which checkpoint; None: the last; 0: the base model, which is told the profiles all the same. A model
             behind an address, or with adapters from elsewhere, answers as it is.
         exposure: how the profile reaches the agents; None: as audited.
+        people: attribute -> value, of each who is asked beside the groups. One whose number lies outside those of the
+            groups is answered with a warning.
 
     Returns:
-        The members' answers in the order of the groups, then the control's.
+        The members' answers in the order of the groups, then the control's, then those of people.
 
     Raises:
-        UserError: the options are no choice, there is no such checkpoint, or a group has no such profile.
+        UserError: the options are no choice, there is no such checkpoint, a group has no such profile, or nobody can be
+            told of such values.
     """
     check_question(question, options)
-    checkpoint = load_asked(run, step)
-    return answers(run, checkpoint, [PreferenceQuery.asked(question, options)], exposure)[0]
+    checkpoint, query = load_asked(run, step), PreferenceQuery.asked(question, options)
+    found = answers(run, checkpoint, [query], exposure)[0]
+    told = asked_as(run, checkpoint, query, people, exposure or run.config.audit.exposures[0]) if people else ()
+    for one in told:
+        for sentence in one.beyond:
+            log.warning("%s", sentence)
+    return [*found, *(_answer(one.item, one.label, one.name) for one in told)]
 
 
 def load_asked(session: Session, step: int | None) -> AgentCheckpoint | None:
@@ -176,15 +191,17 @@ def answers(
     by_query: dict[str, list[GroupAnswer]] = {query.query_id: [] for query in queries}
     for item in items:
         if item.group == item.profile_group:
-            by_query[item.query_id].append(
-                GroupAnswer(
-                    item.group,
-                    labels[item.group],
-                    item.answer,
-                    item.option_probabilities,
-                    item.adapter_sha256,
-                    item.canonical,
-                    item.parse_status,
-                )
-            )
+            by_query[item.query_id].append(_answer(item, labels[item.group], item.group))
     return list(by_query.values())
+
+
+def _answer(item: AuditItem, label: str, name: str) -> GroupAnswer:
+    return GroupAnswer(
+        name,
+        label,
+        item.answer,
+        item.option_probabilities,
+        item.adapter_sha256,
+        item.canonical,
+        item.parse_status,
+    )

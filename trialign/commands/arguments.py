@@ -80,6 +80,14 @@ def _ask_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="an answer to choose from; give it twice or more",
     )
+    parser.add_argument(
+        "--as",
+        dest="people",
+        action="append",
+        default=[],
+        metavar="VALUES",
+        help="ask as somebody of other values, too: age=30, or age=30,country=iran; give it as often as wanted",
+    )
     parser.add_argument("--exposure", choices=EXPOSURES, help="how the profile reaches the agents")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

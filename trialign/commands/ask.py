@@ -13,6 +13,7 @@ from rich.table import Table
 
 from trialign.api import asking
 from trialign.api.asking import GroupAnswer
+from trialign.api.people import stated_values
 from trialign.api.session import Session
 from trialign.audit.figures.replies import read_as
 from trialign.commands.lengths import label_faults, measure
@@ -39,6 +40,7 @@ def ask(
     step: int | None,
     exposure: Exposure | None,
     as_json: bool,
+    people: Sequence[str] = (),
 ) -> None:
     """Prints every group's answer to one question.
 
@@ -49,8 +51,10 @@ def ask(
         step: which checkpoint; None: the last.
         exposure: how the profile reaches the agents; None: as audited.
         as_json: machine-readable output.
+        people: values of those who are asked beside the groups, see `trialign.api.people.stated_values`.
     """
-    answers = asking.ask(session, question, options, step=step, exposure=exposure)
+    values = [stated_values(session.groups, text) for text in people]
+    answers = asking.ask(session, question, options, step=step, exposure=exposure, people=values)
     told, fault = ([], "") if options else asking.same_facts(session, question, answers)
     if as_json:
         print(json_text(_with_facts(answers, told), indent=2))

@@ -254,7 +254,7 @@ def _value(values: Any, key: str) -> Any:
 def _common(row: Row, fields: FieldMap) -> dict[str, Any]:
     if not isinstance(row.values, Mapping):
         raise fault(row, f"the row is {shown(row.values)}, not an object", "Write keys and values")
-    paths = {key: getattr(fields, key) for key in ("id", "cluster", "split", "topic", "source", "question")}
+    paths = {key: getattr(fields, key) for key in ("id", "cluster", "split", "topic", "language", "source", "question")}
     found = {key: clean(find(row.values, path)) for key, path in paths.items() if path}
     for key in ("id", "cluster"):
         if key in found and found[key] in (None, ""):

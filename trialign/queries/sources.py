@@ -44,6 +44,7 @@ class FieldMap:
         cluster: what rows about the same fact share; rows of equal question and options where absent.
         split: a column that says which split a row belongs to; see ``SourceConfig.split_names``.
         topic: what the question is about.
+        language: of the question, such as ``en``; where rows differ in it, an audit has a slice for each.
         source: where the answer can be checked.
         attribute: in rows of one group's answers, the attribute by which people are grouped.
         group: in such rows, the group that answered.
@@ -65,6 +66,7 @@ class FieldMap:
     cluster: str | None = None
     split: str | None = None
     topic: str | None = None
+    language: str | None = None
     source: str | None = None
     attribute: str | None = None
     group: str | None = None

@@ -23,6 +23,8 @@ from trialign.audit.rules.judging import judged_rules
 from trialign.audit.rules.other_facts import Compared, compared_of, other_facts_check
 from trialign.audit.rules.result import RuleOutcome
 from trialign.audit.rules.sides import Side
+from trialign.comparing.calibration import Calibration, Share
+from trialign.comparing.weighting import weighted_share
 from trialign.errors import UserError
 
 from .conftest import Gate
@@ -219,3 +221,34 @@ def test_with_many_rules_it_takes_more_to_fail_and_no_more_to_pass() -> None:
         "unknown",
     ]
     assert {other_facts_check(kept, 0.1, Levels(ALPHA, ALPHA / number)).outcome for number in (1, 200)} == {"holds"}
+
+
+def told_by_own_pairs(called_same: float, wrongly: tuple[float, float], *, as_they_stand: bool = False) -> list[str]:
+    """What is told at the bound, of equally many labelled pairs of what is called the same and of the rest."""
+    rng, each, facts = np.random.default_rng(7), 100, 800
+    bound = called_same * wrongly[0] + (1 - called_same) * wrongly[1]
+    found = []
+    for _ in range(200):
+        same = rng.random(facts) < called_same
+        other = rng.random(facts) < np.where(same, *wrongly)
+        strata = [np.flatnonzero(same), np.flatnonzero(~same)]
+        chosen = np.concatenate([stratum[:each] for stratum in strata])
+        stand_for = np.repeat([1.0 if as_they_stand else len(stratum) / each for stratum in strata], each).tolist()
+        right = (same != other)[chosen].tolist()
+        shares = [Share(*weighted_share(stand_for, label[chosen].tolist(), right)) for label in (other, ~other)]
+        compared = Compared(float((~same).mean()), facts, facts, Calibration("", "", *shares, Share(1, 1), {}))
+        found.append(other_facts_check(compared, bound, Levels(ALPHA, ALPHA)).outcome)
+    return found
+
+
+@pytest.mark.parametrize(("called_same", "wrongly"), [(0.8, (0.01, 0.5)), (0.5, (0.02, 0.7))])
+def test_with_labelled_pairs_of_the_audit_itself_it_seldom_passes_or_fails(
+    called_same: float, wrongly: tuple[float, float]
+) -> None:
+    found, most = told_by_own_pairs(called_same, wrongly), binom.ppf(0.9995, 200, ALPHA)
+    assert found.count("holds") <= most
+    assert found.count("fails") <= most
+
+
+def test_counted_as_they_stand_such_pairs_would_let_pass_what_is_at_the_bound() -> None:
+    assert told_by_own_pairs(0.8, (0.01, 0.5), as_they_stand=True).count("holds") > 100

@@ -113,9 +113,9 @@ def labelling_queue(queries: Mapping[str, Query], replies: SaidReplies, seed: in
     chance = random.Random(seed)
     strata: dict[bool, list[QueuedPair]] = {True: [], False: []}
     alike = []
-    facts = [np.flatnonzero(replies.clusters == cluster) for cluster in np.unique(replies.clusters)]
-    for questions in chance.sample(facts, min(len(facts), _MOST_FACTS)):
-        place = int(chance.choice(questions.tolist()))
+    facts = np.unique(replies.clusters).tolist()
+    for fact in chance.sample(facts, min(len(facts), _MOST_FACTS)):
+        place = int(chance.choice(np.flatnonzero(replies.clusters == fact).tolist()))
         query = queries.get(replies.query_ids[place])
         found = _drawn(query, replies.texts[place].tolist(), across.tolist(), chance) if query else None
         if found is None:
