@@ -95,7 +95,7 @@ def test_the_slider_asks_the_same_question_at_every_tick(runs: Path, aged: list[
 def test_the_page_says_who_answers_where_z_is_made_of_attributes(aged: list[Source], open_page: Open) -> None:
     config = aged[0].config_file
     stored = yaml.safe_load(config.read_text(encoding="utf-8"))
-    policy = {**stored["policy"], "adapters": "basis", "basis": {**stored["policy"]["basis"], "z": "attributes"}}
+    policy = {**stored["policy"], "adapters": "basis", "basis": {"z": "attributes"}}
     config.write_text(yaml.safe_dump({**stored, "policy": policy}), encoding="utf-8")
     app = open_page("compare")
     app.toggle(key="at").set_value(True).run()
