@@ -76,6 +76,7 @@ def test_a_fit_leaves_the_files_that_the_design_names(trained: Any) -> None:
     found = {name.removeprefix("runs/") for name in trained.files() if name.startswith("runs/")}
     collection = trained.collections()[0].name
     assert found == {
+        ".answers/base-scores.jsonl",
         f".trajectories/{collection}/manifest.json",
         f".trajectories/{collection}/part-00000.parquet",
         f".trajectories/{collection}/questions.jsonl",

@@ -20,7 +20,7 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         Stopped: a stop was asked for; ``--resume`` goes on.
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
-    new = session.status != "finished" or overwrite
+    new = overwrite or session.status != "finished"  # another configuration has no status here, and is replaced
     fitted = fitting.fit(session, resume=resume, overwrite=overwrite)
     if distributed.rank() != 0:
         return
