@@ -6,10 +6,10 @@ Markdown.
 
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign upper activated
-    python benchmarks/learning.py --study [--tables rivals penalty] [--sets FOLDER] [--quick]
+    python benchmarks/learning.py --study [--tables rivals penalty] [--sets FOLDER] [--seeds 0] [--quick]
 
 ``--study`` makes every table of study.yaml, with the rows' differences from trialign, in scores and words; ``--sets``
-names a folder with the files of ARC-Easy and MMLU, which the agents are asked then, too.
+names a folder with the files of ARC-Easy, MMLU and TruthfulQA, which the agents are asked then, too.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="with --study: two methods and one seed of a tiny run")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    study = replace(Study.read(STUDY), config=arguments.config)
+    study = replace(Study.read(STUDY), config=arguments.config, seeds=tuple(arguments.seeds))
     if arguments.study:
         study = study.quick() if arguments.quick else study
         for line in run(study, arguments.tables or list(study.tables), arguments.sets, arguments.overrides):
