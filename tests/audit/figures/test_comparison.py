@@ -118,7 +118,7 @@ def test_different_questions_are_refused() -> None:
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 _SHOWN = README.partition("## What it changed")[2].partition("Read it so:")[0].split("\n\n")
-SCORED, WORDED, _ELSEWHERE = (
+SCORED, WORDED, _ = (
     [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]
     for block in _SHOWN
     if block.startswith("|")
