@@ -186,7 +186,7 @@ def _replied(
     """The same questions, asked as a person asks them; goes on where an audit was cut off."""
     agents = auditor.agents
     if isinstance(agents, LocalAgents):
-        weights = f"{session.files.sha256} {session.config.model.dtype} {__version__}"
+        weights = f"{session.files.sha256} {session.config.model.numbers} {__version__}"
         unadapted = session.runs / ".answers" / "base.jsonl"
         agents = replace(agents, kept=KeptReplies(folder, weights, distributed.rank(), unadapted))
     return _answered(session, replace(auditor, agents=agents, in_words=True), queries, step, split)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import LoraLayer
 from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -243,7 +244,8 @@ def attach_adapters(
     assert isinstance(peft_model, PeftModel)
     routing = Routing(names)
     for module in peft_model.modules():
-        if isinstance(module, LoraLinear):
+        # PEFT has a class of its own for the adapter of each kind of quantised layer.
+        if isinstance(module, LoraLayer) and isinstance(module.get_base_layer(), _LINEAR):
             module.__class__ = GroupLoraLinear
             module.__dict__["routing"] = routing
             for name in names:
