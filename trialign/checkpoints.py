@@ -137,7 +137,7 @@ def write_agents(
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "step": step,
-            "base_model": {"name": base.name, "revision": base.revision, "sha256": base.sha256},
+            "base_model": _base(base),
             "adapters": adapters_of(policy),
             **about,
             "files": files,
@@ -232,6 +232,12 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
             f"{base.sha256[:12]}",
             "Choose the base model that the manifest names",
         )
+    if trained_on.get("quantization", "none") != base.quantization:
+        raise UserError(
+            f"The adapters in {checkpoint.folder} were trained over weights with model.quantization="
+            f"{trained_on.get('quantization', 'none')}, and it is {base.quantization}",
+            "Set it as it was; over other weights, export the adapters and audit them with model.adapters=FOLDER",
+        )
     # The weights alone would fit another alpha, and a shared adapter would become that of the last group.
     if checkpoint.manifest["adapters"] != adapters_of(policy):
         raise UserError(
@@ -324,6 +330,11 @@ def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
     if config.adapters == "basis":
         made["dimensions"] = config.basis.dimensions
     return made if config.activation == "always" else {**made, "activation": config.activation}
+
+
+def _base(base: BaseModelFiles) -> dict[str, Any]:
+    stated = {"name": base.name, "revision": base.revision, "sha256": base.sha256}
+    return stated if base.quantization == "none" else {**stated, "quantization": base.quantization}
 
 
 def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:

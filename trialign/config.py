@@ -269,6 +269,12 @@ def _check_values(config: RunConfig) -> None:
             f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
             "Set trainer.strategy=ddp, or another model.dtype",
         )
+    if trainer.strategy in STAGES and config.model.quantization != "none":
+        raise UserError(
+            f"model.quantization is {config.model.quantization}, which DeepSpeed ({trainer.strategy}) has not been shown "
+            "to train",
+            "Set trainer.strategy=ddp, or model.quantization=none",
+        )
     _check_step(trainer, config.policy)
     if config.policy.activation == "profile" and config.prompt.profile == "first":
         raise UserError(

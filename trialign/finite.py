@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -57,6 +57,15 @@ def refuse_broken_base(weights: Iterable[tuple[str, Tensor]], folder: Path, dtyp
         f"The base model has weights that are not numbers: {found}, in {file}",
         "Get its files again; where it was trained or merged here, do that in float32 and with a smaller learning rate",
     )
+
+
+def stored_weights(folder: Path, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a folder's safetensors files with their names, one after the other, in a number format."""
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - the file is no mapping
+                tensor: Tensor = tensors.get_tensor(name)
+                yield name, tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _stored(folder: Path, name: str) -> tuple[Path, Tensor | None]:

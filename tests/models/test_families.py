@@ -96,7 +96,6 @@ def test_what_becomes_of_the_output_layers_results(
     [
         ({"quant_method": "gptq", "bits": 4}, "gptq"),
         ({"quant_method": "awq", "bits": 4}, "awq"),
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
         ({"quant_method": "fp8"}, "fp8"),
         ({"bits": 4}, "of an unknown kind"),
     ],

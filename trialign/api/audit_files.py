@@ -204,7 +204,7 @@ def _reminded(session: Session, agents: Agents) -> Agents:
 
 def _weights(session: Session) -> str:
     """What tells the base model from others, in what is kept of its answers."""
-    return f"{session.files.sha256} {session.config.model.dtype} {__version__}"
+    return f"{session.files.sha256} {session.config.model.numbers} {__version__}"
 
 
 def _write_answers(

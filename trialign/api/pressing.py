@@ -74,7 +74,7 @@ def under_pressure(
     kept = None
     if isinstance(auditor.agents, LocalAgents):  # behind an address, every answer is kept anyway
         config, agents = session.config, auditor.agents
-        weights = [session.files.sha256, config.model.dtype, asdict(config.scoring), dict(agents.adapter_sha256)]
+        weights = [session.files.sha256, config.model.numbers, asdict(config.scoring), dict(agents.adapter_sha256)]
         kept = KeptPressed(folder, json.dumps(weights), distributed.rank())
     return press(auditor, items, queries, attacks, title, kept)
 

@@ -27,12 +27,11 @@ from trialign.groups import Exposure, GroupSet, same_profiles
 from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
+    check_kind,
     context_length,
     load_model,
     load_renderer,
     locate_base_model,
-    read_config,
-    refuse_unfit,
     tokenizer_sha256,
 )
 from trialign.policy import GroupPolicy
@@ -106,7 +105,7 @@ class Session:
         Raises:
             UserError: it is not found, is of a family that is not served, or its tokenizer or template is at fault.
         """
-        refuse_unfit(read_config(self.files.folder, self.files.name), self.files.name)
+        check_kind(self.files, self.config.model)
         _ = self.renderer
 
     def check_questions(self) -> None:
@@ -264,7 +263,7 @@ class Session:
         """The agents, with the adapters that the configuration names, else with untrained ones by the seed alone."""
         use_fast_exact_products()
         pl.seed_everything(self.config.seed, verbose=False)
-        model = load_model(self.files, self.config.model)
+        model = load_model(self.files, self.config.model, self.device)
         if self.adapters:
             policy = policy_of_folders(model, self.groups.names, self.adapters)
         else:
@@ -346,7 +345,7 @@ class Session:
         """The collection that this configuration asks for; equal ones are shared by runs."""
         config = self.config
         identity: dict[str, Any] = {
-            "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.dtype},
+            "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.numbers},
             "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
             "groups": [group.profile for group in self.groups.members],
             "queries_sha256": queries_hash(self.split("train", "validation")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,11 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     scaled = "" if scale == 1 else f", their effect times {scale:g}"
+    if merged and session.config.model.quantization != "none":
+        print(
+            f"The agents are merged into whole weights, and they were trained over {session.config.model.quantization} "
+            "ones: audit the merged models before they are served"
+        )
     print(f"Exported {len(session.groups.names)} agents of step {chosen}{scaled} to {target}")
 
 
@@ -203,7 +209,7 @@ def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:
 def _merge(session: Session, adapter: Path) -> None:
     """Puts a whole model in the place of an adapter's folder."""
     # A fresh base for each group: merging changes the weights in place.
-    model = load_model(session.files, session.config.model)
+    model = load_model(session.files, replace(session.config.model, quantization="none"))
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     found = not_finite(merged.named_parameters())
     if found:

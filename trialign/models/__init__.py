@@ -4,6 +4,7 @@ from trialign.models.base import BaseModelFiles, ModelConfig, cache_folder, loca
 from trialign.models.chat import ChatRenderer
 from trialign.models.families import read_config, refuse_unfit
 from trialign.models.loading import (
+    check_kind,
     context_length,
     load_model,
     load_renderer,
@@ -21,6 +22,7 @@ __all__ = [
     "ModelConfig",
     "cache_folder",
     "check_date",
+    "check_kind",
     "context_length",
     "load_model",
     "load_renderer",

@@ -39,6 +39,8 @@ class ModelConfig:
         path: the folder or the GGUF file, for these two sources.
         package: import name of the installed package, for ``package``.
         dtype: number format of the frozen weights; the adapters have it too, but float32 at least.
+        quantization: keep the frozen linear layers, but the output layer, in 4 bits (``nf4``) or 8 (``int8``), and
+            compute with them in ``dtype``. The adapters and all else are as without.
         base_url: address of the server before ``/chat/completions``, for ``endpoint``.
         endpoint: how the server is asked.
         adapters: PEFT folders to audit over the base model, as they are: group -> folder, or one folder for all.
@@ -51,6 +53,7 @@ class ModelConfig:
     path: str | None = None
     package: str | None = None
     dtype: Literal["float64", "float32", "bfloat16", "float16"] = "float32"
+    quantization: Literal["none", "nf4", "int8"] = "none"
     base_url: str | None = None
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     adapters: dict[str, str] | str | None = None
@@ -61,15 +64,29 @@ class ModelConfig:
         """Whether the model is at hand; otherwise only its answers are."""
         return self.source not in ("endpoint", "logs")
 
+    @property
+    def numbers(self) -> str:
+        """In what the weights are computed with, as records of answers name it: ``float32``, ``float32 nf4``."""
+        return self.dtype if self.quantization == "none" else f"{self.dtype} {self.quantization}"
+
 
 @dataclass(frozen=True)
 class BaseModelFiles:
-    """A base model found on disk: a folder that transformers reads, and the hash of what it was made of."""
+    """A base model found on disk: a folder that transformers reads, and the hash of what it was made of.
+
+    Attributes:
+        folder: that transformers reads.
+        sha256: of what it was made of.
+        name: the configured id.
+        revision: the configured one.
+        quantization: in which the weights are held here, whatever the files are.
+    """
 
     folder: Path
     sha256: str
     name: str
     revision: str | None
+    quantization: str = "none"
 
 
 def locate_base_model(config: ModelConfig) -> BaseModelFiles:
@@ -109,7 +126,7 @@ def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     digest = hashlib.sha256()
     for file in (folder / "config.json", *weights):
         digest.update(f"{file.name}:{sha256_of_file(file)}\n".encode())
-    return BaseModelFiles(folder, digest.hexdigest(), config.name, config.revision)
+    return BaseModelFiles(folder, digest.hexdigest(), config.name, config.revision, config.quantization)
 
 
 def _required(value: str | None, config: ModelConfig, key: str) -> str:
@@ -183,7 +200,7 @@ def _converted(gguf: Path, config: ModelConfig) -> BaseModelFiles:
                 shutil.rmtree(ready, ignore_errors=True)
                 if not (folder / "config.json").is_file():
                     raise
-    return BaseModelFiles(folder, digest, config.name, config.revision)
+    return BaseModelFiles(folder, digest, config.name, config.revision, config.quantization)
 
 
 def _convert(gguf: Path, scratch: Path, config: ModelConfig) -> None:

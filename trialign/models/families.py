@@ -52,7 +52,7 @@ def refuse_unfit(config: PreTrainedConfig, name: str = "") -> None:
     for fault in _faults(config):
         raise UserError(
             f"The base model {name} ({config.model_type}) has {fault}, which is not supported",
-            "Choose a decoder of text alone, with weights that are not quantised (Llama, Qwen, Gemma, Mistral, Phi-3)",
+            "Choose a decoder of text alone (Llama, Qwen, Gemma, Mistral, Phi-3)",
         )
 
 
@@ -101,9 +101,6 @@ def _kind(config: Any) -> Any:
 def _faults(config: Any) -> Iterator[str]:
     if _kind(config) is None:
         yield "no causal language model in transformers"
-    if getattr(config, "quantization_config", None):
-        method = _value(config.quantization_config, "quant_method")
-        yield f"quantised weights ({getattr(method, 'value', method) or 'of an unknown kind'})"
     if config.get_text_config() is not config:
         yield "images or sound beside its text"
     if getattr(config, "is_encoder_decoder", False):

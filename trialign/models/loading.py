@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, 
 from transformers.utils import logging as transformers_logging
 
 from trialign.errors import UserError
-from trialign.finite import refuse_broken_base
+from trialign.finite import refuse_broken_base, stored_weights
 from trialign.models.base import BaseModelFiles, ModelConfig
 from trialign.models.chat import ChatRenderer
 from trialign.models.families import attention_of, read_config, refuse_unfit
+from trialign.models.quantized import loading_options, make_exact, refuse_quantized
 from trialign.models.template import FIXED_DAY
 from trialign.shortage import lacks_memory
 
@@ -129,27 +130,49 @@ def _lengths_before_longrope(config: Any) -> list[int]:
     return [int(one["original_max_position_embeddings"]) for one in sets if one.get("rope_type") == "longrope"]
 
 
-def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
-    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
+def check_kind(files: BaseModelFiles, config: ModelConfig) -> PreTrainedConfig:
+    """The configuration on disk of a base model that agents can be made of; no weight is read.
 
     Raises:
-        UserError: it is of a family that is not served, or its files are damaged, not whole or not numbers.
+        UserError: it is of a family that is not served, or its weights are, or are to be, quantised as they cannot.
     """
     stated = read_config(files.folder, files.name)
     refuse_unfit(stated, files.name)
+    refuse_quantized(stated, config, files.name)
+    return stated
+
+
+def load_model(files: BaseModelFiles, config: ModelConfig, device: torch.device | str = "cpu") -> PreTrainedModel:
+    """Loads the causal language model, frozen, in ``config.dtype``, in evaluation mode.
+
+    Args:
+        files: of the model.
+        config: its number format, and in how many bits its linear layers are kept.
+        device: on which weights are quantised, and then are; others are on the CPU.
+
+    Raises:
+        UserError: it is of a family that is not served, its files are damaged, not whole or not numbers, or weights in
+            few bits cannot be computed with here.
+    """
+    stated = check_kind(files, config)
+    dtype = getattr(torch, config.dtype)
+    quantised = loading_options(stated, config, device)
+    if quantised:  # rounding hides what is no number
+        refuse_broken_base(stored_weights(files.folder, dtype), files.folder, config.dtype)
     transformers_logging.disable_progress_bar()
     # The grouped products of a mixture of experts are made for float32 and less.
     experts = {"experts_implementation": "eager"} if config.dtype == "float64" else {}
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             files.folder,
-            dtype=getattr(torch, config.dtype),
+            dtype=dtype,
             attn_implementation=attention_of(stated),
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are named below
             **experts,
+            **quantised,
         )
     except (OSError, SafetensorError) as error:
         raise UserError(
@@ -170,6 +193,7 @@ def load_model(files: BaseModelFiles, config: ModelConfig) -> PreTrainedModel:
         "Restore its safetensors files and its config.json, which belong together",
     )
     base: PreTrainedModel = model
+    make_exact(base, dtype)
     refuse_broken_base(base.named_parameters(), files.folder, config.dtype)
     base.eval().requires_grad_(False)
     return base

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.lora import LoraLayer
 from pydantic import Field
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -246,8 +247,9 @@ def attach_adapters(
     assert isinstance(peft_model, PeftModel)
     routing = Routing(names)
     for module in peft_model.modules():
-        if isinstance(module, LoraLinear):
-            module.__class__ = GroupLoraLinear
+        # PEFT has a class of its own for the adapter of each kind of quantised layer.
+        if isinstance(module, LoraLayer) and isinstance(module.get_base_layer(), _LINEAR):
+            module.__class__ = GroupLoraLinear  # type: ignore[assignment]
             module.__dict__["routing"] = routing
             for name in names:
                 weight_of(module.lora_A, name).data.copy_(weight_of(module.lora_A, names[0]).data)

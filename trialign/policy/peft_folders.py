@@ -266,9 +266,10 @@ def _refuse_unfit(model: PreTrainedModel, folder: PeftFolder) -> None:
         layer = layers.get(module)
         wanted = (up.shape[0], down.shape[1])
         if isinstance(layer, nn.Linear) and "experts" not in module.split("."):
-            if tuple(layer.weight.shape) == wanted:
+            there = (layer.out_features, layer.in_features)  # weights in few bits are packed in another shape
+            if there == wanted:
                 continue
-            found = f"has it as {tuple(layer.weight.shape)}"
+            found = f"has it as {there}"
         else:
             found = "has no such layer" if layer is None else "has it, but not as a plain linear layer"
         raise UserError(
