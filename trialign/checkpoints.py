@@ -137,7 +137,7 @@ def write_agents(
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "step": step,
-            "base_model": _base(base),
+            "base_model": base.record(),
             "adapters": adapters_of(policy),
             **about,
             "files": files,
@@ -227,9 +227,8 @@ def load_agents(policy: GroupPolicy, checkpoint: AgentCheckpoint, base: BaseMode
     trained_on = checkpoint.manifest["base_model"]
     if trained_on["sha256"] != base.sha256:
         raise UserError(
-            f"The adapters in {checkpoint.folder} do not fit the base model {base.name}: they were trained "
-            f"on {trained_on['name']} with SHA-256 {trained_on['sha256'][:12]}, and this one has "
-            f"{base.sha256[:12]}",
+            f"The adapters in {checkpoint.folder} do not fit the base model {base.name}: they were trained on "
+            f"{trained_on['name']} with SHA-256 {trained_on['sha256'][:12]}, and this one has {base.sha256[:12]}",
             "Choose the base model that the manifest names",
         )
     if trained_on.get("quantization", "none") != base.quantization:
@@ -330,11 +329,6 @@ def adapters_of(policy: GroupPolicy) -> dict[str, Any]:
     if config.adapters == "basis":
         made["dimensions"] = config.basis.dimensions
     return made if config.activation == "always" else {**made, "activation": config.activation}
-
-
-def _base(base: BaseModelFiles) -> dict[str, Any]:
-    stated = {"name": base.name, "revision": base.revision, "sha256": base.sha256}
-    return stated if base.quantization == "none" else {**stated, "quantization": base.quantization}
 
 
 def _write_adapter(folder: Path, policy: GroupPolicy, group: str, base: BaseModelFiles) -> None:

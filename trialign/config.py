@@ -271,8 +271,8 @@ def _check_values(config: RunConfig) -> None:
         )
     if trainer.strategy in STAGES and config.model.quantization != "none":
         raise UserError(
-            f"model.quantization is {config.model.quantization}, which DeepSpeed ({trainer.strategy}) has not been shown "
-            "to train",
+            f"model.quantization is {config.model.quantization}, which DeepSpeed ({trainer.strategy}) has not been "
+            "shown to train",
             "Set trainer.strategy=ddp, or model.quantization=none",
         )
     _check_step(trainer, config.policy)

@@ -88,6 +88,11 @@ class BaseModelFiles:
     revision: str | None
     quantization: str = "none"
 
+    def record(self) -> dict[str, str | None]:
+        """As a manifest names it; without a word of bits where the weights are whole, as ever."""
+        stated = {"name": self.name, "revision": self.revision, "sha256": self.sha256}
+        return stated if self.quantization == "none" else {**stated, "quantization": self.quantization}
+
 
 def locate_base_model(config: ModelConfig) -> BaseModelFiles:
     """Finds (or once converts) the base model's files.
