@@ -43,12 +43,12 @@ def test_what_a_tracker_is_given_is_what_the_runs_logger_section_says(
     monkeypatch.setitem(trackers._SENDERS, "mlflow", take)
     outcome = trained_copy.call("report", "runs/mine", "--format", "mlflow")
     assert (outcome.code, outcome.out.strip()) == (0, "there"), outcome.err
-    config_given, folder, name, about, figures, tables = found
+    config_given, folder, sent = found
     assert (config_given.kind, config_given.project) == ("mlflow", "house")
     assert folder == (trained_copy.runs / "mine" / "logs").resolve() or folder.name == "logs"
-    assert (name, about["step"]) == ("mine step 4, house, test", 4)
-    assert {"truth/flip_rate", "preference/mean"} <= set(figures)
-    assert {"accuracy", "pairs", "changes", "verdict"} <= set(tables)
+    assert (sent.name, sent.about["step"]) == ("mine step 4, house, test", 4)
+    assert {"truth/flip_rate", "preference/mean"} <= set(sent.figures)
+    assert {"accuracy", "pairs", "changes", "verdict"} <= set(sent.tables)
 
 
 def test_a_tracker_that_does_not_take_it_is_named_with_the_way_to_try_again(

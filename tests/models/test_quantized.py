@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from peft import PeftModel, get_peft_model, set_peft_model_state_dict
-from torch import Tensor
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from tests.policy import by_peft
+from tests.policy.by_peft import alone, gradients, greedy
 from tests.policy.sizes import SIZES
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.models.families import attention_of, read_config
@@ -72,33 +73,7 @@ def under_peft(policy: GroupPolicy, files: BaseModelFiles, quantization: str) ->
         dtype=torch.float32,
         attn_implementation=attention_of(stated),
     )
-    lora = policy.model.peft_config[NAMES[0]]
-    model = get_peft_model(base, lora, adapter_name=NAMES[0])
-    model.add_adapter(NAMES[1], lora)
-    for name in NAMES:
-        set_peft_model_state_dict(model, policy.adapter_state(name), adapter_name=name)
-    assert isinstance(model, PeftModel)
-    return model.train()
-
-
-def alone(model: PeftModel, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Tensor:
-    likely = model(input_ids=torch.tensor([prompt + answer]), use_cache=False).logits[0].log_softmax(dim=-1)
-    return likely[len(prompt) - 1 : -1].gather(1, torch.tensor(answer).unsqueeze(1)).sum()
-
-
-def greedy(model: PeftModel, prompt: tuple[int, ...]) -> tuple[int, ...]:
-    ids = list(prompt)
-    while len(ids) < len(prompt) + 6 and ids[-1] != 2:
-        ids.append(int(model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
-    return tuple(ids[len(prompt) :])
-
-
-def gradients(module: torch.nn.Module) -> dict[str, Tensor]:
-    return {
-        name.split("base_model.", 1)[1]: torch.zeros_like(p) if p.grad is None else p.grad
-        for name, p in module.named_parameters()
-        if "lora_" in name
-    }
+    return by_peft.under_peft(policy, base).train()
 
 
 def rows_of(policy: GroupPolicy) -> list[TreeRow]:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from peft import PeftModel, get_peft_model, set_peft_model_state_dict
-from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from trialign.errors import UserError
@@ -21,6 +19,7 @@ from trialign.policy.plain import unrolled, unrolled_tokens
 from trialign.policy.scoring import score_rows
 from trialign.policy.tree import pack_rows
 
+from .by_peft import alone, gradients, greedy, under_peft
 from .sizes import SIZES
 
 pytestmark = pytest.mark.unit
@@ -105,39 +104,8 @@ def policy_of(kind: str, values: dict[str, Any], **config: Any) -> GroupPolicy:
     return policy
 
 
-def under_peft(policy: GroupPolicy, kind: str, values: dict[str, Any]) -> PeftModel:
-    """The same agents in PEFT as it is."""
-    lora = policy.model.peft_config[NAMES[0]]
-    model = get_peft_model(base_of(kind, values), lora, adapter_name=NAMES[0])
-    model.add_adapter(NAMES[1], lora)
-    for name in NAMES:
-        set_peft_model_state_dict(model, policy.adapter_state(name), adapter_name=name)
-    assert isinstance(model, PeftModel)
-    return model.eval()
-
-
 def tree(adapter: int, prompt: tuple[int, ...]) -> TreeRow:
     return TreeRow(adapter, (Segment(prompt, ROOT), *(Segment(answer, 0, action=True) for answer in ANSWERS)))
-
-
-def alone(model: PeftModel, prompt: tuple[int, ...], answer: tuple[int, ...]) -> Tensor:
-    likely = model(input_ids=torch.tensor([prompt + answer]), use_cache=False).logits[0].log_softmax(dim=-1)
-    return likely[len(prompt) - 1 : -1].gather(1, torch.tensor(answer).unsqueeze(1)).sum()
-
-
-def greedy(model: PeftModel, prompt: tuple[int, ...]) -> tuple[int, ...]:
-    ids = list(prompt)
-    while len(ids) < len(prompt) + 6 and ids[-1] != 2:
-        ids.append(int(model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
-    return tuple(ids[len(prompt) :])
-
-
-def gradients(module: torch.nn.Module) -> dict[str, Tensor]:
-    return {
-        name.split("base_model.", 1)[1]: torch.zeros_like(p) if p.grad is None else p.grad
-        for name, p in module.named_parameters()
-        if "lora_" in name
-    }
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -156,7 +124,7 @@ def test_every_decoder_is_as_transformers_and_peft_row_by_row(kind: str, values:
     weights = torch.linspace(-1, 2, len(scores))
     (scores * weights).sum().backward()
 
-    plain, values_alone = under_peft(policy, kind, values), []
+    plain, values_alone = under_peft(policy, base_of(kind, values)).eval(), []
     for place, weight in enumerate(weights):
         name, prompt = asked[order[place // len(ANSWERS)]]
         if name != "control":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,23 @@ from trialign.training.loggers import LoggerConfig, check_logger
 Tracker = Literal["wandb", "mlflow"]
 TRACKERS: tuple[Tracker, ...] = ("wandb", "mlflow")
 _SECTIONS = ("truth", "preference", "welfare", "replies")
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What a tracker gets.
+
+    Attributes:
+        name: of the run there.
+        about: which audit it is.
+        figures: path -> value.
+        tables: of the report.
+    """
+
+    name: str
+    about: Mapping[str, Any]
+    figures: Mapping[str, float]
+    tables: Mapping[str, Table]
 
 
 def send(audit: AuditFolder, tracker: Tracker, against: Path | None = None) -> str:
@@ -49,7 +66,7 @@ def send(audit: AuditFolder, tracker: Tracker, against: Path | None = None) -> s
     about = {"run": run.folder.name, "step": audit.step, "data": audit.data, "split": audit.split}
     run.logs.mkdir(parents=True, exist_ok=True)
     try:
-        return _SENDERS[tracker](config, run.logs, name, about, dict(_numbers(summary)), tables)
+        return _SENDERS[tracker](config, run.logs, _Sent(name, about, dict(_numbers(summary)), tables))
     except Exception as error:  # each has its own
         raise UserError(
             f"{tracker} does not take the audit: {str(error).partition(chr(10))[0].rstrip('.')}",
@@ -74,43 +91,29 @@ def _frame(table: Table) -> pd.DataFrame:
     return pd.DataFrame([list(row) for row in table.rows], columns=[column.key for column in table.columns])
 
 
-def _wandb(
-    config: LoggerConfig,
-    folder: Path,
-    name: str,
-    about: Mapping[str, Any],
-    figures: Mapping[str, float],
-    tables: Mapping[str, Table],
-) -> str:
+def _wandb(config: LoggerConfig, folder: Path, sent: _Sent) -> str:
     import wandb
 
     os.environ.setdefault("WANDB_SILENT", "true")
     mode: Literal["offline", "online"] = "offline" if config.offline else "online"
     with wandb.init(
         project=config.project,
-        name=name,
+        name=sent.name,
         dir=folder,
         mode=mode,
         job_type="audit",
-        config=dict(about),
+        config=dict(sent.about),
         reinit="create_new",
     ) as run:
-        run.summary.update(dict(figures))
-        for key, table in tables.items():
+        run.summary.update(dict(sent.figures))
+        for key, table in sent.tables.items():
             columns = [column.key for column in table.columns]
             run.log({f"audit/{key}": wandb.Table(columns, [list(row) for row in table.rows], allow_mixed_types=True)})
         where = f"{run.dir}" if config.offline else str(run.url)
     return f"W&B, project {config.project}: {where}"
 
 
-def _mlflow(
-    config: LoggerConfig,
-    folder: Path,
-    name: str,
-    about: Mapping[str, Any],
-    figures: Mapping[str, float],
-    tables: Mapping[str, Table],
-) -> str:
+def _mlflow(config: LoggerConfig, folder: Path, sent: _Sent) -> str:
     if config.address is None:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # as trialign.training.loggers has it
     from mlflow.tracking import MlflowClient
@@ -119,12 +122,12 @@ def _mlflow(
     client = MlflowClient(tracking_uri=address)
     experiment = client.get_experiment_by_name(config.project)
     found = experiment.experiment_id if experiment else client.create_experiment(config.project)
-    tags = {**{f"trialign.{key}": str(value) for key, value in about.items()}, "trialign.kind": "audit"}
-    run_id = client.create_run(found, run_name=name, tags=tags).info.run_id
+    tags = {**{f"trialign.{key}": str(value) for key, value in sent.about.items()}, "trialign.kind": "audit"}
+    run_id = client.create_run(found, run_name=sent.name, tags=tags).info.run_id
     try:
-        for key, value in figures.items():
-            client.log_metric(run_id, key, value, step=int(about["step"]))
-        for key, table in tables.items():
+        for key, value in sent.figures.items():
+            client.log_metric(run_id, key, value, step=int(sent.about["step"]))
+        for key, table in sent.tables.items():
             client.log_table(run_id, _frame(table), f"audit/{key}.json")
     except Exception:
         client.set_terminated(run_id, "FAILED")
@@ -133,8 +136,4 @@ def _mlflow(
     return f"MLflow, experiment {config.project}, run {run_id}: {address}"
 
 
-_Sender = Callable[
-    [LoggerConfig, Path, str, Mapping[str, Any], Mapping[str, float], Mapping[str, Table]],
-    str,
-]
-_SENDERS: dict[Tracker, _Sender] = {"wandb": _wandb, "mlflow": _mlflow}
+_SENDERS: dict[Tracker, Callable[[LoggerConfig, Path, _Sent], str]] = {"wandb": _wandb, "mlflow": _mlflow}
