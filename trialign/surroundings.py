@@ -20,7 +20,7 @@ def quiet_libraries() -> None:
     """Keeps from the user what libraries say of themselves."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed"):
+    for name in ("httpx", "httpx2", "huggingface_hub", "fsspec", "DeepSpeed", "deepspeed", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # What one library tells another about its next version is not for the user.
     warnings.filterwarnings("ignore", category=FutureWarning)

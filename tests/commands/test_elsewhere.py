@@ -36,9 +36,12 @@ def write_questions(project: Any, count: int) -> list[str]:
 def test_agents_are_audited_on_other_questions_beside_the_base_model(trained_copy: Any) -> None:
     words = write_questions(trained_copy, 3)
     run = trained_copy.runs / "mine"
-    before = trained_copy.files()
+    before, kept = trained_copy.files(), trained_copy.runs / ".answers" / "base-scores.jsonl"
+    del before[kept.relative_to(trained_copy.folder).as_posix()]
+    written = kept.read_bytes()
     outcome = trained_copy.call("test", "--run", run, *words)
     assert outcome.code == 0, outcome.err
+    assert kept.read_bytes().startswith(written)  # what the base weights score is added to
     assert before.items() <= trained_copy.files().items()  # what was there is as it was
     folders = [run / "audits" / f"step={step:06d}.rivers.test" for step in (0, 4)]
     base, agents = (read_items(folder / "items.parquet") for folder in folders)
