@@ -265,7 +265,8 @@ class LocalAgents:
         found = self.score(observations, asked)
         new = {key: scores for key, scores in zip(keys, found, strict=True) if key is not None and key not in known}
         self.scores.keep(new)
-        return [scores if key is None else (known | new)[key] for key, scores in zip(keys, found, strict=True)]
+        known |= new
+        return [scores if key is None else known[key] for key, scores in zip(keys, found, strict=True)]
 
     def _adapter(self, group: str) -> str | None:
         """Hash of the adapter that answers for a group; None where the base weights alone do."""

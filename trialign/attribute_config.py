@@ -220,14 +220,7 @@ def _template(text: Any, names: Sequence[str], where: str, *, whole: bool = True
 
 def _value(attribute: Attribute, value: Any, where: str) -> Value:
     if attribute.numeric:
-        number = _number(value, where)
-        low, high = attribute.between
-        if not low <= number <= high:
-            raise UserError(
-                f"'{where}' is {number:g}, and '{attribute.name}' is between {low:g} and {high:g}",
-                "Write another number, or widen 'between'",
-            )
-        return number
+        return attribute.within(_number(value, where), where)
     return attribute.category(value).name
 
 

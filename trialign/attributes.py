@@ -99,6 +99,24 @@ class Attribute:
             f"Write one of: {', '.join(category.name for category in self.categories)}",
         )
 
+    def within(self, number: float, where: str) -> float:
+        """A number that can be one of this attribute.
+
+        Args:
+            number: as it was stated.
+            where: it was.
+
+        Raises:
+            UserError: it is none that there can be.
+        """
+        low, high = self.between
+        if not low <= number <= high:
+            raise UserError(
+                f"'{where}' is {number:g}, and '{self.name}' is between {low:g} and {high:g}",
+                "Write another number, or widen 'between'",
+            )
+        return number
+
     def text(self, value: Value) -> str:
         """The value as it stands in a wording."""
         return f"{self.number(value):g}" if self.numeric else self.category(value).text

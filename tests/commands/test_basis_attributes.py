@@ -214,6 +214,8 @@ def test_somebody_of_other_values_is_asked_beside_the_groups(
         ("age=45", "'age=45' states no 'land'. Add ,land=VALUE"),
         ("age=old,land=ice", "'age' is 'old', not a number. Write age=30"),
         ("age=45,land=wood", "'land' is 'wood', a category that no group was told of"),
+        ("age=91,land=ice", "'age' is 91, and 'age' is between 18 and 90"),
+        ("age=nan,land=ice", "'age' is nan, and 'age' is between 18 and 90"),
         ("size=3", "'size=3' states no value of age, land. Write age=VALUE"),
     ],
 )

@@ -24,14 +24,12 @@ class PersonAnswer:
     Attributes:
         name: the values in words, ``age=30``.
         label: how a group of these values is shown.
-        agent: ``own``, where z is made of the values, or the group whose agent answered, the nearest.
-        item: the answer.
-        beyond: a sentence for each number outside those of the groups.
+        item: the answer, of the agent of these values where z is made of them, else of the nearest group's.
+        beyond: a sentence for each number outside those that were trained.
     """
 
     name: str
     label: str
-    agent: str
     item: AuditItem
     beyond: tuple[str, ...]
 
@@ -59,7 +57,7 @@ def stated_values(groups: GroupSet, text: str) -> dict[str, Value]:
             raise UserError(
                 f"'{part.strip()}' states no value of {', '.join(known)}", f"Write {next(iter(known))}=VALUE"
             )
-        found[name] = _number(name, value) if known[name].numeric else value
+        found[name] = known[name].within(_number(name, value), name) if known[name].numeric else value
     for name in known:
         if name not in found:
             raise UserError(f"'{text}' states no '{name}'", f"Add ,{name}=VALUE")
@@ -102,16 +100,16 @@ def asked_as(
         name = ",".join(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
         )
-        told, nearest = session.groups.told(name, values), session.groups.nearest(values).name
+        told, asks = session.groups.told(name, values), agents
         if checkpoint and maps:
             own = agent_of(checkpoint, maps, values)
             agents.policy.seat({name: own.z})
-            asks, agent = replace(agents, adapter_sha256={**agents.adapter_sha256, name: own.sha256}), "own"
+            asks = replace(agents, adapter_sha256={**agents.adapter_sha256, name: own.sha256})
         else:
-            told, asks, agent = replace(told, name=nearest), agents, nearest if checkpoint else "base model"
+            told = replace(told, name=session.groups.nearest(values).name)
         alone = replace(session.groups, members=(told,), control=None, factors=(), stated=())
         auditor = Auditor(asks, alone, session.config.prompt, session.config.audit)
         [item] = [one for one in auditor.answer([query], exposure) if one.group == one.profile_group]
         agents.policy.seat({})
-        found.append(PersonAnswer(name, told.label, agent, item, tuple(session.groups.beyond(values))))
+        found.append(PersonAnswer(name, told.label, item, tuple((maps or session.groups).beyond(values))))
     return found
