@@ -262,6 +262,23 @@ def _check_step(trainer: TrainerConfig, policy: AdapterConfig) -> None:
         )
 
 
+def _check_bits(config: RunConfig) -> None:
+    """Refuses weights in few bits where there are none, or where nobody has seen them to be right."""
+    model, strategy = config.model, config.trainer.strategy
+    faults = {
+        f"and model.source={model.source} has no weights here": not model.has_weights,
+        f"and model.dtype={model.dtype} has not been shown to compute with them": model.dtype == "float64",
+        f"which DeepSpeed ({strategy}) has not been shown to train": strategy in STAGES,
+    }
+    for what, asked in faults.items():
+        if asked and model.quantization != "none":
+            raise UserError(
+                f"model.quantization is {model.quantization}, {what}",
+                "Set model.quantization=none, or "
+                + ("trainer.strategy=ddp" if strategy in STAGES else "another source or dtype of the model"),
+            )
+
+
 def _check_values(config: RunConfig) -> None:
     trainer = config.trainer
     if trainer.strategy in STAGES and config.model.dtype == "float64":
@@ -269,12 +286,7 @@ def _check_values(config: RunConfig) -> None:
             f"model.dtype is float64, and DeepSpeed ({trainer.strategy}) keeps the trained weights in float32",
             "Set trainer.strategy=ddp, or another model.dtype",
         )
-    if trainer.strategy in STAGES and config.model.quantization != "none":
-        raise UserError(
-            f"model.quantization is {config.model.quantization}, which DeepSpeed ({trainer.strategy}) has not been "
-            "shown to train",
-            "Set trainer.strategy=ddp, or model.quantization=none",
-        )
+    _check_bits(config)
     _check_step(trainer, config.policy)
     if config.policy.activation == "profile" and config.prompt.profile == "first":
         raise UserError(

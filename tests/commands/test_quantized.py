@@ -32,6 +32,19 @@ def test_a_run_over_four_bits_is_whole_and_knows_its_bits(project: Any) -> None:
     assert "were trained over weights with model.quantization=nf4, and it is int8" in asked.err
 
 
+def test_an_audit_of_other_bits_does_not_take_the_place_of_one(project: Any) -> None:
+    command = ("test", "--config", "mine.yaml", "audit.answers=[scored]")
+    assert project.call(*command).code == 0
+    file = project.runs / "mine" / "audits" / "step=000000.house.test" / "summary.json"
+    assert "quantization" not in json.loads(file.read_text())["model"]
+    other = project.call(*command, "model.quantization=nf4")
+    assert other.code == 2
+    assert "is of another model" in other.err
+    assert project.call(*command, "model.quantization=nf4", "name=few").code == 0
+    few = json.loads((project.runs / "few" / "audits" / file.parent.name / file.name).read_text())
+    assert few["model"]["quantization"] == "nf4"
+
+
 def test_merged_agents_are_whole_weights(project: Any) -> None:
     assert project.fit("audit.answers=[scored]", "model.quantization=int8").code == 0
     outcome = project.call("export", "--run", "runs/mine", "--output", "merged", "--merged")
@@ -45,6 +58,13 @@ def test_what_cannot_be_is_refused_at_the_door(project: Any, monkeypatch: pytest
     outcome = project.fit("model.quantization=nf4", "trainer=deepspeed_zero3_cpu")
     assert outcome.code == 2
     assert "model.quantization is nf4, which DeepSpeed (zero3) has not been shown to train" in outcome.err
+    outcome = project.fit("model.quantization=nf4", "model.dtype=float64")
+    assert outcome.code == 2
+    assert "model.quantization is nf4, and model.dtype=float64 has not been shown to compute with them" in outcome.err
+    words = ("model=endpoint", "model.base_url=http://127.0.0.1:9/v1", "model.name=x", "model.quantization=nf4")
+    outcome = project.call("test", "--config", "mine.yaml", *words)
+    assert outcome.code == 2
+    assert "model.quantization is nf4, and model.source=endpoint has no weights here" in outcome.err
     monkeypatch.setattr("trialign.models.quantized.is_bitsandbytes_available", lambda: False)
     outcome = project.fit("model.quantization=nf4")
     assert outcome.code == 2

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedMod
 from tests.policy import by_peft
 from tests.policy.by_peft import alone, gradients, greedy
 from tests.policy.sizes import SIZES
+from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, load_model
 from trialign.models.families import attention_of, read_config
 from trialign.policy import ROOT, AdapterConfig, GroupPolicy, Segment, TreeRow, build_tree_batch
@@ -134,3 +135,16 @@ def test_the_weights_are_rounded_and_kept_small(files: BaseModelFiles, quantizat
     layer = rounded.base.get_submodule("model.layers.0.mlp.down_proj").get_base_layer()
     size = layer.in_features * layer.out_features
     assert layer.weight.nbytes == (size // 2 if quantization == "nf4" else size)
+
+
+def test_a_checkpoint_in_the_format_of_bitsandbytes_is_read_as_it_is(files: BaseModelFiles, tmp_path: Path) -> None:
+    rounded = load_model(files, config_of("nf4"))
+    ids = torch.tensor([PROMPTS[0]])
+    with torch.no_grad():
+        expected = rounded(input_ids=ids, use_cache=False).logits
+    rounded.save_pretrained(tmp_path / "few")
+    again = load_model(replace(files, folder=tmp_path / "few"), config_of("none"))
+    with torch.no_grad():
+        torch.testing.assert_close(again(input_ids=ids, use_cache=False).logits, expected, atol=1e-5, rtol=1e-5)
+    with pytest.raises(UserError, match=r"are quantised already \(bitsandbytes\), and model.quantization is nf4"):
+        load_model(replace(files, folder=tmp_path / "few"), config_of("nf4"))

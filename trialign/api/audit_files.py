@@ -261,7 +261,8 @@ def about_model(session: Session, checkpoint: AgentCheckpoint | None = None) -> 
     there = session.adapters or ({} if checkpoint else session.starts)
     adapters = {name: adapter.sha256 for name, adapter in there.items()}
     about = {"source": session.config.model.source, "name": session.files.name, "sha256": session.files.sha256}
-    return {**about, "adapters": adapters}
+    bits = {"quantization": session.files.quantization} if session.files.quantization != "none" else {}
+    return {**about, **bits, "adapters": adapters}
 
 
 def _about_audit(
