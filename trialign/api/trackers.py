@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,10 +15,9 @@ from trialign.audit.report.columns import Table
 from trialign.audit.report.tables import report_tables
 from trialign.errors import UserError
 from trialign.runs import SUMMARY, AuditFolder, RunFolder
-from trialign.training.loggers import LoggerConfig, check_logger
+from trialign.training.loggers import LoggerConfig, check_logger, mlflow_address, silence_wandb
 
 Tracker = Literal["wandb", "mlflow"]
-TRACKERS: tuple[Tracker, ...] = ("wandb", "mlflow")
 _SECTIONS = ("truth", "preference", "welfare", "replies")
 
 
@@ -94,7 +92,7 @@ def _frame(table: Table) -> pd.DataFrame:
 def _wandb(config: LoggerConfig, folder: Path, sent: _Sent) -> str:
     import wandb
 
-    os.environ.setdefault("WANDB_SILENT", "true")
+    silence_wandb()
     mode: Literal["offline", "online"] = "offline" if config.offline else "online"
     with wandb.init(
         project=config.project,
@@ -114,11 +112,9 @@ def _wandb(config: LoggerConfig, folder: Path, sent: _Sent) -> str:
 
 
 def _mlflow(config: LoggerConfig, folder: Path, sent: _Sent) -> str:
-    if config.address is None:
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # as trialign.training.loggers has it
+    address = mlflow_address(config, folder)
     from mlflow.tracking import MlflowClient
 
-    address = config.address or (folder / "mlflow").resolve().as_uri()
     client = MlflowClient(tracking_uri=address)
     experiment = client.get_experiment_by_name(config.project)
     found = experiment.experiment_id if experiment else client.create_experiment(config.project)

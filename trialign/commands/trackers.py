@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trialign.api.session import Session
-from trialign.api.trackers import TRACKERS, Tracker, send
+from trialign.api.trackers import Tracker, send
 from trialign.audit.files.folders import find_audit
 from trialign.errors import UserError
 from trialign.runs import AuditFolder
@@ -41,9 +41,9 @@ def track_fitted(session: Session, audit: AuditFolder) -> None:
 
     What does not take it costs a warning: the run is whole.
     """
-    for tracker in TRACKERS:
-        if session.config.logger.kind == tracker:
-            try:
-                log.info("%s", send(audit, tracker))
-            except UserError as error:
-                log.warning("%s", error)
+    kind = session.config.logger.kind
+    if kind == "wandb" or kind == "mlflow":
+        try:
+            log.info("%s", send(audit, kind))
+        except UserError as error:
+            log.warning("%s", error)

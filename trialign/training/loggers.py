@@ -96,19 +96,29 @@ def _tensorboard(config: LoggerConfig, folder: Path, name: str) -> Logger:
 def _wandb(config: LoggerConfig, folder: Path, name: str) -> Logger:
     from lightning.pytorch.loggers import WandbLogger
 
-    # What it prints would stand between the lines of progress.
-    os.environ.setdefault("WANDB_SILENT", "true")
+    silence_wandb()
     return WandbLogger(name=name, save_dir=folder, project=config.project, offline=config.offline)
 
 
 def _mlflow(config: LoggerConfig, folder: Path, name: str) -> Logger:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    if config.address is None:
-        # MLflow no longer develops its file store, and says so by refusing it; it is what needs no server.
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    files = (folder / "mlflow").resolve().as_uri()
-    return MLFlowLogger(experiment_name=config.project, run_name=name, tracking_uri=config.address or files)
+    address = mlflow_address(config, folder)
+    return MLFlowLogger(experiment_name=config.project, run_name=name, tracking_uri=address)
+
+
+def silence_wandb() -> None:
+    """What W&B prints would stand between the lines of progress."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def mlflow_address(config: LoggerConfig, folder: Path) -> str:
+    """Where MLflow keeps what it is told: the stated server, else files below a run's ``logs``."""
+    if config.address is not None:
+        return config.address
+    # MLflow no longer develops its file store, and says so by refusing it; it is what needs no server.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    return (folder / "mlflow").resolve().as_uri()
 
 
 _MAKERS = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
