@@ -19,18 +19,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import transformers
+from memory import batch_of
 from side_by_side import table
 from torch.utils.flop_counter import FlopCounterMode
-from workloads import Prompted, prompted_free, prompted_options, session_of
+from workloads import Prompted, prompted_options, session_of
 
 from trialign.api.session import Session
 from trialign.models import load_model
-from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
+from trialign.policy import GroupPolicy
 from trialign.policy.group_policy import Sampling
 from trialign.policy.tree import TreeBatch
 from trialign.training.memory import Sharing, Work, memory_of, size_of
@@ -90,18 +91,6 @@ def policy_of(session: Session, place: Place, dtype: torch.dtype) -> GroupPolicy
     return policy.to(place.device)
 
 
-def batch_of(policy: GroupPolicy, prompted: list[Prompted], place: Place) -> TreeBatch:
-    """A row a prompt, with its answers as branches."""
-    rows = [
-        TreeRow(
-            policy.adapter_index(one.group),
-            (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)),
-        )
-        for one in prompted
-    ]
-    return build_tree_batch(rows).to(place.device)
-
-
 def gradients(policy: GroupPolicy, batch: TreeBatch) -> torch.Tensor:
     """Of every trained weight, on the CPU."""
     policy.zero_grad(set_to_none=True)
@@ -113,17 +102,15 @@ def exactness(session: Session, place: Place) -> Iterator[Row]:
     """The tree against one row an answer on this device, and this device against the CPU, in fp32."""
     prompted = prompted_options(session, 2)
     alone = [Prompted(one.group, one.prompt, (answer,)) for one in prompted for answer in one.answers]
-    here, cpu = (
-        policy_of(session, place, torch.float32),
-        policy_of(session, Place(torch.device("cpu"), 2, 8, 1), torch.float32),
-    )
+    on_cpu = replace(place, device=torch.device("cpu"))
+    here, cpu = (policy_of(session, at, torch.float32) for at in (place, on_cpu))
     found = {}
     for name, policy, rows, at in (
         ("tree", here, prompted, place),
         ("rows", here, alone, place),
-        ("cpu", cpu, prompted, Place(torch.device("cpu"), 2, 8, 1)),
+        ("cpu", cpu, prompted, on_cpu),
     ):
-        batch = batch_of(policy, rows, at)
+        batch = batch_of(policy, rows).to(at.device)
         with torch.no_grad():
             scores = policy.score(batch).cpu()
         found[name] = (scores, gradients(policy, batch))
@@ -144,7 +131,7 @@ def step(session: Session, place: Place) -> Iterator[Row]:
     for dtype in (torch.float32, torch.bfloat16):
         policy = policy_of(session, place, dtype).train()
         prompted = prompted_options(session, place.queries)
-        batch = batch_of(policy, prompted, place)
+        batch = batch_of(policy, prompted).to(place.device)
         optimizer = torch.optim.AdamW([p for p in policy.parameters() if p.requires_grad])
 
         def once(
@@ -194,7 +181,7 @@ def product_peak(place: Place, dtype: torch.dtype) -> float:
 def replies(session: Session, place: Place) -> Iterator[Row]:
     """Greedy replies: how many a second together, and whether they are those that are given alone."""
     policy = policy_of(session, place, torch.float32).eval()
-    asked = prompted_options(session, place.queries) or prompted_free(session, place.queries)
+    asked = prompted_options(session, place.queries)
     prompts, groups = [one.prompt for one in asked], [one.group for one in asked]
     sampling = Sampling(max_new_tokens=place.tokens)
 
@@ -222,7 +209,7 @@ def strategies(session: Session, place: Place) -> Iterator[Row]:
         "ZeRO-2": [f"trainer=deepspeed_zero2{suffix}", *one],
         "ZeRO-3": [f"trainer=deepspeed_zero3{suffix}", *one],
     }.items():
-        yield smoke(f"smoke fit, {name}", words, place)
+        yield smoke(f"smoke fit, {name}", words)
 
 
 def quantised(session: Session, place: Place) -> Iterator[Row]:
@@ -230,10 +217,10 @@ def quantised(session: Session, place: Place) -> Iterator[Row]:
     if importlib.util.find_spec("bitsandbytes") is None:
         yield "smoke fit, nf4 base", "not run", "bitsandbytes is not installed"
         return
-    yield smoke("smoke fit, nf4 base", [f"trainer={'gpu' if place.on_gpu else 'cpu'}", "model.quantization=nf4"], place)
+    yield smoke("smoke fit, nf4 base", [f"trainer={'gpu' if place.on_gpu else 'cpu'}", "model.quantization=nf4"])
 
 
-def smoke(label: str, words: list[str], place: Place) -> Row:
+def smoke(label: str, words: list[str]) -> Row:
     """One run of conf/smoke.yaml; a row of how it ended."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "trialign.cli", "fit", "--config", str(ROOT_FOLDER / "conf" / "smoke.yaml")]

@@ -127,7 +127,7 @@ def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="conf/quickstart.yaml")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", help="in the place of study.yaml's")
     parser.add_argument("--methods", nargs="+", default=["trialign"])
     parser.add_argument("--study", action="store_true", help="every table of study.yaml")
     parser.add_argument("--tables", nargs="+", help="with --study: these alone")
@@ -135,15 +135,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="with --study: two methods and one seed of a tiny run")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    study = replace(Study.read(STUDY), config=arguments.config, seeds=tuple(arguments.seeds))
+    study = replace(Study.read(STUDY), config=arguments.config)
+    study = replace(study, seeds=tuple(arguments.seeds or study.seeds))
     if arguments.study:
         study = study.quick() if arguments.quick else study
         for line in run(study, arguments.tables or list(study.tables), arguments.sets, arguments.overrides):
             print(line, flush=True)
         return
-    seeds = f"{len(arguments.seeds)} seeds, test split, 95 % intervals paired by cluster"
+    seeds = f"{len(study.seeds)} seeds, test split, 95 % intervals paired by cluster"
     results = {
-        method: {seed: fit(study, method, seed, arguments.overrides) for seed in arguments.seeds}
+        method: {seed: fit(study, method, seed, arguments.overrides) for seed in study.seeds}
         for method in arguments.methods
     }
     after = {method: pooled([run.after for run in runs.values()]) for method, runs in results.items()}

@@ -15,6 +15,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +63,12 @@ class Newcomer:
         """The word that leaves a group out."""
         return f"{self.section}.members.{group}=null"
 
+    @cached_property
     def everyone(self) -> RunFolder:
         """The run of all groups."""
         return self.fitted(f"{self.stem}-all", "policy=basis")
 
+    @cached_property
     def others(self) -> RunFolder:
         """The run of the other groups."""
         return self.fitted(f"{self.stem}-without-{self.group}", "policy=basis", self.without(self.group))
@@ -84,7 +87,7 @@ class Newcomer:
 
     def joined(self, count: int) -> AuditAnalysis:
         """The group in the others' run, from so many answers, with the audit of all groups' held-out questions."""
-        base = self.others()
+        base = self.others
         run = RunFolder(Path("runs") / f"{base.folder.name}-joined-{count}")
         if not run.config_file.exists():
             groups = Path("runs") / f".{self.group}.yaml"
@@ -115,7 +118,7 @@ class Newcomer:
 
     def untrained(self) -> AuditAnalysis:
         """The base model, told every group's profile."""
-        run = self.everyone()
+        run = self.everyone
         first = next(one for one in run.audits() if one.data == self.data and one.split == "test" and not one.step)
         return read_analysis(first.path / ANALYSIS)
 
@@ -177,7 +180,7 @@ def main() -> None:
                 rows[f"joined from K = {count}"].append(figures(one.joined(count), group))
             for count in arguments.alone:
                 rows[f"an adapter of its own from K = {count}"].append(figures(one.scratch(count), group))
-            rows["trained with the others"].append(figures(one.asked(one.everyone()), group))
+            rows["trained with the others"].append(figures(one.asked(one.everyone), group))
     print_rows(rows)
 
 
