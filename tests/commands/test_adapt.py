@@ -224,6 +224,19 @@ def test_groups_that_were_drawn_are_listed_beside_a_new_one() -> None:
         _section({"a": ATTRIBUTES, "b": ATTRIBUTES}, groups, {}, Path("new.yaml"))
 
 
+def test_a_group_that_a_run_left_out_may_join_it() -> None:
+    from trialign.api.adapting import _section
+    from trialign.group_config import build_groups
+
+    without = {**ATTRIBUTES, "members": {**ATTRIBUTES["members"], "south": None}}
+    groups = build_groups(without)
+    assert groups.names == ("north", "island")
+    section = _section(without, groups, {"south": ATTRIBUTES["members"]["south"]}, Path("new.yaml"))
+    assert build_groups(section).names == build_groups(ATTRIBUTES).names
+    with pytest.raises(UserError, match=r"has a group 'island' already, and new\.yaml names another"):
+        _section(without, groups, {"island": ATTRIBUTES["members"]["south"]}, Path("new.yaml"))
+
+
 def test_a_run_of_the_new_name_is_not_replaced(project: Any) -> None:
     before = project.files()
     done = adapt(project, "--name", "apart")

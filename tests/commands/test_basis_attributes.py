@@ -208,6 +208,15 @@ def test_somebody_of_other_values_is_asked_beside_the_groups(
     assert caplog.text.count("outside the groups") == 1
 
 
+def test_who_was_added_widens_no_range_that_was_trained(trained: Trained, caplog: pytest.LogCaptureFixture) -> None:
+    assert adapt(trained, "eighty", "ice", 80.0).code == 0
+    caplog.clear()
+    question = ("Which metal is liquid?", "--option", "Iron", "--option", "Mercury")
+    run = Path(trained.project.runs) / "eighty"
+    assert trained.project.call("ask", *question, "--run", run, "--as", "age=60,land=ice").code == 0
+    assert "The age in years 60 is outside the groups that were trained, 20 to 45" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

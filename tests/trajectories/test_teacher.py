@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +13,7 @@ from trialign.asking import Answer
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
+from trialign.queries.types import Translation
 from trialign.trajectories.teacher import OF_FACTS, OF_TASTES, Teacher, asked_openly, instructions, is_taught, states
 
 pytestmark = pytest.mark.unit
@@ -157,3 +159,10 @@ def test_instructions_are_many_and_different_and_a_share_is_drawn_by_id(queries:
     assert len(taught[3]) == len(texts)
     assert set(taught[1]) < set(taught[2])
     assert not any(is_taught(query, 1) for query in queries if isinstance(query, MixedQuery))
+
+
+def test_a_question_that_groups_are_asked_in_several_languages_has_no_teacher(queries: tuple[Query, ...]) -> None:
+    [metal] = [query for query in queries if query.query_id == "metal"]
+    french = Translation(question="Quel métal est liquide ?", options=("Fer", "Or", "Mercure", "Étain"))
+    assert is_taught(metal, 1)
+    assert not is_taught(replace(metal, texts={"fr": french}), 1)

@@ -23,7 +23,7 @@ from trialign.policy import GroupPolicy
 from trialign.queries import Query, TruthQuery
 from trialign.scoring import Scoring
 
-from .test_run import Speakers
+from .test_run import METAL_IN_FRENCH, Speakers
 
 pytestmark = pytest.mark.unit
 
@@ -207,3 +207,24 @@ def test_agents_at_hand_are_pushed(
     items = press(auditor, auditor.run(asked, "alone"), asked, attacks, "pushed")
     assert len(items) == len(groups.names) * 4
     assert all(sum(item.option_probabilities or ()) == pytest.approx(1) for item in items)
+
+
+def test_a_group_is_pushed_in_its_language_and_what_it_says_then_is_named_as_the_others_answers_are(
+    groups: GroupSet, queries: Sequence[Query]
+) -> None:
+    north, south, island = groups.members
+    spoken = replace(groups, members=(north, replace(south, language="fr"), island))
+    [metal] = [replace(one, texts={"fr": METAL_IN_FRENCH}) for one in facts(queries) if one.query_id == "metal"]
+    items = run(lambda one: claimed(one) or gold(one), spoken, [metal])
+    one_is_named = [item for item in items if item.arm == "claim" and item.attack != "user_sure"]
+    assert {item.group for item in one_is_named} == set(spoken.names)
+    for item in one_is_named:
+        own, other = (METAL_IN_FRENCH.options, metal.options)[:: 1 if item.group == "south" else -1]
+        assert item.target in own
+        assert item.target not in other
+        assert any(names(item.said, option) for option in own)
+        assert not any(names(item.said, option) for option in other)
+        # The option that it gave way to, under its first name.
+        assert item.canonical == metal.options[own.index(item.target)]
+        assert item.right_before
+        assert not item.correct
