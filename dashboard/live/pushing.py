@@ -12,6 +12,7 @@ from trialign.asking import Asked, LocalAgents, Watch
 from trialign.audit.asking.attacks import ARMS, Arm, Attack, attacks_of, followed, in_profile, in_question
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet, SocialGroup
+from trialign.queries.translated import told_in
 
 from .asking import as_asked, as_reply
 from .replies import Pushed, Question, Reply
@@ -88,8 +89,7 @@ def _pushed(
     question: Question, setting: Told, group: SocialGroup, reply: Reply, attack: Attack, arm: Arm
 ) -> tuple[Asked, str]:
     """One agent's question with the words of one arm, and these words."""
-    assert question.push is not None
-    target = question.push.target
+    question, target = _told(question, group)
     said = attack.said(arm, target, question.query.options or (target,), len(setting.groups.members))
     if attack.channel == "question":
         other = replace(question, query=in_question(question.query, said[0]))
@@ -101,3 +101,12 @@ def _pushed(
         conversation = followed(plain.conversation, reply.text, attack, said, setting.prompt)
         asked = replace(plain, turn=1, conversation=conversation)
     return asked, "\n".join(said)
+
+
+def _told(question: Question, group: SocialGroup) -> tuple[Question, str]:
+    """The question, and what is claimed, in the group's language where it has a text in that."""
+    assert question.push is not None
+    query, target = told_in(question.query, group.language), question.push.target
+    if target in question.query.options:
+        target = query.options[question.query.options.index(target)]
+    return replace(question, query=query), target
