@@ -74,3 +74,40 @@ def test_what_is_not_of_other_data_is_refused(trained: Any, words: list[str], na
     outcome = trained.call("test", "--run", trained.runs / "mine", *words)
     assert outcome.code == 2
     assert names in outcome.err
+
+
+def test_a_finished_run_is_asked_more_in_words(trained_copy: Any) -> None:
+    run = trained_copy.runs / "mine"
+    folders = [run / "audits" / f"step={step:06d}.house.test" for step in (0, 4)]
+    config = (run / "config.yaml").read_bytes()
+    in_words = ("audit.answers=[scored,replies]",)
+    for words, asked in (
+        ((*in_words, "audit.replies_limit=1"), {"capital-0", "capital-1", "meal"}),
+        (in_words, {"capital-0", "capital-1", "sea-0", "sea-1", "meal"}),
+        (("audit.answers=[scored]",), set()),
+    ):
+        scored = [read_items(folder / "items.parquet") for folder in folders]
+        outcome = trained_copy.call("test", "--run", run, *words)
+        assert outcome.code == 0, outcome.err
+        for folder, before in zip(folders, scored, strict=True):
+            assert read_items(folder / "items.parquet").equals(before)
+            replies = folder / "replies.parquet"
+            assert (set(read_items(replies)["query_id"]) if replies.is_file() else set()) == asked
+    assert (run / "config.yaml").read_bytes() == config
+    outcome = trained_copy.call("test", "--run", run, "audit.replies_limit=0")
+    assert outcome.code == 2
+    assert "replies_limit" in outcome.err
+
+
+def test_questions_of_several_languages_are_slices_of_the_audit(trained_copy: Any) -> None:
+    words = write_questions(trained_copy, 6)
+    file = trained_copy.folder / "rivers.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [{**row, "language": "fr" if number % 3 else "en"} for number, row in enumerate(rows)]
+    trained_copy.write_rows(rows, file.name)
+    assert trained_copy.call("test", "--run", trained_copy.runs / "mine", *words).code == 0
+    analysis = json.loads(
+        (trained_copy.runs / "mine" / "audits" / "step=000004.rivers.test" / "analysis.json").read_text()
+    )
+    found = {one["name"]: one["facts"]["n_questions"] for one in analysis["slices"] if one["dimension"] == "language"}
+    assert found == {"en": 2, "fr": 4}

@@ -71,13 +71,13 @@ def run_audit(
     topology, groups = session.config.environment.topology, _asked_groups(session)
     auditor = Auditor(agents, groups, prompt, session.config.audit, strip, topology, seed=session.config.seed)
     folder = session.run.audit(step, session.config.data.name, split)
-    comparer = _comparer(session) if _asks_in_words(session) else None  # what is at fault with it is said before asking
+    spoken = questions_in_words(session, queries)
+    comparer = _comparer(session) if spoken else None  # what is at fault with it is said before asking
     scored = _answered(session, auditor, queries, step, split)
     summary = scored.summary
     title = f"Pushing step {step} on {split}"
     pressed = under_pressure(session, auditor, scored.items, queries, title, folder)
-    spoken = first_clusters(queries, session.config.audit.replies_limit)
-    replied = _replied(session, auditor, spoken, step, split, folder) if _asks_in_words(session) else None
+    replied = _replied(session, auditor, spoken, step, split, folder) if spoken else None
     summary["model"] = about_model(session, checkpoint)
     summary["clarify"] = session.config.audit.clarify
     if isinstance(agents, EndpointAgents):
@@ -121,13 +121,15 @@ class _Answered:
     languages: dict[str, str]
 
 
-def _asks_in_words(session: Session) -> bool:
-    """Whether the same questions are asked in words too: where options can be scored here, and that is wanted.
+def questions_in_words(session: Session, queries: Sequence[Query]) -> list[Query]:
+    """The questions that are asked in words too: where options can be scored here, and that is wanted.
 
-    Not where no question is put: there is nothing to reply to.
+    None where no question is put: there is nothing to reply to.
     """
     config = session.config
-    return config.model.has_weights and "replies" in config.audit.answers and config.prompt.question
+    if not (config.model.has_weights and "replies" in config.audit.answers and config.prompt.question):
+        return []
+    return list(first_clusters(queries, config.audit.replies_limit))
 
 
 def _asked_groups(session: Session) -> GroupSet:

@@ -9,20 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from trialign import distributed
-from trialign.api.audit_files import run_audit
+from trialign.api.audit_files import questions_in_words, run_audit
 from trialign.api.session import Session, open_run
 from trialign.audit.asking.attacks import attacks_of
 from trialign.audit.figures.summary import read_summary
+from trialign.audit.files.items import read_items
 from trialign.audit.files.record import read_asked
 from trialign.composition import compose
 from trialign.config import load
 from trialign.errors import UserError
 from trialign.queries import Split
-from trialign.runs import SUMMARY, is_whole_audit
+from trialign.runs import REPLIES, SUMMARY, is_whole_audit
 
 log = logging.getLogger("trialign")
 
 _BASE = "conf/base.yaml"
+# What may be asked of a finished run otherwise than by its configuration: it changes no answer, only which there are.
+_ASKED = ("audit.pressure", "audit.answers", "audit.replies_limit")
 
 
 def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
@@ -32,17 +35,19 @@ def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
         folder: the run's.
         overrides: none for the run's own questions; ``data=...`` and ``data.*=...`` as ``--config`` takes them, over
             the shipped default; a file of one's own is ``data=files`` with ``data.name`` and ``data.files``.
-            ``audit.pressure=...`` pushes the agents, on whichever questions.
+            ``audit.pressure=...`` pushes the agents, on whichever questions; ``audit.answers=...`` and
+            ``audit.replies_limit=...`` say whether, and of how many of them, words are asked.
 
     Raises:
         UserError: another key is overridden, the data cannot be composed, or they have the name of the run's own.
     """
     session = open_run(folder)
-    pushing = [one for one in overrides if one.startswith("audit.pressure=")]
-    overrides = [one for one in overrides if one not in pushing]
-    if pushing:
-        audit = {**session.composed.get("audit", {}), "pressure": compose(_BASE, pushing)["audit"]["pressure"]}
-        session = _with(session, audit=audit)
+    asking = [one for one in overrides if one.partition("=")[0] in _ASKED]
+    overrides = [one for one in overrides if one not in asking]
+    if asking:
+        keys = [one.partition("=")[0].removeprefix("audit.") for one in asking]
+        stated = compose(_BASE, asking)["audit"]
+        session = _with(session, audit={**session.composed.get("audit", {}), **{key: stated[key] for key in keys}})
     if not overrides:
         return session
     for one in overrides:
@@ -50,7 +55,7 @@ def open_run_on(folder: Path, overrides: Sequence[str]) -> Session:
         if key != "data" and not key.startswith("data."):
             raise UserError(
                 f"The override {one} was given with --run, whose configuration is fixed but for the data and "
-                "audit.pressure",
+                + ", ".join(_ASKED),
                 "Leave it out, or use --config",
             )
     if not any(one.startswith("data=") for one in overrides):
@@ -84,7 +89,7 @@ def audit_base_model(session: Session, split: Split) -> None:
     folder = session.run.audit(0, session.config.data.name, split)
     now = {one.query_id: one.question for one in session.split(split)}
     done = is_whole_audit(folder) and {key: one.question for key, one in read_asked(folder).items()} == now
-    done = done and _is_pushed(session, folder)
+    done = done and _is_pushed(session, folder) and _is_asked_in_words(session, split, folder)
     distributed.barrier()  # every rank has looked before the first one writes
     if done:
         log.info("The base model's answers to these questions are there: %s", folder)
@@ -99,3 +104,10 @@ def _is_pushed(session: Session, folder: Path) -> bool:
     pressure = read_summary(folder / SUMMARY).get("pressure") or {"attacks": {}}
     wanted = attacks_of(session.config.audit.pressure, len(session.groups.members))
     return {one.name for one in wanted} <= set(pressure["attacks"])
+
+
+def _is_asked_in_words(session: Session, split: Split, folder: Path) -> bool:
+    """Whether an audit asked in words what is to be asked in words, and no more: two are compared on the same."""
+    replies = folder / REPLIES
+    found = set(read_items(replies)["query_id"]) if replies.is_file() else set()
+    return found == {query.query_id for query in questions_in_words(session, session.require_split(split))}

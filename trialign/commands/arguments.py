@@ -61,7 +61,10 @@ def _audit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cfg", action="store_true", help="print the composed config and exit")
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="overrides; with --run of the data alone (data=...)"
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="overrides; with --run of the data (data=...), and of what is asked in words or under pressure",
     )
 
 
