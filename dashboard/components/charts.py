@@ -139,6 +139,46 @@ def paths(frame: pd.DataFrame, title: str | None = None, *, percent: bool = Fals
     return lines
 
 
+def against(frame: pd.DataFrame, across: str, up: str, size: str) -> Chart:
+    """Points of two shares; filled where none is better in both.
+
+    Args:
+        frame: columns ``name``, ``label`` (beside the point), ``x``, ``y``, ``size``, shares, and ``best``.
+        across: title of the horizontal axis.
+        up: of the vertical one.
+        size: of what makes a point larger.
+    """
+    shares = alt.Axis(format=".1~%", grid=True, tickCount=5)
+    wide = alt.Scale(zero=False, nice=True, padding=30)
+    legend = alt.Legend(orient="top", format=".0%", values=[0.02, 0.1, 0.3], symbolFillColor="transparent")
+    base = alt.Chart(frame).encode(
+        x=alt.X("x:Q", title=across, axis=shares, scale=wide),
+        y=alt.Y("y:Q", title=up, axis=shares, scale=wide),
+        tooltip=[
+            "name:N",
+            *(alt.Tooltip(f"{key}:Q", title=said, format=".1%") for key, said in _named(across, up, size)),
+        ],
+    )
+    points = base.mark_point(color=ACCENT, strokeWidth=2, opacity=1, fillOpacity=0.85).encode(
+        size=alt.Size(
+            "size:Q", title=size, scale=alt.Scale(domain=[0, 0.5], range=[40, 1000], clamp=True), legend=legend
+        ),
+        fill=alt.condition("datum.best", alt.value(ACCENT), alt.value("transparent")),
+    )
+    # Names stand towards the middle: beside the edge they would be cut off.
+    middle = (frame["x"].min() + frame["x"].max()) / 2
+    left = base.mark_text(align="left", dx=18, dy=-12, color=QUIET, fontSize=12).transform_filter(alt.datum.x <= middle)
+    right = base.mark_text(align="right", dx=-18, dy=-12, color=QUIET, fontSize=12).transform_filter(
+        alt.datum.x > middle
+    )
+    names = [one.encode(text="label:N") for one in (left, right)]
+    return alt.layer(points, *names).properties(height=360)
+
+
+def _named(across: str, up: str, size: str) -> tuple[tuple[str, str], ...]:
+    return ("x", across), ("y", up), ("size", size)
+
+
 def _legible(chart: Chart) -> Chart:
     """The chart with axis texts of a contrast of at least 4.5:1, which Streamlit's own do not have."""
     ink = {"light": "#5a6170", "dark": "#a9b0bb"}.get(st.context.theme.type or "")

@@ -13,6 +13,7 @@ from trialign.audit.figures.estimates import Estimate
 from trialign.audit.figures.facts import FactAnalysis
 from trialign.audit.report.format import moment
 
+from ..reading.answers import WAYS, Way
 from . import charts
 from .words import interval, percent
 
@@ -26,13 +27,15 @@ class Dated:
     Attributes:
         name: of its run, with the step where several are of one run.
         when: it was finished, ISO 8601.
-        facts: what it says of them.
+        facts: what it says of them, in scores.
+        words: the same of their answers in words; None where there are none.
         gate: the section of its run's configuration; empty where there is none.
     """
 
     name: str
     when: str
     facts: FactAnalysis
+    words: FactAnalysis | None = None
     gate: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -70,9 +73,13 @@ def by_date(audits: Sequence[Dated], confidence: float) -> None:
     audits = sorted(audits, key=lambda one: one.when)
     st.header("By the date of the audit", anchor=False)
     words = {key: measures.by_key()[key].words for key in _FIGURES}
+    way: Way = "Scored"
+    if any(one.words for one in audits):
+        way = st.segmented_control("Answers", WAYS, key="dated_way", default=way, required=True)
     picked = st.selectbox("Figure", list(_FIGURES), key="dated", format_func=words.__getitem__) or "flip_rate"
     rule, largest, figure = _FIGURES[picked]
-    found = [(moment(one.when), one.name, figure(one.facts)) for one in audits]
+    told = [(one, _asked(one, way)) for one in audits]
+    found = [(moment(one.when), one.name, figure(facts)) for one, facts in told if facts is not None]
     known = [(when, name, one) for when, name, one in found if one is not None and one.value is not None]
     if not known:
         st.caption("These audits do not know this figure.")
@@ -90,13 +97,18 @@ def by_date(audits: Sequence[Dated], confidence: float) -> None:
     )
     bounds = _bounds(audits, rule)
     named = words[picked]
+    answers = "in words" if way == "In words" else "in scores"
     charts.draw(
         charts.intervals(frame, named[:1].lower() + named[1:], marked=list(bounds), whole=False),
-        f"{named}, in scores, with {100 * confidence:g} % intervals: {percent(known[0][2].value)} in the first audit, "
+        f"{named}, {answers}, with {100 * confidence:g} % intervals: {percent(known[0][2].value)} in the first audit, "
         f"{percent(known[-1][2].value)} in the last. {_said(bounds, rule, largest)}",
         ("Audit", named, "Interval"),
         [(f"{when} {name}", percent(one.value), interval(one.low, one.high)) for when, name, one in known],
     )
+
+
+def _asked(audit: Dated, way: Way) -> FactAnalysis | None:
+    return audit.words if way == "In words" else audit.facts
 
 
 def _unbroken(when: str) -> str:

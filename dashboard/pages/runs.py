@@ -18,6 +18,7 @@ from ..components import charts, states
 from ..components.dated import Dated, by_date
 from ..components.heading import heading
 from ..components.markup import plain
+from ..components.pareto import truth_against_taste
 from ..components.runs import comparison_table, run_table, step_table
 from ..components.words import changed, percent, points
 from ..reading import records
@@ -129,6 +130,7 @@ def _side_by_side(catalog: Catalog, runs: Sequence[RunEntry]) -> None:
         comparison_table(comparison)
         if comparison.words is not None:
             comparison_table(comparison.words, "In words. ")
+        truth_against_taste(comparison)
     else:
         states.nothing("These runs differ in their seed only, and are one: there is nothing to hold it against.")
     _by_date(catalog, [(run.id, run, entry) for run, entry in zip(runs, entries, strict=True)])
@@ -142,7 +144,8 @@ def _by_date(catalog: Catalog, audits: Sequence[tuple[str, RunEntry, AuditEntry]
         if analysis.facts is not None:
             confidence = 1 - analysis.bounds.alpha
             stated = gate if isinstance(gate, Mapping) else {}
-            found.append(Dated(name, judge(catalog, audit).when, analysis.facts, stated))
+            words = analysis.replies.facts if analysis.replies else None
+            found.append(Dated(name, judge(catalog, audit).when, analysis.facts, words, stated))
     by_date(found, confidence)
 
 

@@ -110,9 +110,9 @@ class _Said:
         )
 
 
-def worded(root: Path, name: str = "worded") -> SyntheticRun:
+def worded(root: Path, name: str = "worded", objective: str = "trialign") -> SyntheticRun:
     """A finished run of three groups that say what they know in words of their own."""
-    run = plain(root, name)
+    run = plain(root, name, objective=objective)
     run.answer_in_words(run.folder / "audits" / "step=000008.house.test", _own_words)
     return run
 

@@ -159,6 +159,49 @@ def test_audits_stand_in_the_order_of_their_dates_with_the_numbers_of_the_comman
         assert ("the gate's bound (gate.flips), at most 10.0 %" in said) == (key == "flip_rate")
 
 
+def test_audits_by_date_in_words_have_the_numbers_of_the_command(runs: Path, open_page: Open) -> None:
+    samples.spoken(runs, "spoken")
+    samples.worded(runs, objective="independent")
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["spoken", "worded"]).run()
+    app.segmented_control(key="dated_way").set_value("In words").run()
+    assert not app.exception, app.exception
+    compared = compare_runs([RunFolder(runs / name).audits()[-1] for name in ("spoken", "worded")])
+    assert compared.words is not None
+    told = {run.name: run.values for run in compared.words.runs}
+    for key in ("flip_rate", "worst", "mean", "consistent_wrong"):
+        app.selectbox(key="dated").set_value(key).run()
+        [_, *rows] = next(one for one in tables(app) if one[0][0] == "Audit")
+        shown = {row[0].rsplit(" ", 1)[1]: row[1] for row in rows}
+        assert shown == {name: formatted(values[key], "share") for name, values in told.items()}
+        assert (shown["spoken"] == shown["worded"]) == (key == "consistent_wrong")
+    assert ", in words, with 95 % intervals" in "\n".join(caption.value for caption in app.caption)
+    # Of one run, an audit that asked no words has none.
+    app.multiselect(key="runs").set_value(["worded"]).run()
+    [_, *rows] = next(one for one in tables(app) if one[0][0] == "Audit")
+    assert [row[0].rsplit(", ")[-1] for row in rows] == [row[0].rsplit(", ")[-1] for row in rows if "step 8" in row[0]]
+    assert len(rows) == 1
+
+
+def test_runs_side_by_side_stand_in_a_plot_of_truth_and_taste(runs: Path, open_page: Open) -> None:
+    samples.plain(runs)
+    samples.plain(runs, "other", seed=3, objective="independent")
+    app = open_page("runs")
+    app.multiselect(key="runs").set_value(["quickstart", "other"]).run()
+    assert "Right answers against taste" in [part.value for part in app.header]
+    compared = compare_runs([RunFolder(runs / name).audits()[-1] for name in ("quickstart", "other")])
+    [head, *rows] = next(one for one in tables(app) if one[0][0] == "Run" and one[0][-1].startswith("No other"))
+    keys = ("mean", "preference", "flip_rate")
+    assert head[1:4] == [measures.by_key()[key].words for key in keys]
+    told = {run.name: run.values for run in compared.runs}
+    assert {row[0]: row[1:4] for row in rows} == {
+        name: [formatted(values[key], "share") for key in keys] for name, values in told.items()
+    }
+    # Both have the same taste: the one that is right more often is not beaten.
+    better = max(told, key=lambda name: told[name]["mean"] or 0)
+    assert {row[0] for row in rows if row[4] == "yes"} == {better}
+
+
 def test_bounds_that_differ_are_told_apart() -> None:
     assert _said({0.1: ["a", "b"], 0.2: ["c"]}, "flips", True).startswith(
         "Dashed: the gate's bound (gate.flips), at most 10.0 % (a, b); at most 20.0 % (c)."
@@ -174,7 +217,7 @@ def test_bounds_that_differ_are_told_apart() -> None:
 def test_a_bound_may_be_a_whole_number(stated: object, bounds: dict[float, list[str]]) -> None:
     """A configuration may say 0 for "none at all"."""
     facts = cast(Any, None)  # no figure is read here
-    assert _bounds([Dated("a", "2026-05-02", facts, {"flips": stated})], "flips") == bounds
+    assert _bounds([Dated("a", "2026-05-02", facts, None, {"flips": stated})], "flips") == bounds
 
 
 def test_a_reading_goes_by_the_p_that_is_shown(runs: Path, open_page: Open) -> None:

@@ -18,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 from trialign.audit.figures import measures
 from trialign.audit.files.folders import audit_folder
 from trialign.audit.report.charts import axis_ticks
-from trialign.audit.report.pareto import pareto_plot
+from trialign.audit.report.pareto import pareto_plot, standings
 from trialign.audit.report.run_comparison import ComparedRun, RunComparison, compare_runs
 from trialign.audit.report.run_tables import terminal_table, write_comparison
 from trialign.errors import UserError
@@ -189,6 +189,21 @@ def test_every_run_lies_within_the_axes() -> None:
     # x goes with the score: from .1 to .9 or so, its ticks say where.
     assert float(plot.x_ticks[0][1].removesuffix(" %")) <= 13
     assert float(plot.x_ticks[-1][1].removesuffix(" %")) >= 87
+
+
+def test_a_run_is_best_where_none_is_as_good_in_both_and_better_in_one() -> None:
+    told = {"a": (0.5, 0.9), "b": (0.6, 0.8), "c": (0.6, 0.9), "d": (0.7, 0.2), "twin": (0.6, 0.9), "e": (0.7, 0.1)}
+    comparison = many(list(told))
+    runs = [
+        replace(run, values={**run.values, "preference": told[run.name][0], "mean": told[run.name][1]})
+        for run in comparison.runs
+    ]
+    found = standings(replace(comparison, runs=tuple(runs)))
+    assert [(one.name, one.taste, one.truth) for one in found] == [(name, *both) for name, both in told.items()]
+    assert [one.name for one in found if one.best] == ["c", "d", "twin"]
+    assert [one.flips for one in found] == [run.values["flip_rate"] for run in runs]
+    without = [replace(runs[0], values={**runs[0].values, "preference": None}), *runs[1:]]
+    assert [one.name for one in standings(replace(comparison, runs=tuple(without)))] == list(told)[1:]
 
 
 def test_labels_do_not_cover_each_other_and_the_better_are_filled() -> None:

@@ -19,6 +19,25 @@ _LABEL = 30
 
 
 @dataclass(frozen=True)
+class Standing:
+    """One run's figures, in units of 1.
+
+    Attributes:
+        name: of the run.
+        taste: its preference score.
+        truth: its accuracy, mean over groups.
+        flips: its flip rate; None where it is not known.
+        best: whether no other run is at least as good in taste and truth, and better in one.
+    """
+
+    name: str
+    taste: float
+    truth: float
+    flips: float | None
+    best: bool
+
+
+@dataclass(frozen=True)
 class Mark:
     """One run; lengths in the units of the drawing.
 
@@ -68,17 +87,28 @@ class ParetoPlot:
     bottom: int = HEIGHT - BOTTOM
 
 
-def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
-    """Lays out the plot; None unless there are questions of fact and of taste."""
-    points = [
+def standings(comparison: RunComparison) -> list[Standing]:
+    """The runs that were asked facts and tastes, in the comparison's order."""
+    asked = [
         (run.name, taste, truth, run.values["flip_rate"])
         for run in comparison.runs
         if (taste := run.values["preference"]) is not None and (truth := run.values["mean"]) is not None
     ]
+    both = {(taste, truth) for _, taste, truth, _ in asked}
+
+    def is_best(taste: float, truth: float) -> bool:
+        return not any(one[0] >= taste and one[1] >= truth for one in both - {(taste, truth)})
+
+    return [Standing(name, taste, truth, flips, is_best(taste, truth)) for name, taste, truth, flips in asked]
+
+
+def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
+    """Lays out the plot; None unless there are questions of fact and of taste."""
+    points = standings(comparison)
     if not points:
         return None
-    x_axis = axis_ticks(min(p[1] for p in points), max(p[1] for p in points))
-    y_axis = axis_ticks(min(p[2] for p in points), max(p[2] for p in points))
+    x_axis = axis_ticks(min(p.taste for p in points), max(p.taste for p in points))
+    y_axis = axis_ticks(min(p.truth for p in points), max(p.truth for p in points))
 
     def across(value: float) -> float:
         return round(LEFT + (value - x_axis[0]) / (x_axis[-1] - x_axis[0]) * (WIDTH - RIGHT - LEFT), 2)
@@ -89,22 +119,17 @@ def pareto_plot(comparison: RunComparison) -> ParetoPlot | None:
     known = by_key()
     taken: list[tuple[float, float, float]] = []
     marks = []
-    for name, taste, truth, flips in sorted(points, key=lambda p: (-p[2], p[1], p[0])):
-        x, y, radius = across(taste), down(truth), _radius(flips)
+    for one in sorted(points, key=lambda p: (-p.truth, p.taste, p.name)):
+        name, x, y, radius = one.name, across(one.taste), down(one.truth), _radius(one.flips)
         label = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
         label_x = x + radius + 6
         label_y = _free_line(taken, label_x, label_x + _LETTER * len(label), y)
-        best = not any(
-            other != (name, taste, truth, flips)
-            and other[1] >= taste
-            and other[2] >= truth
-            and other[1:3] != (taste, truth)
-            for other in points
-        )
-        figures = {"mean": truth, "preference": taste} | ({} if flips is None else {"flip_rate": flips})
+        figures = {"mean": one.truth, "preference": one.taste}
+        if one.flips is not None:
+            figures["flip_rate"] = one.flips
         said = (f"{known[key].label} {formatted(value, 'share')}" for key, value in figures.items())
         text = f"{name}: {'; '.join(said)}"
-        marks.append(Mark(label, x, y, radius, round(label_x, 2), round(label_y, 2), best, text))
+        marks.append(Mark(label, x, y, radius, round(label_x, 2), round(label_y, 2), one.best, text))
     return ParetoPlot(
         description="; ".join(mark.text for mark in marks) + ".",
         x_ticks=tuple((across(tick), f"{100 * tick:g} %") for tick in x_axis),
