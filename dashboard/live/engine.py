@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from transformers import PreTrainedModel
@@ -26,10 +25,11 @@ from trialign.models import (
     BaseModelFiles,
     ChatRenderer,
     ModelConfig,
+    check_kind,
     load_model,
     load_renderer,
     locate_base_model,
-    read_config,
+    weight_bytes,
 )
 from trialign.objectives.config import apart_of
 from trialign.places import anchored
@@ -235,10 +235,8 @@ def check_memory(files: BaseModelFiles, config: ModelConfig) -> None:
     """Refuses a base model before it makes the system kill this process for its memory.
 
     Raises:
-        MemoryError: its weights are larger than the free memory.
+        UserError: it cannot be served.
+        MemoryError: its weights, in the numbers and bits in which they are kept, are larger than the free memory.
     """
-    stored = sum(file.stat().st_size for file in files.folder.glob("*.safetensors"))
-    kept_as = getattr(read_config(files.folder, files.name), "dtype", None) or torch.float32
-    needed = stored * getattr(torch, config.dtype).itemsize / kept_as.itemsize
-    if needed > psutil.virtual_memory().available:
+    if weight_bytes(check_kind(files, config), config) > psutil.virtual_memory().available:
         raise MemoryError

@@ -157,7 +157,7 @@ def _judge(folder: str, versions: tuple[tuple[int, ...], ...]) -> Judged:
     return Judged(
         verdict=(SIGNS[verdict.outcome], whole_title(analysis)) if verdict else None,
         parts=_parts(analysis),
-        model=about.base_model.name if about else "",
+        model=about.base_model.called if about else "",
         when=about.finished if about else changed_at(place / SUMMARY),
         seed=about.seed if about else None,
         mean=facts.mean.value if facts else None,
@@ -193,4 +193,5 @@ def _model(config: Mapping[str, Any]) -> str:
     part = config.get("model")
     if not isinstance(part, Mapping):
         return ""
-    return str(part.get("name") or Path(str(part.get("path") or "")).name)
+    name, bits = str(part.get("name") or Path(str(part.get("path") or "")).name), part.get("quantization", "none")
+    return name if bits == "none" else f"{name} ({bits})"

@@ -84,7 +84,7 @@ def _about(catalog: Catalog, audit: AuditEntry) -> None:
         record, when = records.about(catalog, audit), records.finished(catalog, audit)
     except UserError:
         return  # the page says which file is damaged
-    model = f"{record.base_model.name}, audited" if record else "Audited"
+    model = f"{record.base_model.called}, audited" if record else "Audited"
     st.caption(plain(f"{model} {moment(when)}"))
 
 

@@ -91,3 +91,13 @@ def test_weights_that_were_converted_from_a_file_are_not_taken_for_a_repositorys
     assert command.startswith("vllm serve '/cache/my model' --enable-lora")
     assert "SHA-256 of the GGUF file whose dequantised weights it is" in said
     assert "take it along" in said
+
+
+def test_bits_are_named_and_served(project: Any) -> None:
+    base = {"name": "house/tiny-llama", "sha256": "0" * 64}
+    assert "bitsandbytes" not in card(project)
+    for bits, flag in (("nf4", True), ("int8", False)):
+        said = card(project, f"model.quantization={bits}", base_model={**base, "quantization": bits})
+        assert f"trained over linear layers in {bits} (bitsandbytes)" in said
+        assert ("--quantization bitsandbytes --enable-lora" in said) == flag
+        assert ("over which the adapters were not trained" in said) == (not flag)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
+from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from trialign.commands.plan import STRATEGIES
+from trialign.models import load_model, locate_base_model
 
 pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (extra 'quantized')")
 pytestmark = pytest.mark.integration
@@ -37,21 +46,63 @@ def test_an_audit_of_other_bits_does_not_take_the_place_of_one(project: Any) -> 
     assert project.call(*command).code == 0
     file = project.runs / "mine" / "audits" / "step=000000.house.test" / "summary.json"
     assert "quantization" not in json.loads(file.read_text())["model"]
+    assert json.loads((file.parent / "about.json").read_text())["base_model"]["quantization"] is None
     other = project.call(*command, "model.quantization=nf4")
     assert other.code == 2
     assert "is of another model" in other.err
     assert project.call(*command, "model.quantization=nf4", "name=few").code == 0
-    few = json.loads((project.runs / "few" / "audits" / file.parent.name / file.name).read_text())
-    assert few["model"]["quantization"] == "nf4"
+    audit = project.runs / "few" / "audits" / file.parent.name
+    assert json.loads((audit / file.name).read_text())["model"]["quantization"] == "nf4"
+    assert json.loads((audit / "about.json").read_text())["base_model"]["quantization"] == "nf4"
+    assert project.call("report", "runs/few", "--output", "report").code == 0
+    [page] = (project.folder / "report").rglob("report.html")
+    told = page.read_text(encoding="utf-8")
+    assert "on house/tiny-llama (nf4)" in told
+    assert "its linear layers but the output layer were kept in nf4" in told
 
 
 def test_merged_agents_are_whole_weights(project: Any) -> None:
     assert project.fit("audit.answers=[scored]", "model.quantization=int8").code == 0
     outcome = project.call("export", "--run", "runs/mine", "--output", "merged", "--merged")
     assert outcome.code == 0, outcome.err
-    assert "merged into whole weights, and they were trained over int8 ones" in outcome.out
+    apart = json.loads((project.folder / "merged" / "manifest.json").read_text())["base_distance"]
+    assert 1e-3 < apart < 2e-2  # at most half of 1/127 of a row's largest weight
+    assert f"merged into whole weights, and they were trained over int8 ones, {apart:.2%} apart" in outcome.out
+    assert f"those in int8, Q, are {apart:.2%} apart" in (project.folder / "merged" / "README.md").read_text()
     state = load_file(project.folder / "merged" / "north" / "model.safetensors")
     assert {str(tensor.dtype) for tensor in state.values()} == {"torch.float32"}
+
+
+def test_agents_of_files_in_few_bits_are_merged_into_these_made_whole(project: Any, tiny_config: Any) -> None:
+    few = project.folder / "few"
+    shutil.copytree(tiny_config.path, few)
+    asked = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    AutoModelForCausalLM.from_pretrained(few, quantization_config=asked, dtype=torch.float32).save_pretrained(few)
+    project.set(model__path=str(few))
+    assert project.fit("audit.answers=[scored]").code == 0
+    outcome = project.call("export", "--run", "runs/mine", "--output", "merged", "--merged")
+    assert outcome.code == 0, outcome.err
+    said = "merged into these very weights, made whole"
+    assert said in outcome.out
+    assert said in (project.folder / "merged" / "README.md").read_text()
+    assert json.loads((project.folder / "merged" / "manifest.json").read_text())["base_distance"] == 0
+    [agents] = (project.runs / "mine" / "agents").glob("step=*")
+    base = load_model(locate_base_model(replace(tiny_config, path=str(few))), tiny_config)
+    agent = PeftModel.from_pretrained(base, agents / "north")
+    merged, ids = AutoModelForCausalLM.from_pretrained(project.folder / "merged" / "north"), torch.arange(3, 20)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(merged(ids).logits, agent(input_ids=ids).logits, atol=1e-3, rtol=1e-3)
+
+
+def test_a_plan_counts_the_bits(project: Any) -> None:
+    words = ("model.dtype=bfloat16", "policy.rank=8", "trainer.activation_checkpointing=true")
+    planned = project.call("plan", "--config", "mine.yaml", "--size", "70B", *words, "model.quantization=nf4")
+    assert planned.code == 0, planned.err
+    # 68.45 billion of 4.127 bits, and the rest of 16.
+    assert re.findall(r"parameters, (\S+) billion are kept in nf4: (\S+) GiB", planned.out)[1] == ("68.45", "32.89")
+    assert re.findall(r"whole model on every GPU: (\S+) GiB", planned.out)[1] == "33.87"
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in planned.out.splitlines() if "│" in line]
+    assert [row[:2] for row in rows if row[0] in STRATEGIES] == [["ddp", "1"]] * 2
 
 
 def test_what_cannot_be_is_refused_at_the_door(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from transformers import AutoConfig, LlamaConfig
+from transformers import AutoConfig, BitsAndBytesConfig, LlamaConfig
 
 from trialign.models import BaseModelFiles
+from trialign.models.quantized import FewBits
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import SHORT_ROW
 from trialign.training.memory import PUBLISHED, ModelSize, Sharing, Work, memory_of, size_of
@@ -57,6 +58,25 @@ def test_parameters_are_counted_as_they_are(
 def test_the_published_sizes_have_the_published_parameters(name: str, billions: float) -> None:
     size = size_of(LlamaConfig.from_dict(PUBLISHED[name]), AdapterConfig(target_modules=("q_proj",)))
     assert size.parameters / 1e9 == pytest.approx(billions, abs=0.005)
+
+
+def test_factors_take_as_many_bits_as_were_published() -> None:
+    """0.127 for each parameter where they are quantised too, and 0.5 else (Dettmers et al. 2023, section 3)."""
+    for too, bits in ((True, 4.127), (False, 4.5)):
+        asked = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=too)
+        size = size_of(LlamaConfig.from_dict(PUBLISHED["7B"]), AdapterConfig(target_modules=("q_proj",)), asked)
+        assert 8 * size.few.packed / size.few.elements == pytest.approx(bits, abs=5e-4)
+        # All but two matrices of the vocabulary, and the norms.
+        assert size.parameters - size.few.elements == 2 * 32000 * 4096 + 65 * 4096
+        assert size.few.largest == 4096 * 11008
+
+
+def test_weights_in_few_bits_by_hand() -> None:
+    few = replace(SIZE, few=FewBits(elements=600, packed=350, largest=100))
+    # The others as ever, and one layer made whole.
+    assert memory_of(few, WORK, ALONE).weights == 400 * 4 + 350 + 100 * 4
+    # torch casts and keeps those that are whole alone.
+    assert memory_of(few, WORK, replace(ALONE, mixed=True)).weights == 400 * (4 + 2) + 350 + 100 * 4
 
 
 def test_one_process_by_hand() -> None:

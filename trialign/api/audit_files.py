@@ -291,4 +291,6 @@ def _base_model(session: Session) -> BaseModel:
         return BaseModel(session.config.model.name, None, None, session.endpoint.client.base_url)
     if session.config.model.source == "logs":
         return BaseModel(session.config.model.name, None, None)
-    return BaseModel(session.files.name, session.files.revision, session.files.sha256)
+    files = session.files
+    bits = None if files.quantization == "none" else files.quantization
+    return BaseModel(files.name, files.revision, files.sha256, quantization=bits)

@@ -204,7 +204,7 @@ def _check_comparable(before: Audited, audit: Audited, rules: GateConfig) -> Non
     different = differing_ways({one.place: one.summary for one in (before, audit)})
     if different:
         raise UserError(different.split(". ")[0], "Audit both in the same way")
-    models = [one.about.base_model.name for one in (before, audit) if one.about]
+    models = [one.about.base_model.called for one in (before, audit) if one.about]
     if len(set(models)) > 1 and not rules.other_model:
         raise UserError(
             f"The baseline {before.folder.path} is of another base model, {models[0]!r} instead of {models[1]!r}",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
@@ -18,11 +19,19 @@ from trialign.commands.serving import is_converted, serving
 from trialign.errors import UserError
 from trialign.finite import not_finite
 from trialign.gating.gate import GATE, is_gated
-from trialign.models import load_model
+from trialign.models import load_model, read_config
+from trialign.models.quantized import bits_of, distance, made_whole
 from trialign.policy.peft_folders import WEIGHTS
 from trialign.runs import MANIFEST
 from trialign.safe_output import markdown_cell
 from trialign.storage import as_readable_as_its_folder, sha256_of_file, write_text_atomic
+
+# Of how far weights are apart, W being the whole ones.
+_FORMULA = "||Q - W|| / ||W||, Frobenius norms over all layers in few bits"
+
+_SAME = (
+    "The base model's files are in few bits (bitsandbytes): the agents are merged into these very weights, made whole."
+)
 
 
 def export(session: Session, target: Path, *, step: int | None, merged: bool, scale: float = 1.0) -> None:
@@ -51,8 +60,10 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
             "These adapters act from the profile on, and one set of weights cannot act on a part of a text",
             "Export without --merged: adapter_config.json says where an adapter begins, as PEFT reads it",
         )
+    apart = None
     if merged:
         _check_base(session, checkpoint)
+        apart = _apart(session)
     draft = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -66,16 +77,19 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
                 _merge(session, adapter)
         if is_gated(checkpoint):
             shutil.copy(checkpoint.folder / GATE, draft / GATE)
-        _write_manifest(checkpoint, draft, scale)
-        write_text_atomic(draft / "README.md", model_card(session, checkpoint, merged=merged, scale=scale))
+        _write_manifest(checkpoint, draft, scale, apart)
+        card = model_card(session, checkpoint, merged=merged, scale=scale, apart=apart)
+        write_text_atomic(draft / "README.md", card)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     scaled = "" if scale == 1 else f", their effect times {scale:g}"
-    if merged and session.config.model.quantization != "none":
+    if apart == 0:
+        print(_SAME)
+    elif apart is not None:
         print(
             f"The agents are merged into whole weights, and they were trained over {session.config.model.quantization} "
-            "ones: audit the merged models before they are served"
+            f"ones, {apart:.2%} apart ({_FORMULA}): audit the merged models before they are served"
         )
     print(f"Exported {len(session.groups.names)} agents of step {chosen}{scaled} to {target}")
 
@@ -87,9 +101,20 @@ def _scale(weights: Path, scale: float) -> None:
     as_readable_as_its_folder(weights)
 
 
-def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> None:
+def _apart(session: Session) -> float | None:
+    """How far the whole weights are from those in few bits that were trained over; None where these were whole, too.
+
+    Of files that are in few bits themselves there are no others: these are made whole.
+    """
+    model = session.config.model
+    if model.quantization == "none":
+        return None if bits_of(read_config(session.files.folder, session.files.name), model) is None else 0.0
+    return distance(load_model(session.files, model), load_model(session.files, replace(model, quantization="none")))
+
+
+def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float, apart: float | None) -> None:
     """The checkpoint's own; of scaled or folded adapters, with the hashes of what they have become."""
-    if scale == 1 and not checkpoint.has_basis:
+    if scale == 1 and apart is None and not checkpoint.has_basis:
         shutil.copy(checkpoint.manifest_file, target)
         return
     files = {
@@ -98,12 +123,30 @@ def _write_manifest(checkpoint: AgentCheckpoint, target: Path, scale: float) -> 
     }
     if checkpoint.has_basis:
         files = {path.relative_to(target).as_posix(): sha256_of_file(path) for path in sorted(target.glob("*/*"))}
-    manifest = {**checkpoint.manifest, **({"scale": scale} if scale != 1 else {}), "files": files}
+    said = {"scale": scale} if scale != 1 else {}
+    if apart is not None:
+        said["base_distance"] = apart
+    manifest = {**checkpoint.manifest, **said, "files": files}
     write_text_atomic(target / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
 
 
-def model_card(session: Session, checkpoint: AgentCheckpoint, *, merged: bool, scale: float = 1.0) -> str:
-    """A model card that says what the agents are and how they are served."""
+def model_card(
+    session: Session,
+    checkpoint: AgentCheckpoint,
+    *,
+    merged: bool,
+    scale: float = 1.0,
+    apart: float | None = None,
+) -> str:
+    """A model card that says what the agents are and how they are served.
+
+    Args:
+        session: the run.
+        checkpoint: of the agents.
+        merged: each group has a whole model.
+        scale: what the adapters' effect is multiplied with.
+        apart: how far the weights that they are merged into are from those that were trained over, if they are.
+    """
     base = checkpoint.manifest["base_model"]["name"]
     profiles = "\n".join(
         f"| {markdown_cell(group.name)} | {markdown_cell(group.explicit[0]) if group.explicit else '-'} |"
@@ -120,7 +163,7 @@ tags: [trialign]
 One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.attribute}", trained with TriAlign
 (objective `{session.config.objective.name}`) on `{base}`
 (SHA-256 of {_hashed(session)}: {checkpoint.manifest["base_model"]["sha256"]}).
-{_scaled(scale)}
+{_in_bits(checkpoint, apart)}{_scaled(scale)}
 {_placement(session, checkpoint)}
 |---|---|
 {profiles}
@@ -134,6 +177,22 @@ The audits of these agents, with intervals, lie in the run's folder `audits/`.
 def _hashed(session: Session) -> str:
     """What the base model's hash is of."""
     return "the GGUF file whose dequantised weights it is" if is_converted(session) else "its weights"
+
+
+def _in_bits(checkpoint: AgentCheckpoint, apart: float | None) -> str:
+    """What a card says of agents that were trained over weights in few bits; a line of its own."""
+    if apart == 0:
+        return f"\n{_SAME}\n"
+    bits = checkpoint.manifest["base_model"].get("quantization")
+    if not bits:
+        return ""
+    said = f"\nThe agents were trained over linear layers in {bits} (bitsandbytes), all but the output layer"
+    if apart is None:
+        return f"{said}: over other weights they answer otherwise.\n"
+    return (
+        f"{said}, and are merged here into the whole weights W. From these, those in {bits}, Q, are {apart:.2%} apart "
+        f"({_FORMULA}): audit these models before they are served.\n"
+    )
 
 
 def _scaled(scale: float) -> str:
@@ -209,7 +268,8 @@ def _check_base(session: Session, checkpoint: AgentCheckpoint) -> None:
 def _merge(session: Session, adapter: Path) -> None:
     """Puts a whole model in the place of an adapter's folder."""
     # A fresh base for each group: merging changes the weights in place.
-    model = load_model(session.files, replace(session.config.model, quantization="none"))
+    config = session.config.model
+    model = made_whole(load_model(session.files, replace(config, quantization="none")), getattr(torch, config.dtype))
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     found = not_finite(merged.named_parameters())
     if found:

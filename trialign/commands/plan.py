@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from transformers import LlamaConfig, PreTrainedConfig
+from transformers import BitsAndBytesConfig, LlamaConfig, PreTrainedConfig
 
 from trialign.api.session import Session
 from trialign.commands.lengths import measure
 from trialign.config import RunConfig
 from trialign.models import read_config
 from trialign.models.families import plain_reason
+from trialign.models.quantized import FewBits, bits_of
 from trialign.policy.door import path_of
 from trialign.policy.maps import traits_of
 from trialign.training.deepspeed import STAGES
@@ -50,19 +51,20 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
     say = Console(soft_wrap=True, highlight=False).print
     say(
         f"A micro-batch of a rank: {work.rows} rows of at most {work.length} positions, {work.actions} action tokens.\n"
-        f"Frozen weights in {session.config.model.dtype}, precision {trainer.precision}, activation checkpointing "
+        f"Frozen weights in {session.config.model.numbers}, precision {trainer.precision}, activation checkpointing "
         f"{'on' if trainer.activation_checkpointing else 'off'}; GPUs of {gibibytes:g} GiB, filled to {USABLE:.0%}.\n"
         "GiB on each GPU, and of the CPU's memory for it (host)."
     )
     adapters = 1 if session.config.policy.one_for_all else len(session.groups.members)
     for name, config in models.items():
-        size = size_of(config, session.config.policy)
-        whole = size.parameters * BYTES[session.config.model.dtype] / GIB
+        bits = bits_of(config, session.config.model)
+        size = size_of(config, session.config.policy, bits)
+        whole = size.kept(BYTES[session.config.model.dtype]) / GIB
         say(
             f"\n{name}: {size.parameters / 1e9:.2f} billion parameters; adapters: {adapters} of "
             f"{size.adapter / 1e6:.1f} million{owned(session)}.\n"
             f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB.\n"
-            f"Branches go by {path_of(plain_reason(config))}."
+            f"Branches go by {path_of(plain_reason(config))}.{in_bits(size.few, bits)}"
         )
         Console().print(table_of(size, work, adapters, session.config, gibibytes))
 
@@ -76,6 +78,17 @@ def owned(session: Session) -> str:
     if made_of is not None:
         return f", and maps of {made_of.features.shape[1]} numbers and categories to {policy.basis.dimensions} numbers"
     return f", and {policy.basis.dimensions} numbers for each of {groups} groups"
+
+
+def in_bits(few: FewBits, bits: BitsAndBytesConfig | None) -> str:
+    """What is said of a model whose linear layers are in few bits; nothing where they are whole."""
+    if bits is None:
+        return ""
+    kind = str(bits.quantization_method()).removeprefix("llm_")
+    return (
+        f"\nOf its parameters, {few.elements / 1e9:.2f} billion are kept in {kind}: "
+        f"{few.packed / GIB:.2f} GiB with their factors. DeepSpeed has not been shown to train over such."
+    )
 
 
 def work_of(session: Session) -> Work:
@@ -100,11 +113,16 @@ def work_of(session: Session) -> Work:
 
 
 def table_of(size: ModelSize, work: Work, adapters: int, config: RunConfig, gibibytes: float) -> Table:
-    """The strategies of one model; '-' where no number of GPUs that was tried is enough."""
+    """The strategies of one model; '-' where no number of GPUs that was tried is enough.
+
+    Over weights in few bits there is ``ddp`` alone: a configuration with another strategy is refused.
+    """
     table = Table()
     for column in ("strategy", "GPUs", "weights", "trained", "layers", "output", "in all", "host"):
         table.add_column(column, justify="left" if column == "strategy" else "right", no_wrap=True)
     for strategy, (stage, offload) in STRATEGIES.items():
+        if stage and size.few.elements:
+            continue
         ranks, memory = fewest(size, work, stage, offload, adapters, config, gibibytes)
         parts = (memory.weights, memory.trained, memory.activations, memory.output, memory.total, memory.host)
         count = str(ranks) if memory.total <= USABLE * gibibytes * GIB else "-"

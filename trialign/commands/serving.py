@@ -15,6 +15,17 @@ _PROMPTS = (
     "scored) unless it is told the adapted layers: add `--lora-target-modules` with the names that stand under "
     "`target_modules` in `adapter_config.json`."
 )
+# By vLLM's model_loader/bitsandbytes_loader.py, which quantises with `compress_statistics=True, quant_type="nf4"`.
+_BITS = {
+    "nf4": (
+        "With `--quantization bitsandbytes`, vLLM keeps the linear layers in NF4 with factors that are quantised too, "
+        "as they were in training. That it gives the same answers was not tried."
+    ),
+    "int8": (
+        "vLLM does not make such 8-bit weights of whole ones: this command serves the whole weights, over which the "
+        "adapters were not trained."
+    ),
+}
 
 
 def serving(session: Session, *, merged: bool) -> str:
@@ -39,11 +50,13 @@ def serving(session: Session, *, merged: bool) -> str:
         )
     names = session.groups.names
     adapters = " ".join(shlex.quote(f"{name}={name}") for name in names)
+    bits = session.config.model.quantization
     command = (
-        f"vllm serve {shlex.quote(_base(session))} --enable-lora --max-loras {len(names)} --max-lora-rank {rank} "
-        f"--lora-modules {adapters}"
+        f"vllm serve {shlex.quote(_base(session))} {'--quantization bitsandbytes ' * (bits == 'nf4')}--enable-lora "
+        f"--max-loras {len(names)} --max-lora-rank {rank} --lora-modules {adapters}"
     )
-    return "\n\n".join((*_on_the_weights(session), _fenced(command), _PROMPTS))
+    of_bits = (_BITS[bits],) if bits in _BITS else ()
+    return "\n\n".join((*_on_the_weights(session), _fenced(command), *of_bits, _PROMPTS))
 
 
 def _each_alone(names: tuple[str, ...]) -> list[str]:

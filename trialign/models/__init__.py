@@ -12,6 +12,7 @@ from trialign.models.loading import (
     tokenizer_of_hub_or_folder,
     tokenizer_sha256,
 )
+from trialign.models.quantized import weight_bytes
 from trialign.models.template import FIXED_DAY, Content, check_date
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "refuse_unfit",
     "tokenizer_of_hub_or_folder",
     "tokenizer_sha256",
+    "weight_bytes",
 ]

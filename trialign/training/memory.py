@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from trialign.models.families import decoder_layers
+from trialign.models.quantized import FewBits, in_few_bits
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters
 from trialign.policy.basis import add_basis
 from trialign.policy.cpu import SHORT_ROW
@@ -43,6 +44,7 @@ class ModelSize:
         heads: of attention.
         keys: width of the keys, and of the values.
         vocabulary: tokens.
+        few: which of the parameters are kept in few bits.
     """
 
     parameters: int
@@ -55,6 +57,11 @@ class ModelSize:
     heads: int
     keys: int
     vocabulary: int
+    few: FewBits = field(default_factory=FewBits)
+
+    def kept(self, each: int) -> int:
+        """Bytes of the base model's parameters, where those that are whole take ``each``."""
+        return self.few.total(self.parameters, each)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Sharing:
         stage: of DeepSpeed's ZeRO; 0 without it.
         offload: shares of the optimizer's state, and at stage 3 of the weights, wait in the CPU's memory.
         bucket: elements that stage 3 gathers ahead.
-        weight_bytes: of one element of the frozen weights, as they are loaded.
+        weight_bytes: of one element of the frozen weights that are whole, as they are loaded.
         mixed: the forward pass is in 16 bits.
         on_cpu: short rows attend by plain products there (`trialign.policy.cpu`).
         checkpointing: layers are computed again in the backward pass.
@@ -104,7 +111,8 @@ class Memory:
     """Bytes on one rank at the height of a step.
 
     Attributes:
-        weights: of the frozen base model: this rank's share, and what stage 3 gathers at a time.
+        weights: of the frozen base model: this rank's share, and what stage 3 gathers, or one layer in few bits is
+            made whole, at a time.
         trained: adapters, their gradients, and the optimizer's state.
         activations: what the backward pass needs of the layers.
         output: the vocabulary's scores of the action tokens, and their gradients.
@@ -123,12 +131,13 @@ class Memory:
         return self.weights + self.trained + self.activations + self.output
 
 
-def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
+def size_of(config: Any, adapters: AdapterConfig, bits: BitsAndBytesConfig | None = None) -> ModelSize:
     """Counts a model's parameters, and those of one adapter, without its weights.
 
     Args:
         config: of transformers.
         adapters: rank and layers that are adapted.
+        bits: in which the linear layers are kept; None: they are whole.
 
     Raises:
         UserError: the model cannot carry such adapters.
@@ -136,6 +145,7 @@ def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
         frozen = list(model.parameters())
+        few = in_few_bits(model, bits)
         layer = list(decoder_layers(model)[0].parameters())
         carrying, _ = attach_adapters(model, (SHARED,), adapters)
         if adapters.adapters == "basis":
@@ -154,6 +164,7 @@ def size_of(config: Any, adapters: AdapterConfig) -> ModelSize:
         heads=heads,
         keys=(getattr(config, "num_key_value_heads", None) or heads) * width,
         vocabulary=config.vocab_size,
+        few=few,
     )
 
 
@@ -177,9 +188,9 @@ def _weights(size: ModelSize, sharing: Sharing) -> tuple[int, int]:
     # DeepSpeed casts the model; else torch casts each weight when it is used, and keeps both for the backward pass.
     wide = sharing.mixed and sharing.weight_bytes > 2
     bytes_each = 2 if sharing.mixed and sharing.stage else sharing.weight_bytes + 2 * wide * (sharing.stage == 0)
-    whole = size.parameters * bytes_each
+    whole = size.kept(bytes_each)
     if sharing.stage < 3:
-        return whole, 0
+        return whole + size.few.largest * sharing.weight_bytes, 0
     share = whole // sharing.ranks
     # The layer that computes, the next one, and what is fetched ahead; or the vocabulary.
     gathered = min(max(2 * size.layer + sharing.bucket, size.largest) * bytes_each, whole)

@@ -171,7 +171,7 @@ def _about(run: str, step: int, told: Mapping[str, str], groups: Sequence[str]) 
         finished="2026-05-04T03:02:01+00:00",
         trialign="0.1.0",
         run=run,
-        base_model=BaseModel(told.get("model", "house/tiny"), None, "ab" * 32),
+        base_model=BaseModel(told.get("model", "house/tiny"), None, "ab" * 32, quantization=told.get("bits")),
         adapters={"mode": "shared", "rank": 4, "alpha": 8},
         objective="trialign",
         seed=0,

@@ -67,6 +67,13 @@ def test_what_the_template_does_is_named(report: Report) -> None:
     assert said(report, chat=None)[-1].startswith("The conversation went to the server as messages")
 
 
+def test_bits_are_named(report: Report) -> None:
+    about = report.audit.about
+    assert about is not None
+    told = replace(about, base_model=replace(about.base_model, quantization="int8"))
+    assert "all but the output layer, were kept in int8" in next(how_asked(told, "explicit"))
+
+
 def test_an_audit_that_kept_no_record_says_what_is_always_so(report: Report) -> None:
     told = f"{USE} is part of its system message or of its dialogue."
     assert list(how_asked(None, "explicit")) == [told]

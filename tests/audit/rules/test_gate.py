@@ -246,6 +246,8 @@ def test_what_cannot_be_compared_is_refused(
     other = write_audit("other", answers=("rrr",) * 200, words={"model": "house/large"})
     assert "another base model, 'house/large'" in refused(audits["many"], other, margin)
     assert gate(audits["many"], "--against", other, margin, "other_model=true").code == 0
+    bits = write_audit("bits", answers=("rrr",) * 200, words={"bits": "nf4"})
+    assert "another base model, 'house/tiny (nf4)' instead of 'house/tiny'" in refused(audits["many"], bits, margin)
     asked = write_audit("asked", answers=("rrr",) * 200, words={"question": "Why is it?"})
     assert "asked different questions" in refused(audits["many"], asked, margin)
     torn = tmp_path / "torn"

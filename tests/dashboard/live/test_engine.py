@@ -20,7 +20,7 @@ from trialign.dashboard.live.engine import Engine, check_memory, read_setting
 from trialign.dashboard.live.replies import Question, Source
 from trialign.errors import UserError
 from trialign.groups import GroupSet
-from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig, load_model
+from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig, check_kind, load_model, weight_bytes
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
 from trialign.storage import sha256_of_file
@@ -250,16 +250,31 @@ def test_a_damaged_configuration_is_refused(copied: Source, text: str) -> None:
 def test_a_model_larger_than_the_free_memory_is_refused_before_it_is_read(
     base_files: BaseModelFiles, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (weights,) = base_files.folder.glob("*.safetensors")
-    size = weights.stat().st_size
-
     class Memory:
-        available = size - 1
+        available = sum(parameter.nbytes for parameter in load_model(base_files, tiny_config).parameters())
 
     monkeypatch.setattr("psutil.virtual_memory", Memory)
+    check_memory(base_files, tiny_config)
+    Memory.available -= 1
     with pytest.raises(MemoryError):
         check_memory(base_files, tiny_config)
     check_memory(base_files, replace(tiny_config, dtype="bfloat16"))
+
+
+def test_a_model_in_few_bits_takes_less_memory(
+    base_files: BaseModelFiles, tiny_config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (extra 'quantized')")
+    few = {bits: replace(tiny_config, quantization=bits) for bits in ("int8", "nf4")}
+
+    class Memory:
+        available = weight_bytes(check_kind(base_files, few["nf4"]), few["nf4"])
+
+    monkeypatch.setattr("psutil.virtual_memory", Memory)
+    check_memory(base_files, few["nf4"])
+    for more in (few["int8"], tiny_config):
+        with pytest.raises(MemoryError):
+            check_memory(base_files, more)
 
 
 def test_memory_is_given_back_where_it_did_not_suffice(

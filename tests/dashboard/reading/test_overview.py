@@ -36,6 +36,13 @@ def test_a_row_tells_model_date_data_objective_seed_verdict_and_status(runs: Pat
     assert (row.progress.state, row.fault) == ("finished", None)
 
 
+def test_a_run_without_an_audit_is_told_by_its_configuration(runs: Path) -> None:
+    for bits in ("none", "nf4"):
+        SyntheticRun(runs / bits, settings={"model": {"name": "m", "quantization": bits}}).write()
+    SyntheticRun(runs / "folder", settings={"model": {"path": "/weights/m"}}).write()
+    assert {name: row.model for name, row in rows(runs).items()} == {"none": "m", "nf4": "m (nf4)", "folder": "m"}
+
+
 def test_what_older_audits_kept_not_is_left_empty(runs: Path) -> None:
     SyntheticRun(runs / "house").write().audit(4)
     row = rows(runs)["house"]

@@ -26,12 +26,20 @@ class BaseModel:
         revision: where there are several.
         sha256: of its weights; None where they are not here.
         address: of the service that answers; None where the weights are here.
+        quantization: in which bits its linear layers were kept (``nf4``, ``int8``); None where they were as in the
+            files, or are not here.
     """
 
     name: str
     revision: str | None
     sha256: str | None
     address: str | None = None
+    quantization: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The name, and the bits where it was asked in others than the files have: such a model answers otherwise."""
+        return f"{self.name} ({self.quantization})" if self.quantization else self.name
 
 
 @dataclass(frozen=True)

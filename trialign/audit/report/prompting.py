@@ -23,6 +23,11 @@ def how_asked(about: AuditAbout | None, exposure: Exposure) -> Iterator[str]:
         about: the system; None where the audit kept no record of it.
         exposure: how the profile reached the agents.
     """
+    if about and about.base_model.quantization:
+        yield (
+            f"The base model's linear layers, all but the output layer, were kept in {about.base_model.quantization} "
+            "(bitsandbytes); in other numbers it answers otherwise."
+        )
     prompt: Mapping[str, Any] = about.prompt if about else {}
     chat: Mapping[str, Any] = prompt.get("chat") or {}
     yield _profile(prompt, chat, exposure)
