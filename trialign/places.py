@@ -11,7 +11,7 @@ from trialign.errors import UserError
 
 # Keys of a configuration that hold paths, or lists and mappings of paths.
 _PATH_KEYS = frozenset(
-    {"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "nli", "calibration", "start"}
+    {"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "canary", "nli", "calibration", "start"}
 )
 
 
@@ -82,8 +82,9 @@ def anchored(config: Mapping[str, Any], bases: Sequence[Path]) -> dict[str, Any]
     made = dict(config)
     if isinstance(model := config.get("model"), Mapping):
         made["model"] = {**model, **{key: places(model[key]) for key in ("path", "adapters") if key in model}}
-        if isinstance(endpoint := model.get("endpoint"), Mapping) and "tokenizer" in endpoint:
-            made["model"]["endpoint"] = {**endpoint, "tokenizer": place(endpoint["tokenizer"])}
+        if isinstance(endpoint := model.get("endpoint"), Mapping):
+            paths = {key: place(endpoint[key]) for key in ("tokenizer", "canary") if key in endpoint}
+            made["model"]["endpoint"] = {**endpoint, **paths}
     if isinstance(policy := config.get("policy"), Mapping) and "start" in policy:
         made["policy"] = {**policy, "start": places(policy["start"])}
     if isinstance(data := config.get("data"), Mapping):

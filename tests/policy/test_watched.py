@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from trialign.objectives.text import text_divergence
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch, output
-from trialign.policy.next_tokens import likeliest_tokens, reply_logits
+from trialign.policy.next_tokens import likeliest_tokens, reply_logits, text_log_probabilities
 from trialign.policy.output import Watched
 
 pytestmark = pytest.mark.unit
@@ -81,3 +81,18 @@ def test_what_the_base_model_finds_likely_does_not_depend_on_its_neighbours(poli
         assert kept.tokens == tuple(map(tuple, tokens.tolist()))
         torch.testing.assert_close(torch.tensor(kept.log_probabilities, dtype=torch.float64).exp(), values)
         assert kept.rest == pytest.approx((1 - values.sum(1)).tolist(), abs=1e-12)
+
+
+def test_an_agent_scores_all_of_a_text_but_its_first_token(policy: GroupPolicy) -> None:
+    texts = [(*prompt, *reply) for prompt, reply in PAIRS]
+    found = []
+    for group in (*policy.groups, None):
+        adapter = len(policy.adapters) if group is None else policy.adapter_index(group)
+        with torch.no_grad():
+            logits = [agents_logits(policy, text[:1], text[1:], adapter) for text in texts]
+        expected = [
+            one.log_softmax(1)[torch.arange(len(text) - 1), text[1:]] for one, text in zip(logits, texts, strict=True)
+        ]
+        found.append(text_log_probabilities(policy, texts, group))
+        torch.testing.assert_close(found[-1], torch.cat(expected), rtol=0, atol=1e-10)
+    assert (found[0] - found[-1]).abs().max() > 1e-2

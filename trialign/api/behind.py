@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trialign.audit.asking.endpoint import EndpointAgents, check_names
@@ -16,7 +17,7 @@ def endpoint_agents(session: Session) -> EndpointAgents:
     """The agents behind an address; the server has answered once.
 
     Raises:
-        UserError: address, names or prompt are at fault, or the server does not answer.
+        UserError: address, names or prompt are at fault, the server does not answer, or answers as other agents.
     """
     config, length = session.config, session.config.audit.max_new_tokens
     check_names(config.model.endpoint.names, session.groups.names)
@@ -36,6 +37,10 @@ def endpoint_agents(session: Session) -> EndpointAgents:
             "This model behind an address answers in words, and prompt.options=hidden does not tell it the options",
             "Set prompt.options to lettered or listed",
         )
+    if config.model.endpoint.canary is not None:
+        from trialign.api.canary import check_served  # the engine is for those who need it
+
+        return replace(agents, found=check_served(session, agents.client))
     return agents
 
 

@@ -34,6 +34,9 @@ class EndpointConfig:
             the reset of a rate limit), or may take to load its model.
         names: group -> the name under which the server serves its agent, such as an adapter's; a group that is not
             named, and the control, are answered by ``model.name``.
+        canary: folder of the run whose agents are served under ``names``: before the first question, log-probabilities
+            of a few prompts by the server are held against those by the weights here; None: nothing tells.
+        canary_tolerance: how far these may be apart, in nats a token, on average.
         prices: YAML file with the prices of models (docs/endpoints.md); None: no costs are told.
         most_tokens: of prompts and replies that one command may use; at the limit it stops, and the same command goes
             on with as many again; None: no limit.
@@ -56,6 +59,8 @@ class EndpointConfig:
     timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
     longest_wait: Annotated[float, Field(ge=0, le=1e6)] = 600.0
     names: dict[str, str] = field(default_factory=dict)
+    canary: str | None = None
+    canary_tolerance: Annotated[float, Field(ge=1e-4, le=1e3)] = 0.1
     prices: str | None = None
     most_tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
     most_cost: Annotated[float, Field(ge=1e-9, le=1e12)] | None = None

@@ -87,6 +87,27 @@ def likeliest_tokens(
     return [found[place] for place in range(len(pairs))]
 
 
+@torch.no_grad()
+def text_log_probabilities(policy: GroupPolicy, texts: Sequence[Sequence[int]], group: str | None) -> Tensor:
+    """How likely an agent finds every token of some texts, given those before it.
+
+    Args:
+        policy: the agents.
+        texts: token ids, at least two each.
+        group: whose agent; None: the base model.
+
+    Returns:
+        [tokens of all texts but the first of each] in nats, in float64 on the CPU.
+    """
+    adapter = len(policy.adapters) if group is None else policy.adapter_index(group)
+    found = []
+    for text in texts:
+        row = TreeRow(adapter, (Segment(tuple(text[:1]), ROOT), Segment(tuple(text[1:]), 0, action=True)))
+        batch = build_tree_batch([row], policy.invocation).to(policy.device)
+        found.append(policy.base.get_output_embeddings()(policy.predicting(batch), batch.target, 1.0, None))
+    return torch.cat(found).double().cpu()
+
+
 def _kept(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:
     """[N, vocabulary] -> token ids and log-probabilities [N, k], and the probability of all others [N]."""
     logs = logits.log_softmax(dim=1)

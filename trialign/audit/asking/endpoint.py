@@ -51,6 +51,7 @@ class EndpointAgents:
         failures: questions to which the server gives no reply.
         unheld: questions whose options the server did not take.
         spending: what is used, and how much may be.
+        found: which agents the served ones were found to be; empty: nobody looked.
     """
 
     client: Client
@@ -66,6 +67,7 @@ class EndpointAgents:
     failures: Failures = field(default_factory=Failures)
     unheld: set[str] = field(default_factory=set)
     spending: Spending = field(default_factory=Spending)
+    found: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def at_the_door(
@@ -130,6 +132,8 @@ class EndpointAgents:
         about = {"source": "endpoint", "name": self.model, "base_url": self.client.base_url, **asked}
         if self.config.names:
             about["names"] = dict(self.config.names)
+        if self.found:
+            about["canary"] = dict(self.found)
         if self.structure:
             about["structured"] = self.structure.form
         return {**about, "tokenizer_sha256": self.scorer.tokenizer_sha256} if self.scorer else about

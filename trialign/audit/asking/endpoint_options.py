@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +94,7 @@ class OptionScorer:
         return option_actions(asked.query, self.scoring, self.renderer)
 
     def _body(self, prompts: list[tuple[int, ...]]) -> dict[str, Any]:
-        # One token is generated and left aside: not every server takes max_tokens=0.
-        sent = {"prompt": [list(prompt) for prompt in prompts], "echo": True, "logprobs": 1, "max_tokens": 1}
-        return {"model": self.model, "temperature": 0.0, **sent}
+        return echo_body(self.model, prompts)
 
 
 def option_scorer(
@@ -128,8 +127,24 @@ def option_scorer(
     return None
 
 
-def _score(echo: Echo, begin: int, end: int) -> float:
-    values = echo.log_probabilities[begin:end]
-    if len(values) < end - begin or not all(v is not None and math.isfinite(v) and v <= 0 for v in values):
+def echo_body(model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """A request for prompts, as token ids, with their tokens' log-probabilities."""
+    # One token is generated and left aside: not every server takes max_tokens=0.
+    sent = {"prompt": [list(prompt) for prompt in prompts], "echo": True, "logprobs": 1, "max_tokens": 1}
+    return {"model": model, "temperature": 0.0, **sent}
+
+
+def values_of(echo: Echo, begin: int, end: int) -> list[float]:
+    """The log-probabilities of a prompt's tokens from ``begin`` to before ``end``, in nats.
+
+    Raises:
+        RefusedError: they are not all there.
+    """
+    values = [v for v in echo.log_probabilities[begin:end] if v is not None and math.isfinite(v) and v <= 0]
+    if len(values) < end - begin:
         raise RefusedError(200, "the prompt's log-probabilities are not all there")
-    return math.fsum(value for value in values if value is not None)
+    return values
+
+
+def _score(echo: Echo, begin: int, end: int) -> float:
+    return math.fsum(values_of(echo, begin, end))

@@ -1,0 +1,88 @@
+"""A server for tests: it sends prompts back with log-probabilities, as vLLM does. The engine has no part in it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+class EchoServer:
+    """A base model behind ``/v1/completions`` with echo, and ``/v1/chat/completions``, on loopback.
+
+    Attributes:
+        asked: the paths of the requests so far.
+        echoes: whether prompts are sent back with their log-probabilities.
+    """
+
+    def __init__(self, folder: Path, name: str = "embedded", adapters: Mapping[str, Path | None] | None = None) -> None:
+        self.asked: list[str] = []
+        self.echoes = True
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._models: dict[str, Any] = {}
+        for served, adapter in {name: None, **(adapters or {})}.items():
+            base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+            self._models[served] = PeftModel.from_pretrained(base, str(adapter)).eval() if adapter else base
+        self._one_at_a_time = threading.Lock()
+        routes = {"/v1/completions": self.complete, "/v1/chat/completions": self.chat}
+        asked, names = self.asked, [*self._models]
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send({"data": [{"id": name} for name in names]})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                asked.append(self.path)
+                self.send({"model": body["model"], "choices": routes[self.path](body)})
+
+            def send(self, content: Any) -> None:
+                text = json.dumps(content).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def complete(self, body: Any) -> list[Any]:
+        assert body["echo"] is True
+        if not self.echoes:
+            return [{"index": place, "text": "", "finish_reason": "length"} for place in range(len(body["prompt"]))]
+        model = self._models[body["model"]]
+        return [
+            {"index": place, "logprobs": self.log_probabilities(model, ids)} for place, ids in enumerate(body["prompt"])
+        ]
+
+    @torch.inference_mode()
+    def log_probabilities(self, model: Any, ids: list[int]) -> dict[str, Any]:
+        with self._one_at_a_time:
+            logits = model(input_ids=torch.tensor([ids])).logits[0]
+        values = logits[:-1].log_softmax(-1)[torch.arange(len(ids) - 1), ids[1:]].tolist()
+        return {"tokens": [self._tokenizer.decode([one]) for one in ids], "token_logprobs": [None, *values]}
+
+    @torch.inference_mode()
+    def chat(self, body: Any) -> list[Any]:
+        chat = self._tokenizer.apply_chat_template(body["messages"], add_generation_prompt=True, return_tensors="pt")
+        with self._one_at_a_time:
+            made = self._models[body["model"]].generate(
+                **chat, max_new_tokens=body["max_tokens"], do_sample=False, eos_token_id=self._tokenizer.eos_token_id
+            )
+        text = self._tokenizer.decode(made[0, chat["input_ids"].shape[1] :], skip_special_tokens=True)
+        return [{"message": {"content": text}, "finish_reason": "stop"}]
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
