@@ -77,6 +77,8 @@ def print_pooled(title: str, heads: tuple[str, str], found: Sequence[Difference]
     """One row a measure."""
     print(f"\n{title}\n\n| | {heads[0]} | {heads[1]} | change | interval | wanted |\n|---|---|---|---|---|---|")
     for measure, one in zip(compared(), found, strict=True):
+        if one.change is None:  # such as of tastes, where none were asked
+            continue
         values = f"{one.first:.3f} | {one.second:.3f} | {one.change:+.3f} | [{one.low:+.3f}, {one.high:+.3f}]"
         print(f"| {measure.label} | {values} | {measure.wanted} |")
 
@@ -85,6 +87,8 @@ def print_seeds(seeds: Sequence[int], columns: Sequence[Sequence[Difference]]) -
     """One column a seed."""
     print("\n| change | " + " | ".join(f"seed {seed}" for seed in seeds) + " |\n|---" + "|---" * len(seeds) + "|")
     for index, measure in enumerate(compared()):
+        if any(column[index].change is None for column in columns):
+            continue
         print(f"| {measure.label} | " + " | ".join(change(column[index]) for column in columns) + " |")
 
 
