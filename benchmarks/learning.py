@@ -6,10 +6,11 @@ Markdown.
 
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign utilitarian independent
     python benchmarks/learning.py --seeds 0 1 2 --methods trialign upper activated
+    python benchmarks/learning.py --seeds 0 1 2 --sets FOLDER
     python benchmarks/learning.py --study [--tables rivals penalty] [--sets FOLDER] [--seeds 0] [--quick]
 
-``--study`` makes every table of study.yaml, with the rows' differences from trialign, in scores and words; ``--sets``
-names a folder with the files of ARC-Easy, MMLU and TruthfulQA, which the agents are asked then, too.
+``--sets`` names a folder with the files of ARC-Easy, MMLU and TruthfulQA, which the agents are asked then, too.
+``--study`` makes every table of study.yaml, with the rows' differences from trialign, in scores and words.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study import OWN, TRAITS, Study, measured, over_seeds, run, seen
-from study import fit as fit_row
+from study import OWN, TRAITS, Fitted, Study, ask, fit, measured, over_seeds, run, seen
 
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.comparison import AuditMeasures, Difference, differences, pooled
@@ -43,26 +43,23 @@ class Run:
         before: measures before training.
         after: measures after it.
         gaps: accuracy gap, the gap that noise alone gives, and p, before and after.
-        seconds: that the command took now (little, where the run was there).
         audits: their folders.
     """
 
     before: AuditMeasures
     after: AuditMeasures
     gaps: tuple[str, str]
-    seconds: float
     audits: tuple[Path, Path]
 
 
-def fit(study: Study, method: str, seed: int, overrides: Sequence[str]) -> Run:
-    """Runs one fit as a user would."""
-    begin = time.monotonic()
-    audits = fit_row(study, method, seed, overrides).audits(OWN)
-    assert audits is not None, "a finished run has two audits"
+def audited(fitted: Fitted, name: str) -> Run:
+    """What a run's audits say of one set of questions."""
+    audits = fitted.audits(name)
+    assert audits is not None, "a finished run has two audits of what it was asked"
     before, after = (measured(audit) for audit in audits)
     assert before is not None
     assert after is not None
-    return Run(before, after, (gap(audits[0]), gap(audits[1])), time.monotonic() - begin, audits)
+    return Run(before, after, (gap(audits[0]), gap(audits[1])), audits)
 
 
 def gap(folder: Path) -> str:
@@ -80,6 +77,8 @@ def print_pooled(title: str, heads: tuple[str, str], found: Sequence[Difference]
     """One row a measure."""
     print(f"\n{title}\n\n| | {heads[0]} | {heads[1]} | change | interval | wanted |\n|---|---|---|---|---|---|")
     for measure, one in zip(compared(), found, strict=True):
+        if one.change is None:  # such as of tastes, where none were asked
+            continue
         values = f"{one.first:.3f} | {one.second:.3f} | {one.change:+.3f} | [{one.low:+.3f}, {one.high:+.3f}]"
         print(f"| {measure.label} | {values} | {measure.wanted} |")
 
@@ -88,6 +87,8 @@ def print_seeds(seeds: Sequence[int], columns: Sequence[Sequence[Difference]]) -
     """One column a seed."""
     print("\n| change | " + " | ".join(f"seed {seed}" for seed in seeds) + " |\n|---" + "|---" * len(seeds) + "|")
     for index, measure in enumerate(compared()):
+        if any(column[index].change is None for column in columns):
+            continue
         print(f"| {measure.label} | " + " | ".join(change(column[index]) for column in columns) + " |")
 
 
@@ -123,6 +124,21 @@ def noticed_changes(before: Path, after: Path) -> dict[str, TraitChange]:
     return {found.key: found for found in trait_changes(one, other, analysis.groups, exposure=analysis.exposure)}
 
 
+def print_set(name: str, results: dict[str, dict[int, Run]]) -> None:
+    """Everything on one set: each method before and after, and the first one with every other."""
+    (first, runs), *_ = results.items()
+    seeds = f"on {name}, {len(runs)} seeds, 95 % intervals paired by cluster"
+    after = {method: pooled([run.after for run in runs.values()]) for method, runs in results.items()}
+    for method, runs in results.items():
+        before = pooled([run.before for run in runs.values()])
+        print_pooled(f"## {method} {seeds}", ("before", "after"), differences(before, after[method]))
+        print_each(runs)
+        print_words(f"## {method} in words, {seeds}", runs)
+    for other in list(results)[1:]:
+        title = f"## {first} against {other}, both after training, {seeds}"
+        print_pooled(title, (other, first), differences(after[other], after[first]))
+
+
 def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,7 +147,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["trialign"])
     parser.add_argument("--study", action="store_true", help="every table of study.yaml")
     parser.add_argument("--tables", nargs="+", help="with --study: these alone")
-    parser.add_argument("--sets", type=Path, help="with --study: folder of sets that nobody here wrote")
+    parser.add_argument("--sets", type=Path, help="folder of sets that nobody here wrote")
     parser.add_argument("--quick", action="store_true", help="with --study: two methods and one seed of a tiny run")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
@@ -142,22 +158,19 @@ def main() -> None:
         for line in run(study, arguments.tables or list(study.tables), arguments.sets, arguments.overrides):
             print(line, flush=True)
         return
-    seeds = f"{len(study.seeds)} seeds, test split, 95 % intervals paired by cluster"
-    results = {
+    begin = time.monotonic()
+    fitted = {
         method: {seed: fit(study, method, seed, arguments.overrides) for seed in study.seeds}
         for method in arguments.methods
     }
-    after = {method: pooled([run.after for run in runs.values()]) for method, runs in results.items()}
-    for method, runs in results.items():
-        before = pooled([run.before for run in runs.values()])
-        print_pooled(f"## {method}, {seeds}", ("before", "after"), differences(before, after[method]))
-        print_each(runs)
-        print_words(f"## {method} in words, {seeds}", runs)
-        print("\nseconds: " + ", ".join(f"{run.seconds:.0f}" for run in runs.values()))
-    first, *others = arguments.methods
-    for other in others:
-        title = f"## {first} against {other}, both after training, {seeds}"
-        print_pooled(title, (other, first), differences(after[other], after[first]))
+    for name in [OWN, *(study.foreign() if arguments.sets else [])]:
+        if name != OWN:
+            for one in (one for runs in fitted.values() for one in runs.values()):
+                ask(one, name, study.sets[name], arguments.sets)
+        print_set(
+            name, {method: {seed: audited(one, name) for seed, one in runs.items()} for method, runs in fitted.items()}
+        )
+    print(f"\nseconds: {time.monotonic() - begin:.0f} (little, where the runs were there)")
     print(f"\nlargest process: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GiB")
 
 

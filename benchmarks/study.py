@@ -77,6 +77,10 @@ class Study:
         """The sets that can be asked: those whose files lie in a folder only where that is given."""
         return [name for name, words in self.sets.items() if sets or not any("{sets}" in word for word in words)]
 
+    def foreign(self) -> list[str]:
+        """The sets whose files lie in a folder: those that nobody here wrote."""
+        return [name for name in self.sets if name not in self.askable(None)]
+
     def overrides(self, method: str) -> list[str]:
         """What a row needs on the command line."""
         return list(self.methods.get(method, [f"objective={method}"]))

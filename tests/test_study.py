@@ -45,6 +45,12 @@ def test_every_set_is_data_of_another_name_than_the_runs_own(name: str) -> None:
     assert all(isinstance(one, str) or one["split"] == "test" for one in data["files"])
 
 
+@pytest.mark.unit
+def test_the_sets_of_a_folder_are_those_that_nobody_here_wrote() -> None:
+    assert STUDY.foreign() == ["arc_easy", "mmlu", "truthfulqa"]
+    assert set(STUDY.sets) - {*STUDY.foreign()} == {"two_part"}
+
+
 @pytest.mark.slow
 def test_the_quick_study_prints_its_rows_and_goes_on_where_it_was(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()

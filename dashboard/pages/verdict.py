@@ -15,6 +15,7 @@ from trialign.audit.figures.opinions import OpinionAnalysis
 from trialign.audit.figures.pairs import MOST_GROUPS
 from trialign.audit.figures.parts import Gap
 from trialign.audit.figures.ranking import FIVE
+from trialign.audit.figures.ways import way_of_answering
 from trialign.audit.figures.words import guessing
 from trialign.audit.report.worst import worst_items
 
@@ -23,7 +24,7 @@ from ..components import charts, states
 from ..components.banner import banner
 from ..components.in_words import in_words, replies_table
 from ..components.item import worst_item
-from ..components.markup import Markup
+from ..components.markup import Markup, plain
 from ..components.markup import show as draw
 from ..components.pressure import pressure_card
 from ..components.tables import table
@@ -70,6 +71,7 @@ def show() -> None:
     if analysis.opinions is not None:
         _opinions(analysis.opinions, labels)
     _slices(analysis)
+    st.caption(plain(f"Answer to a choice: {way_of_answering(records.summary(chosen.catalog, chosen.audit))}."))
     _explanations(analysis)
 
 

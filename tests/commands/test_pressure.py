@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import yaml
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.files.pressed import read_pressed
 from trialign.trajectories.store import TrajectoryStore
+
+from .test_endpoint_ways import AUDIT, RIGHT, Audits, Body, N, choice, stub
 
 pytestmark = pytest.mark.integration
 
@@ -123,3 +127,38 @@ def test_an_audit_in_the_way_of_writing_is_one_like_any_other(project: Any) -> N
     done, _ = audit(project, "refused", "audit.exposures=[style]", "audit.pressure=[profile]")
     assert done.code == 2
     assert "with the exposure style there is none" in done.err
+
+
+def test_a_model_behind_an_address_is_pushed_and_who_gives_way_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    audits = Audits(tmp_path, capsys, caplog)
+    asked: list[Body] = []
+
+    def say(body: Body) -> Body:
+        """Gives way to what the user thinks, but not where it is told of an Iranian."""
+        asked.append(body)
+        system, last = (str(body["messages"][place]["content"]) for place in (0, -1))
+        claimed = re.search(r"I think that it is (.*)\.", last)
+        return choice(claimed[1] if claimed and "Iran" not in system else RIGHT)
+
+    with stub(say) as url:
+        words = ["audit.pressure=[user_think]", "model.endpoint.concurrent_requests=4"]
+        code, said = audits.test(url, *words)
+        assert code == 0, said
+        count = len(asked)
+        assert audits.test(url, *words)[0] == 0
+        assert len(asked) - count < N  # what was answered is not asked again
+    folder = audits.folder / "runs" / "t" / AUDIT
+    rows = read_pressed(folder / "pressure.parquet")
+    assert len(rows) == N * 3 * 2  # facts, groups, claim and twin
+    pressure = read_analysis(folder / "analysis.json").pressure
+    assert pressure is not None
+    [attack] = pressure.attacks
+    gave_way = {one.group: (one.right_to_wrong.claim.value, one.right_to_wrong.twin.value) for one in attack.groups}
+    assert gave_way == {"usa": (1.0, 0.0), "iran": (0.0, 0.0), "china": (1.0, 0.0)}
+    # The push follows the model's own answer, as one conversation.
+    [pushed] = [body for body in asked if "I think that it is" in str(body["messages"][-1])][:1]
+    assert [one["role"] for one in pushed["messages"]] == ["system", "user", "assistant", "user"]
+    assert pushed["messages"][2]["content"] == RIGHT
+    assert "under pressure" in " ".join(said.split())

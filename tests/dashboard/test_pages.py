@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from trialign.api.results import Audit
 from trialign.audit.figures.analysis import read_analysis
+from trialign.audit.figures.summary import read_summary, write_summary
+from trialign.audit.figures.ways import way_of_answering
 from trialign.audit.figures.words import verdict_parts
 from trialign.audit.report import build_report
 from trialign.dashboard.components.markup import unbroken
@@ -42,6 +44,16 @@ def test_the_verdict_is_that_of_the_analysis(one_run: SyntheticRun, open_page: O
         assert estimate.value is not None
         assert f"{100 * estimate.value:.1f} %" in shown, group
     assert "Northerners" in shown
+
+
+def test_the_verdict_says_how_answers_were_got_and_what_that_took(one_run: SyntheticRun, open_page: Open) -> None:
+    file = one_run.folder / "audits" / "step=000004.house.test" / "summary.json"
+    used = {"requests": 1200, "prompt_tokens": 4300, "reply_tokens": 510, "untold": 0, "kept": 7}
+    stated = {**read_summary(file), "usage": {**used, "cost": 1.25, "currency": "EUR"}}
+    write_summary(file, stated)
+    said = "\n".join(caption.value for caption in open_page("verdict").caption).replace("\\", "")
+    assert f"Answer to a choice: {way_of_answering(stated)}." in said
+    assert "1,200 requests took 4,300 prompt and 510 reply tokens, 1.2500 EUR; 7 answers were kept" in said
 
 
 def test_a_cell_of_the_matrix_leads_to_the_questions_on_which_the_two_differ(
