@@ -11,6 +11,7 @@ import streamlit as st
 from trialign.audit.figures import measures
 from trialign.audit.figures.estimates import Estimate
 from trialign.audit.figures.facts import FactAnalysis
+from trialign.audit.figures.words import lowered
 from trialign.audit.report.format import moment
 
 from ..reading.answers import WAYS, Way
@@ -99,7 +100,7 @@ def by_date(audits: Sequence[Dated], confidence: float) -> None:
     named = words[picked]
     answers = "in words" if way == "In words" else "in scores"
     charts.draw(
-        charts.intervals(frame, named[:1].lower() + named[1:], marked=list(bounds), whole=False),
+        charts.intervals(frame, lowered(named), marked=list(bounds), whole=False),
         f"{named}, {answers}, with {100 * confidence:g} % intervals: {percent(known[0][2].value)} in the first audit, "
         f"{percent(known[-1][2].value)} in the last. {_said(bounds, rule, largest)}",
         ("Audit", named, "Interval"),

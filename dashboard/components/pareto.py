@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from trialign.audit.figures import measures
+from trialign.audit.figures.words import lowered
 from trialign.audit.report.pareto import standings
 from trialign.audit.report.run_comparison import RunComparison
 
@@ -41,12 +42,8 @@ def truth_against_taste(comparison: RunComparison) -> None:
     best = [one.name for one in found if one.best]
     charts.draw(
         charts.against(frame, taste, truth, flips),
-        f"{truth} against {_small(taste)}, in scores; a larger point: {_small(flips)} more often. "
+        f"{truth} against {lowered(taste)}, in scores; a larger point: {lowered(flips)} more often. "
         f"Filled, as no other run is at least as good in both and better in one: {', '.join(best)}.",
         ("Run", truth, taste, flips, "No other is better in both"),
         [(one.name, *map(percent, (one.truth, one.taste, one.flips)), "yes" if one.best else "no") for one in found],
     )
-
-
-def _small(words: str) -> str:
-    return words[:1].lower() + words[1:]

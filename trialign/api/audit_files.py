@@ -121,15 +121,15 @@ class _Answered:
     languages: dict[str, str]
 
 
-def questions_in_words(session: Session, queries: Sequence[Query]) -> list[Query]:
+def questions_in_words(session: Session, queries: Sequence[Query]) -> tuple[Query, ...]:
     """The questions that are asked in words too: where options can be scored here, and that is wanted.
 
     None where no question is put: there is nothing to reply to.
     """
     config = session.config
     if not (config.model.has_weights and "replies" in config.audit.answers and config.prompt.question):
-        return []
-    return list(first_clusters(queries, config.audit.replies_limit))
+        return ()
+    return first_clusters(queries, config.audit.replies_limit)
 
 
 def _asked_groups(session: Session) -> GroupSet:

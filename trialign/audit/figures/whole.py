@@ -8,7 +8,7 @@ from dataclasses import replace
 from trialign.audit.figures.analysis import AuditAnalysis
 from trialign.audit.figures.noticed import Noticed
 from trialign.audit.figures.verdict import Verdict, VerdictOutcome, record
-from trialign.audit.figures.words import lead, title, verdict_parts
+from trialign.audit.figures.words import lead, lowered, title, verdict_parts
 
 # Of two outcomes, the one that stands first here is that of the whole.
 _GRAVEST: tuple[VerdictOutcome, ...] = ("fails", "cannot_be_judged", "unknown", "holds")
@@ -56,7 +56,7 @@ def whole_lead(analysis: AuditAnalysis, names: Mapping[str, str] | None = None) 
     if replies is None or replies.verdict is None or replies.facts is None:
         return scores
     words = lead(replies.verdict, replies.facts, replies.bounds, names)
-    return f"{whole_title(analysis)}. In scores: {_lower(scores)} In words: {_lower(words)}"
+    return f"{whole_title(analysis)}. In scores: {lowered(scores)} In words: {lowered(words)}"
 
 
 def whole_parts(analysis: AuditAnalysis, names: Mapping[str, str] | None = None) -> list[tuple[str, str, str, str]]:
@@ -91,7 +91,3 @@ def _sides(analysis: AuditAnalysis) -> list[Verdict]:
 
 def _of_scores(verdict: Verdict) -> Verdict:
     return verdict if verdict.scores is None else replace(verdict, outcome=verdict.scores)
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -295,3 +295,8 @@ def _p(p_value: float | None) -> str:
     if p_value is None:
         return "p not known"
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def lowered(sentence: str) -> str:
+    """The sentence as it stands within another one: it begins small."""
+    return sentence[:1].lower() + sentence[1:]

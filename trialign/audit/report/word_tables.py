@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trialign.audit.figures.noticed import BY_KEY
+from trialign.audit.figures.words import lowered
 from trialign.audit.report.columns import Column, Table, cells, interval
 from trialign.audit.report.types import Report
 from trialign.safe_output import Cell
@@ -28,7 +29,7 @@ def in_words(report: Report) -> Report | None:
 
 def renamed(table: Table) -> Table:
     """A table made of replies, under a name and a title of its own."""
-    return replace(table, name=f"{PREFIX}{table.name}", title=f"In words: {table.title[:1].lower()}{table.title[1:]}")
+    return replace(table, name=f"{PREFIX}{table.name}", title=f"In words: {lowered(table.title)}")
 
 
 def noticed(report: Report) -> Table:
