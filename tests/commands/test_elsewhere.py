@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trialign.api.asking import known_harm
+from trialign.api.results import Audit
+from trialign.api.session import open_run
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
 
@@ -111,3 +115,22 @@ def test_questions_of_several_languages_are_slices_of_the_audit(trained_copy: An
     )
     found = {one["name"]: one["facts"]["n_questions"] for one in analysis["slices"] if one["dimension"] == "language"}
     assert found == {"en": 2, "fr": 4}
+
+
+def test_a_run_is_warned_of_by_the_audit_of_its_own_questions(
+    trained_copy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else it was asked, under a name that comes before its own or not."""
+    run, looked = trained_copy.runs / "mine", list[str]()
+    words = [*write_questions(trained_copy, 2), "data.name=aaa", "audit.answers=[scored,replies]"]
+    assert trained_copy.call("test", "--run", run, *words).code == 0
+    assert trained_copy.call("test", "--run", run, "audit.answers=[scored,replies]").code == 0
+
+    class Looked(Audit):
+        def __init__(self, folder: Path) -> None:
+            looked.append(folder.name)
+            super().__init__(folder)
+
+    monkeypatch.setattr("trialign.api.asking.Audit", Looked)
+    known_harm(open_run(run), None)
+    assert looked == ["step=000004.house.test", "step=000000.house.test"]

@@ -113,7 +113,8 @@ def known_harm(session: Session, step: int | None) -> str:
     """
     chosen = max(session.run.steps(), default=0) if step is None and session.trainable else step
     audits = [one for one in session.run.audits() if chosen and one.step == chosen]
-    for audit in sorted(audits, key=lambda one: ("test", "validation", "train").index(one.split)):
+    own, splits = session.config.data.name, ("test", "validation", "train")
+    for audit in sorted(audits, key=lambda one: (one.data != own, splits.index(one.split))):
         base = audit.at_step(0)
         now, before = Audit(audit.path), Audit(base.path) if base else None
         found = now.words_differences_from(before) if before else None
