@@ -11,7 +11,20 @@ from trialign.errors import UserError
 
 # Keys of a configuration that hold paths, or lists and mappings of paths.
 _PATH_KEYS = frozenset(
-    {"runs", "folder", "files", "path", "beside", "adapters", "tokenizer", "canary", "nli", "calibration", "start"}
+    {
+        "runs",
+        "folder",
+        "files",
+        "path",
+        "beside",
+        "adapters",
+        "tokenizer",
+        "canary",
+        "nli",
+        "calibration",
+        "start",
+        "behaviour",
+    }
 )
 
 
@@ -87,6 +100,8 @@ def anchored(config: Mapping[str, Any], bases: Sequence[Path]) -> dict[str, Any]
             made["model"]["endpoint"] = {**endpoint, **paths}
     if isinstance(policy := config.get("policy"), Mapping) and "start" in policy:
         made["policy"] = {**policy, "start": places(policy["start"])}
+    if isinstance(collect := config.get("collect"), Mapping) and "behaviour" in collect:
+        made["collect"] = {**collect, "behaviour": place(collect["behaviour"])}
     if isinstance(data := config.get("data"), Mapping):
         made["data"] = _anchored_data(data, bases)
     return made

@@ -16,6 +16,7 @@ from trialign import distributed
 from trialign.api import parts, taught, unprofiled
 from trialign.api.agents import fitted_gate, write_step, write_untrained
 from trialign.api.audit_files import run_audit
+from trialign.api.behaviour import acting_policy
 from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
@@ -65,9 +66,10 @@ def collect(session: Session) -> None:
 
 def _make_trajectories(session: Session) -> None:
     """Makes the offline data, or what is missing of it."""
-    served = session.served
+    served, acting = session.served, acting_policy(session)
+    policy = session.policy if acting is None else acting
     collector = Collector(
-        session.policy,
+        policy.eval(),
         session.renderer,
         session.groups,
         session.config.prompt,
@@ -75,8 +77,8 @@ def _make_trajectories(session: Session) -> None:
         session.config.scoring,
         session.config.collect,
         served,
+        adapted=acting is not None,
     )
-    session.policy.eval()
     session.store.collect(
         session.split("train", "validation"),
         session.config.collect.queries_per_part,

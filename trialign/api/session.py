@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,13 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed, environment
+from trialign.api.behaviour import check_behaviour, store_of
 from trialign.api.merging import check_parts
 from trialign.api.starting import begun, check_start
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig, load
 from trialign.config_keys import default_leaves
-from trialign.endpoint.door import NEUTRAL
 from trialign.errors import UserError
 from trialign.gating.serving import gatekeeper
 from trialign.group_config import build_groups, section_of
@@ -32,7 +32,6 @@ from trialign.models import (
     load_model,
     load_renderer,
     locate_base_model,
-    tokenizer_sha256,
 )
 from trialign.policy import GroupPolicy
 from trialign.policy.cpu import use_fast_exact_products
@@ -41,7 +40,7 @@ from trialign.policy.maps import traits_of
 from trialign.policy.peft_folders import PeftFolder, policy_of_folders, read_peft_folders
 from trialign.queries import Query, Split
 from trialign.queries.limits import first_clusters
-from trialign.queries.readers import Reading, queries_hash, read_data, required
+from trialign.queries.readers import Reading, read_data, required
 from trialign.runs import RunFolder, Status
 from trialign.trajectories.served import ServedReplies
 from trialign.trajectories.store import TrajectoryStore
@@ -80,6 +79,7 @@ class Session:
         environment.check_adversary(self.config.environment, len(self.groups.members))
         self.check_questions()
         check_start(self)
+        check_behaviour(self)
         self.check_model()
         _ = self.served
 
@@ -343,26 +343,7 @@ class Session:
     @cached_property
     def store(self) -> TrajectoryStore:
         """The collection that this configuration asks for; equal ones are shared by runs."""
-        config = self.config
-        identity: dict[str, Any] = {
-            "model": {"name": self.files.name, "sha256": self.files.sha256, "dtype": config.model.numbers},
-            "tokenizer_sha256": tokenizer_sha256(self.renderer.tokenizer),
-            "groups": [group.profile for group in self.groups.members],
-            "queries_sha256": queries_hash(self.split("train", "validation")),
-            "prompt": environment.prompt_identity(config.prompt),
-            "scoring": asdict(config.scoring),
-            "environment": environment.environment_identity(config.environment),
-            "collect": asdict(config.collect),
-        }
-        if "style" in config.collect.exposures:
-            identity["styles"] = [group.style for group in self.groups.members]
-        if not self.renderer.plain:
-            identity["chat"] = self.renderer.about()
-        if config.rollouts.engine == "server":
-            asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
-            # Without these values a server samples as it likes: what was collected so has another name.
-            identity["rollouts"] = {**asked, "sampling": {**NEUTRAL}}
-        return TrajectoryStore.under(self.runs, identity)
+        return store_of(self)
 
     @property
     def served(self) -> ServedReplies | None:

@@ -58,10 +58,10 @@ def _collect_config(session: Session) -> CollectConfig:
 
 def _store(session: Session) -> TrajectoryStore:
     identity = {
-        **session.store.identity,
+        **{name: value for name, value in session.store.identity.items() if name != "behaviour"},
         "groups": [asdict(_NOBODY)],
         "environment": asdict(_ALONE),
-        "collect": asdict(_collect_config(session)),
+        "collect": _collect_config(session).identity(),
         "kinds": list(session.config.objective.kinds),
     }
     return TrajectoryStore.under(session.runs, identity)

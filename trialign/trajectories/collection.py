@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -49,6 +49,7 @@ class CollectConfig:
         seed: of the sampled replies and of the profile's wording.
         queries_per_part: queries in one file; an interrupted collection goes on at the next file.
         batch_tokens: most positions in one forward pass.
+        behaviour: folder of a run whose agents answer, as last trained; None: the base model does.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -58,6 +59,13 @@ class CollectConfig:
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     queries_per_part: Annotated[int, Field(ge=1, le=10**6)] = 16
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
+    behaviour: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What a collection's hash takes of it; whose agents `behaviour` names is told by their own hashes."""
+        values = asdict(self)
+        del values["behaviour"]
+        return values
 
 
 # One question under one exposure: how every group's agent is asked it, in the order of the groups.
@@ -70,6 +78,7 @@ class Collector:
 
     Attributes:
         served: writes the replies in place of the policy's base model; scores are always the policy's.
+        adapted: whether the policy's adapters answer; the scores that are kept are the base model's either way.
     """
 
     policy: GroupPolicy
@@ -80,10 +89,16 @@ class Collector:
     scoring: Scoring
     config: CollectConfig
     served: ServedReplies | None = None
+    adapted: bool = False
+
+    @property
+    def actors(self) -> LocalAgents:
+        """The behaviour policy: the base model, told the groups' profiles, or trained agents."""
+        return replace(self.agents, reference=not self.adapted)
 
     @property
     def agents(self) -> LocalAgents:
-        """The behaviour policy: the base model, told the groups' profiles."""
+        """The reference: the base model, told the groups' profiles."""
         config = self.config
         return LocalAgents(
             self.policy, self.renderer, self.scoring, config.max_new_tokens, config.batch_tokens, reference=True
@@ -122,10 +137,11 @@ class Collector:
         agents, seats = self.agents, [seat for episode in episodes for seat in episode]
         observations = agents.observe(seats)
         weighed = agents.weigh(seats, observations)
+        drawn_from = self.actors.weigh(seats, observations) if self.adapted else weighed
         generated = self._generate([o for o, seat in zip(observations, seats, strict=True) if not seat.query.options])
         drafts = [
-            self._draft(seat, observation, options, generated.get(observation))
-            for seat, observation, options in zip(seats, observations, weighed, strict=True)
+            self._draft(seat, observation, options, drawn, generated.get(observation))
+            for seat, observation, options, drawn in zip(seats, observations, weighed, drawn_from, strict=True)
         ]
         size = len(self.groups.members)
         return [
@@ -146,8 +162,8 @@ class Collector:
         ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
         written = [ids[observation] for observation in open_ended]
         scores = agents.score(open_ended, written)
-        temperature = self.config.temperature
-        drawn_by = scores if temperature == 1 else agents.score(open_ended, written, temperature)
+        temperature, own = self.config.temperature, self.adapted
+        drawn_by = self.actors.score(open_ended, written, temperature) if own or temperature != 1 else scores
         return {
             observation: [_Reply(*one) for one in zip(texts, own, behaviour, strict=True)]
             for observation, texts, own, behaviour in zip(open_ended, written, scores, drawn_by, strict=True)
@@ -157,14 +173,14 @@ class Collector:
         return Sampling(self.config.max_new_tokens, self.config.temperature, seed)
 
     def _sample(self, observations: Sequence[Observation]) -> list[Written]:
-        """K replies of the base model to each observation, as one batch."""
+        """K replies of the behaviour policy to each observation, as one batch."""
         first = observations[0]
         key = f"replies:{self.config.seed}:{first.query_id}:{first.group}:{first.exposure}:{first.turn}"
         sampling = self._sampling(stable_seed(key) % 2**32)
         if self.served:
             prompts = [observation.prompt for observation in observations]
             return self.served.generate(prompts, sampling, samples=self.config.samples)
-        drawn = self.agents.decode(observations, sampling, samples=self.config.samples)
+        drawn = self.actors.decode(observations, sampling, samples=self.config.samples)
         return [Written(ids) for ids in drawn]
 
     def _draft(
@@ -172,6 +188,7 @@ class Collector:
         seat: Asked,
         observation: Observation,
         options: ScoredOptions,
+        drawn_from: ScoredOptions,
         replies: list[_Reply] | None,
     ) -> Trajectory:
         query, group = seat.query, seat.group.name
@@ -179,7 +196,7 @@ class Collector:
         if replies is None:
             samples = tuple(
                 _option_sample(query, group, k, _Reply(options.actions[k], options.scores[k], math.log(share)))
-                for k, share in self._draw(observation, options)
+                for k, share in self._draw(observation, drawn_from)
             )
         else:
             samples = tuple(self._text_sample(seat, reply) for reply in replies)
