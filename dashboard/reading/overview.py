@@ -82,14 +82,18 @@ class RunRow:
     fault: UserError | None
 
 
-def last_held_out(run: RunEntry) -> AuditEntry:
-    """The audit that stands for a run: of held-out questions, where there are any, the last."""
-    return max(run.audits, key=lambda audit: (audit.split == "test", audit.step))
+def last_held_out(catalog: Catalog, run: RunEntry) -> AuditEntry:
+    """The audit that stands for a run: of held-out questions, where there are any, of its own data, the last."""
+    try:
+        own = _name(configuration(catalog, run), "data")
+    except UserError:
+        own = ""  # its row says what is damaged
+    return max(run.audits, key=lambda audit: (audit.split == "test", audit.data == own, audit.step))
 
 
 def run_row(catalog: Catalog, run: RunEntry) -> RunRow:
     """What the list says of a run; never fails, since a damaged run has a row of its own, too."""
-    audit = last_held_out(run) if run.audits else None
+    audit = last_held_out(catalog, run) if run.audits else None
     judged, fault = None, None
     config: Mapping[str, Any] = {}
     try:

@@ -45,7 +45,8 @@ def sidebar() -> None:
         if runs:
             run = runs.get(_choose("Run", "run", list(runs), _newest(catalog)) or "")
             if run:
-                label = _choose("Audit", "audit", [audit.label for audit in run.audits], last_held_out(run).label)
+                first = last_held_out(catalog, run).label
+                label = _choose("Audit", "audit", [audit.label for audit in run.audits], first)
                 for audit in run.audits:
                     if audit.label == label:
                         _about(catalog, audit)

@@ -92,6 +92,11 @@ def test_agents_of_files_in_few_bits_are_merged_into_these_made_whole(project: A
     merged, ids = AutoModelForCausalLM.from_pretrained(project.folder / "merged" / "north"), torch.arange(3, 20)[None]
     with torch.no_grad():
         torch.testing.assert_close(merged(ids).logits, agent(input_ids=ids).logits, atol=1e-3, rtol=1e-3)
+    before = project.files()
+    outcome = project.fit("name=sharded", "trainer=deepspeed_zero3_cpu")
+    assert outcome.code == 2
+    assert "are quantised (bitsandbytes), which DeepSpeed (zero3) has not been shown to train" in outcome.err
+    assert project.files() == before
 
 
 def test_a_plan_counts_the_bits(project: Any) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from trialign.environment import EnvironmentConfig
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
+from trialign.policy.scoring import score_rows
+from trialign.queries import Query
 from trialign.scoring import Scoring, option_values
 from trialign.trajectories.behaviour import completed, option_shares
+from trialign.trajectories.collection import CollectConfig, Collector
 from trialign.trajectories.records import Sample, Trajectory, write_part
 from trialign.trajectories.store import TrajectoryStore
 
@@ -82,3 +90,49 @@ def test_a_collection_of_an_earlier_version_is_completed_when_it_is_read(tmp_pat
     choice, text = store.read()
     assert [one.behaviour for one in choice.samples] == pytest.approx([math.log(1 / 3), math.log(2 / 3)])
     assert [one.behaviour for one in text.samples] == [None, None]
+
+
+def scores(
+    policy: GroupPolicy, group: str, prompt: tuple[int, ...], answers: Sequence[tuple[int, ...]], **how: Any
+) -> list[float]:
+    """Log-probabilities of some answers after a prompt."""
+    tree = TreeRow(
+        policy.adapter_index(group), (Segment(prompt, ROOT), *(Segment(answer, 0, action=True) for answer in answers))
+    )
+    ((*found,),) = score_rows(policy, [tree], **how)
+    return found
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_trained_agents_draw_and_write_while_the_base_model_is_the_reference(
+    make_collector: Callable[..., Collector], queries: tuple[Query, ...], temperature: float
+) -> None:
+    config = CollectConfig(samples=400, max_new_tokens=3, temperature=temperature)
+    collector = make_collector(config=config, environment=EnvironmentConfig(turns=0), adapted=True)
+    policy, furthest = collector.policy, 0.0
+    more_probable: list[float] = []
+    chosen = [query for query in queries if query.query_id in ("planet", "sum")]
+    for row in collector.collect(chosen):
+        answers = row.options or tuple({sample.token_ids: 0 for sample in row.samples})
+        own = scores(policy, row.group, row.prompt, answers, temperature=1 if row.options else temperature)
+        base = scores(policy, row.group, row.prompt, answers, reference=True)
+        if row.options:
+            assert list(row.option_log_probabilities) == pytest.approx(base, abs=1e-4)
+            shares = Scoring().distribution([score / temperature for score in own])
+            counts = Counter(sample.token_ids for sample in row.samples)
+            for option, share in zip(answers, shares, strict=True):
+                # Five standard errors of a share among 400.
+                assert counts[option] / 400 == pytest.approx(share, abs=0.125)
+            own = list(map(math.log, shares))
+            unadapted = Scoring().distribution([score / temperature for score in base])
+            furthest = max(furthest, *(abs(one - other) for one, other in zip(shares, unadapted, strict=True)))
+        for sample in row.samples:
+            place = answers.index(sample.token_ids)
+            assert sample.log_probability == pytest.approx(base[place], abs=1e-4)
+            assert sample.behaviour == pytest.approx(own[place], abs=1e-4)
+            if not row.options:
+                more_probable.append(own[place] - base[place])
+    assert furthest > 0.2  # drawn from the base model, the counts above would be elsewhere
+    if temperature == 1:
+        # Over what the agents write, the mean is their divergence from the base model; over what that writes, negative.
+        assert sum(more_probable) / len(more_probable) > 0.1

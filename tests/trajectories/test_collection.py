@@ -182,45 +182,6 @@ def test_how_probable_each_sample_was_is_kept(
     assert texts > 10
 
 
-@pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_trained_agents_draw_and_write_while_the_base_model_is_the_reference(
-    make_collector: MakeCollector, queries: tuple[Query, ...], temperature: float
-) -> None:
-    config = CollectConfig(samples=400, max_new_tokens=3, temperature=temperature)
-    collector = make_collector(config=config, environment=ONE_TURN, adapted=True)
-    policy, furthest = collector.policy, 0.0
-    more_probable: list[float] = []
-    chosen = [query for query in queries if query.query_id in ("planet", "sum")]
-    for row in collector.collect(chosen):
-        answers = row.options or tuple({sample.token_ids: 0 for sample in row.samples})
-        tree = TreeRow(
-            policy.adapter_index(row.group),
-            (Segment(row.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in answers)),
-        )
-        (own,) = score_rows(policy, [tree], temperature=1 if row.options else temperature)
-        base = base_score(policy, row.prompt, answers)
-        if row.options:
-            assert list(row.option_log_probabilities) == pytest.approx(base, abs=1e-4)
-            shares = Scoring().distribution([score / temperature for score in own])
-            counts = Counter(sample.token_ids for sample in row.samples)
-            for option, share in zip(answers, shares, strict=True):
-                # Five standard errors of a share among 400.
-                assert counts[option] / 400 == pytest.approx(share, abs=0.125)
-            own = tuple(map(math.log, shares))
-            unadapted = Scoring().distribution([score / temperature for score in base])
-            furthest = max(furthest, *(abs(one - other) for one, other in zip(shares, unadapted, strict=True)))
-        for sample in row.samples:
-            place = answers.index(sample.token_ids)
-            assert sample.log_probability == pytest.approx(base[place], abs=1e-4)
-            assert sample.behaviour == pytest.approx(own[place], abs=1e-4)
-            if not row.options:
-                more_probable.append(own[place] - base[place])
-    assert furthest > 0.2  # drawn from the base model, the counts above would be elsewhere
-    if temperature == 1:
-        # Over what the agents write, the mean is their divergence from the base model; over what that writes, negative.
-        assert sum(more_probable) / len(more_probable) > 0.1
-
-
 def test_options_are_drawn_anew_for_each_seed_group_question_and_exposure(
     make_collector: MakeCollector, queries: tuple[Query, ...]
 ) -> None:

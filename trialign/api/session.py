@@ -15,7 +15,7 @@ import torch
 from trialign import distributed, environment
 from trialign.api.behaviour import check_behaviour, store_of
 from trialign.api.merging import check_parts
-from trialign.api.starting import begun, check_start
+from trialign.api.starting import begun, check_start, check_weights
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig, load
@@ -81,6 +81,7 @@ class Session:
         check_start(self)
         check_behaviour(self)
         self.check_model()
+        check_weights(self)
         _ = self.served
 
     def check_audit(self) -> None:

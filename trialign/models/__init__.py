@@ -12,7 +12,7 @@ from trialign.models.loading import (
     tokenizer_of_hub_or_folder,
     tokenizer_sha256,
 )
-from trialign.models.quantized import weight_bytes
+from trialign.models.quantized import quantised_by, weight_bytes
 from trialign.models.template import FIXED_DAY, Content, check_date
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "load_renderer",
     "load_tokenizer",
     "locate_base_model",
+    "quantised_by",
     "read_config",
     "refuse_unfit",
     "tokenizer_of_hub_or_folder",

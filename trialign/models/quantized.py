@@ -55,7 +55,7 @@ def refuse_quantized(stated: PreTrainedConfig, config: ModelConfig, name: str) -
         UserError: the files hold weights that were quantised by another method than bitsandbytes', or are to be
             quantised once more; or bitsandbytes is not there.
     """
-    there = _method(stated)
+    there = quantised_by(stated)
     if there and there != "bitsandbytes":
         raise UserError(
             f"The base model {name} ({stated.model_type}) has quantised weights ({there}), which are not trained or "
@@ -74,8 +74,12 @@ def refuse_quantized(stated: PreTrainedConfig, config: ModelConfig, name: str) -
         raise UserError(f"The base model {name} {asked}, and the package bitsandbytes is not installed", _INSTALL)
 
 
-def _method(stated: Any) -> str:
-    """By what the weights on disk were quantised; empty where they were not."""
+def quantised_by(stated: Any) -> str:
+    """By what the weights on disk were quantised; empty where they were not.
+
+    Args:
+        stated: the configuration on disk.
+    """
     said = getattr(stated, "quantization_config", None)
     if not said:
         return ""
@@ -97,7 +101,7 @@ def loading_options(stated: PreTrainedConfig, config: ModelConfig, device: torch
     if bits is None:
         return {}
     placed = {"device_map": {"": device}}
-    return placed if _method(stated) else {"quantization_config": bits, **placed}
+    return placed if quantised_by(stated) else {"quantization_config": bits, **placed}
 
 
 def bits_of(stated: PreTrainedConfig, config: ModelConfig) -> BitsAndBytesConfig | None:
@@ -107,7 +111,7 @@ def bits_of(stated: PreTrainedConfig, config: ModelConfig) -> BitsAndBytesConfig
         stated: the configuration on disk, which `refuse_quantized` let pass.
         config: how the weights are asked for.
     """
-    if _method(stated):
+    if quantised_by(stated):
         said = stated.quantization_config
         return said if isinstance(said, BitsAndBytesConfig) else BitsAndBytesConfig.from_dict(dict(said))
     if config.quantization == "nf4":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def test_a_row_tells_model_date_data_objective_seed_verdict_and_status(runs: Pat
     assert row.judged.verdict == ("?", "Not enough evidence")
     assert [len(row.judged.parts), row.judged.parts[3]] == [4, "✓ holds"]
     assert (row.progress.state, row.fault) == ("finished", None)
+
+
+def test_a_run_is_judged_by_its_own_questions_whatever_else_it_was_asked(runs: Path) -> None:
+    samples.plain(runs, seed=3)
+    audits = runs / "quickstart" / "audits"
+    for other in ("arc", "zebra"):
+        shutil.copytree(audits / "step=000008.house.test", audits / f"step=000008.{other}.test")
+    found = rows(runs)["quickstart"]
+    assert found.audit is not None
+    assert (found.audit.data, found.audit.step) == ("house", 8)
 
 
 def test_a_run_without_an_audit_is_told_by_its_configuration(runs: Path) -> None:
