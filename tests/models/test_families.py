@@ -14,18 +14,15 @@ from transformers import LlamaConfig
 
 from trialign.errors import UserError
 from trialign.models import BaseModelFiles, ModelConfig, context_length, load_model, read_config, refuse_unfit
-from trialign.models.families import logits_shape, plain_reason
+from trialign.models.families import Windows, logits_shape, plain_reason, windows_of
 
 pytestmark = pytest.mark.unit
 
 WINDOWS, ABSOLUTE = "sliding-window or linear attention", "absolute position embeddings"
 RECURRENT = "recurrent layers"
 PLAIN: list[tuple[str, dict[str, Any], str]] = [
-    ("Gemma2Config", {}, WINDOWS),
-    ("Gemma3TextConfig", {}, WINDOWS),
-    ("GptOssConfig", {}, WINDOWS),
-    ("MistralConfig", {"sliding_window": 4096}, WINDOWS),
-    ("Qwen2Config", {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}, WINDOWS),
+    ("AfmoeConfig", {}, WINDOWS),
+    ("Llama4TextConfig", {}, WINDOWS),
     ("BloomConfig", {}, "ALiBi"),
     ("MptConfig", {}, "ALiBi"),
     ("FalconConfig", {"alibi": True}, "ALiBi"),
@@ -66,6 +63,26 @@ def test_a_family_that_a_tree_does_not_serve_is_served_in_plain_rows(
     config = getattr(transformers, kind)(**values)
     refuse_unfit(config)
     assert reason in plain_reason(config)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "windows"),
+    [
+        ("MistralConfig", {"sliding_window": 64}, Windows(64, by_layer=False)),
+        ("Gemma3TextConfig", {"sliding_window": 512}, Windows(512, by_layer=True)),
+        ("GptOssConfig", {}, Windows(128, by_layer=True)),
+        ("Qwen2Config", {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}, Windows(64, True)),
+        ("Qwen2Config", {"use_sliding_window": False, "sliding_window": 64}, None),
+        ("AfmoeConfig", {"sliding_window": 64}, None),
+        ("LlamaConfig", {}, None),
+    ],
+)
+def test_windows_stand_in_the_tree_where_a_family_was_seen_to_take_them(
+    kind: str, values: dict[str, Any], windows: Windows | None
+) -> None:
+    config = getattr(transformers, kind)(**values)
+    assert windows_of(config) == windows
+    assert (plain_reason(config) == "") == (kind != "AfmoeConfig")
 
 
 @pytest.mark.parametrize("kind", SERVED)

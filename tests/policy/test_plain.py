@@ -1,4 +1,4 @@
-"""Decoders on which a prefix tree is not the same: in plain rows, and as transformers and PEFT compute them alone."""
+"""Decoders beside Llama: in trees with windows or in plain rows, and as transformers and PEFT compute them alone."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ HEADS = {"num_key_value_heads": 2, "head_dim": 8}
 MIXED = {"num_local_experts": 4, "num_experts_per_tok": 2}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 WINDOW = {**HEADS, "sliding_window": 4}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4}
+SOME = {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}
 MAMBA = {
     "mamba_n_heads": 4,
     "mamba_d_head": 16,
@@ -57,19 +59,29 @@ LATENT = {
     "topk_group": 1,
     "first_k_dense_replace": 1,
 }
-WINDOWS, ABSOLUTE, RECURRENT = "sliding-window", "absolute position", "recurrent"
+ABSOLUTE, RECURRENT = "absolute position", "recurrent"
 # Configuration, what is set in it beside the sizes, why it needs plain rows (empty: the tree is exact).
 FAMILIES: list[tuple[str, dict[str, Any], str]] = [
-    ("MistralConfig", WINDOW, WINDOWS),
-    ("MixtralConfig", {**WINDOW, **MIXED}, WINDOWS),
+    ("MistralConfig", WINDOW, ""),
+    ("MixtralConfig", {**WINDOW, **MIXED}, ""),
     # Bounds within the logits' own range: without tanh the scores would be others.
-    ("Gemma2Config", {**WINDOW, "final_logit_softcapping": 2.0, "attn_logit_softcapping": 2.0}, WINDOWS),
-    ("Gemma3TextConfig", {**WINDOW, "num_hidden_layers": 6}, WINDOWS),
-    ("Phi3Config", {"num_key_value_heads": 2, "sliding_window": 4}, WINDOWS),
-    ("GptOssConfig", {**WINDOW, **MIXED, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}, WINDOWS),
+    ("Gemma2Config", {**WINDOW, "final_logit_softcapping": 2.0, "attn_logit_softcapping": 2.0}, ""),
+    ("Gemma3TextConfig", {**WINDOW, "num_hidden_layers": 6}, ""),
+    ("Phi3Config", {"num_key_value_heads": 2, "sliding_window": 4}, ""),
+    ("GptOssConfig", {**WINDOW, **MIXED, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}, ""),
+    ("Qwen2Config", {**SOME, "num_key_value_heads": 2}, ""),
+    ("Qwen3Config", {**SOME, **HEADS}, ""),
+    ("Qwen2MoeConfig", {**SOME, **EXPERTS, "num_key_value_heads": 2, "shared_expert_intermediate_size": 24}, ""),
+    ("Qwen3MoeConfig", {**WINDOW, **EXPERTS, "use_sliding_window": True}, ""),
+    ("Starcoder2Config", {"num_key_value_heads": 2, "sliding_window": 4}, ""),
+    ("PhimoeConfig", {**MIXED, "num_key_value_heads": 2, "sliding_window": 4}, ""),
+    ("Cohere2Config", {**WINDOW, "num_hidden_layers": 4}, ""),
+    ("Exaone4Config", {**WINDOW, "num_hidden_layers": 4, "sliding_window_pattern": 2}, ""),
+    ("MinistralConfig", WINDOW, ""),
+    ("Olmo3Config", {**WINDOW, "num_hidden_layers": 4}, ""),
     ("Qwen3NextConfig", {**HEADS, **EXPERTS, **GATED}, RECURRENT),
     ("GraniteMoeHybridConfig", {**MAMBA, **MIXED, "num_key_value_heads": 2, "logits_scaling": 2.0}, RECURRENT),
-    ("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4}, ABSOLUTE),
+    ("GPT2Config", GPT2, ABSOLUTE),
     ("OPTConfig", {"ffn_dim": 48, "word_embed_proj_dim": 32}, ABSOLUTE),
     ("BloomConfig", {"n_layer": 2, "n_head": 4}, "ALiBi"),
     ("GPTNeoXConfig", {}, ""),
@@ -180,7 +192,7 @@ def test_branches_that_fork_have_rows_of_their_own() -> None:
 
 
 def test_the_reference_is_the_base_model_alone() -> None:
-    policy = policy_of("MistralConfig", WINDOW)
+    policy = policy_of("GPT2Config", GPT2)
     rows = [tree(policy.adapter_index("women"), PROMPTS[0])]
     bare = [tree(policy.adapter_index("control"), PROMPTS[0])]
     (reference,), (own,), (base,) = (
@@ -193,7 +205,7 @@ def test_the_reference_is_the_base_model_alone() -> None:
 
 
 def test_batches_stay_within_their_positions(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = policy_of("MistralConfig", WINDOW)
+    policy = policy_of("GPT2Config", GPT2)
     decoder, sizes = policy.base.get_decoder(), []
     plain = decoder.forward
 
@@ -213,12 +225,24 @@ def test_batches_stay_within_their_positions(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_activated_adapters_need_the_tree() -> None:
-    with pytest.raises(UserError, match=r"policy\.activation=profile\) need the prefix tree.*sliding-window"):
-        GroupPolicy(base_of("MistralConfig", WINDOW), NAMES, AdapterConfig(rank=2, activation="profile"), (5, 6))
+    for kind, values, why in (("MistralConfig", WINDOW, "sliding-window"), ("GPT2Config", GPT2, "absolute position")):
+        with pytest.raises(UserError, match=rf"policy\.activation=profile\) need a prefix tree in which.*{why}"):
+            GroupPolicy(base_of(kind, values), NAMES, AdapterConfig(rank=2, activation="profile"), (5, 6))
+
+
+def test_layers_with_windows_keep_their_place_where_the_upper_ones_alone_learn() -> None:
+    values = {**WINDOW, "num_hidden_layers": 6}  # the last one sees all
+    policy = policy_of("Gemma3TextConfig", values, train_layers="upper", lower_cache_mb=16)
+    batch = build_tree_batch(
+        [tree(policy.adapter_index(name), prompt) for name, prompt in zip(ORDER, PROMPTS, strict=True)]
+    )
+    with torch.no_grad():
+        whole = policy.score(batch)
+    torch.testing.assert_close(policy.score(batch).detach(), whole)
 
 
 def test_adapters_of_the_upper_layers_begin_in_the_middle_whatever_the_layers_are_called() -> None:
-    policy = policy_of("GPT2Config", {"n_embd": 32, "n_layer": 2, "n_head": 4}, train_layers="upper")
+    policy = policy_of("GPT2Config", GPT2, train_layers="upper")
     adapted = {name for name, _ in policy.named_parameters() if "lora_" in name}
     assert adapted
     assert all(".h.1." in name for name in adapted)

@@ -70,7 +70,7 @@ def test_one_folder_begins_the_one_adapter_of_all(
     policy = GroupPolicy(load_model(base_files, tiny_config), GROUPS, AdapterConfig("shared", rank=4)).eval()
     start_from(policy, read)
     north, south, control = score_rows(policy, rows(policy, renderer))
-    assert north == south
+    assert north == pytest.approx(south, abs=1e-4)  # rows of a batch round differently
     assert north != pytest.approx(control, abs=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,26 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from trialign.errors import UserError
+
+# Families whose layers all have the window that sliding_window states, and those that have a kind for each layer; each
+# was held against its own forward pass (tests/policy/test_plain.py). Others with windows go by plain rows.
+_ONE_WINDOW = frozenset({"mistral", "mixtral", "phi3", "phimoe", "qwen3_moe", "starcoder2"})
+_BY_LAYER = frozenset(
+    {"cohere2", "exaone4", "gemma2", "gemma3_text", "gpt_oss", "ministral", "olmo3", "qwen2", "qwen2_moe", "qwen3"}
+)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Sliding windows of a decoder's attention.
+
+    Attributes:
+        size: positions that a token sees, itself among them.
+        by_layer: whether some layers see everything; otherwise all have the window.
+    """
+
+    size: int
+    by_layer: bool
 
 
 def read_config(folder: Path, name: str) -> PreTrainedConfig:
@@ -59,6 +80,16 @@ def refuse_unfit(config: PreTrainedConfig, name: str = "") -> None:
 def plain_reason(config: PreTrainedConfig) -> str:
     """What a base model has on which a tree of branches in one row is not the same as rows of their own; else empty."""
     return next(_unlike_in_a_tree(config), "")
+
+
+def windows_of(config: PreTrainedConfig) -> Windows | None:
+    """The windows of a decoder that a prefix tree can have; None: there are none, or none that it can."""
+    size = getattr(config, "sliding_window", None)
+    if not _has_windows(config) or not size:
+        return None
+    if config.model_type in _BY_LAYER:
+        return Windows(int(size), by_layer=True)
+    return Windows(int(size), by_layer=False) if config.model_type in _ONE_WINDOW else None
 
 
 def attention_of(config: PreTrainedConfig) -> str:
@@ -113,11 +144,11 @@ def _unlike_in_a_tree(config: Any) -> Iterator[str]:
         yield "recurrent layers (state space or linear attention)"
     if _has_alibi(config):
         yield "positions by a bias of the attention (ALiBi)"
-    if _has_windows(config):
+    if _has_windows(config) and windows_of(config) is None:
         yield "sliding-window or linear attention"
     if not any(getattr(config, key, None) for key in ("rope_parameters", "rope_theta", "rope_scaling")):
         yield "absolute position embeddings"
-    if kind is not None and not kind._supports_sdpa:
+    if kind is not None and not kind._supports_sdpa and config.model_type not in _BY_LAYER:
         yield "an attention that torch has no kernel for (transformers computes it step by step)"
 
 

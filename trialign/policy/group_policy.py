@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from trialign.errors import UserError
-from trialign.models.families import plain_reason
+from trialign.models.families import plain_reason, windows_of
 from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
@@ -31,6 +31,7 @@ from trialign.policy.output import Watched, score_in_chunks
 from trialign.policy.plain import unrolled
 from trialign.policy.replying import Numbers, Watching, left_padded, until
 from trialign.policy.tree import TreeBatch
+from trialign.policy.windows import added_as, layer_masks
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class GroupPolicy(nn.Module):
         guests: names that answer beside the groups, see `seat`.
         plain: why branches are computed in plain rows and not in a prefix tree (`trialign.policy.plain`); empty where
             the tree is exact.
+        windows: of the base model's attention, along the tree's branches; None: every layer sees all.
 
     Raises:
         UserError: the base model cannot carry the adapters.
@@ -92,11 +94,12 @@ class GroupPolicy(nn.Module):
                 "Set policy.activation=always",
             )
         self.invocation = tuple(invocation)
-        self.plain = plain_reason(model.config)
-        if self.plain and config.activation == "profile":
+        self.plain, self.windows = plain_reason(model.config), windows_of(model.config)
+        unlike = self.plain or ("sliding-window attention" if self.windows else "")
+        if unlike and config.activation == "profile":
             raise UserError(
-                "Activated adapters (policy.activation=profile) need the prefix tree, and the base model has "
-                f"{self.plain}",
+                "Activated adapters (policy.activation=profile) need a prefix tree in which every layer sees all, and "
+                f"the base model has {unlike}",
                 "Set policy.activation=always",
             )
         self.groups, self.apart = (*groups, *apart), tuple(apart)
@@ -232,18 +235,19 @@ class GroupPolicy(nn.Module):
     def keeps_lower_states(self) -> bool:
         """Whether training begins at the lowest layer with adapters where a row's states below it are known.
 
-        Not where the weights lie with several ranks (ZeRO 3): all of them must call the same layers.
+        Not where the weights lie with several ranks (ZeRO 3): all of them must call the same layers. Nor with windows:
+        which layers have them goes by their place.
         """
-        return (
-            self.lower is not None and not self.plain and not any(hasattr(p, "ds_id") for p in self.base.parameters())
-        )
+        whole = not self.plain and self.windows is None and not any(hasattr(p, "ds_id") for p in self.base.parameters())
+        return self.lower is not None and whole
 
     def _decode(self, batch: TreeBatch, mask: Tensor, **inputs: Any) -> Tensor:
         """Hidden states of all positions, [rows, length, hidden]."""
         if "inputs_embeds" not in inputs:
             inputs["input_ids"] = batch.input_ids
+        masks = layer_masks(mask, batch.position_ids, self.windows, added_as(self.base))
         hidden: Tensor = self.base.get_decoder()(
-            attention_mask=mask, position_ids=batch.position_ids.clamp(min=0), use_cache=False, **inputs
+            attention_mask=masks, position_ids=batch.position_ids.clamp(min=0), use_cache=False, **inputs
         ).last_hidden_state
         return hidden
 
