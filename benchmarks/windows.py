@@ -1,9 +1,9 @@
 """Decoders with sliding windows: a prefix tree with windows along its branches, and plain rows, side by side.
 
-Random weights in the shape of the embedded model (30 layers of 576) as Mistral, all of whose layers have the window, as
+Random weights in the shape of six layers of the embedded model as Mistral, all of whose layers have the window, as
 Gemma 3, five of six of whose layers have it, and as gpt-oss (with four small experts), whose attention is computed step
 by step. Three groups are asked questions with four options each: scores as an audit takes them, and a training step of
-four questions. Both paths give the same scores (tests/policy/test_plain.py), and are held against each other here.
+two questions. Both paths give the same scores (tests/policy/test_plain.py), and are held against each other here.
 
     python benchmarks/windows.py --rounds 3
 """
@@ -32,7 +32,7 @@ SHAPE = {
     "vocab_size": 49152,
     "hidden_size": 576,
     "intermediate_size": 1536,
-    "num_hidden_layers": 30,
+    "num_hidden_layers": 6,
     "num_attention_heads": 9,
     "num_key_value_heads": 3,
     "head_dim": 64,
@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> None:
     one_thread()
     print(setting())
     rows = []
-    asked, step = questions(8, arguments.tokens), questions(4, arguments.tokens)
+    asked, step = questions(4, arguments.tokens), questions(2, arguments.tokens)
     for name, (kind, values) in FAMILIES.items():
         sides = {path: policy_of(kind, values, why) for path, why in (("plain rows", "no tree"), ("tree", ""))}
         apart = [abs(a - b) for a, b in zip(*(score(policy, asked) for policy in sides.values()), strict=True)]
