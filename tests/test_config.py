@@ -88,6 +88,23 @@ def test_steps_of_some_groups_need_adapters_that_the_groups_share() -> None:
     assert load(compose("conf/quickstart.yaml", ["policy=per_group"])).trainer.groups_per_step is None
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["policy=basis"], r"policy\.adapters=basis trains numbers outside of the layers"),
+        (["trainer.precision=16-mixed"], r"trainer\.precision=16-mixed scales the loss"),
+        (["policy.activation=profile", "prompt.profile=last"], "policy.activation is profile"),
+        (["model.quantization=nf4"], "model.quantization is nf4"),
+    ],
+)
+def test_what_fsdp2_was_not_seen_to_train_is_refused(words: list[str], named: str) -> None:
+    with pytest.raises(UserError, match=rf"{named}.*trainer\.strategy=fsdp2 has not been shown") as raised:
+        load(compose("conf/quickstart.yaml", [*words, "trainer=fsdp2"]))
+    assert "trainer.strategy=ddp" in raised.value.remedy
+    shared = ["policy=shared", "trainer=fsdp2", "trainer.gradient_clip=0"]
+    assert load(compose("conf/quickstart.yaml", shared)).trainer.shares
+
+
 def data_files(*entries: object) -> dict[str, Any]:
     return {**compose("conf/quickstart.yaml", []), "data": {"name": "mine", "files": list(entries)}}
 

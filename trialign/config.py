@@ -79,7 +79,8 @@ class TrainerConfig:
         devices: processes on each machine.
         nodes: machines.
         strategy: how several processes share the work: ``ddp`` (``auto`` with more than one), or DeepSpeed's ``zero1``
-            (shares the optimizer's state), ``zero2`` (the gradients too) and ``zero3`` (the weights too).
+            (shares the optimizer's state), ``zero2`` (the gradients too) and ``zero3`` (the weights too), or torch's
+            ``fsdp2`` (all three, of the decoder's layers).
         sharding: of the ``zero`` strategies.
         precision: of the forward pass, as Lightning names it.
         activation_checkpointing: a layer keeps its input alone and is computed again in the backward pass.
@@ -116,6 +117,11 @@ class TrainerConfig:
     def ranks(self) -> int:
         """Processes on all machines."""
         return self.devices * self.nodes
+
+    @property
+    def shares(self) -> bool:
+        """Whether processes share weights, gradients or the optimizer's state."""
+        return self.strategy == "fsdp2" or self.strategy in STAGES
 
 
 @dataclass(frozen=True)
@@ -268,14 +274,28 @@ def _check_bits(config: RunConfig) -> None:
     faults = {
         f"and model.source={model.source} has no weights here": not model.has_weights,
         f"and model.dtype={model.dtype} has not been shown to compute with them": model.dtype == "float64",
-        f"which DeepSpeed ({strategy}) has not been shown to train": strategy in STAGES,
+        f"which trainer.strategy={strategy} has not been shown to train": config.trainer.shares,
     }
     for what, asked in faults.items():
         if asked and model.quantization != "none":
             raise UserError(
                 f"model.quantization is {model.quantization}, {what}",
                 "Set model.quantization=none, or "
-                + ("trainer.strategy=ddp" if strategy in STAGES else "another source or dtype of the model"),
+                + ("trainer.strategy=ddp" if config.trainer.shares else "another source or dtype of the model"),
+            )
+
+
+def _check_fsdp(config: RunConfig) -> None:
+    """Refuses what FSDP2 cannot train, or was not seen to train rightly."""
+    faults = {
+        "policy.adapters=basis": (config.policy.adapters == "basis", "trains numbers outside of the layers"),
+        "trainer.precision=16-mixed": (config.trainer.precision == "16-mixed", "scales the loss"),
+    }
+    for what, (asked, why) in faults.items():
+        if asked and config.trainer.strategy == "fsdp2":
+            raise UserError(
+                f"{what} {why}, and trainer.strategy=fsdp2 has not been shown to train so",
+                "Set trainer.strategy=ddp, or another value there",
             )
 
 
@@ -287,15 +307,16 @@ def _check_values(config: RunConfig) -> None:
             "Set trainer.strategy=ddp, or another model.dtype",
         )
     _check_bits(config)
+    _check_fsdp(config)
     _check_step(trainer, config.policy)
     if config.policy.activation == "profile" and config.prompt.profile == "first":
         raise UserError(
             "policy.activation is profile, and the profile stands before the question",
             "Set prompt.profile=last",
         )
-    if config.policy.activation == "profile" and trainer.strategy in STAGES:
+    if config.policy.activation == "profile" and trainer.shares:
         raise UserError(
-            f"policy.activation is profile, which DeepSpeed ({trainer.strategy}) has not been shown to train",
+            f"policy.activation is profile, which trainer.strategy={trainer.strategy} has not been shown to train",
             "Set trainer.strategy=ddp, or policy.activation=always",
         )
     if config.prompt.profile == "last" and "implicit" in (*config.collect.exposures, *config.audit.exposures):

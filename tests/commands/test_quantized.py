@@ -95,7 +95,7 @@ def test_agents_of_files_in_few_bits_are_merged_into_these_made_whole(project: A
     before = project.files()
     outcome = project.fit("name=sharded", "trainer=deepspeed_zero3_cpu")
     assert outcome.code == 2
-    assert "are quantised (bitsandbytes), which DeepSpeed (zero3) has not been shown to train" in outcome.err
+    assert "are quantised (bitsandbytes), which trainer.strategy=zero3 has not been shown to train" in outcome.err
     assert project.files() == before
 
 
@@ -113,7 +113,7 @@ def test_a_plan_counts_the_bits(project: Any) -> None:
 def test_what_cannot_be_is_refused_at_the_door(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = project.fit("model.quantization=nf4", "trainer=deepspeed_zero3_cpu")
     assert outcome.code == 2
-    assert "model.quantization is nf4, which DeepSpeed (zero3) has not been shown to train" in outcome.err
+    assert "model.quantization is nf4, which trainer.strategy=zero3 has not been shown to train" in outcome.err
     outcome = project.fit("model.quantization=nf4", "model.dtype=float64")
     assert outcome.code == 2
     assert "model.quantization is nf4, and model.dtype=float64 has not been shown to compute with them" in outcome.err

@@ -20,6 +20,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from trialign.models import ModelConfig, load_model, locate_base_model
 from trialign.training.states import SavedStates
 
 pytestmark = pytest.mark.integration
@@ -36,6 +37,8 @@ STRATEGIES = {
     "zero1": ("trainer=deepspeed_zero1_cpu",),
     "zero2": ("trainer=deepspeed_zero2_cpu",),
     "zero3": ("trainer=deepspeed_zero3_cpu",),
+    "fsdp2": ("trainer=fsdp2_cpu",),
+    "fsdp2-computed-again": ("trainer=fsdp2_cpu", "trainer.activation_checkpointing=true"),
     "zero3-computed-again": ("trainer=deepspeed_zero3_cpu", "trainer.activation_checkpointing=true"),
 }
 SHARDED = tuple(name for name in STRATEGIES if name != "one")
@@ -45,6 +48,8 @@ MOVES = (
     ("ddp", STRATEGIES["zero2"]),
     ("zero1", STRATEGIES["one"]),
     ("zero3", (*STRATEGIES["zero3"], "trainer.devices=1")),
+    ("zero1", STRATEGIES["fsdp2"]),
+    ("fsdp2", STRATEGIES["ddp"]),
 )
 
 
@@ -179,6 +184,18 @@ def test_at_stage_3_each_rank_holds_its_share_of_all_weights(trained: Trained) -
     assert whole <= first + second < 1.01 * whole
     assert first == second
     assert whole > 20_000
+
+
+def test_under_fsdp2_each_rank_holds_its_share_of_the_layers(trained: Trained, tiny_config: ModelConfig) -> None:
+    trained.folder("fsdp2")
+    found = re.search(r"The ranks hold (\d+), (\d+) of (\d+) weights", trained.said["fsdp2"])
+    assert found
+    first, second, whole = (int(number) for number in found.groups())
+    model = load_model(locate_base_model(tiny_config), tiny_config)
+    outside = sum(one.numel() for name, one in model.named_parameters() if ".layers." not in name)
+    # What lies outside of the layers is whole on both; a tensor of an odd number of rows is cut unevenly.
+    assert first + second == whole + outside
+    assert abs(first - second) < 0.02 * (whole - outside)
 
 
 def state_of(folder: Path) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from trialign.training.callbacks import (
     TrainingProgress,
 )
 from trialign.training.deepspeed import STAGES, ZeroPrecision, ZeroStrategy, gathered
+from trialign.training.fsdp import FsdpStrategy, unshared
 from trialign.training.loggers import check_logger, close_loggers, make_loggers
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
@@ -184,8 +185,8 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         train_in_parts(session)
     elif session.trains:
         train(session, training, validation)
-        if session.config.trainer.strategy in STAGES:
-            session.renew_policy()  # DeepSpeed leaves its hooks behind, and at stage 3 a share of the weights
+        if session.config.trainer.shares:
+            session.renew_policy()  # hooks are left behind, and a share of the weights
         session.policy.to(session.device)  # Lightning leaves it on the CPU
     else:
         write_untrained(session)
@@ -234,7 +235,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     gate = fitted_gate(session)
 
     def write(step: int) -> None:
-        with gathered(trained):
+        with gathered(trained), unshared(session.policy):
             if distributed.rank() == 0:
                 write_step(session, step, gate)
         distributed.barrier()
@@ -372,6 +373,8 @@ def make_trainer(session: Session, validate_every: int) -> Trainer:
     if config.strategy in STAGES:
         strategy = ZeroStrategy(STAGES[config.strategy], config.sharding)
         engine = {"strategy": strategy, "plugins": [ZeroPrecision(config.precision), *ranks]}
+    elif config.strategy == "fsdp2":
+        engine = {"strategy": FsdpStrategy(), "precision": config.precision, "plugins": ranks}
     else:
         engine = {"strategy": "ddp" if config.ranks > 1 else "auto", "precision": config.precision, "plugins": ranks}
     return Trainer(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from trialign.errors import UserError
 from trialign.models import check_kind, quantised_by
 from trialign.policy.peft_folders import PeftFolder, refuse_larger, start_from
-from trialign.training.deepspeed import STAGES
 
 if TYPE_CHECKING:
     from trialign.api.session import Session
@@ -43,14 +42,14 @@ def check_weights(session: Session) -> None:
     """Refuses weights on disk that nobody has seen to be trained rightly as they are asked to be; none is read.
 
     Raises:
-        UserError: they are in few bits already, and DeepSpeed is to train over them.
+        UserError: they are in few bits already, and are to be shared out over ranks.
     """
-    strategy = session.config.trainer.strategy
+    trainer = session.config.trainer
     bits = quantised_by(check_kind(session.files, session.config.model))
-    if bits and strategy in STAGES:
+    if bits and trainer.shares:
         raise UserError(
-            f"The weights of the base model {session.files.name} are quantised ({bits}), which DeepSpeed ({strategy}) "
-            "has not been shown to train",
+            f"The weights of the base model {session.files.name} are quantised ({bits}), which trainer.strategy="
+            f"{trainer.strategy} has not been shown to train",
             "Set trainer.strategy=ddp, or choose the model that it was made from",
         )
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from transformers import (
     Cache,
     GenerationConfig,
@@ -235,11 +236,12 @@ class GroupPolicy(nn.Module):
     def keeps_lower_states(self) -> bool:
         """Whether training begins at the lowest layer with adapters where a row's states below it are known.
 
-        Not where the weights lie with several ranks (ZeRO 3): all of them must call the same layers. Nor with windows:
-        which layers have them goes by their place.
+        Not where the weights lie with several ranks (ZeRO 3, FSDP2): all of them must call the same layers. Nor with
+        windows: which layers have them goes by their place.
         """
-        whole = not self.plain and self.windows is None and not any(hasattr(p, "ds_id") for p in self.base.parameters())
-        return self.lower is not None and whole
+        if self.lower is None or self.plain or self.windows is not None:
+            return False
+        return not any(hasattr(one, "ds_id") or isinstance(one, DTensor) for one in self.base.parameters())
 
     def _decode(self, batch: TreeBatch, mask: Tensor, **inputs: Any) -> Tensor:
         """Hidden states of all positions, [rows, length, hidden]."""

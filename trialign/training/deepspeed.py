@@ -20,7 +20,7 @@ from trialign.policy.adapters import GroupLoraLinear
 
 log = logging.getLogger("trialign")
 Stage = Literal[1, 2, 3]
-Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3"]
+Strategy = Literal["auto", "ddp", "zero1", "zero2", "zero3", "fsdp2"]
 # Name of a strategy -> what is shared: the optimizer's state, the gradients too, the weights too.
 STAGES: dict[str, Stage] = {name: stage for stage in get_args(Stage) if (name := f"zero{stage}") in get_args(Strategy)}
 MOMENTS = ("exp_avg", "exp_avg_sq")

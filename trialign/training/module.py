@@ -25,6 +25,7 @@ from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
 from trialign.policy.output import Watched
 from trialign.scoring import Scoring
+from trialign.training.fsdp import own_share, whole
 from trialign.training.steps import step_counts
 from trialign.trajectories.batches import EpisodeBatch
 from trialign.trajectories.choices import ChoiceUnits
@@ -171,7 +172,7 @@ class TriAlignModule(LightningModule):
             TrainingDivergedError: it is not finite; in float16, for longer than its loss scale could be at fault.
         """
         gradients = {name: p.grad for name, p in self.policy.named_parameters() if p.grad is not None}
-        if not gradients or torch.isfinite(nn.utils.get_total_norm(gradients.values())):
+        if not gradients or torch.isfinite(whole(nn.utils.get_total_norm(gradients.values()))):
             self._overflows = 0
             return
         self._overflows += 1
@@ -230,8 +231,8 @@ class TriAlignModule(LightningModule):
         return TrainingDivergedError(f"{what} at step {self.global_step}, {where}")
 
     def _trained_here(self) -> list[Tensor]:
-        """The trained weights; with ZeRO 3, this rank's share of them."""
-        return [getattr(p, "ds_tensor", p).detach() for p in self.policy.parameters() if p.requires_grad]
+        """The trained weights; with ZeRO 3 or FSDP2, this rank's share of them."""
+        return [own_share(getattr(p, "ds_tensor", p)).detach() for p in self.policy.parameters() if p.requires_grad]
 
     def _losses(
         self, batch: EpisodeBatch, weights: Tensor, counts: Sequence[StepCounts], text_tokens: int
