@@ -105,6 +105,22 @@ def test_what_fsdp2_was_not_seen_to_train_is_refused(words: list[str], named: st
     assert load(compose("conf/quickstart.yaml", shared)).trainer.shares
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["trainer=ddp", "trainer.strategy=zero2"], "trainer.strategy=zero2"),
+        (["trainer.activation_checkpointing=true"], "trainer.activation_checkpointing=true"),
+        (["model.quantization=int8"], "model.quantization=int8"),
+        (["policy.activation=profile", "prompt.profile=last"], "policy.activation=profile"),
+        (["policy.train_layers=upper"], "policy.train_layers=upper"),
+    ],
+)
+def test_what_compiled_kernels_were_not_seen_to_train_is_refused(words: list[str], named: str) -> None:
+    with pytest.raises(UserError, match=rf"trainer\.compile is true.*{named}\.") as raised:
+        load(compose("conf/quickstart.yaml", [*words, "trainer.compile=true"]))
+    assert "trainer.compile=false" in raised.value.remedy
+
+
 def data_files(*entries: object) -> dict[str, Any]:
     return {**compose("conf/quickstart.yaml", []), "data": {"name": "mine", "files": list(entries)}}
 

@@ -84,6 +84,7 @@ class TrainerConfig:
         sharding: of the ``zero`` strategies.
         precision: of the forward pass, as Lightning names it.
         activation_checkpointing: a layer keeps its input alone and is computed again in the backward pass.
+        compile: torch.compile makes kernels of the decoder for this machine, once, before the first step.
         steps: optimizer steps.
         queries_per_step: episodes in one optimizer step, over all devices and micro-batches.
         groups_per_step: groups that one optimizer step asks, drawn anew for each; None, or no fewer than there are: all
@@ -103,6 +104,7 @@ class TrainerConfig:
     sharding: ShardingConfig = field(default_factory=ShardingConfig)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     activation_checkpointing: bool = False
+    compile: bool = False
     steps: Annotated[int, Field(ge=1, le=10**9)] = 120
     queries_per_step: Annotated[int, Field(ge=1, le=10**6)] = 4
     groups_per_step: Annotated[int, Field(ge=2, le=10**6)] | None = None
@@ -299,6 +301,24 @@ def _check_fsdp(config: RunConfig) -> None:
             )
 
 
+def _check_compile(config: RunConfig) -> None:
+    """Refuses torch.compile where nobody has seen it to be right."""
+    trainer, policy = config.trainer, config.policy
+    beside = {
+        f"trainer.strategy={trainer.strategy}": trainer.shares,
+        "trainer.activation_checkpointing=true": trainer.activation_checkpointing,
+        f"model.quantization={config.model.quantization}": config.model.quantization != "none",
+        "policy.activation=profile": policy.activation == "profile",
+        "policy.train_layers=upper": policy.train_layers == "upper",
+    }
+    for what, there in beside.items():
+        if trainer.compile and there:
+            raise UserError(
+                f"trainer.compile is true, which has not been shown to train rightly with {what}",
+                "Set trainer.compile=false, or another value there",
+            )
+
+
 def _check_values(config: RunConfig) -> None:
     trainer = config.trainer
     if trainer.strategy in STAGES and config.model.dtype == "float64":
@@ -308,6 +328,7 @@ def _check_values(config: RunConfig) -> None:
         )
     _check_bits(config)
     _check_fsdp(config)
+    _check_compile(config)
     _check_step(trainer, config.policy)
     if config.policy.activation == "profile" and config.prompt.profile == "first":
         raise UserError(

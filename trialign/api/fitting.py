@@ -23,6 +23,7 @@ from trialign.api.session import Session
 from trialign.api.starting import begun
 from trialign.api.steps import draw_of, groups_of
 from trialign.errors import UnfinishedError, UserError
+from trialign.policy.compiling import compiled
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
@@ -257,7 +258,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         session.policy.checkpoint_activations()
     try:
         session.policy.train()
-        trainer.fit(module, data, ckpt_path=states.newest())
+        with compiled(session.policy) if config.trainer.compile else nullcontext():
+            trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
         raise UnfinishedError(
             f"{error}. The last good checkpoint: {states.newest() or 'none'}",
@@ -395,5 +397,4 @@ def make_trainer(session: Session, validate_every: int) -> Trainer:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[],
     )

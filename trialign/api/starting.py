@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,20 @@ def check_weights(session: Session) -> None:
             f"The weights of the base model {session.files.name} are quantised ({bits}), which trainer.strategy="
             f"{trainer.strategy} has not been shown to train",
             "Set trainer.strategy=ddp, or choose the model that it was made from",
+        )
+
+
+def check_compiler(session: Session) -> None:
+    """Refuses `trainer.compile` where there is nothing to compile with.
+
+    Raises:
+        UserError: no C++ compiler is found.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if session.config.trainer.compile and shutil.which(compiler) is None:
+        raise UserError(
+            f"trainer.compile is true, and there is no C++ compiler here ({compiler})",
+            "Install one (apt-get install g++), or set trainer.compile=false",
         )
 
 
