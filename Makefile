@@ -45,6 +45,7 @@ bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performanc
 	$(BIN)/python benchmarks/choices.py --questions 2 --rounds 1
 	$(BIN)/python benchmarks/activated.py --rounds 1
 	$(BIN)/python benchmarks/windows.py --rounds 1
+	$(BIN)/python benchmarks/continued.py --rounds 1
 
 clean: ## Remove caches (keeps .venv and runs)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

@@ -90,6 +90,8 @@ FAMILIES: list[tuple[str, dict[str, Any], str]] = [
     ("GraniteConfig", {"num_key_value_heads": 2, "logits_scaling": 4.0}, ""),
     ("CohereConfig", {"num_key_value_heads": 2, "logit_scale": 0.25}, ""),
 ]
+# Plain rows whose answers can go on from copies of their prompt's states.
+CONTINUED = ("Qwen3NextConfig", "GraniteMoeHybridConfig", "OPTConfig", "BloomConfig")
 NAMES, ORDER = ("men", "women"), ("women", "control", "men")
 PROMPTS = (tuple(range(5, 17)), tuple(range(20, 27)), (9, 8, 7))
 ANSWERS = ((30, 31, 32), (40,), (41, 42), (43,))
@@ -131,6 +133,11 @@ def test_every_decoder_is_as_transformers_and_peft_row_by_row(kind: str, values:
     # Rows of one adapter side by side, as batches for training hold them.
     packed = pack_rows([*rows, tree(0, PROMPTS[1][:4])])
     scores = policy.score(build_tree_batch([one.row for one in packed]))
+    with torch.no_grad():  # of recurrent layers, from copies of the prompts' states
+        torch.testing.assert_close(
+            policy.score(build_tree_batch([one.row for one in packed])), scores.detach(), rtol=1e-5, atol=1e-5
+        )
+    assert policy.continues == (kind in CONTINUED)
     order = [member for one in packed for member in one.members]
     asked = [*zip(ORDER, PROMPTS, strict=True), ("men", PROMPTS[1][:4])]
     weights = torch.linspace(-1, 2, len(scores))

@@ -92,6 +92,12 @@ def windows_of(config: PreTrainedConfig) -> Windows | None:
     return Windows(int(size), by_layer=False) if config.model_type in _ONE_WINDOW else None
 
 
+def sees_all(config: PreTrainedConfig) -> bool:
+    """Whether no layer of a decoder leaves earlier tokens out of sight, within a window or a chunk."""
+    kinds = set(getattr(config, "layer_types", None) or ())
+    return not getattr(config, "sliding_window", None) and not kinds & {"sliding_attention", "chunked_attention"}
+
+
 def attention_of(config: PreTrainedConfig) -> str:
     """The attention that computes what the family's authors wrote: torch's kernels, or transformers' single steps."""
     return "sdpa" if getattr(_kind(config), "_supports_sdpa", True) else "eager"

@@ -9,6 +9,7 @@ import torch
 
 from trialign import distributed
 from trialign.errors import UserError
+from trialign.models.families import sees_all
 from trialign.policy.group_policy import GroupPolicy
 from trialign.policy.scoring import score_rows
 from trialign.policy.tree import ROOT, Segment, TreeRow
@@ -25,7 +26,8 @@ def check_exact(policy: GroupPolicy) -> None:
     """Scores three answers to two prompts in the policy's way and as the base model itself does.
 
     A family may pass by every rule and still do something of its own with masks, positions or rows. Where the prefix
-    tree is not exact, plain rows are taken, and tried in the same way, and the log says so.
+    tree is not exact, plain rows are taken, and tried in the same way, and the log says so; then whether answers can go
+    on from copies of a prompt's states where there is no backward pass.
 
     Raises:
         UserError: plain rows differ too, or the model cannot be asked in this way at all.
@@ -38,15 +40,20 @@ def check_exact(policy: GroupPolicy) -> None:
     try:
         if not policy.plain and (fault := _fault(policy)):
             policy.plain = f"a prefix tree that {fault}"
+        policy.continues = False
         if policy.plain and (fault := _fault(policy)):
             raise UserError(
                 f"The base model {name} cannot be asked in batches of groups: what it gives there {fault}",
                 "Choose another base model, or other layers in policy.target_modules",
             )
+        if policy.plain and sees_all(policy.base.config):  # a window would not show in prompts this short
+            policy.continues = True
+            policy.continues = not _fault(policy)
     finally:
         policy.train(training)
     if distributed.rank() == 0:  # the tree is what nearly all models go by, and no news
-        log.log(logging.INFO if policy.plain else logging.DEBUG, "Branches go by %s", path_of(policy.plain))
+        level, copied = logging.INFO if policy.plain else logging.DEBUG, "; audits go on from copies of its states"
+        log.log(level, "Branches go by %s%s", path_of(policy.plain), copied if policy.continues else "")
 
 
 def path_of(plain: str) -> str:

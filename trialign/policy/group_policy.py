@@ -24,12 +24,13 @@ from trialign.models.loading import stated_context
 from trialign.policy.activated import Prefixes, active_positions
 from trialign.policy.adapters import SHARED, AdapterConfig, attach_adapters, first_adapted
 from trialign.policy.basis import SCALES, Coordinates, Draws, add_basis, folded, refuse_beside_basis, scales_of
+from trialign.policy.continued import continued
 from trialign.policy.cpu import attention_kernel, same_kernel_again
 from trialign.policy.drawing import DrawnAlone
 from trialign.policy.lower import LowerStates, only
 from trialign.policy.maps import Traits
 from trialign.policy.output import Watched, score_in_chunks
-from trialign.policy.plain import unrolled
+from trialign.policy.plain import plainly
 from trialign.policy.replying import Numbers, Watching, left_padded, until
 from trialign.policy.tree import TreeBatch
 from trialign.policy.windows import added_as, layer_masks
@@ -69,6 +70,8 @@ class GroupPolicy(nn.Module):
         guests: names that answer beside the groups, see `seat`.
         plain: why branches are computed in plain rows and not in a prefix tree (`trialign.policy.plain`); empty where
             the tree is exact.
+        continues: whether plain rows without a backward pass go on from copies of their prompt's states instead; not
+            before that was seen to be the same (`trialign.policy.door.check_exact`).
         windows: of the base model's attention, along the tree's branches; None: every layer sees all.
 
     Raises:
@@ -96,6 +99,7 @@ class GroupPolicy(nn.Module):
             )
         self.invocation = tuple(invocation)
         self.plain, self.windows = plain_reason(model.config), windows_of(model.config)
+        self.continues = False
         unlike = self.plain or ("sliding-window attention" if self.windows else "")
         if unlike and config.activation == "profile":
             raise UserError(
@@ -204,7 +208,10 @@ class GroupPolicy(nn.Module):
     def predicting(self, batch: TreeBatch, *, reference: bool = False) -> Tensor:
         """[actions, hidden] the hidden states from which the output layer predicts each action token."""
         if self.plain:
-            return self._predicting_plainly(batch, reference)
+            decoder, found = self.base.get_decoder(), None
+            if self.continues and not torch.is_grad_enabled():
+                found = continued(decoder, self.routing, batch, reference=reference)
+            return plainly(decoder, self.routing, batch, reference=reference) if found is None else found
         mask, past = batch.attention_mask, None
         if batch.prefix is not None:
             past = self._prefix_cache(batch.prefix)
@@ -216,15 +223,6 @@ class GroupPolicy(nn.Module):
             else:
                 hidden = self._decode(batch, mask, past_key_values=past)
         return hidden.flatten(0, 1).index_select(0, batch.source)
-
-    def _predicting_plainly(self, batch: TreeBatch, reference: bool) -> Tensor:
-        rows = unrolled(batch)
-        self.routing.rows = None if reference else rows.adapters
-        with attention_kernel(rows.input_ids.device, rows.input_ids.shape[1]):
-            hidden: Tensor = self.base.get_decoder()(
-                input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False
-            ).last_hidden_state
-        return hidden.flatten(0, 1).index_select(0, rows.source)
 
     def _output(self, batch: TreeBatch, reference: bool, temperature: float, watched: Watched | None = None) -> Tensor:
         states = self.predicting(batch, reference=reference)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from trialign.policy.cpu import attention_kernel
 from trialign.policy.tree import ROOT, TreeBatch, TreeRow
 
 
@@ -28,42 +30,86 @@ class PlainBatch:
     source: Tensor
 
 
-def unrolled(batch: TreeBatch) -> PlainBatch:
-    """The paths through a batch's trees, each as a row.
+@dataclass(frozen=True)
+class Paths:
+    """The paths through a batch's trees that hold every state from which an action token is predicted.
 
-    A branch needs no row of its own where another one runs through the last state that predicts it: all answers of
+    Attributes:
+        leaves: [paths] (row, column) of each path's last position.
+        paths: [paths] the columns of each, in its row, from the beginning to the leaf.
+        sources: [actions] which path holds the state that predicts an action token, and how deep, in the batch's order.
+    """
+
+    leaves: list[tuple[int, int]]
+    paths: list[list[int]]
+    sources: list[tuple[int, int]]
+
+
+def paths_of(batch: TreeBatch) -> Paths:
+    """The paths through a batch's trees.
+
+    A branch needs no path of its own where another one runs through the last state that predicts it: all answers of
     one token share one, and so do the earlier turns of a dialogue and its last. An answer's last token is left out,
     as nothing is predicted from it.
 
     Args:
         batch: without prefix.
     """
-    device = batch.input_ids.device
     width = batch.input_ids.shape[1]
     visible = batch.attention_mask[:, 0].cpu()
     ends = (batch.branch_lengths.cumsum(dim=0) - 1).cpu()
-    last = [divmod(place, width) for place in batch.source.cpu()[ends].tolist()]
-    leaves = _leaves(last, visible)
-    paths = [visible[row, column].nonzero().squeeze(1) for row, column in leaves]
-    length = max(len(path) for path in paths)
-    columns = torch.zeros(len(leaves), length, dtype=torch.long)
-    mask = torch.zeros_like(columns)
-    for place, path in enumerate(paths):
-        columns[place, : len(path)] = path
-        mask[place, : len(path)] = 1
-    rows = torch.tensor([row for row, _ in leaves])
-    # A position stands in its row behind all those that it sees; where a tree forks, in the row of its own branch.
-    depth = (visible.sum(dim=2) - 1).flatten()
-    row_of = torch.tensor([_row_of(end, leaves, visible) for end in last])
     source = batch.source.cpu()
-    places = row_of[batch.branch.cpu()] * length + depth[source]
-    ids = batch.input_ids[rows.to(device).unsqueeze(1), columns.to(device)]
+    last = [divmod(place, width) for place in source[ends].tolist()]
+    leaves = _leaves(last, visible)
+    # A position stands on its path behind all those that it sees; where a tree forks, on the path of its own branch.
+    depth = (visible.sum(dim=2) - 1).flatten()
+    path_of = [_path_of(end, leaves, visible) for end in last]
+    return Paths(
+        leaves,
+        [visible[row, column].nonzero().squeeze(1).tolist() for row, column in leaves],
+        [(path_of[branch], int(depth[at])) for branch, at in zip(batch.branch.tolist(), source.tolist(), strict=True)],
+    )
+
+
+def unrolled(batch: TreeBatch) -> PlainBatch:
+    """The paths through a batch's trees, each as a row.
+
+    Args:
+        batch: without prefix.
+    """
+    found, device = paths_of(batch), batch.input_ids.device
+    length = max(map(len, found.paths))
+    columns = torch.zeros(len(found.paths), length, dtype=torch.long)
+    mask = torch.zeros_like(columns)
+    for place, path in enumerate(found.paths):
+        columns[place, : len(path)] = torch.tensor(path)
+        mask[place, : len(path)] = 1
+    rows = torch.tensor([row for row, _ in found.leaves], device=device)
+    ids = batch.input_ids[rows.unsqueeze(1), columns.to(device)]
     return PlainBatch(
         input_ids=ids * mask.to(device),
         attention_mask=mask.to(device),
-        adapters=batch.adapters[rows.to(device)],
-        source=places.to(device),
+        adapters=batch.adapters[rows],
+        source=torch.tensor([path * length + depth for path, depth in found.sources], device=device),
     )
+
+
+def plainly(decoder: Any, routing: Any, batch: TreeBatch, *, reference: bool) -> Tensor:
+    """[actions, hidden] the hidden states from which the output layer predicts each action token.
+
+    Args:
+        decoder: of the base model.
+        routing: which adapter answers for each row (see ``Routing``).
+        batch: without prefix.
+        reference: with the base weights, whatever the rows' adapters.
+    """
+    rows = unrolled(batch)
+    routing.rows = None if reference else rows.adapters
+    with attention_kernel(rows.input_ids.device, rows.input_ids.shape[1]):
+        hidden: Tensor = decoder(
+            input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False
+        ).last_hidden_state
+    return hidden.flatten(0, 1).index_select(0, rows.source)
 
 
 def unrolled_tokens(row: TreeRow) -> int:
@@ -88,7 +134,7 @@ def _leaves(last: list[tuple[int, int]], visible: Tensor) -> list[tuple[int, int
     ]
 
 
-def _row_of(end: tuple[int, int], leaves: list[tuple[int, int]], visible: Tensor) -> int:
+def _path_of(end: tuple[int, int], leaves: list[tuple[int, int]], visible: Tensor) -> int:
     """The first of the leaves whose path holds a position."""
     row, column = end
     return next(i for i, (other, leaf) in enumerate(leaves) if other == row and visible[row, leaf, column])
