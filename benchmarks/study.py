@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from trialign.audit.figures.analysis import read_analysis
@@ -124,27 +125,37 @@ def call(words: Sequence[str]) -> None:
     subprocess.run([sys.executable, "-m", "trialign.cli", *words], check=True)
 
 
-def measured(audit: Path, *, words: bool = False) -> AuditMeasures | None:
-    """One audit, question by question; None where nothing was asked in words."""
-    file = audit / (REPLIES if words else ITEMS)
-    if not file.is_file():
+def measured(audit: Path, *, words: bool = False, only: Set[str] | None = None) -> AuditMeasures | None:
+    """One audit, question by question, of some questions alone if asked; None where nothing was asked in words."""
+    if words and not (audit / REPLIES).is_file():
         return None
     analysis = read_analysis(audit / ANALYSIS)
-    return measure_audit(read_items(file), analysis.groups, analysis.exposure)
+    return measure_audit(_items(audit, words=words, only=only), analysis.groups, analysis.exposure)
 
 
-def traits(audit: Path) -> dict[str, float]:
+def traits(audit: Path, only: Set[str] | None = None) -> dict[str, float]:
     """Key -> mean over groups of what a reader would notice of the replies; empty where there are none."""
     if not (audit / REPLIES).is_file():
         return {}
     analysis = read_analysis(audit / ANALYSIS)
-    seen = noticed(read_items(audit / REPLIES), analysis.groups, exposure=analysis.exposure)
+    seen = noticed(_items(audit, words=True, only=only), analysis.groups, exposure=analysis.exposure)
     return {one.key: one.mean.value for one in seen}
 
 
-def over_seeds(audits: Sequence[Path], *, words: bool = False) -> AuditMeasures | None:
+def asked_by_all(audits: Sequence[Path]) -> Set[str]:
+    """Ids of the questions that each of some audits asked in words; of audits without any nothing is taken."""
+    asked = [set(read_items(one / REPLIES)["query_id"]) for one in audits if (one / REPLIES).is_file()]
+    return set.intersection(*asked) if asked else set()
+
+
+def _items(audit: Path, *, words: bool, only: Set[str] | None) -> pd.DataFrame:
+    items = read_items(audit / (REPLIES if words else ITEMS))
+    return items if only is None else items[items["query_id"].isin(list(only))]
+
+
+def over_seeds(audits: Sequence[Path], *, words: bool = False, only: Set[str] | None = None) -> AuditMeasures | None:
     """Several audits as one; None where one of them has nothing to say."""
-    found = [measured(audit, words=words) for audit in audits]
+    found = [measured(audit, words=words, only=only) for audit in audits]
     known = [one for one in found if one is not None]
     return pooled(known) if known and len(known) == len(found) else None
 
@@ -171,21 +182,27 @@ def _seeds(count: int) -> str:
 def _rows(
     study: Study, audits: Mapping[str, Sequence[tuple[Path, Path]]], shown: Sequence[str], *, words: bool
 ) -> Iterator[str]:
-    """The rows in scores, or in words."""
-    reference = over_seeds([after for _, after in audits[study.reference]], words=words)
-    base = over_seeds([before for before, _ in audits[study.reference]], words=words)
+    """The rows in scores, or in words: there, on the questions that all of them were asked."""
+    only = asked_by_all([one for found in audits.values() for both in found for one in both]) if words else None
+    if only is not None and not only:
+        return
+    reference = over_seeds([after for _, after in audits[study.reference]], words=words, only=only)
+    base = over_seeds([before for before, _ in audits[study.reference]], words=words, only=only)
     if reference is None or base is None:
         return
+    if only is not None:
+        yield f"In words, {len(only)} questions that all rows were asked:"
+        yield ""
     heads = [by_key()[key].label for key in shown] + ([BY_KEY[key].label for key in TRAITS] if words else [])
     yield f"| {'in words' if words else 'in scores'} | " + " | ".join(heads) + " |"
     yield "|---" * (len(heads) + 1) + "|"
     befores = [before for before, _ in audits[study.reference]]
-    yield _row("base model", differences(reference, base), shown, _means(befores) if words else {}, against=True)
+    yield _row("base model", differences(reference, base), shown, _means(befores, only) if words else {}, against=True)
     for method, found in audits.items():
         afters = [after for _, after in found]
-        own = over_seeds(afters, words=words)
+        own = over_seeds(afters, words=words, only=only)
         if own is not None:
-            seen = _means(afters) if words else {}
+            seen = _means(afters, only) if words else {}
             yield _row(method, differences(reference, own), shown, seen, against=method != study.reference)
     yield ""
 
@@ -195,9 +212,9 @@ def seen(audits: Sequence[Path]) -> dict[str, float]:
     return {BY_KEY[key].label: value for key, value in _means(audits).items()}
 
 
-def _means(audits: Sequence[Path]) -> dict[str, float]:
+def _means(audits: Sequence[Path], only: Set[str] | None = None) -> dict[str, float]:
     """Key -> what a reader would notice, over seeds."""
-    found = [traits(audit) for audit in audits]
+    found = [traits(audit, only) for audit in audits]
     return {key: float(np.mean([one[key] for one in found])) for key in TRAITS if all(key in one for one in found)}
 
 

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from trialign.composition import compose
 from trialign.config import load
+from trialign.runs import REPLIES
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import study  # noqa: E402
 from study import Study  # noqa: E402
 
 STUDY = Study.read(ROOT / "benchmarks" / "study.yaml")
@@ -49,6 +52,23 @@ def test_every_set_is_data_of_another_name_than_the_runs_own(name: str) -> None:
 def test_the_sets_of_a_folder_are_those_that_nobody_here_wrote() -> None:
     assert STUDY.foreign() == ["arc_easy", "mmlu", "truthfulqa"]
     assert set(STUDY.sets) - {*STUDY.foreign()} == {"two_part"}
+
+
+@pytest.mark.unit
+def test_words_are_compared_on_the_questions_that_all_audits_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"all": ["a", "b", "c", "d"], "some": ["b", "c", "d"], "others": ["d", "b", "e"]}
+    for name in asked:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / REPLIES).touch()
+    (tmp_path / "scores alone").mkdir()
+    monkeypatch.setattr(study, "read_items", lambda file: pd.DataFrame({"query_id": asked[file.parent.name]}))
+    only = study.asked_by_all([tmp_path / name for name in (*asked, "scores alone")])
+    assert only == {"b", "d"}
+    for name in asked:
+        assert sorted(study._items(tmp_path / name, words=True, only=only)["query_id"]) == ["b", "d"]
+    assert study.asked_by_all([tmp_path / "scores alone"]) == set()
 
 
 @pytest.mark.slow
