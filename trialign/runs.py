@@ -64,6 +64,7 @@ _PLACE_KEYS = (
     "trainer.nodes",
     "trainer.strategy",
     "trainer.activation_checkpointing",
+    "trainer.compile",
     "trainer.sharding.offload",
     "trainer.sharding.whole_below",
     "trainer.sharding.bucket",

@@ -119,6 +119,22 @@ def test_agents_that_cannot_write_are_refused(trained_copy: Any, words: list[str
     assert trained_copy.files() == before
 
 
+def test_a_run_that_is_not_finished_or_of_other_bits_is_refused(trained_copy: Any) -> None:
+    finished, manifest = (
+        trained_copy.runs / "mine" / name for name in ("finished.json", "agents/step=000004/manifest.json")
+    )
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    told["base_model"]["quantization"] = "nf4"
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+    outcome = trained_copy.call("collect", "--config", "mine.yaml", "name=second", RUN)
+    assert outcome.code == 2
+    assert "were trained over weights with model.quantization=nf4, and it is none" in outcome.err
+    finished.unlink()
+    outcome = trained_copy.call("collect", "--config", "mine.yaml", "name=second", RUN)
+    assert outcome.code == 2
+    assert "is not finished, and its agents may yet change" in outcome.err
+
+
 def test_a_run_of_another_base_model_or_without_agents_is_refused(trained_copy: Any) -> None:
     manifest = trained_copy.runs / "mine/agents/step=000004/manifest.json"
     text = manifest.read_text(encoding="utf-8")

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from safetensors.torch import load_file
-
-from trialign.policy import compiling
 
 pytestmark = pytest.mark.integration
 
@@ -29,21 +28,24 @@ def weights(project: Any, name: str) -> dict[str, torch.Tensor]:
 def test_compiled_kernels_train_the_same_agents_and_answer_by_none(
     project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left, original = [], compiling.compiled
+    seen: list[bool] = []
+    fit = Trainer.fit
 
-    def spied(policy: Any) -> Any:
-        left.append(policy.base.get_decoder())
-        return original(policy)
+    def spied(self: Trainer, module: Any, *inputs: Any, **given: Any) -> None:
+        fit(self, module, *inputs, **given)
+        seen.append(module.policy.base.get_decoder()._compiled_call_impl is not None)
 
-    monkeypatch.setattr("trialign.api.fitting.compiled", spied)
+    monkeypatch.setattr(Trainer, "fit", spied)
+    torch._dynamo.utils.counters.clear()
     # Float64 would hide what single precision does; Adam's steps are small where gradients are all rounding.
     words = ("optimizer.learning_rate=0.001", "audit.answers=[scored]")
     assert project.fit("name=plain", *words).code == 0
-    assert not left
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 0
     assert project.fit("name=compiled", *words, "trainer.compile=true").code == 0
     one, other = weights(project, "plain"), weights(project, "compiled")
     assert max(float((one[key] - other[key]).abs().max()) for key in one) < 1e-5
-    assert [decoder._compiled_call_impl for decoder in left] == [None]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert seen == [False, True]
 
 
 def test_without_a_compiler_nothing_begins(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

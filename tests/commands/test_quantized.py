@@ -96,6 +96,9 @@ def test_agents_of_files_in_few_bits_are_merged_into_these_made_whole(project: A
     outcome = project.fit("name=sharded", "trainer=deepspeed_zero3_cpu")
     assert outcome.code == 2
     assert "are quantised (bitsandbytes), which trainer.strategy=zero3 has not been shown to train" in outcome.err
+    outcome = project.fit("name=compiled", "trainer.compile=true")
+    assert outcome.code == 2
+    assert "are quantised (bitsandbytes), which trainer.compile=true has not been shown to train" in outcome.err
     assert project.files() == before
 
 

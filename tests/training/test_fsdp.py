@@ -51,6 +51,28 @@ def test_trained_weights_are_whole_inside_and_shared_again_after(
     torch.testing.assert_close(policy.score(build_tree_batch([row])), plain.score(build_tree_batch([row])))
 
 
+@pytest.mark.parametrize("layers", ["all", "upper"])
+def test_layers_are_given_back_after_every_pass(
+    make_policy: Callable[..., GroupPolicy], mesh: DeviceMesh, layers: str
+) -> None:
+    policy = make_policy(train_layers=layers)
+    share_out(policy, mesh)
+    batch = build_tree_batch([TreeRow(0, (Segment((5, 6, 7), ROOT), Segment((8, 9), 0, action=True)))])
+
+    def whole_layers() -> list[str]:
+        there = dict(policy.named_parameters())
+        return [name for name, one in there.items() if ".layers." in name and not isinstance(one, DTensor)]
+
+    with torch.no_grad():
+        policy.score(batch)
+    assert whole_layers() == []
+    for _ in range(2):
+        scores = policy.score(batch)
+        assert whole_layers() == []
+        scores.sum().backward()
+        assert whole_layers() == []
+
+
 def test_what_is_trained_outside_of_the_layers_is_refused(
     make_policy: Callable[..., GroupPolicy], mesh: DeviceMesh
 ) -> None:

@@ -79,11 +79,14 @@ def check_behaviour(session: Session) -> None:
         )
     checkpoint = _checkpoint(acting)
     _adapters(session, checkpoint)
-    trained_on = checkpoint.manifest["base_model"]["sha256"]
-    if trained_on != session.files.sha256:
+    base = checkpoint.manifest["base_model"]
+    if base["sha256"] != session.files.sha256:
         raise _unfit(
-            acting, f"were trained on a base model with SHA-256 {trained_on[:12]}, not {session.files.sha256[:12]}"
+            acting, f"were trained on a base model with SHA-256 {base['sha256'][:12]}, not {session.files.sha256[:12]}"
         )
+    bits, asked = base.get("quantization", "none"), session.files.quantization
+    if bits != asked:
+        raise _unfit(acting, f"were trained over weights with model.quantization={bits}, and it is {asked}")
     if environment.prompt_identity(acting.config.prompt) != environment.prompt_identity(config.prompt):
         raise _unfit(acting, "were trained under another prompt")
     if is_gated(checkpoint):
@@ -122,6 +125,11 @@ def _checkpoint(acting: Session) -> AgentCheckpoint:
     last = max(acting.run.steps(), default=None)
     if last is None:
         raise UserError(f"The run {acting.run.folder} ({_KEY}) has no agents yet", "Train them with 'trialign fit'")
+    if not acting.run.finished_file.is_file():
+        raise UserError(
+            f"The run {acting.run.folder} ({_KEY}) is not finished, and its agents may yet change",
+            "Finish it with 'trialign fit --resume', or name another run",
+        )
     return read_agents(acting.run.agents_at(last))
 
 

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Trainer
@@ -23,7 +22,7 @@ from trialign.api.session import Session
 from trialign.api.starting import begun
 from trialign.api.steps import draw_of, groups_of
 from trialign.errors import UnfinishedError, UserError
-from trialign.policy.compiling import compiled
+from trialign.policy.compiling import in_training
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
@@ -34,8 +33,9 @@ from trialign.training.callbacks import (
     StopSignals,
     TrainingProgress,
 )
-from trialign.training.deepspeed import STAGES, ZeroPrecision, ZeroStrategy, gathered
-from trialign.training.fsdp import FsdpStrategy, unshared
+from trialign.training.deepspeed import gathered
+from trialign.training.engine import engine_of
+from trialign.training.fsdp import check_layers_alone, unshared
 from trialign.training.loggers import check_logger, close_loggers, make_loggers
 from trialign.training.module import TrainingDivergedError, TriAlignModule
 from trialign.training.states import SavedStates
@@ -114,8 +114,8 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     status = session.status
     if status != "new" and session.run.trajectories != session.store.folder.name:
         raise UserError(
-            f"The run {session.run.folder} was begun with other data: the questions, the groups or the base model "
-            "have changed since",
+            f"The run {session.run.folder} was begun with other data: the questions, the groups, the base model or "
+            "the agents of collect.behaviour have changed since",
             "Put them back, choose another name=..., or replace the run with --overwrite",
         )
     if status == "unfinished" and not resume:
@@ -168,6 +168,8 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
     if session.trains:
         collect(session)
         training, validation = training_episodes(session)
+    if session.config.trainer.strategy == "fsdp2":
+        check_layers_alone(session.policy)
     distributed.barrier()
     if rank == 0:
         if overwrite:
@@ -258,7 +260,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         session.policy.checkpoint_activations()
     try:
         session.policy.train()
-        with compiled(session.policy) if config.trainer.compile else nullcontext():
+        with in_training(session.policy, compiled=config.trainer.compile, shared=config.trainer.shares):
             trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
         raise UnfinishedError(
@@ -371,16 +373,8 @@ def make_trainer(session: Session, validate_every: int) -> Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     # Whoever launched the ranks, their names are torchrun's (trialign.commands.launch).
     ranks = [TorchElasticEnvironment()] if config.ranks > 1 else []
-    engine: dict[str, Any]
-    if config.strategy in STAGES:
-        strategy = ZeroStrategy(STAGES[config.strategy], config.sharding)
-        engine = {"strategy": strategy, "plugins": [ZeroPrecision(config.precision), *ranks]}
-    elif config.strategy == "fsdp2":
-        engine = {"strategy": FsdpStrategy(), "precision": config.precision, "plugins": ranks}
-    else:
-        engine = {"strategy": "ddp" if config.ranks > 1 else "auto", "precision": config.precision, "plugins": ranks}
     return Trainer(
-        **engine,
+        **engine_of(config.strategy, config.precision, config.sharding, config.ranks, ranks),
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.nodes,

@@ -44,15 +44,18 @@ def check_weights(session: Session) -> None:
     """Refuses weights on disk that nobody has seen to be trained rightly as they are asked to be; none is read.
 
     Raises:
-        UserError: they are in few bits already, and are to be shared out over ranks.
+        UserError: they are in few bits already, and are to be shared out over ranks or compiled.
     """
     trainer = session.config.trainer
     bits = quantised_by(check_kind(session.files, session.config.model))
-    if bits and trainer.shares:
+    if bits and (trainer.shares or trainer.compile):
+        asked, cure = ("trainer.compile=true", "trainer.compile=false")
+        if trainer.shares:
+            asked, cure = f"trainer.strategy={trainer.strategy}", "trainer.strategy=ddp"
         raise UserError(
-            f"The weights of the base model {session.files.name} are quantised ({bits}), which trainer.strategy="
-            f"{trainer.strategy} has not been shown to train",
-            "Set trainer.strategy=ddp, or choose the model that it was made from",
+            f"The weights of the base model {session.files.name} are quantised ({bits}), which {asked} has not been "
+            "shown to train",
+            f"Set {cure}, or choose the model that it was made from",
         )
 
 

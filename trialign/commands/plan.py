@@ -87,7 +87,7 @@ def in_bits(few: FewBits, bits: BitsAndBytesConfig | None) -> str:
     kind = str(bits.quantization_method()).removeprefix("llm_")
     return (
         f"\nOf its parameters, {few.elements / 1e9:.2f} billion are kept in {kind}: "
-        f"{few.packed / GIB:.2f} GiB with their factors. DeepSpeed has not been shown to train over such."
+        f"{few.packed / GIB:.2f} GiB with their factors. Neither DeepSpeed nor FSDP2 has been shown to train over such."
     )
 
 

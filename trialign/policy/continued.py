@@ -6,6 +6,7 @@ by token, as replies are generated. There is no backward pass: the caches of sta
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,9 +56,12 @@ def continued(decoder: Any, routing: Any, batch: TreeBatch, *, reference: bool) 
         rest = found.paths[place][shared[key] :]
         later[line, : len(rest)] = ids[key[0], torch.tensor(rest)]
     later, mask, states = later.to(device), mask[of_path], []
+    known = inspect.signature(decoder.forward).parameters
+    # By its name from transformers 5.24 on, or one of those before.
+    name = next((name for name in ("past_key_values", "cache_params") if name in known), "cache")
     for step in range(longest):
         mask = torch.cat([mask, mask.new_ones(len(begun), 1)], dim=1)
-        one = decoder(input_ids=later[:, step : step + 1], attention_mask=mask, cache=cache, use_cache=True)
+        one = decoder(input_ids=later[:, step : step + 1], attention_mask=mask, use_cache=True, **{name: cache})
         states.append(one.last_hidden_state[:, 0])
     width = first.shape[1]
     hidden = torch.cat([read.last_hidden_state[of_path], torch.stack(states, dim=1)], dim=1)

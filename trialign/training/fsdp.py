@@ -39,7 +39,7 @@ class FsdpStrategy(ModelParallelStrategy):
         super().setup_environment()
 
     def setup(self, trainer: Trainer) -> None:
-        """Shares the layers out one after the other: a GPU never holds the whole model."""
+        """Shares the layers out before anything is trained."""
         assert self.accelerator is not None
         assert self.lightning_module is not None
         self.accelerator.setup(trainer)
@@ -105,20 +105,31 @@ def share_out(policy: GroupPolicy, ranks: DeviceMesh) -> None:
     """Shares every decoder layer out over the ranks.
 
     Raises:
-        UserError: something that is trained does not lie in a layer: its gradient would differ between ranks.
+        UserError: see `check_layers_alone`.
     """
+    check_layers_alone(policy)
     for layer in decoder_layers(policy.base):
-        fully_shard(layer, mesh=ranks)
-    for name, parameter in policy.named_parameters():
-        if parameter.requires_grad and not _is_shared(parameter):
-            raise UserError(
-                f"trainer.strategy=fsdp2 shares out decoder layers, and {name} is trained and lies outside of them",
-                "Name parts of the layers alone in policy.target_modules, or choose another trainer.strategy",
-            )
+        # Without a root around them, layers would stay whole from one pass to the next.
+        fully_shard(layer, mesh=ranks, reshard_after_forward=True)
     held = sum(own_share(parameter).numel() for parameter in policy.parameters())
     shares = ", ".join(str(share) for share in distributed.gather(held))
     if distributed.rank() == 0:
         log.info("The ranks hold %s of %d weights", shares, sum(one.numel() for one in policy.parameters()))
+
+
+def check_layers_alone(policy: GroupPolicy) -> None:
+    """Refuses what is trained outside of the decoder's layers: its gradient would differ between ranks.
+
+    Raises:
+        UserError: names it.
+    """
+    inside = {id(parameter) for parameter in decoder_layers(policy.base).parameters()}
+    for name, parameter in policy.named_parameters():
+        if parameter.requires_grad and id(parameter) not in inside:
+            raise UserError(
+                f"trainer.strategy=fsdp2 shares out decoder layers, and {name} is trained and lies outside of them",
+                "Name parts of the layers alone in policy.target_modules, or choose another trainer.strategy",
+            )
 
 
 def own_share(tensor: Tensor) -> Tensor:
