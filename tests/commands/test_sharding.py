@@ -48,7 +48,7 @@ MOVES = (
     ("ddp", STRATEGIES["zero2"]),
     ("zero1", STRATEGIES["one"]),
     ("zero3", (*STRATEGIES["zero3"], "trainer.devices=1")),
-    ("zero1", STRATEGIES["fsdp2"]),
+    ("zero2", STRATEGIES["fsdp2"]),
     ("fsdp2", STRATEGIES["ddp"]),
 )
 

@@ -71,6 +71,7 @@ def pushed_along_ages(page: Page, url: str) -> None:
     page.get_by_role("textbox", name="Your question").fill("Which metal is liquid at room temperature?")
     page.get_by_role("textbox", name="Answers to choose from").fill("Iron\nMercury\nGold")
     page.get_by_role("textbox", name="Answers to choose from").press("Control+Enter")
+    drawn(page)  # a switch that is drawn anew under the click stays as it was
     page.get_by_text("And now somebody pushes").first.click()
     page.get_by_role("combobox", name="Towards").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Ask all agents").click()
