@@ -9,13 +9,12 @@ audit asks them. Both give the same scores (tests/policy/test_plain.py), and are
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from side_by_side import one_thread, setting, table, take_turns
-from windows import policy_of, questions, score
+from windows import parsed, policy_of, questions, score
 
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Granite 4 hybrid": (
@@ -49,10 +48,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 def main(words: Sequence[str] | None = None) -> None:
     """Runs and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, default=100, help="of a prompt")
-    arguments = parser.parse_args(words)
+    arguments = parsed(__doc__, words)
     one_thread()
     print(setting())
     rows, asked = [], questions(4, arguments.tokens)

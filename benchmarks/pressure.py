@@ -5,6 +5,7 @@ Processor time of this process for the plain audit in scores, the same in words,
 
     python benchmarks/pressure.py --facts 40
     python benchmarks/pressure.py --facts 6 --words --longest 192 384
+    python benchmarks/pressure.py --audits runs/quickstart/audits/step=000240.pushed.test    # what was asked before
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -26,6 +28,7 @@ from trialign.audit.files.pressed import pressed_frame
 from trialign.composition import compose
 from trialign.config import load
 from trialign.policy import scoring
+from trialign.runs import PRESSURE
 
 Made = TypeVar("Made")
 
@@ -67,7 +70,12 @@ def main() -> None:
         "--longest", type=int, nargs="*", default=[scoring.SHORT_ROW], help="most tokens of joined rows"
     )
     parser.add_argument("--suite", nargs="*", default=["all"], help="attacks and suites")
+    parser.add_argument("--audits", type=Path, nargs="+", help="the tables of audits on disk; nothing is asked")
     arguments = parser.parse_args()
+    if arguments.audits:
+        for audit in arguments.audits:
+            print(f"{audit}\n\n{table(pd.read_parquet(audit / PRESSURE))}\n")
+        return
     composed = compose("conf/quickstart.yaml", ["audit.answers=[scored]"])
     session = Session(load(composed), composed)
     first = {query.cluster: query for query in reversed(facts_with_options(session.split("test")))}

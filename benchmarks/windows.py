@@ -11,12 +11,9 @@ two questions. Both paths give the same scores (tests/policy/test_plain.py), and
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-
-os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 import torch
 import transformers
@@ -84,12 +81,17 @@ def score(policy: GroupPolicy, rows: Sequence[TreeRow]) -> list[float]:
     return [value for row in score_rows(policy, rows) for value in row]
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Runs and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parsed(about: str, words: Sequence[str] | None) -> argparse.Namespace:
+    """How often, and of which length prompts are."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=100, help="of a prompt")
-    arguments = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs and prints."""
+    arguments = parsed(__doc__, words)
     one_thread()
     print(setting())
     rows = []

@@ -94,7 +94,7 @@ def test_another_configuration_is_refused_and_the_difference_named(
 
 def test_a_run_may_go_on_with_another_number_of_processes(run: RunFolder) -> None:
     run.claim(CONFIG, "abc123")
-    place = {"devices": 8, "nodes": 2, "strategy": "zero3", "sharding": {"whole_below": 0}}
+    place = {"devices": 8, "nodes": 2, "strategy": "zero3", "sharding": {"whole_below": 0}, "compile": True}
     assert run.status({**CONFIG, "trainer": {"steps": 4, **place}}) == "unfinished"
 
 

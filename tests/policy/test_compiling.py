@@ -7,22 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from trialign.policy import GroupPolicy
-from trialign.policy.compiling import in_training
+from trialign.policy.compiling import compiled
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize(
-    ("compiled", "shared", "continues"), [(False, False, True), (True, False, False), (False, True, False)]
-)
-def test_copies_of_a_prompt_are_left_to_whoever_computes_alone_and_by_the_models_own_code(
-    make_policy: Callable[..., GroupPolicy], compiled: bool, shared: bool, continues: bool
-) -> None:
+def test_the_decoder_is_compiled_within_and_called_once_a_batch(make_policy: Callable[..., GroupPolicy]) -> None:
     policy = make_policy()
     decoder = policy.base.get_decoder()
-    policy.continues = True
-    with in_training(policy, compiled=compiled, shared=shared):
+    for continues in (True, False):
+        policy.continues = continues
+        with compiled(policy):
+            assert not policy.continues
+            assert decoder._compiled_call_impl is not None
         assert policy.continues == continues
-        assert (decoder._compiled_call_impl is not None) == compiled
-    assert policy.continues
-    assert decoder._compiled_call_impl is None
+        assert decoder._compiled_call_impl is None

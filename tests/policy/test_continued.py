@@ -100,6 +100,16 @@ def test_rows_side_by_side_have_their_own_prompts(policy: GroupPolicy, read: lis
     torch.testing.assert_close(found, policy.score(batch).detach(), rtol=1e-5, atol=1e-5)
 
 
+def test_ranks_that_share_the_weights_call_the_layers_once(
+    policy: GroupPolicy, read: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = next(policy.base.parameters())
+    monkeypatch.setattr(weight, "ds_id", 0, raising=False)  # as DeepSpeed's stage 3 marks it
+    with torch.no_grad():
+        policy.score(build_tree_batch(rows()))
+    assert read == [(9, 14)]
+
+
 @pytest.mark.parametrize(
     "segments",
     [

@@ -22,7 +22,7 @@ from trialign.api.session import Session
 from trialign.api.starting import begun
 from trialign.api.steps import draw_of, groups_of
 from trialign.errors import UnfinishedError, UserError
-from trialign.policy.compiling import in_training
+from trialign.policy.compiling import compiled
 from trialign.queries import Query, Split
 from trialign.runs import is_whole_audit
 from trialign.training.callbacks import (
@@ -260,7 +260,7 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         session.policy.checkpoint_activations()
     try:
         session.policy.train()
-        with in_training(session.policy, compiled=config.trainer.compile, shared=config.trainer.shares):
+        with compiled(session.policy) if config.trainer.compile else nullcontext():
             trainer.fit(module, data, ckpt_path=states.newest())
     except TrainingDivergedError as error:
         raise UnfinishedError(

@@ -1,4 +1,4 @@
-"""How the decoder computes while it is trained: by kernels that torch.compile makes, and alike on all ranks."""
+"""Kernels that torch.compile makes of a decoder, for this machine and batches of all sizes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,17 @@ from trialign.policy.group_policy import GroupPolicy
 
 
 @contextmanager
-def in_training(policy: GroupPolicy, *, compiled: bool, shared: bool) -> Iterator[None]:
-    """Within, every batch is one call of the decoder where that matters.
+def compiled(policy: GroupPolicy) -> Iterator[None]:
+    """Within, the decoder goes by compiled kernels, made when it is first called; after it, by its own code again.
 
-    Copies of a prompt's state go on token by token: so many calls as a batch happens to need, which ranks that share
-    weights would make unequally often, and each of whose lengths would be compiled.
-
-    Args:
-        policy: the agents.
-        compiled: by kernels that are made when the decoder is first called, for batches of all sizes; after it, by its
-            own code again.
-        shared: whether ranks share the decoder's weights.
+    Every batch is one call of it then: replies, and answers that go on from copies of a prompt's state, grow token by
+    token, and each length would be compiled.
     """
     decoder: Any = policy.base.get_decoder()
-    continues = policy.continues
-    policy.continues = continues and not compiled and not shared
-    if compiled:
-        decoder.compile(dynamic=True)
+    continues, policy.continues = policy.continues, False
+    decoder.compile(dynamic=True)
     try:
         yield
     finally:
         policy.continues = continues
-        if compiled:
-            decoder._compiled_call_impl = None  # replies grow token by token, too
+        decoder._compiled_call_impl = None

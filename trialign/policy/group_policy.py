@@ -209,7 +209,7 @@ class GroupPolicy(nn.Module):
         """[actions, hidden] the hidden states from which the output layer predicts each action token."""
         if self.plain:
             decoder, found = self.base.get_decoder(), None
-            if self.continues and not torch.is_grad_enabled():
+            if self.continues and not torch.is_grad_enabled() and not self._lies_in_shares:
                 found = continued(decoder, self.routing, batch, reference=reference)
             return plainly(decoder, self.routing, batch, reference=reference) if found is None else found
         mask, past = batch.attention_mask, None
@@ -234,12 +234,16 @@ class GroupPolicy(nn.Module):
     def keeps_lower_states(self) -> bool:
         """Whether training begins at the lowest layer with adapters where a row's states below it are known.
 
-        Not where the weights lie with several ranks (ZeRO 3, FSDP2): all of them must call the same layers. Nor with
-        windows: which layers have them goes by their place.
+        Not where ranks share the weights, nor with windows: which layers have them goes by their place.
         """
         if self.lower is None or self.plain or self.windows is not None:
             return False
-        return not any(hasattr(one, "ds_id") or isinstance(one, DTensor) for one in self.base.parameters())
+        return not self._lies_in_shares
+
+    @property
+    def _lies_in_shares(self) -> bool:
+        """Whether ranks share the weights (ZeRO 3, FSDP2): all of them must call the layers equally often."""
+        return any(hasattr(one, "ds_id") or isinstance(one, DTensor) for one in self.base.parameters())
 
     def _decode(self, batch: TreeBatch, mask: Tensor, **inputs: Any) -> Tensor:
         """Hidden states of all positions, [rows, length, hidden]."""

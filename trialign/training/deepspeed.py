@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from trialign import distributed
 from trialign.policy.adapters import GroupLoraLinear
+from trialign.training.states import OneFile, on_first_rank
 
 log = logging.getLogger("trialign")
 Stage = Literal[1, 2, 3]
@@ -42,7 +43,7 @@ class ShardingConfig:
     bucket: Annotated[int, Field(ge=1, le=10**12)] = 50_000_000
 
 
-class ZeroStrategy(DeepSpeedStrategy):
+class ZeroStrategy(OneFile, DeepSpeedStrategy):
     """DeepSpeed's ZeRO, on CPUs too: Lightning refuses it there, though DeepSpeed itself runs over gloo.
 
     Args:
@@ -94,7 +95,7 @@ class ZeroStrategy(DeepSpeedStrategy):
         assert self.lightning_module is not None
         state: dict[str, Any] = self.lightning_module.state_dict()
         for name, parameter in self._trained():
-            state[name] = _on_first_rank(safe_get_full_fp32_param(parameter))
+            state[name] = on_first_rank(safe_get_full_fp32_param(parameter))
         return state
 
     def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class ZeroStrategy(DeepSpeedStrategy):
         state = {
             index: {
                 "step": step.clone(),  # one tensor for all would be counted up once for each
-                **{key: _on_first_rank(safe_get_full_optimizer_state(parameter, key)) for key in MOMENTS},
+                **{key: on_first_rank(safe_get_full_optimizer_state(parameter, key)) for key in MOMENTS},
             }
             for index, (_, parameter) in enumerate(self._trained())
         }
@@ -116,19 +117,6 @@ class ZeroStrategy(DeepSpeedStrategy):
             key: value for key, value in vars(self._sharded.loss_scaler).items() if isinstance(value, int | float)
         }
         return {"state": state, "param_groups": [{**group, "params": list(state)}], "loss_scaler": scaler}
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """One file, written by rank 0: it says nothing of shares, and any number of ranks goes on from it."""
-        DDPStrategy.save_checkpoint(self, checkpoint, filepath, storage_options)
-
-    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """As one process reads it."""
-        return DDPStrategy.load_checkpoint(self, checkpoint_path, weights_only)
-
-    @property
-    def lightning_restore_optimizer(self) -> bool:
-        """Lightning hands over the optimizer's state too; DeepSpeed's own checkpoints are not used."""
-        return True
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Each rank takes its share of the trained weights, of those it computes with and of DeepSpeed's own copy."""
@@ -252,10 +240,6 @@ def _set_share(parameter: Any, value: Tensor, moment: str | None) -> None:
         utils.safe_set_local_fp32_param(parameter, share)
     else:
         utils.safe_set_local_optimizer_state(parameter, share, moment)
-
-
-def _on_first_rank(value: Tensor) -> Tensor | None:
-    return value.cpu() if distributed.rank() == 0 else None
 
 
 def _log_shares(model: nn.Module) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.optimizer import _optimizers_to_device
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
@@ -20,11 +20,12 @@ from trialign import distributed
 from trialign.errors import UserError
 from trialign.models.families import decoder_layers
 from trialign.policy import GroupPolicy
+from trialign.training.states import OneFile, on_first_rank
 
 log = logging.getLogger("trialign")
 
 
-class FsdpStrategy(ModelParallelStrategy):
+class FsdpStrategy(OneFile, ModelParallelStrategy):
     """FSDP2 of the layers: a layer's weights, frozen ones too, its gradients and AdamW's moments lie in shares.
 
     A layer is whole on a rank while it computes. Embeddings and the output layer stay whole on every rank.
@@ -54,29 +55,16 @@ class FsdpStrategy(ModelParallelStrategy):
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """The trained weights, whole, as one process has them; on rank 0 alone. All ranks call it."""
         assert self.lightning_module is not None
-        return {name: _on_first_rank(value) for name, value in self.lightning_module.state_dict().items()}
+        return {name: on_first_rank(whole(value)) for name, value in self.lightning_module.state_dict().items()}
 
     def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
         """AdamW's state as torch states it without shares; its tensors are on rank 0 alone. All ranks call it."""
         stated = optimizer.state_dict()
         state = {
-            index: {key: _on_first_rank(value) for key, value in of_one.items()}
+            index: {key: on_first_rank(whole(value)) for key, value in of_one.items()}
             for index, of_one in stated["state"].items()
         }
         return {**stated, "state": state}
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """One file, written by rank 0: it says nothing of shares, and any number of ranks goes on from it."""
-        DDPStrategy.save_checkpoint(self, checkpoint, filepath, storage_options)
-
-    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """As one process reads it."""
-        return DDPStrategy.load_checkpoint(self, checkpoint_path, weights_only)
-
-    @property
-    def lightning_restore_optimizer(self) -> bool:
-        """Lightning hands over the optimizer's state too."""
-        return True
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Each rank takes its share of the trained weights."""
@@ -169,10 +157,3 @@ def _is_shared(tensor: object) -> bool:
 def _shared_like(parameter: Tensor, value: Tensor) -> Tensor:
     assert isinstance(parameter, DTensor)
     return distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)
-
-
-def _on_first_rank(value: Any) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    full = whole(value)
-    return full.cpu() if distributed.rank() == 0 else None

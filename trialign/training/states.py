@@ -7,6 +7,10 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.strategies import Strategy
+from torch import Tensor
 
 from trialign import distributed
 from trialign.errors import UserError
@@ -76,6 +80,31 @@ class SavedStates:
                 "Begin again with --overwrite",
             )
         return None
+
+
+class OneFile(Strategy):
+    """What strategies share that keep weights in shares and states whole.
+
+    A state says nothing of shares: rank 0 writes it, and any number of ranks goes on from it, under any strategy.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
+        """One file, written by rank 0."""
+        Strategy.save_checkpoint(self, checkpoint, filepath, storage_options)
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """As one process reads it."""
+        return Strategy.load_checkpoint(self, checkpoint_path, weights_only)
+
+    @property
+    def lightning_restore_optimizer(self) -> bool:
+        """Lightning hands over the optimizer's state too; no strategy's own checkpoints are used."""
+        return True
+
+
+def on_first_rank(value: Tensor) -> Tensor | None:
+    """A whole tensor as it is written: on rank 0 alone, in the CPU's memory."""
+    return value.cpu() if distributed.rank() == 0 else None
 
 
 def _is_whole(state: Path) -> bool:
