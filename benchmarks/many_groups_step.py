@@ -24,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 from lightning.pytorch.callbacks import Callback
 from side_by_side import Measured, one_thread, setting, table
 
-from trialign.api.fitting import make_data, make_module, make_trainer
+from trialign.api.loop import make_data, make_module, make_trainer
 from trialign.api.session import Session
 from trialign.composition import compose
 from trialign.config import load

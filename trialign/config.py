@@ -92,6 +92,8 @@ class TrainerConfig:
         visits: how often one pass through the data visits the questions of a kind; once where not named.
         micro_batches: forward and backward passes in one optimizer step on each device.
         gradient_clip: largest norm of the gradient; 0 turns clipping off.
+        audits: whether ``fit`` audits before and after. Without, and with ``zero3`` or ``fsdp2``, no device has
+            to hold the whole base model.
         validate_every: optimizer steps between two validations; 0 turns validation off.
         agents_every: optimizer steps between two agent checkpoints; 0 writes the last one only.
         resume_every: optimizer steps between two resumable states.
@@ -111,6 +113,7 @@ class TrainerConfig:
     visits: dict[Kind, Annotated[int, Field(ge=1, le=10**6)]] = field(default_factory=dict)
     micro_batches: Annotated[int, Field(ge=1, le=10**6)] = 1
     gradient_clip: Annotated[float, Field(ge=0, le=1e9)] = 1.0
+    audits: bool = True
     validate_every: Annotated[int, Field(ge=0, le=10**9)] = 40
     agents_every: Annotated[int, Field(ge=0, le=10**9)] = 0
     resume_every: Annotated[int, Field(ge=1, le=10**9)] = 20
@@ -119,6 +122,11 @@ class TrainerConfig:
     def ranks(self) -> int:
         """Processes on all machines."""
         return self.devices * self.nodes
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether processes share the base model's weights."""
+        return self.strategy in ("zero3", "fsdp2")
 
     @property
     def shares(self) -> bool:

@@ -65,6 +65,7 @@ _PLACE_KEYS = (
     "trainer.strategy",
     "trainer.activation_checkpointing",
     "trainer.compile",
+    "trainer.audits",
     "trainer.sharding.offload",
     "trainer.sharding.whole_below",
     "trainer.sharding.bucket",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from trialign.api import fitting
 from trialign.api.agents import about_agents
 from trialign.api.session import Session
 from trialign.composition import compose
@@ -97,3 +100,31 @@ def test_a_thinking_models_collection_is_named_apart(project: Any, tiny_config: 
     template.write_text(template.read_text(encoding="utf-8").replace("assistant\n'", "assistant\n<think>\n'"))
     identity = session_of(project, f"model.path={path}").store.identity
     assert identity["chat"]["thinking"] == "off"
+
+
+@pytest.mark.parametrize("shared_out", [False, True])
+def test_a_base_that_is_shared_out_goes_to_no_device_whole(
+    project: Any, monkeypatch: pytest.MonkeyPatch, shared_out: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    session = replace(session_of(project, "trainer.accelerator=auto"), shared_out=shared_out)
+    assert session.device == torch.device("cpu" if shared_out else "cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["trainer.strategy=zero3", "trainer.audits=false"], True),
+        (["trainer.strategy=fsdp2", "trainer.audits=false"], True),
+        (["trainer.strategy=zero3"], False),
+        (["trainer.strategy=zero2", "trainer.audits=false"], False),
+    ],
+)
+def test_who_shares_weights_and_audits_nothing_shares_the_base_out(
+    project: Any, monkeypatch: pytest.MonkeyPatch, words: list[str], expected: bool
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(fitting, "fit_held", lambda session, overwrite: seen.append(session.shared_out))
+    fitting.fit(session_of(project, *words), resume=False, overwrite=False)
+    assert seen == [expected]

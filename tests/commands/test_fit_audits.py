@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from safetensors.torch import load_file
 
 from trialign.audit.figures.analysis import read_analysis
 from trialign.audit.figures.summary import read_summary
@@ -104,3 +105,27 @@ def test_base_model_and_agents_are_audited_on_either_split(trained_copy: Any) ->
         del one["files"]["about.json"]  # says when the audit was made
     assert again == stated
     assert "before" in outcome.out
+
+
+def test_a_fit_without_audits_trains_the_same_agents_and_says_what_it_left_out(trained: Any, project: Any) -> None:
+    outcome = project.fit("trainer.audits=false")
+    assert outcome.code == 0, outcome.err
+    run = project.runs / "mine"
+    assert not (run / "audits").exists()
+    assert "They were not audited: trialign test --run" in outcome.out
+    mine, theirs = (one / "agents" / "step=000004" / "south" for one in (run, trained.runs / "mine"))
+    weights = [load_file(one / "adapter_model.safetensors") for one in (mine, theirs)]
+    assert all(value.equal(weights[1][name]) for name, value in weights[0].items())
+    again = project.fit()  # audits are no other training
+    assert again.code == 0, again.err
+    assert "They were not audited" in again.out
+    assert project.call("test", "--run", "runs/mine").code == 0
+    assert read_summary(run / "audits" / "step=000004.house.test" / "summary.json")["step"] == 4
+
+
+def test_a_fit_that_neither_trains_nor_audits_is_refused(project: Any) -> None:
+    before = project.files()
+    outcome = project.fit("objective=prompt_fair", "trainer.audits=false")
+    assert outcome.code == 2
+    assert "objective=prompt_fair trains nothing, and trainer.audits=false audits nothing" in outcome.err
+    assert project.files() == before

@@ -39,6 +39,7 @@ STRATEGIES = {
     "zero3": ("trainer=deepspeed_zero3_cpu",),
     "fsdp2": ("trainer=fsdp2_cpu",),
     "fsdp2-computed-again": ("trainer=fsdp2_cpu", "trainer.activation_checkpointing=true"),
+    "zero3-unaudited": ("trainer=deepspeed_zero3_cpu", "trainer.audits=false"),
     "zero3-computed-again": ("trainer=deepspeed_zero3_cpu", "trainer.activation_checkpointing=true"),
 }
 SHARDED = tuple(name for name in STRATEGIES if name != "one")
@@ -184,6 +185,11 @@ def test_at_stage_3_each_rank_holds_its_share_of_all_weights(trained: Trained) -
     assert whole <= first + second < 1.01 * whole
     assert first == second
     assert whole > 20_000
+
+
+def test_a_run_without_audits_says_so(trained: Trained) -> None:
+    assert not (trained.folder("zero3-unaudited") / "audits").exists()
+    assert (trained.folder("zero3") / "audits").exists()
 
 
 def test_under_fsdp2_each_rank_holds_its_share_of_the_layers(trained: Trained, tiny_config: ModelConfig) -> None:

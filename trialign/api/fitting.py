@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch import Trainer
 
 from trialign import distributed
 from trialign.api import parts, taught, unprofiled
 from trialign.api.agents import fitted_gate, write_step, write_untrained
 from trialign.api.audit_files import run_audit
 from trialign.api.behaviour import acting_policy
+from trialign.api.loop import make_data, make_module, make_trainer
 from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.api.starting import begun
-from trialign.api.steps import draw_of, groups_of
 from trialign.errors import UnfinishedError, UserError
 from trialign.policy.compiling import compiled
 from trialign.queries import Query, Split
@@ -34,16 +30,13 @@ from trialign.training.callbacks import (
     TrainingProgress,
 )
 from trialign.training.deepspeed import gathered
-from trialign.training.engine import engine_of
 from trialign.training.fsdp import check_layers_alone, unshared
-from trialign.training.loggers import check_logger, close_loggers, make_loggers
-from trialign.training.module import TrainingDivergedError, TriAlignModule
+from trialign.training.loggers import check_logger, close_loggers
+from trialign.training.module import TrainingDivergedError
 from trialign.training.states import SavedStates
-from trialign.training.steps import reference_utilities
 from trialign.trajectories.answers import with_unprofiled_answers
 from trialign.trajectories.batches import taker
 from trialign.trajectories.collection import Collector
-from trialign.trajectories.datamodule import TrajectoryDataModule
 from trialign.trajectories.episodes import Episode, episodes_of
 
 log = logging.getLogger("trialign")
@@ -102,6 +95,11 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         UserError: the configuration is at fault, or the run exists and neither flag says what to do with it.
     """
     session.check()
+    if not session.trains and not session.config.trainer.audits:
+        raise UserError(
+            f"objective={session.config.objective.name} trains nothing, and trainer.audits=false audits nothing",
+            "Leave trainer.audits out",
+        )
     if session.trains:
         training_queries(session)
         if session.config.objective.in_parts:
@@ -141,6 +139,8 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> Fitted:
         Stopped: a stop was asked for; ``--resume`` goes on.
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
+    if session.config.trainer.shares_weights and not session.config.trainer.audits:
+        session = replace(session, shared_out=True)
     check_fit(session, resume=resume, overwrite=overwrite)
     if overwrite or session.status != "finished":
         with session.run.held() if distributed.rank() == 0 else nullcontext():
@@ -151,8 +151,9 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> Fitted:
 def fitted(session: Session) -> Fitted:
     """What a finished run left behind."""
     run, config = session.run, session.config
-    before, after = (Audit(run.audit(step, config.data.name, SPLIT)) for step in (0, config.trainer.steps))
-    return Fitted(run.folder, before, after, run.agents_at(config.trainer.steps) if session.has_agents else None)
+    before, after = (run.audit(step, config.data.name, SPLIT) for step in (0, config.trainer.steps))
+    audits = (Audit(before), Audit(after)) if is_whole_audit(before) and is_whole_audit(after) else None
+    return Fitted(run.folder, audits, run.agents_at(config.trainer.steps) if session.has_agents else None)
 
 
 def fit_held(session: Session, *, overwrite: bool) -> None:
@@ -162,13 +163,13 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         Stopped: a stop was asked for; ``--resume`` goes on.
         UnfinishedError: scores, loss, gradient or weights are not numbers.
     """
-    run, rank = session.run, distributed.rank()
+    run, rank, config = session.run, distributed.rank(), session.config.trainer
     status = "new" if overwrite else session.status
     # Before the run is claimed: what is refused here leaves no trace, and an older run as it was.
     if session.trains:
         collect(session)
         training, validation = training_episodes(session)
-    if session.config.trainer.strategy == "fsdp2":
+    if config.strategy == "fsdp2":
         check_layers_alone(session.policy)
     distributed.barrier()
     if rank == 0:
@@ -177,7 +178,8 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         run.claim(session.composed, session.store.folder.name)
     distributed.barrier()
     # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
-    if status == "new" or not is_whole_audit(run.audit(0, session.config.data.name, SPLIT)):
+    audited = not config.audits or is_whole_audit(run.audit(0, session.config.data.name, SPLIT))
+    if config.audits and (status == "new" or not audited):
         run_audit(session, SPLIT, None)
     distributed.barrier()
     if not session.has_agents:
@@ -188,14 +190,19 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         train_in_parts(session)
     elif session.trains:
         train(session, training, validation)
-        if session.config.trainer.shares:
-            session.renew_policy()  # hooks are left behind, and a share of the weights
-        session.policy.to(session.device)  # Lightning leaves it on the CPU
     else:
         write_untrained(session)
-    checkpoint = session.load_agents(session.config.trainer.steps)
-    run_audit(session, SPLIT, checkpoint)
+    if config.audits:
+        _audit_trained(session)
     finish(session)
+
+
+def _audit_trained(session: Session) -> None:
+    """Audits the agents as they were written."""
+    if session.config.trainer.shares:
+        session.renew_policy()  # hooks are left behind, and a share of the weights
+    session.policy.to(session.device)  # Lightning leaves it on the CPU
+    run_audit(session, SPLIT, session.load_agents(session.config.trainer.steps))
 
 
 def train_in_parts(session: Session) -> None:
@@ -275,46 +282,6 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
         close_loggers(trainer.loggers)
 
 
-def make_data(
-    session: Session, training: Sequence[Episode], validation: Sequence[Episode], instructions: Sequence[Episode]
-) -> TrajectoryDataModule:
-    """The offline data as the trainer is handed it, with what is drawn for each step."""
-    config = session.config
-    return TrajectoryDataModule(
-        training,
-        validation,
-        [session.policy.adapter_index(group) for group in session.groups.names],
-        session.updates,
-        config.trainer.queries_per_step,
-        config.trainer.micro_batches,
-        config.trainer.steps,
-        config.seed,
-        config.trainer.visits,
-        session.invocation,
-        pack=session.policy.lower is None,  # a row whose states are kept must come again as it was
-        instructions=instructions,
-        instructions_per_step=config.objective.text.instructions,
-        draw=draw_of(session),
-        groups=groups_of(session),
-    )
-
-
-def make_module(session: Session, training: Sequence[Episode]) -> TriAlignModule:
-    """All agents under the objective; their utilities begin with the base model's in the training data."""
-    config, drawn = session.config, groups_of(session)
-    return TriAlignModule(
-        session.policy,
-        config.objective,
-        session.updates,
-        config.optimizer,
-        config.scoring,
-        reference_utilities(training, session.updates).to(session.policy.score_dtype),
-        config.trainer.steps,
-        config.trainer.micro_batches,
-        drawn.step(0) if drawn else None,
-    )
-
-
 def training_queries(session: Session) -> list[Query]:
     """The questions that the objective trains on.
 
@@ -361,34 +328,3 @@ def _check_taken(training: Sequence[Episode], session: Session) -> None:
                 )
             for row in turn:
                 session.updates[index].rewards(row)
-
-
-def make_trainer(session: Session, validate_every: int) -> Trainer:
-    """Lightning's trainer as the configuration asks for it; validates every so many steps, 0 for never."""
-    config, run = session.config.trainer, session.run
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*module.*in eval mode at the start of training.*")
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # the metrics synced before they were logged
-    warnings.filterwarnings("ignore", message=".*Previous log files in this directory will be deleted.*")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # Whoever launched the ranks, their names are torchrun's (trialign.commands.launch).
-    ranks = [TorchElasticEnvironment()] if config.ranks > 1 else []
-    return Trainer(
-        **engine_of(config.strategy, config.precision, config.sharding, config.ranks, ranks),
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        max_steps=config.steps,
-        accumulate_grad_batches=config.micro_batches,
-        gradient_clip_val=config.gradient_clip or None,
-        val_check_interval=validate_every * config.micro_batches or None,
-        check_val_every_n_epoch=None,
-        limit_val_batches=1.0 if validate_every else 0,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=1,
-        logger=make_loggers(session.config.logger, run.logs, session.composed),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )

@@ -14,6 +14,7 @@ from trialign.audit.figures.comparison import Change, Difference, intervals, pai
 from trialign.audit.figures.noticed import TraitChange, trait_changes
 from trialign.audit.figures.summary import read_summary
 from trialign.audit.files.items import read_items
+from trialign.errors import UserError
 from trialign.runs import ANALYSIS, ITEMS, REPLIES, SUMMARY
 
 
@@ -113,15 +114,40 @@ class Fitted:
 
     Attributes:
         folder: of the run.
-        before: audit of the base model on the held-out questions.
-        after: audit of the trained agents on the same.
+        audits: of the base model and of the trained agents, on the held-out questions; None where the fit made none
+            (``trainer.audits=false``).
         agents: folder with an adapter for each group; None for an objective that trains nothing.
     """
 
     folder: Path
-    before: Audit
-    after: Audit
+    audits: tuple[Audit, Audit] | None
     agents: Path | None
+
+    @property
+    def before(self) -> Audit:
+        """The audit of the base model.
+
+        Raises:
+            UserError: there is none.
+        """
+        return self._audits()[0]
+
+    @property
+    def after(self) -> Audit:
+        """The audit of the trained agents.
+
+        Raises:
+            UserError: there is none.
+        """
+        return self._audits()[1]
+
+    def _audits(self) -> tuple[Audit, Audit]:
+        if self.audits is None:
+            raise UserError(
+                f"The run {self.folder} was trained without audits (trainer.audits=false)",
+                f"Audit its agents with 'trialign test --run {self.folder}', or behind a server",
+            )
+        return self.audits
 
     @cached_property
     def changes(self) -> dict[str, Change]:

@@ -61,11 +61,13 @@ class Session:
         config: typed and checked.
         composed: the same as plain values, as config.yaml holds it.
         stated: the groups, where they are not those of the configuration.
+        shared_out: the base model is only loaded to be shared out over the ranks, and stays where that begins.
     """
 
     config: RunConfig
     composed: Mapping[str, Any]
     stated: GroupSet | None = None
+    shared_out: bool = False
 
     def check(self) -> None:
         """Everything that can be wrong before training, without loading weights.
@@ -284,7 +286,7 @@ class Session:
     @property
     def device(self) -> torch.device:
         """Where this rank's agents answer."""
-        on_gpu = self.config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        on_gpu = self.config.trainer.accelerator != "cpu" and torch.cuda.is_available() and not self.shared_out
         return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
     def renew_policy(self) -> None:

@@ -24,14 +24,19 @@ def fit(session: Session, *, resume: bool, overwrite: bool) -> None:
     fitted = fitting.fit(session, resume=resume, overwrite=overwrite)
     if distributed.rank() != 0:
         return
-    if new:
-        track_fitted(session, find_audit(fitted.after.folder))
-    print_change(fitted.folder.name, fitted.before, fitted.after)
+    if fitted.audits:
+        if new:
+            track_fitted(session, find_audit(fitted.after.folder))
+        print_change(fitted.folder.name, fitted.before, fitted.after)
     if fitted.agents is None:
         return
+    following = (
+        f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {fitted.folder}'
+        if fitted.audits
+        else f"They were not audited: trialign test --run {fitted.folder}, or behind a server (docs/clusters.md)"
+    )
     Console().print(
-        f"Agents: {fitted.agents}\n"
-        f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {fitted.folder}',
+        f"Agents: {fitted.agents}\n{following}",
         soft_wrap=True,
         markup=False,
         highlight=False,

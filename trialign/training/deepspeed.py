@@ -71,6 +71,10 @@ class ZeroStrategy(OneFile, DeepSpeedStrategy):
         import deepspeed
 
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if self.zero_stage_3:
+            # A parameter at a time goes to the device and is cut there: none has to hold the whole model.
+            deepspeed.zero.Init(module=model, config_dict_or_path=self.config)
+            model.to(self.root_device)  # what is no parameter
         engine, sharded, _, _ = deepspeed.initialize(
             args=argparse.Namespace(device_rank=self.local_rank),
             config=self.config,
