@@ -111,3 +111,15 @@ def test_categories_keep_their_own_texts() -> None:
 def test_a_thousand_groups_are_held_against_each_other_in_a_moment() -> None:
     many = a_set(*(SocialGroup(f"g{n}", f"G{n}", explicit=(f"The user is {n // 2}.",)) for n in range(2000)))
     assert len(same_profiles(many)) == 1000
+
+
+def test_the_first_members_of_a_set_and_the_control() -> None:
+    three = [SocialGroup(name, name, explicit=(f"The user is {name}.",)) for name in ("x", "y", "z")]
+    whole = GroupSet("places", "place", tuple(three), SocialGroup("control", "None", role="control"))
+    some = whole.first(2)
+    assert some.names == ("x", "y")
+    assert some.control == whole.control
+    assert whole.first(None) is whole.first(3) is whole
+    both = cross((a_set(*three[:2]), GroupSet("times", "time", tuple(three[2:]))))
+    with pytest.raises(UserError, match=r"audit\.groups=1 takes the first groups of one set"):
+        both.first(1)

@@ -225,6 +225,21 @@ class GroupSet:
         """Names of the members, without the control."""
         return tuple(group.name for group in self.members)
 
+    def first(self, count: int | None) -> GroupSet:
+        """The set with its first so many members alone, and the control; None, or no fewer than there are: all.
+
+        Raises:
+            UserError: it is a product of several sets, whose tables need all.
+        """
+        if count is None or count >= len(self.members):
+            return self
+        if self.factors:
+            raise UserError(
+                f"audit.groups={count} takes the first groups of one set, and {self.name} combines several",
+                "Set audit.groups=null",
+            )
+        return replace(self, members=self.members[:count])
+
     @property
     def everyone(self) -> tuple[SocialGroup, ...]:
         """Members, then the control."""

@@ -120,6 +120,18 @@ def test_the_answers_are_less_surprising_and_the_new_run_answers_and_is_audited_
     }
 
 
+def test_where_some_groups_are_audited_the_new_one_is_asked_beside_them(project: Any) -> None:
+    words = ("name=some", f"runs={project.runs}", "policy=basis", "policy.rank=2", "policy.alpha=8", "audit.groups=2")
+    assert project.fit(*words).code == 0
+    done = adapt(project, run="some")
+    assert done.code == 0, done.err
+    folder = project.runs / "some-west"
+    old, new = (read_agents(one / AGENTS).manifest["files"] for one in (project.runs / "some", folder))
+    assert {name: new[name] for name in old} == old
+    summary = json.loads((folder / "audits" / f"step={STEPS:06d}.house-facts.test" / "summary.json").read_text())
+    assert set(summary["groups"]) == {"west", "north", "south"}
+
+
 def test_without_answers_it_is_the_unknown_group(project: Any) -> None:
     groups, _ = write(project)
     done = project.call("adapt", "--run", project.runs / "mine", "--groups", groups, "--name", "unknown")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from trialign.audit.files.items import read_items
+from trialign.runs import RunFolder
+from trialign.trajectories.records import read_part
 
 from .test_basis import MEMBERS, SLOW, STEPS, WORDS, weights_of
 from .test_sharding import Trained, furthest
@@ -49,3 +54,49 @@ def test_a_run_goes_on_with_the_groups_that_come_next(trained: Trained) -> None:
     done = trained.fit(moved.name, "--resume")
     assert done.returncode == 0, done.stderr
     assert furthest(weights_of(trained, "one"), weights_of(trained, moved.name)) < 1e-12
+
+
+PEOPLE = ("groups=people", "groups.people.population.size=4", "audit.groups=2")
+PANELS = ("collect.panels=1", "trainer.groups_per_step=2", "objective.text.weight=1", "objective.text.instructions=4")
+
+
+@pytest.fixture(scope="module")
+def dealt(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Four groups of a population in two panels; a question is asked of one of them."""
+    project = make_project(tmp_path_factory.mktemp("panels") / "project")
+    project.set(trainer={"steps": STEPS, "queries_per_step": 2})
+    countries = {"north": "country:usa", "south": "country:iran", "island": "country:china"}
+    for row in (rows := project.rows):
+        row["targets"] = {countries[name]: target for name, target in row.get("targets", {}).items()}
+    project.write_rows([{name: value for name, value in row.items() if value} for row in rows])
+    return Trained(project, (*WORDS, *PEOPLE, *PANELS))
+
+
+def test_with_panels_all_groups_learn_and_a_question_was_asked_of_some(dealt: Trained) -> None:
+    run = dealt.folder("one")
+    learned = weights_of(dealt, "one")
+    z = [value for name, value in learned.items() if name.endswith("coordinates.z")]
+    assert len(z) == 4
+    assert all(value.abs().max() > 0.001 for value in z)
+    folder = dealt.project.runs / ".trajectories" / RunFolder(run).trajectories
+    rows = [row for part in sorted(folder.glob("part-*.parquet")) for row in read_part(part)]
+    seated: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        seated[row.query_id].add(row.group)
+    assert {len(groups) for groups in seated.values()} == {2}
+    assert len({frozenset(groups) for groups in seated.values()}) == 2
+    items = read_items(run / "audits" / f"step={STEPS:06d}.house.test" / "items.parquet")
+    assert items["group"].nunique() == 3  # two groups and the control
+
+
+def test_with_panels_ranks_train_the_same_agents(dealt: Trained) -> None:
+    dealt.folder("one")
+    dealt.folder("zero3")
+    assert furthest(weights_of(dealt, "one"), weights_of(dealt, "zero3")) < 1e-5
+
+
+def test_with_panels_a_run_goes_on_with_the_panel_that_comes_next(dealt: Trained) -> None:
+    moved = dealt.half_way("one")
+    done = dealt.fit(moved.name, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert furthest(weights_of(dealt, "one"), weights_of(dealt, moved.name)) < 1e-12

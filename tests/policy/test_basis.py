@@ -258,6 +258,16 @@ def test_draws_are_those_of_the_prior_and_any_pair_of_groups() -> None:
     assert draw(0, 0, 1, config).mix[1].tolist() == [1]
 
 
+def test_draws_are_told_of_those_whose_prompts_are_there() -> None:
+    config = BasisConfig(dimensions=2, draws=2)
+    drawn = [draw(0, step, 5, config, (1, 4)) for step in range(400)]
+    assert {one.prompts for one in drawn} == {(a, b) for a in (1, 4) for b in (1, 4)}
+    mixed = [set(one.mix[1].nonzero().flatten().tolist()) for one in drawn]
+    assert all(len(two) == 2 for two in mixed)
+    assert set().union(*mixed) == set(range(5))  # the other one is any group
+    assert all(int(one.mix[1].argmax()) == one.prompts[1] for one in drawn)
+
+
 def test_rows_of_draws_are_mixed_of_the_groups_and_have_a_gradient() -> None:
     one = Coordinates(2, BasisConfig(dimensions=2, speed=8.0))
     one.set(0, torch.tensor([3.0, 4.0]))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trialign.objectives.config import InconsistencyConfig, ObjectiveConfig, PairsConfig, TextConfig, WelfareConfig
 from trialign.scoring import Scoring
 from trialign.training.module import OptimizerConfig, TriAlignModule
+from trialign.training.steps import step_counts
 from trialign.trajectories.batches import build_episode_batch
 from trialign.trajectories.datamodule import StepBatch
 from trialign.trajectories.episodes import Episode, Taught
@@ -161,6 +162,36 @@ def test_the_mean_over_all_sets_of_groups_is_the_step_of_all_groups(name: str, s
     assert of_whole.abs().max() > 0.01
     # No one set is the whole: what is equal is the mean.
     assert max(float((part - of_whole).abs().max()) for _, part in parts) > 0.01
+
+
+def of_panel(module: TriAlignModule, seats: tuple[int, ...]) -> tuple[float, Tensor]:
+    """A step whose questions nobody else was asked."""
+    whole = episodes(bool(module.objective.text.weight))
+    step = [replace(one.of_groups(seats), seats=seats).for_all(4) for one in whole]
+    batch = build_episode_batch(step, range(4), module.updates, pack=False, seats=seats)
+    module.zero_grad()
+    loss = module.training_step(StepBatch(batch, tuple(step), seats=seats), 0)
+    loss.backward()
+    scores: Any = module.policy.scores
+    return loss.item(), scores.grad.clone()
+
+
+@pytest.mark.parametrize("name", ["expected", "egalitarian", "generalized_gini"])
+@pytest.mark.parametrize("seats", [*combinations(range(4), 2)])
+def test_a_step_of_a_panel_is_one_of_these_groups_of_all(name: str, seats: tuple[int, ...]) -> None:
+    module = module_of(**OBJECTIVES[name])
+    (one, of_one), (other, of_other) = gradient(module, seats), of_panel(module, seats)
+    assert one == other
+    assert of_one.equal(of_other)
+
+
+def test_what_is_divided_by_tokens_is_divided_by_those_of_the_panel() -> None:
+    """The best answers have 2 tokens each to the fact, and 2, 1, 1, 2 to the taste: 8 of the panel, 14 of all."""
+    module, seats = module_of(**OBJECTIVES["likelihood"]), (0, 3)
+    own = sum(one.own[0] for one in step_counts([one.of_groups(seats) for one in episodes()], module.updates))
+    whole = sum(one.own[0] for one in step_counts(episodes(), module.updates))
+    assert (own, whole) == (8, 14)
+    assert of_panel(module, seats)[0] == pytest.approx(gradient(module, seats)[0] * whole / (2 * own))
 
 
 def test_all_groups_drawn_are_a_step_of_all_groups_to_the_bit() -> None:

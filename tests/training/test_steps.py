@@ -264,3 +264,11 @@ def test_what_the_data_does_not_ask_is_not_a_number() -> None:
     torch.testing.assert_close(utilities[:, 1], torch.tensor([0.6, 0.6]))
     one_group = [replace(TASTE, turns=tuple(turn[:1] for turn in TASTE.turns))]
     assert reference_utilities(one_group, updates("auto")).shape == (1, 2)
+
+
+def test_a_group_that_was_asked_nothing_of_a_kind_has_no_utility_of_it() -> None:
+    of_panel = replace(FACT.of_groups((1,)), seats=(2,))
+    utilities = reference_utilities([of_panel, replace(TASTE, seats=(0, 2))], updates("auto"), 3)
+    torch.testing.assert_close(
+        utilities, torch.tensor([[math.nan, 0.6], [math.nan, math.nan], [0.3, 0.6]]), equal_nan=True
+    )

@@ -163,7 +163,11 @@ def _extended(run: Session, file: Path, name: str | None) -> tuple[Session, tupl
     """The session of the new run, and the names of the new groups."""
     stored = dict(run.composed)
     new = _members(file)
-    section = _section(stored["groups"], run.groups, new, file)
+    audit = {**stored.get("audit", {}), "answers": ["scored"]}
+    first = audit.get("groups") is not None
+    section = _section(stored["groups"], run.groups, new, file, first=first)
+    if first:  # the new ones are asked beside as many as before
+        audit["groups"] += len(new)
     called = name or "-".join((run.config.name, *new))
     facts = str(RunFolder(run.runs / called).facts_file.resolve())
     composed = {
@@ -172,7 +176,7 @@ def _extended(run: Session, file: Path, name: str | None) -> tuple[Session, tupl
         "runs": str(run.runs),
         "groups": section,
         "data": {"name": f"{run.config.data.name}-facts", "files": [facts]},
-        "audit": {**stored.get("audit", {}), "answers": ["scored"]},
+        "audit": audit,
     }
     extended = Session(load(composed), composed)
     _ = extended.groups  # what is wrong with a new group is said here
@@ -205,8 +209,8 @@ def _members(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in members.items()}
 
 
-def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """The run's section of groups with the new ones in it; groups that were drawn are listed."""
+def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path, *, first: bool) -> dict[str, Any]:
+    """The run's section of groups with the new ones in it, first or last; groups that were drawn are listed."""
     sets = configured_sets(stated)
     if len(sets) != 1:
         raise UserError(
@@ -220,7 +224,7 @@ def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path) 
         if members.get(group) is not None:
             raise UserError(f"The run has a group '{group}' already, and {file} names another", "Rename the new one")
     kept = {key: value for key, value in values.items() if key != "population"}
-    return {**kept, "name": name, "members": {**members, **new}}
+    return {**kept, "name": name, "members": {**new, **members} if first else {**members, **new}}
 
 
 def _beyond(trained: GroupSet, maps: AttributeMaps | None, extended: GroupSet, group: str) -> list[str]:

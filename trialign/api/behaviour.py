@@ -52,6 +52,8 @@ def store_of(session: Session) -> TrajectoryStore:
         asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
         # Without these values a server samples as it likes: what was collected so has another name.
         identity["rollouts"] = {**asked, "sampling": {**NEUTRAL}}
+    if config.collect.panels is not None:
+        identity["panels"] = {"size": config.trainer.groups_per_step, "each": config.collect.panels}
     if config.collect.behaviour is not None:
         identity["behaviour"] = _adapters(session, _checkpoint(_behaving(session)))
     return TrajectoryStore.under(session.runs, identity)

@@ -17,6 +17,7 @@ from trialign.api.pressing import check_pressure
 from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.api.starting import begun
+from trialign.api.steps import check_panels, panels_of
 from trialign.errors import UnfinishedError, UserError
 from trialign.policy.compiling import compiled
 from trialign.queries import Query, Split
@@ -46,6 +47,7 @@ SPLIT: Split = "test"
 def collect(session: Session) -> None:
     """Makes the offline data; goes on where it was cut off."""
     session.check()
+    check_panels(session)
     if not session.store.complete:
         _make_trajectories(session)
     if imitates_unprofiled(session):
@@ -73,6 +75,7 @@ def _make_trajectories(session: Session) -> None:
         session.config.collect,
         served,
         adapted=acting is not None,
+        panels=panels_of(session),
     )
     session.store.collect(
         session.split("train", "validation"),
@@ -95,6 +98,7 @@ def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
         UserError: the configuration is at fault, or the run exists and neither flag says what to do with it.
     """
     session.check()
+    check_panels(session)
     if not session.trains and not session.config.trainer.audits:
         raise UserError(
             f"objective={session.config.objective.name} trains nothing, and trainer.audits=false audits nothing",
@@ -306,11 +310,13 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     """
     objective, names = session.config.objective, session.groups.names
     rows = session.store.read()
-    episodes = episodes_of(rows, names, objective.turns)
+    panels = panels_of(session)
+    episodes = episodes_of(rows, names, objective.turns, panels)
     training = [e for e in episodes if e.split == "train" and e.kind in objective.kinds]
     if imitates_unprofiled(session):
         learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
-        training = list(episodes_of(with_unprofiled_answers(learned, unprofiled.read(session)), names, objective.turns))
+        imitated = with_unprofiled_answers(learned, unprofiled.read(session))
+        training = list(episodes_of(imitated, names, objective.turns, panels))
     _check_taken(training, session)
     return training, [e for e in episodes if e.split == "validation" and e.turns[0][0].options]
 

@@ -52,10 +52,10 @@ def make_module(session: Session, training: Sequence[Episode]) -> TriAlignModule
         session.updates,
         config.optimizer,
         config.scoring,
-        reference_utilities(training, session.updates).to(session.policy.score_dtype),
+        reference_utilities(training, session.updates, len(session.groups.names)).to(session.policy.score_dtype),
         config.trainer.steps,
         config.trainer.micro_batches,
-        drawn.step(0) if drawn else None,
+        drawn.validated if drawn else None,
     )
 
 

@@ -78,8 +78,10 @@ class Session:
         _ = self.updates
         check_parts(self.config, self.groups.names)
         traits_of(self.groups, self.config.policy)
-        environment.check_adversary(self.config.environment, len(self.groups.members))
+        together = self.config.trainer.groups_per_step if self.config.collect.panels else None
+        environment.check_adversary(self.config.environment, together or len(self.groups.members))
         self.check_questions()
+        _ = self.audited
         check_start(self)
         check_behaviour(self)
         self.check_model()
@@ -94,6 +96,7 @@ class Session:
             UserError: groups, questions, prompt or model are at fault, or the model's server does not answer.
         """
         self.check_questions()
+        _ = self.audited
         if self.config.model.source == "endpoint":
             _ = self.endpoint
             return
@@ -194,6 +197,11 @@ class Session:
             for sentence in same_profiles(groups):
                 log.warning("%s", sentence)
         return groups
+
+    @cached_property
+    def audited(self) -> GroupSet:
+        """The groups that an audit asks."""
+        return self.groups.first(self.config.audit.groups)
 
     @cached_property
     def queries(self) -> tuple[Query, ...]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 from trialign import distributed
 from trialign.api.session import Session
+from trialign.api.steps import panels_of
 from trialign.asking import LocalAgents
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import Query
@@ -53,6 +54,7 @@ def teacher_of(session: Session) -> Teacher:
         config.collect.exposures[0],
         config.collect.seed,
         config.objective.text.top_k,
+        panels_of(session),
     )
 
 
@@ -66,38 +68,45 @@ def joined(session: Session, training: Sequence[Episode]) -> tuple[list[Episode]
     """
     said = {(text.query_id, text.group): text for text in text_store(session).texts() if text.stated}
     queries = {query.query_id: query for query in _asked(session)}
-    members, agents = session.groups.members, _agents(session)
+    everyone, agents, panels = session.groups.members, _agents(session), panels_of(session)
 
-    def texts(query: Query, exposure: Exposure) -> tuple[Taught, ...]:
+    def texts(query: Query, exposure: Exposure, seats: tuple[int, ...] | None) -> tuple[Taught, ...]:
+        members = everyone if seats is None else tuple(everyone[place] for place in seats)
         found = [
             said.get((query.query_id, name)) or said.get((query.query_id, EVERYONE)) for name in map(_name, members)
         ]
         kept = [text for text in found if text is not None]
         if len(kept) < len(members):
             return ()
-        return _taught(session, agents, query, exposure, kept)
+        return _taught(session, agents, query, exposure, members, kept)
 
     with_texts = [
-        replace(one, texts=texts(queries[one.query_id], one.exposure)) if one.query_id in queries else one
+        replace(one, texts=texts(queries[one.query_id], one.exposure, one.seats)) if one.query_id in queries else one
         for one in training
     ]
     beside = [
-        Episode(query.query_id, exposure, query.split, "instruction", (), texts(query, exposure))
+        Episode(query.query_id, exposure, query.split, "instruction", (), texts(query, exposure, seats), seats)
         for query in instructions()
         if query.query_id in queries
         for exposure in session.config.collect.exposures
+        for seats in ([None] if panels is None else map(panels.places, panels.of(query.query_id)))
     ]
     return with_texts, beside
 
 
 def _taught(
-    session: Session, agents: LocalAgents, query: Query, exposure: Exposure, said: Sequence[Text]
+    session: Session,
+    agents: LocalAgents,
+    query: Query,
+    exposure: Exposure,
+    members: Sequence[SocialGroup],
+    said: Sequence[Text],
 ) -> tuple[Taught, ...]:
-    """What each group's agent is to say after the question as it is asked it."""
+    """What the agent of each group is to say after the question as it is asked it."""
     seed, prompt = session.config.collect.seed, session.config.prompt
     asked = [
         asked_openly(query, group, exposure, wording_of(seed, query.query_id, exposure, group), prompt)
-        for group in session.groups.members
+        for group in members
     ]
     return tuple(Taught(seen.prompt, text) for seen, text in zip(agents.observe(asked), said, strict=True))
 
@@ -130,7 +139,7 @@ def _asked(session: Session) -> list[Query]:
 def text_store(session: Session) -> TextStore:
     """The collection of the teacher's replies that this configuration asks for; equal ones are shared by runs."""
     text, collected = session.config.objective.text, session.store.identity
-    names = ("model", "tokenizer_sha256", "groups", "prompt", "chat")
+    names = ("model", "tokenizer_sha256", "groups", "prompt", "chat", "panels")
     asked = [(query.query_id, query.question, _given(query)) for query in _asked(session)]
     identity = {name: collected[name] for name in names if name in collected}
     identity["text"] = {

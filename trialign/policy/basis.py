@@ -13,7 +13,7 @@ drawn at random, for z has no gradient where U = 0, nor U where z = 0: both at 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class Draws:
         return Draws(self.prompts, self.mix.to(device), self.noise.to(device))
 
 
-def draw(seed: int, step: int, groups: int, config: BasisConfig) -> Draws:
+def draw(seed: int, step: int, groups: int, config: BasisConfig, among: Sequence[int] | None = None) -> Draws:
     """Draws for one optimizer step: the same on every rank, in every micro-batch, and where a run is resumed.
 
     The first, third, ... are from N(0, I) and told of a group drawn at random; the others lie anywhere between two
@@ -70,12 +70,16 @@ def draw(seed: int, step: int, groups: int, config: BasisConfig) -> Draws:
         step: number of the optimizer step.
         groups: how many there are.
         config: how many are drawn, and their dimensions.
+        among: the groups whose profiles may be told; None: all.
     """
     generator = np.random.default_rng((seed, step))
     mix, noise = np.zeros((config.draws, groups)), np.zeros((config.draws, config.dimensions))
     prompts = []
     for place in range(config.draws):
         pair = generator.choice(groups, size=2, replace=groups < 2)
+        if among is not None:
+            told = int(generator.choice(among))
+            pair = np.array([told, pair[1] if pair[1] != told else pair[0]])
         share = generator.uniform(0.5, 1)
         prompts.append(int(pair[0]))
         if place % 2:

@@ -37,23 +37,32 @@ def step_counts(episodes: Sequence[Episode], updates: Sequence[Update[Any]]) -> 
     )
 
 
-def reference_utilities(episodes: Sequence[Episode], updates: Sequence[Update[Any]]) -> Tensor:
+def reference_utilities(
+    episodes: Sequence[Episode], updates: Sequence[Update[Any]], groups: int | None = None
+) -> Tensor:
     """A_g and P_g of the base model, from the rewards and scores that were stored when the data was collected.
 
     Every observation counts once, as in the averages of a step, however many samples it has.
 
+    Args:
+        episodes: of the training.
+        updates: the first of them that takes an observation learns from it.
+        groups: how many there are; None: as many as an episode has.
+
     Returns:
-        [groups, 2]; NaN where the data has no query of that kind.
+        [groups, 2]; NaN where a group was asked no query of that kind.
 
     Raises:
         UserError: it is not known how probable the samples were that an update would learn from.
     """
-    groups = len(episodes[0].turns[0])
+    groups = groups or len(episodes[0].turns[0])
     rewards: list[tuple[list[float], list[float]]] = [([], []) for _ in range(groups)]
-    for turn in (turn for episode in episodes for turn in episode.turns):
+    for turn, seats in ((turn, episode.seats) for episode in episodes for turn in episode.turns):
         index = taker(turn, updates)
-        for group, trajectory in enumerate(turn if index is not None else ()):
-            for known, reward in zip(rewards[group], updates[index or 0].rewards(trajectory), strict=True):
+        if index is None:
+            continue
+        for group, trajectory in zip(seats or range(groups), turn, strict=True):
+            for known, reward in zip(rewards[group], updates[index].rewards(trajectory), strict=True):
                 known.extend([] if reward is None else [reward])
     return torch.tensor([[fmean(part) if part else math.nan for part in parts] for parts in rewards])
 

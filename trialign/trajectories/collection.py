@@ -21,7 +21,7 @@ from trialign.environment import (
     revision_turn,
     stable_seed,
 )
-from trialign.groups import Exposure, GroupSet
+from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.models import ChatRenderer, Content
 from trialign.policy import GroupPolicy
 from trialign.policy.group_policy import Sampling
@@ -33,6 +33,7 @@ from trialign.scoring import ScoredOptions, Scoring
 from trialign.trajectories.adversaries import Assertion, assertion
 from trialign.trajectories.behaviour import option_shares
 from trialign.trajectories.faithful import Written
+from trialign.trajectories.panels import Panels
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.trajectories.served import ServedReplies
 
@@ -50,6 +51,7 @@ class CollectConfig:
         queries_per_part: queries in one file; an interrupted collection goes on at the next file.
         batch_tokens: most positions in one forward pass.
         behaviour: folder of a run whose agents answer, as last trained; None: the base model does.
+        panels: panels of ``trainer.groups_per_step`` groups that each question is asked of; None: all groups are.
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
@@ -60,15 +62,19 @@ class CollectConfig:
     queries_per_part: Annotated[int, Field(ge=1, le=10**6)] = 16
     batch_tokens: Annotated[int, Field(ge=1, le=10**9)] = 4096
     behaviour: str | None = None
+    panels: Annotated[int, Field(ge=1, le=10**6)] | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What a collection's hash takes of it; whose agents `behaviour` names is told by their own hashes."""
+        """What a collection's hash takes of it; whose agents `behaviour` names is told by their own hashes.
+
+        So are panels, with their size.
+        """
         values = asdict(self)
-        del values["behaviour"]
+        del values["behaviour"], values["panels"]
         return values
 
 
-# One question under one exposure: how every group's agent is asked it, in the order of the groups.
+# One question under one exposure: how each agent that is asked is asked it, in the order of the groups.
 _Episode = tuple[Asked, ...]
 
 
@@ -79,6 +85,7 @@ class Collector:
     Attributes:
         served: writes the replies in place of the policy's base model; scores are always the policy's.
         adapted: whether the policy's adapters answer; the scores that are kept are the base model's either way.
+        panels: whom each question is asked of; None: all groups.
     """
 
     policy: GroupPolicy
@@ -90,6 +97,7 @@ class Collector:
     config: CollectConfig
     served: ServedReplies | None = None
     adapted: bool = False
+    panels: Panels | None = None
 
     @property
     def actors(self) -> LocalAgents:
@@ -110,7 +118,12 @@ class Collector:
         Raises:
             UserError: an observation does not fit the base model's context.
         """
-        episodes = [self._open(query, exposure) for query in queries for exposure in self.config.exposures]
+        episodes = [
+            self._open(query, exposure, members)
+            for query in queries
+            for exposure in self.config.exposures
+            for members in self._asked(query)
+        ]
         answered = self._answer(episodes)
         trajectories = [trajectory for rows in answered for trajectory in rows]
         for _ in range(self.environment.turns):
@@ -124,10 +137,17 @@ class Collector:
         order = {query.query_id: index for index, query in enumerate(queries)}
         return tuple(sorted(trajectories, key=lambda t: (order[t.query_id], t.exposure, t.turn)))
 
-    def _open(self, query: Query, exposure: Exposure) -> _Episode:
+    def _asked(self, query: Query) -> list[tuple[SocialGroup, ...]]:
+        """The groups that answer a question together: all of them, or a panel at a time."""
+        everyone = self.groups.members
+        if self.panels is None:
+            return [everyone]
+        return [tuple(everyone[place] for place in self.panels.places(one)) for one in self.panels.of(query.query_id)]
+
+    def _open(self, query: Query, exposure: Exposure, members: Sequence[SocialGroup]) -> _Episode:
         key = stable_seed(f"wording:{self.config.seed}:{query.query_id}:{exposure}")
         seats = []
-        for group in self.groups.members:
+        for group in members:
             wording, told = key % group.wordings(exposure), told_in(query, group.language)
             conversation = first_turn(told, group, exposure, wording, self.prompt)
             seats.append(Asked(told, group, exposure, wording, 0, conversation, self.prompt.options))
@@ -139,15 +159,14 @@ class Collector:
         weighed = agents.weigh(seats, observations)
         drawn_from = self.actors.weigh(seats, observations) if self.adapted else weighed
         generated = self._generate([o for o, seat in zip(observations, seats, strict=True) if not seat.query.options])
-        drafts = [
-            self._draft(seat, observation, options, drawn, generated.get(observation))
-            for seat, observation, options, drawn in zip(seats, observations, weighed, drawn_from, strict=True)
-        ]
-        size = len(self.groups.members)
-        return [
-            _with_disagreement(episode[0].query, drafts[index * size : (index + 1) * size])
-            for index, episode in enumerate(episodes)
-        ]
+        pushed = [one for episode in episodes for one in self._asserted(episode)]
+        drafts = iter(
+            self._draft(seat, observation, options, drawn, generated.get(observation), assertion)
+            for seat, observation, options, drawn, assertion in zip(
+                seats, observations, weighed, drawn_from, pushed, strict=True
+            )
+        )
+        return [_with_disagreement(episode[0].query, [next(drafts) for _ in episode]) for episode in episodes]
 
     def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[_Reply]]:
         """K replies to every observation whose answers cannot be enumerated."""
@@ -190,9 +209,9 @@ class Collector:
         options: ScoredOptions,
         drawn_from: ScoredOptions,
         replies: list[_Reply] | None,
+        pushed: Assertion | None,
     ) -> Trajectory:
         query, group = seat.query, seat.group.name
-        pushed = self._asserted(seat)
         if replies is None:
             samples = tuple(
                 _option_sample(query, group, k, _Reply(options.actions[k], options.scores[k], math.log(share)))
@@ -236,30 +255,32 @@ class Collector:
     def _hear(self, episode: _Episode, answers: Sequence[Trajectory]) -> _Episode:
         """The seats of the next turn: every agent has its own sample 0 and its neighbours' before it."""
         query, turn = episode[0].query, episode[0].turn
-        heard = self._heard(query, turn)
+        heard = self._heard(query, turn, len(episode))
+        following = tuple(replace(seat, turn=turn + 1) for seat in episode)
         seats = []
-        for index, seat in enumerate(episode):
-            following = replace(seat, turn=turn + 1)
+        for index, (seat, pushed) in enumerate(zip(following, self._asserted(following), strict=True)):
             own: Content = self._spoken(query, answers[index].samples[0])
             others = [answers[other].samples[0].text for other in heard[index]]
-            if pushed := self._asserted(following):
+            if pushed:
                 own, others = pushed.own or own, pushed.among(others)
             conversation = revision_turn(seat.conversation, own, others, self.prompt)
-            seats.append(replace(following, conversation=conversation))
+            seats.append(replace(seat, conversation=conversation))
         return tuple(seats)
 
-    def _heard(self, query: Query, turn: int) -> Mapping[int, tuple[int, ...]]:
-        """Whose answers of a turn every agent hears in the next one."""
-        key = f"edges:{self.config.seed}:{query.query_id}:{turn}"
-        return neighbours(self.environment.topology, len(self.groups.members), key)
+    def _heard(self, query: Query, turn: int, agents: int) -> Mapping[int, tuple[int, ...]]:
+        """Whose answers of a turn each of the agents hears in the next one."""
+        return neighbours(self.environment.topology, agents, f"edges:{self.config.seed}:{query.query_id}:{turn}")
 
-    def _asserted(self, seat: Asked) -> Assertion | None:
-        """What somebody asserts to an agent in its turn."""
-        if not seat.turn:
-            return None
-        place = self.groups.names.index(seat.group.name)
-        heard = len(self._heard(seat.query, seat.turn - 1)[place])
-        return assertion(seat, heard, self.environment.adversary, self.config.seed)
+    def _asserted(self, episode: _Episode) -> list[Assertion | None]:
+        """What somebody asserts to each agent in its turn."""
+        query, turn = episode[0].query, episode[0].turn
+        if not turn:
+            return [None for _ in episode]
+        heard = self._heard(query, turn - 1, len(episode))
+        return [
+            assertion(seat, len(heard[place]), self.environment.adversary, self.config.seed)
+            for place, seat in enumerate(episode)
+        ]
 
     def _spoken(self, query: Query, sample: Sample) -> tuple[int, ...]:
         """The agent's own reply as it stands in its conversation: the text's tokens without the end token."""

@@ -16,7 +16,7 @@ from trialign.queries import Kind
 from trialign.trajectories.batches import EpisodeBatch, Reading, Unseen, build_episode_batch
 from trialign.trajectories.choices import Choices
 from trialign.trajectories.episodes import Episode
-from trialign.trajectories.plan import EpisodePlan, GroupPlan, micro_batch
+from trialign.trajectories.plan import EpisodePlan, GroupPlan, PanelEpisodes, PanelPlan, micro_batch
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class StepLoader:
         self,
         episodes: Sequence[Episode],
         adapters: Sequence[int],
-        plan: EpisodePlan,
+        plan: EpisodePlan | PanelEpisodes,
         readings: Sequence[Reading],
         steps: int,
         micro_batches: int,
         invocation: Sequence[int],
         pack: bool,
         instructions: Sequence[Episode] = (),
-        beside: EpisodePlan | None = None,
+        beside: EpisodePlan | PanelEpisodes | None = None,
         draw: Callable[[int], Draws] | None = None,
-        groups: GroupPlan | None = None,
+        groups: GroupPlan | PanelPlan | None = None,
     ) -> None:
         self.draw, self.groups = draw, groups
         self.instructions, self.beside = instructions, beside
@@ -99,7 +99,8 @@ class StepLoader:
         """The questions of a step, then the instructions beside them: every micro-batch has its share of each."""
         questions = [self.episodes[index] for index in self.plan.step(number)]
         beside = self.beside.step(number) if self.beside else []
-        return (*questions, *(self.instructions[index] for index in beside))
+        chosen = (*questions, *(self.instructions[index] for index in beside))
+        return tuple(one.for_all(len(self.adapters)) for one in chosen)
 
     def state_dict(self) -> dict[str, int]:
         """Micro-batches handed out so far."""
@@ -128,7 +129,8 @@ class TrajectoryDataModule(LightningDataModule):
         instructions: ordinary instructions, which the text term alone learns from.
         instructions_per_step: of them, in one optimizer step beside the questions, over all ranks and micro-batches.
         draw: step -> z of nobody, which are asked the facts beside the groups; None: none are.
-        groups: which groups each step asks; validation asks those of the first. None: all of them.
+        groups: which groups each step asks, and validation; None: all of them. With panels a step has the episodes of
+            its panel alone.
     """
 
     def __init__(
@@ -147,18 +149,17 @@ class TrajectoryDataModule(LightningDataModule):
         instructions: Sequence[Episode] = (),
         instructions_per_step: int = 0,
         draw: Callable[[int], Draws] | None = None,
-        groups: GroupPlan | None = None,
+        groups: GroupPlan | PanelPlan | None = None,
     ) -> None:
         super().__init__()
         self.draw, self.groups = draw, groups
         self.instructions, self.beside = tuple(instructions), None
         if instructions and instructions_per_step:
-            self.beside = EpisodePlan(("instruction",) * len(instructions), instructions_per_step, seed)
+            self.beside = _plan(instructions, instructions_per_step, seed, (), groups)
         self.training, self.validation = training, validation
         self.adapters, self.readings, self.invocation = tuple(adapters), tuple(readings), tuple(invocation)
         self.micro_batches, self.steps, self.pack = micro_batches, steps, pack
-        kinds = tuple(episode.kind for episode in training)
-        self.plan = EpisodePlan(kinds, queries_per_step, seed, tuple(sorted(visits.items())))
+        self.plan = _plan(training, queries_per_step, seed, tuple(sorted(visits.items())), groups)
 
     def train_dataloader(self) -> Any:
         """All micro-batches of the training."""
@@ -182,7 +183,8 @@ class TrajectoryDataModule(LightningDataModule):
 
         Every rank has as many batches as the others: with shared weights, a forward pass takes all ranks.
         """
-        first_turns = [replace(episode, turns=episode.turns[:1]) for episode in self.validation]
+        of_all = [episode.for_all(len(self.adapters)) for episode in self.validation]
+        first_turns = [replace(episode, turns=episode.turns[:1]) for episode in of_all]
         ranks, size = distributed.world_size(), self.plan.per_step
         mine = first_turns[distributed.rank() :: ranks]
         longest = -(-len(first_turns) // ranks)
@@ -193,6 +195,22 @@ class TrajectoryDataModule(LightningDataModule):
 
     def _validation_batch(self, episodes: Sequence[Episode], filler: Episode) -> EpisodeBatch:
         """The episodes as a batch; without any, one of which nothing is counted."""
-        seats = self.groups.step(0) if self.groups else None
+        seats = self.groups.validated if self.groups else None
         batch = build_episode_batch(episodes or [filler], self.adapters, (Choices(),), self.invocation, seats=seats)
         return batch if episodes else replace(batch, units=(None,))
+
+
+def _plan(
+    episodes: Sequence[Episode],
+    per_step: int,
+    seed: int,
+    visits: tuple[tuple[str, int], ...],
+    groups: GroupPlan | PanelPlan | None,
+) -> EpisodePlan | PanelEpisodes:
+    """Which of the episodes each step has."""
+    kinds = tuple(episode.kind for episode in episodes)
+    if not isinstance(groups, PanelPlan):
+        return EpisodePlan(kinds, per_step, seed, visits)
+    numbers = {groups.panels.places(panel): panel for panel in range(groups.panels.count)}
+    panel_of = tuple(numbers[episode.seats] for episode in episodes if episode.seats is not None)
+    return PanelEpisodes(kinds, panel_of, per_step, seed, groups, visits)

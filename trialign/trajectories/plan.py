@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from trialign.environment import stable_seed
+from trialign.trajectories.panels import Panels
 
 E = TypeVar("E")
 
@@ -62,11 +63,77 @@ class GroupPlan:
     per_step: int
     seed: int
 
+    @property
+    def validated(self) -> tuple[int, ...]:
+        """Places of the groups that validation asks."""
+        return self.step(0)
+
     def step(self, number: int) -> tuple[int, ...]:
         """Places of the groups of one optimizer step, ascending."""
         passing, place = divmod(number, self.groups // self.per_step)
         order = random.Random(stable_seed(f"groups:{self.seed}:{passing}")).sample(range(self.groups), self.groups)
         return tuple(sorted(order[place * self.per_step : (place + 1) * self.per_step]))
+
+
+@dataclass(frozen=True)
+class PanelPlan:
+    """Which panel each optimizer step asks, where each question is asked of a few panels of groups alone.
+
+    Every pass shuffles the panels and takes one a step. As groups were dealt into panels at random, those of any one
+    step are a simple random sample, as `GroupPlan`'s are.
+
+    Attributes:
+        panels: of the groups.
+        among: those that have something to learn, ascending.
+        seed: of the order.
+    """
+
+    panels: Panels
+    among: tuple[int, ...]
+    seed: int
+
+    @property
+    def validated(self) -> tuple[int, ...]:
+        """Places of the groups that validation asks: those of the first panel."""
+        return self.panels.places(0)
+
+    def turn(self, number: int) -> tuple[int, int]:
+        """The panel of one optimizer step, and how often it was asked before."""
+        passing, place = divmod(number, len(self.among))
+        order = random.Random(stable_seed(f"panels:{self.seed}:{passing}")).sample(self.among, len(self.among))
+        return order[place], passing
+
+    def step(self, number: int) -> tuple[int, ...]:
+        """Places of the groups of one optimizer step, ascending."""
+        return self.panels.places(self.turn(number)[0])
+
+
+@dataclass(frozen=True)
+class PanelEpisodes:
+    """The episodes of each step's panel, in an order of their own: `EpisodePlan` within every panel.
+
+    Attributes:
+        kinds: the kind of each episode.
+        panel_of: the panel of each episode.
+        per_step: as in `EpisodePlan`, like ``seed`` and ``visits``; a panel without episodes has none in its steps.
+        turns: which panel's turn it is.
+    """
+
+    kinds: tuple[str, ...]
+    panel_of: tuple[int, ...]
+    per_step: int
+    seed: int
+    turns: PanelPlan
+    visits: tuple[tuple[str, int], ...] = ()
+
+    def step(self, number: int) -> list[int]:
+        """Indices of the episodes of one optimizer step."""
+        panel, passing = self.turns.turn(number)
+        mine = [index for index, of in enumerate(self.panel_of) if of == panel]
+        if not mine:
+            return []
+        plan = EpisodePlan(tuple(self.kinds[index] for index in mine), self.per_step, self.seed, self.visits)
+        return [mine[index] for index in plan.step(passing)]
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,7 @@ from trialign.policy.next_tokens import Likeliest, likeliest_tokens
 from trialign.queries import MixedQuery, PreferenceQuery, Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.queries.reading.plainly import named_plainly
+from trialign.trajectories.panels import Panels
 from trialign.trajectories.texts import EVERYONE, Text
 
 
@@ -138,6 +139,7 @@ class Teacher:
         exposure: how a teacher of tastes or instructions is told the profile.
         seed: of the profile's wording.
         top_k: tokens that are kept in each place of a reply.
+        panels: whom each question is asked of; None: all groups.
     """
 
     agents: LocalAgents
@@ -146,6 +148,7 @@ class Teacher:
     exposure: Exposure
     seed: int
     top_k: int
+    panels: Panels | None = None
 
     def write(self, queries: Sequence[Query]) -> tuple[Text, ...]:
         """One reply to each fact, and one a group to everything else.
@@ -171,8 +174,15 @@ class Teacher:
         favourites = {name: query.options[target.index(max(target))] for name, target in query.targets.items()}
         return [
             (self._asked(query, group, OF_TASTES, favourites.get(group.name)), favourites.get(group.name))
-            for group in self.groups.members
+            for group in self._members(query)
         ]
+
+    def _members(self, query: Query) -> list[SocialGroup]:
+        """The groups that are asked a question."""
+        everyone = self.groups.members
+        if self.panels is None:
+            return [*everyone]
+        return [everyone[place] for panel in self.panels.of(query.query_id) for place in self.panels.places(panel)]
 
     def _asked(self, query: Query, group: SocialGroup, hint: Hint, answer: str | None) -> Asked:
         wording = wording_of(self.seed, query.query_id, self.exposure, group) if group.role == "member" else 0

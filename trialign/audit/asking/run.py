@@ -41,6 +41,7 @@ class AuditConfig(Bounds):
 
     Attributes:
         exposures: how the profile reaches the agents; the first one is summarised.
+        groups: how many groups are asked, the first ones (a population's are a random sample of it); None: all.
         wordings: how many wordings of each profile are asked.
         turns: revision turns after the answers given alone, in which the groups hear each other along
             ``environment.topology``; with each profile's first wording, once.
@@ -64,6 +65,7 @@ class AuditConfig(Bounds):
     """
 
     exposures: tuple[Exposure, ...] = ("explicit",)
+    groups: Annotated[int, Field(ge=2, le=10**6)] | None = None
     answers: tuple[Way, ...] = ("scored", "replies")
     replies_limit: Annotated[int, Field(ge=1, le=10**9)] | None = None
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
