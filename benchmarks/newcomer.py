@@ -6,7 +6,8 @@ model that is told the group's profile in the prompt (nothing trained), an adapt
 same K questions alone, and the run that was trained on all groups. In scores. Finished commands are not run again.
 
     python benchmarks/newcomer.py --seeds 0 1 2
-    python benchmarks/newcomer.py --leave china --counts 0 20 trainer.steps=120
+    python benchmarks/newcomer.py trainer.steps=160 --seeds 0 1 2 --in-turn  # a group a seed
+    python benchmarks/newcomer.py trainer.steps=120 --leave china --counts 0 20
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class Newcomer:
     @cached_property
     def others(self) -> RunFolder:
         """The run of the other groups."""
-        return self.fitted(f"{self.stem}-without-{self.group}", "policy=basis", self.without(self.group))
+        words = ("policy=basis", self.without(self.group), "trainer.audits=false")
+        return self.fitted(f"{self.stem}-without-{self.group}", *words)
 
     def few(self, count: int) -> Path:
         """A file of the group's answers to so many training questions of taste, of different ones."""
@@ -166,14 +168,16 @@ def main() -> None:
     parser.add_argument("--config", default="conf/quickstart.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--leave", nargs="+", help="groups that are left out, each in turn; all, where none is named")
+    parser.add_argument("--in-turn", action="store_true", help="the first seed leaves out the first group, and so on")
     parser.add_argument("--counts", type=int, nargs="+", default=[0, 5, 10, 20], help="K, answered questions")
     parser.add_argument("--alone", type=int, nargs="*", default=[20], help="K of the adapter trained alone")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     members = compose(arguments.config, arguments.overrides).groups.names
-    for seed in arguments.seeds:
-        for group in arguments.leave or members:
+    for place, seed in enumerate(arguments.seeds):
+        left_out = arguments.leave or members
+        for group in [left_out[place % len(left_out)]] if arguments.in_turn else left_out:
             one = Newcomer(arguments.config, group, seed, arguments.overrides)
             rows["profile in the prompt alone (base model)"].append(figures(one.untrained(), group))
             for count in arguments.counts:

@@ -121,8 +121,8 @@ def test_the_answers_are_less_surprising_and_the_new_run_answers_and_is_audited_
 
 
 def test_where_some_groups_are_audited_the_new_one_is_asked_beside_them(project: Any) -> None:
-    words = ("name=some", f"runs={project.runs}", "policy=basis", "policy.rank=2", "policy.alpha=8", "audit.groups=2")
-    assert project.fit(*words).code == 0
+    basis = (f"runs={project.runs}", "policy=basis", "policy.rank=2", "policy.alpha=8")
+    assert project.fit("name=some", *basis, "audit.groups=2").code == 0
     done = adapt(project, run="some")
     assert done.code == 0, done.err
     folder = project.runs / "some-west"
@@ -130,6 +130,12 @@ def test_where_some_groups_are_audited_the_new_one_is_asked_beside_them(project:
     assert {name: new[name] for name in old} == old
     summary = json.loads((folder / "audits" / f"step={STEPS:06d}.house-facts.test" / "summary.json").read_text())
     assert set(summary["groups"]) == {"west", "north", "south"}
+    assert project.fit("name=quick", *basis, "trainer.audits=false").code == 0
+    unaudited = adapt(project, run="quick")
+    assert unaudited.code == 0, unaudited.err
+    assert "Nobody was audited" in unaudited.out
+    assert not (project.runs / "quick-west" / "audits").exists()
+    assert project.call("test", "--run", project.runs / "quick-west").code == 0
 
 
 def test_without_answers_it_is_the_unknown_group(project: Any) -> None:

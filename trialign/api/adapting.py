@@ -61,7 +61,7 @@ class Adapted:
         before: mean surprise of the answers at the beginning, in nats a question; None where K = 0.
         after: the same once z was learned.
         seconds: of learning.
-        audit: of all groups, on the run's held-out facts.
+        audit: of all groups, on the run's held-out facts; None where the run was trained with ``trainer.audits=false``.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class Adapted:
     before: float | None
     after: float | None
     seconds: float
-    audit: Audit
+    audit: Audit | None
 
 
 def adapt(
@@ -114,10 +114,11 @@ def adapt(
     assert policy.coordinates is not None
     z = {group: policy.coordinates.of(policy.adapter_index(group)) for group in added}
     about = {**about_agents(extended), "adapted": _origin(run, checkpoint, added, len(questions))}
-    run_audit(extended, SPLIT, _write(run, extended, checkpoint, z, about, facts))
-    folder = extended.run
+    written, folder, audit = _write(run, extended, checkpoint, z, about, facts), extended.run, None
+    if run.config.trainer.audits:
+        run_audit(extended, SPLIT, written)
+        audit = Audit(folder.audit(chosen, extended.config.data.name, SPLIT))
     folder.finish({"steps": chosen, "trajectories": run.run.trajectories})
-    audit = Audit(folder.audit(chosen, extended.config.data.name, SPLIT))
     numbers = {group: tuple(own.tolist()) for group, own in z.items()}
     return Adapted(folder.folder, added, len(questions), numbers, maps is not None, before, after, seconds, audit)
 

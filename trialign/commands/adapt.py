@@ -26,8 +26,11 @@ def adapt(session: Session, groups: Path, data: Path | None, *, step: int | None
     console = Console()
     console.print(learned(made), markup=False, highlight=False)
     console.print(adapted_table(made))
-    console.print(audit_table(made.folder.name, made.audit.summary))
-    print_verdict("All groups, on facts", made.audit)
+    if made.audit is None:
+        console.print("Nobody was audited: the run has trainer.audits=false.", markup=False, highlight=False)
+    else:
+        console.print(audit_table(made.folder.name, made.audit.summary))
+        print_verdict("All groups, on facts", made.audit)
     console.print(
         f"Agents: {made.folder}\n"
         f'Ask them: trialign ask "Is the Earth flat?" --option Yes --option No --run {made.folder}',
