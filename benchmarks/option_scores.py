@@ -21,7 +21,7 @@ import numpy as np
 from side_by_side import setting
 
 from trialign.api.session import Session
-from trialign.asking import Asked, LocalAgents
+from trialign.asking import LocalAgents
 from trialign.audit.figures.estimates import mean_estimates, share_estimates
 from trialign.audit.figures.lengths import option_lengths
 from trialign.composition import compose
@@ -41,6 +41,7 @@ from trialign.policy.scoring import score_rows
 from trialign.queries import TruthQuery
 from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring, ScoringKind, likeliest, option_values
+from trialign.weighing import Asked
 
 PROMPTS: tuple[Shown, ...] = ("hidden", "listed", "lettered")
 CONTROL = SocialGroup("control", "No profile", role="control")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.asking import Answer, Asked, LocalAgents, read
+from trialign.asking import Answer, LocalAgents, read
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.files.kept import KeptBaseScores
 from trialign.environment import PromptConfig, first_turn
@@ -19,6 +19,7 @@ from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 
@@ -228,7 +229,7 @@ def test_scores_stand_where_their_observation_stands(
     asked = all_asked(next(query for query in queries if query.query_id == "metal"), groups, turn=2)
     observations = agents.observe(asked)
     assert [observation.turn for observation in observations] == [2] * len(asked)
-    options = agents.actions(asked[0].query)
+    options = agents.weighing.actions(asked[0].query)
     empty, full, none, other = agents.score(observations, [(), options, (), options[:1]])
     assert (empty, none, len(full), len(other)) == ((), (), len(options), 1)
     assert other[0] == pytest.approx(agents.score(observations[3:], [options])[0][0], abs=1e-4)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from trialign.asking import Asked, LocalAgents
+from trialign.asking import LocalAgents
 from trialign.environment import PromptConfig, first_turn, option_actions, revision_turn
 from trialign.groups import Exposure, GroupSet
 from trialign.models import ChatRenderer, load_tokenizer
@@ -18,6 +18,7 @@ from trialign.policy import GroupPolicy
 from trialign.queries import Query, TruthQuery
 from trialign.queries.reading.labels import Shown
 from trialign.scoring import Scoring, ScoringKind
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

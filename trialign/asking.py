@@ -13,63 +13,20 @@ from typing import Protocol
 
 import torch
 
-from trialign.environment import (
-    Conversation,
-    Observation,
-    check_fits,
-    observe,
-    option_actions,
-    option_sizes,
-    without_question,
-)
+from trialign.environment import Observation
 from trialign.errors import UserError
-from trialign.groups import Exposure, SocialGroup
 from trialign.keeping import Kept, KeptScores, Reply, reply_key, score_key
 from trialign.models import ChatRenderer
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow
 from trialign.policy.group_policy import Sampling
 from trialign.policy.scoring import length_batches, score_rows
-from trialign.queries import Query
 from trialign.queries.answers import ParsedAnswer
 from trialign.queries.endings import read_reply
-from trialign.queries.reading.labels import Shown
 from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import ScoredOptions, Scoring, likeliest
+from trialign.weighing import Asked, Weighing
 
 Watch = Callable[[Sequence[str]], bool]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One question as it is put to one agent.
-
-    Attributes:
-        wording: which wording of the profile.
-        repeat: which asking of the same agent in the same words, from 0.
-        conversation: everything that the agent is told, ending with the question.
-        shown: how the question shows its options; None: that is not known.
-        follow_up: whether it asks what an earlier reply in the conversation meant; without an answer, that one stands.
-        turn: 0 where the agent answers alone; in later ones it has heard others.
-        in_words: whether an agent that could have its options scored writes a reply instead, as people get it.
-        seed: draws that reply at temperature 1; None: the likeliest token is written at each place.
-    """
-
-    query: Query
-    group: SocialGroup
-    exposure: Exposure
-    wording: int
-    repeat: int
-    conversation: Conversation
-    shown: Shown | None = None
-    follow_up: bool = False
-    turn: int = 0
-    in_words: bool = False
-    seed: int | None = None
-
-    @property
-    def scored(self) -> bool:
-        """Whether agents that can score options do so."""
-        return bool(self.query.options) and not self.in_words
 
 
 Route = Callable[[Sequence[Asked]], Sequence[Asked]]
@@ -177,23 +134,15 @@ class LocalAgents:
         Raises:
             UserError: a profile with a question does not fit the base model's context.
         """
-        observations = []
-        for one in self._routed(asked):
-            observation = observe(
-                one.query, one.group, one.exposure, one.wording, one.turn, one.conversation, self.renderer
-            )
-            actions = self.actions(one.query) if one.scored else ()
-            longest = max(map(len, actions), default=self.max_new_tokens)
-            check_fits(observation, longest, self.policy.context_length)
-            observations.append(observation)
-        return observations
+        return self.weighing.observe(self._routed(asked))
+
+    @property
+    def weighing(self) -> Weighing:
+        """What makes token ids of what is asked, with room for the longest reply."""
+        return Weighing(self.renderer, self.scoring, self.max_new_tokens, self.policy.context_length)
 
     def _routed(self, asked: Sequence[Asked]) -> Sequence[Asked]:
         return self.route(asked) if self.route else asked
-
-    def actions(self, query: Query) -> tuple[tuple[int, ...], ...]:
-        """The token ids that stand for each option; none where the answers cannot be enumerated."""
-        return option_actions(query, self.scoring, self.renderer)
 
     def score(
         self,
@@ -234,21 +183,8 @@ class LocalAgents:
         Raises:
             UserError: a score is not a number.
         """
-        actions = [self.actions(one.query) if one.scored else () for one in asked]
-        bare = self._unasked(asked, observations) if self.scoring.kind == "pmi" else []
-        # One call: rows with and without the question share batches.
-        scores = self._scores([*observations, *bare], [*actions, *actions[: len(bare)]])
-        unasked = scores[len(asked) :] or [()] * len(asked)
-        return [
-            ScoredOptions(
-                own,
-                scores[place],
-                option_sizes(one.query, self.scoring, own),
-                bare[place].prompt if bare and own else (),
-                unasked[place],
-            )
-            for place, (one, own) in enumerate(zip(asked, actions, strict=True))
-        ]
+        told = self._routed(asked) if self.scoring.kind == "pmi" else asked
+        return self.weighing.weigh(told, observations, self._scores)
 
     def _scores(
         self, observations: Sequence[Observation], actions: Sequence[Sequence[tuple[int, ...]]]
@@ -271,15 +207,6 @@ class LocalAgents:
     def _adapter(self, group: str) -> str | None:
         """Hash of the adapter that answers for a group; None where the base weights alone do."""
         return None if self.reference else self.adapter_sha256.get(group)
-
-    def _unasked(self, asked: Sequence[Asked], observations: Sequence[Observation]) -> list[Observation]:
-        """The observations with an empty question; as they are where no options are scored."""
-        return [
-            replace(observation, prompt=self.renderer.render(without_question(one.conversation, one.query)))
-            if one.scored
-            else observation
-            for one, observation in zip(self._routed(asked), observations, strict=True)
-        ]
 
     def batches(self, observations: Sequence[Observation], samples: int = 1) -> list[list[int]]:
         """Places of the observations whose replies are decoded together: as many as ``batch_tokens`` allow."""

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import torch
 
-from trialign.asking import Answer, Asked, LocalAgents, Watch, read
+from trialign.asking import Answer, LocalAgents, Watch, read
 from trialign.environment import PromptConfig, asked_in_words, first_turn
 from trialign.errors import UserError
 from trialign.groups import Exposure, SocialGroup
 from trialign.queries import PreferenceQuery, Query
 from trialign.queries.translated import known, told_in
 from trialign.scoring import likeliest
+from trialign.weighing import Asked
 
 from .replies import Question, Reply
 

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import torch
 
-from trialign.asking import Asked, LocalAgents, Watch
+from trialign.asking import LocalAgents, Watch
 from trialign.audit.asking.attacks import ARMS, Arm, Attack, attacks_of, followed, in_profile, in_question
 from trialign.environment import PromptConfig
 from trialign.groups import GroupSet, SocialGroup
 from trialign.queries.translated import told_in
+from trialign.weighing import Asked
 
 from .asking import as_asked, as_reply
 from .replies import Pushed, Question, Reply

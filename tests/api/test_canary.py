@@ -89,6 +89,15 @@ def test_another_agent_under_a_name_stops_the_command(
     assert not (trained_copy.runs / "served").exists()
 
 
+def test_prefixes_that_were_kept_of_another_agent_stop_the_command(trained_copy: Any, serve: Any, audit: Any) -> None:
+    server = serve(adapters(agents_of(trained_copy)))
+    server.kept = {"south-1": "north-1"}  # its prompts come back as south's: they are computed anew
+    outcome = audit(server)
+    assert outcome.code == 2
+    assert "goes on from prefixes of other weights under the name 'south-1'" in outcome.err
+    assert not (trained_copy.runs / "served").exists()
+
+
 def test_other_weights_beneath_stop_the_command(
     trained_copy: Any, serve: Any, audit: Any, tiny_config: ModelConfig, tmp_path: Path
 ) -> None:

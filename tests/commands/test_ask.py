@@ -277,6 +277,8 @@ def test_an_export_says_what_it_is(exported: Path, trained_project: Any, folder:
     ):
         assert text in card
     assert json.loads((target / "manifest.json").read_text())["step"] == 4
+    layers = "--lora-target-modules down_proj gate_proj k_proj o_proj q_proj up_proj v_proj --lora-modules north=north"
+    assert (layers in card) is (library == "peft")
 
 
 def test_other_users_may_read_weights_as_they_may_read_their_folder(exported: Path, trained_project: Any) -> None:

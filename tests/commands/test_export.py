@@ -20,7 +20,8 @@ pytestmark = pytest.mark.unit
 def card(project: Any, *overrides: str, merged: bool = False, **chat: Any) -> str:
     composed = compose(str(project.folder / "mine.yaml"), overrides)
     manifest = {"step": 4, "base_model": {"name": "house/tiny-llama", "sha256": "0" * 64}, **chat}
-    return model_card(Session(load(composed), composed), AgentCheckpoint(Path("agents"), manifest), merged=merged)
+    session, checkpoint = Session(load(composed), composed), AgentCheckpoint(Path("agents"), manifest)
+    return model_card(session, checkpoint, merged=merged, layers=["k_proj", "q_proj"])
 
 
 def commands(said: str) -> list[str]:
@@ -59,6 +60,7 @@ def test_vllm_holds_all_adapters_at_once_and_is_told_a_rank_that_it_takes(projec
     words = command.split()
     assert words[words.index("--max-lora-rank") + 1] == str(taken)
     assert words[words.index("--max-loras") + 1] == "3"
+    assert words[words.index("--lora-target-modules") + 1 : words.index("--lora-modules")] == ["k_proj", "q_proj"]
     assert words[words.index("--lora-modules") + 1 :] == ["north=north", "south=south", "island=island"]
     assert words[2] == "house/tiny-llama"
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from trialign.asking import Asked, LocalAgents
+from trialign.asking import LocalAgents
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.checkpoints import read_agents, write_agents
 from trialign.environment import PromptConfig, first_turn
@@ -26,6 +26,7 @@ from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 HIDDEN = 32

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 from safetensors.torch import load_file, save_file
 
 from trialign.errors import UserError
@@ -116,6 +117,20 @@ def test_a_converted_model_is_found_by_the_files_hash(
     shutil.copytree(str(tiny_config.path), cache_folder() / "models" / digest)
     files = locate_base_model(ModelConfig("gguf", "house/x", path=str(file)))
     assert files == BaseModelFiles(tmp_path / "models" / digest, digest, "house/x", None)
+
+
+def test_other_users_may_read_a_converted_model(
+    tiny_config: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server is often another user, and safetensors writes for its own user alone."""
+    monkeypatch.setenv("TRIALIGN_CACHE", str(tmp_path / "cache"))
+    for kind in ("AutoModelForCausalLM", "AutoTokenizer"):
+        real = getattr(transformers, kind).from_pretrained(tiny_config.path)
+        monkeypatch.setattr(f"trialign.models.base.{kind}.from_pretrained", lambda *_, real=real, **__: real)
+    (tmp_path / "model.gguf").write_bytes(b"abc")
+    folder = locate_base_model(ModelConfig("gguf", "house/x", path=str(tmp_path / "model.gguf"))).folder
+    [weights] = folder.glob("*.safetensors")
+    assert weights.stat().st_mode & 0o777 == folder.stat().st_mode & 0o666 != 0o600
 
 
 def test_a_package_is_looked_up_without_being_imported(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from trialign.asking import Asked, LocalAgents
+from trialign.asking import LocalAgents
 from trialign.dashboard.live.asking import Question, ask
 from trialign.environment import EnvironmentConfig, PromptConfig, first_turn
 from trialign.errors import UserError
@@ -19,6 +19,7 @@ from trialign.policy.scoring import score_rows
 from trialign.queries import Query
 from trialign.scoring import Scoring
 from trialign.trajectories.collection import CollectConfig, Collector
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.clarify import is_unclear
 from trialign.groups import SocialGroup
 from trialign.queries.answers import parse_answer
 from trialign.queries.reading.sure import Form
 from trialign.queries.statuses import READ_STATUSES, UNREAD_STATUSES
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

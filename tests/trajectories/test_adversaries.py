@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from trialign.asking import Asked
 from trialign.claims import FRAMES, claim
 from trialign.environment import (
     ADVERSARIES,
@@ -24,6 +23,7 @@ from trialign.queries import Query, TruthQuery
 from trialign.trajectories.adversaries import Assertion, assertion
 from trialign.trajectories.collection import Collector
 from trialign.trajectories.records import Trajectory
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

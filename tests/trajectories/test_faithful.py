@@ -164,3 +164,21 @@ def test_what_the_server_reports_is_compared_with_the_model_at_either_temperatur
             faithful = Faithful(0.5, 0.1)
             faithful.see(logits, PROMPT, [Written((*ids, 0)[:20], tuple(value + shift for value in own))])
             assert ("rollouts.tolerance is 0.1" in str(faithful.fault)) is found, (divided, shift)
+
+
+def test_without_the_models_distributions_copies_and_other_reports_are_found_out() -> None:
+    own = torch.full((LENGTH,), -2.0, dtype=torch.float64)
+    one, other = Written((7,) * LENGTH, (-2.05,) * LENGTH), Written((8,) * LENGTH)
+    faithful = Faithful(1.0, 0.1)
+    for _ in range(100):
+        faithful.see_scored(own, [one, other])
+    assert faithful.fault is None
+    assert faithful.seen == 100
+    for _ in range(10):
+        faithful.see_scored(own, [one, one])
+    assert faithful.fault is not None
+    assert "10 of 110 observations had samples that are all alike" in faithful.fault
+    faithful = Faithful(1.0, 0.04, "its own")
+    faithful.see_scored(own, [one])
+    assert faithful.fault is not None
+    assert "differ from its own by 0.05 nats a token" in faithful.fault

@@ -52,6 +52,8 @@ def store_of(session: Session) -> TrajectoryStore:
         asked = {key: asdict(config.rollouts)[key] for key in ("engine", "model", "token_ids")}
         # Without these values a server samples as it likes: what was collected so has another name.
         identity["rollouts"] = {**asked, "sampling": {**NEUTRAL}}
+        if config.rollouts.scores == "server":
+            identity["rollouts"]["scores"] = "server"
     if config.collect.panels is not None:
         identity["panels"] = {"size": config.trainer.groups_per_step, "each": config.collect.panels}
     if config.collect.behaviour is not None:
@@ -93,6 +95,44 @@ def check_behaviour(session: Session) -> None:
         raise _unfit(acting, "were trained under another prompt")
     if is_gated(checkpoint):
         raise _unfit(acting, "stand behind a gate, and training takes the answers of agents that answer for themselves")
+
+
+def check_scores(session: Session) -> None:
+    """Refuses what a server's scores alone cannot collect (`rollouts.scores=server`); no weights are read.
+
+    Raises:
+        UserError: nobody writes the replies but this process, or something needs the base model's weights.
+    """
+    config, rollouts, objective = session.config, session.config.rollouts, session.config.objective
+    if rollouts.scores == "here":
+        return
+    open_ended = any(not query.options for query in session.split("train", "validation"))
+    needs = (
+        (rollouts.engine != "server", "rollouts.engine", rollouts.engine, "rollouts.engine=server"),
+        (not rollouts.token_ids, "rollouts.token_ids", "false", "rollouts.token_ids=true"),
+        # Servers give log-probabilities of prompts at temperature 1.
+        (
+            open_ended and config.collect.temperature != 1,
+            "collect.temperature",
+            f"{config.collect.temperature:g}",
+            "collect.temperature=1",
+        ),
+        (
+            config.model.quantization != "none",
+            "model.quantization",
+            config.model.quantization,
+            "model.quantization=none",
+        ),
+        (objective.has_teacher, "objective.text.weight", f"{objective.text.weight:g}", "objective.text.weight=0"),
+        (objective.imitates_unprofiled, "objective.imitate", objective.imitate, "objective.imitate=best"),
+        (objective.in_parts, "objective", objective.name, "an objective without an adapter of facts"),
+    )
+    for wrong, key, value, instead in needs:
+        if wrong:
+            raise UserError(
+                f"rollouts.scores=server collects by a server's scores alone, which {key}={value} does not allow",
+                f"Set {instead}, or rollouts.scores=here, which loads the base model",
+            )
 
 
 def acting_policy(session: Session) -> GroupPolicy | None:

@@ -50,7 +50,7 @@ def collect(session: Session) -> None:
     check_panels(session)
     if not session.store.complete:
         _make_trajectories(session)
-    if imitates_unprofiled(session):
+    if session.config.objective.imitates_unprofiled:
         unprofiled.collect(session)
     if session.config.objective.has_teacher:
         taught.collect(session)
@@ -64,9 +64,11 @@ def collect(session: Session) -> None:
 def _make_trajectories(session: Session) -> None:
     """Makes the offline data, or what is missing of it."""
     served, acting = session.served, acting_policy(session)
-    policy = session.policy if acting is None else acting
+    policy = None
+    if session.config.rollouts.scores == "here":
+        policy = (session.policy if acting is None else acting).eval()
     collector = Collector(
-        policy.eval(),
+        policy,
         session.renderer,
         session.groups,
         session.config.prompt,
@@ -76,6 +78,7 @@ def _make_trajectories(session: Session) -> None:
         served,
         adapted=acting is not None,
         panels=panels_of(session),
+        context_length=session.context_length,
     )
     session.store.collect(
         session.split("train", "validation"),
@@ -83,12 +86,6 @@ def _make_trajectories(session: Session) -> None:
         collector.collect,
         lambda: {"sent": dict(served.sent)} if served and served.sent is not None else {},
     )
-
-
-def imitates_unprofiled(session: Session) -> bool:
-    """Whether the objective learns the base model's own answers, asked without a profile."""
-    objective = session.config.objective
-    return objective.update == "likelihood" and objective.imitate == "unprofiled"
 
 
 def check_fit(session: Session, *, resume: bool, overwrite: bool) -> None:
@@ -313,7 +310,7 @@ def training_episodes(session: Session) -> tuple[list[Episode], list[Episode]]:
     panels = panels_of(session)
     episodes = episodes_of(rows, names, objective.turns, panels)
     training = [e for e in episodes if e.split == "train" and e.kind in objective.kinds]
-    if imitates_unprofiled(session):
+    if session.config.objective.imitates_unprofiled:
         learned = [row for row in rows if row.split == "train" and row.kind in objective.kinds]
         imitated = with_unprofiled_answers(learned, unprofiled.read(session))
         training = list(episodes_of(imitated, names, objective.turns, panels))

@@ -13,7 +13,7 @@ import lightning.pytorch as pl
 import torch
 
 from trialign import distributed, environment
-from trialign.api.behaviour import check_behaviour, store_of
+from trialign.api.behaviour import check_behaviour, check_scores, store_of
 from trialign.api.merging import check_parts
 from trialign.api.starting import begun, check_compiler, check_start, check_weights
 from trialign.asking import Agents, LocalAgents
@@ -84,6 +84,7 @@ class Session:
         _ = self.audited
         check_start(self)
         check_behaviour(self)
+        check_scores(self)
         self.check_model()
         check_weights(self)
         check_compiler(self)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from trialign.api.session import Session
@@ -78,7 +79,8 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
         if is_gated(checkpoint):
             shutil.copy(checkpoint.folder / GATE, draft / GATE)
         _write_manifest(checkpoint, draft, scale, apart)
-        card = model_card(session, checkpoint, merged=merged, scale=scale, apart=apart)
+        layers = () if merged else _adapted(draft / session.groups.names[0] / WEIGHTS)
+        card = model_card(session, checkpoint, merged=merged, layers=layers, scale=scale, apart=apart)
         write_text_atomic(draft / "README.md", card)
         draft.rename(target)
     finally:
@@ -92,6 +94,13 @@ def export(session: Session, target: Path, *, step: int | None, merged: bool, sc
             f"ones, {apart:.2%} apart ({_FORMULA}): audit the merged models before they are served"
         )
     print(f"Exported {len(session.groups.names)} agents of step {chosen}{scaled} to {target}")
+
+
+def _adapted(weights: Path) -> tuple[str, ...]:
+    """Names of the layers that an adapter adapts, as vLLM takes them: without the path to each."""
+    with safe_open(weights, framework="pt") as file:
+        paths = [name.partition(".lora_A.")[0] for name in file.keys() if ".lora_A." in name]  # noqa: SIM118
+    return tuple(sorted({path.rpartition(".")[2] for path in paths}))
 
 
 def _scale(weights: Path, scale: float) -> None:
@@ -135,6 +144,7 @@ def model_card(
     checkpoint: AgentCheckpoint,
     *,
     merged: bool,
+    layers: Sequence[str] = (),
     scale: float = 1.0,
     apart: float | None = None,
 ) -> str:
@@ -144,6 +154,7 @@ def model_card(
         session: the run.
         checkpoint: of the agents.
         merged: each group has a whole model.
+        layers: names of the layers that the adapters adapt.
         scale: what the adapters' effect is multiplied with.
         apart: how far the weights that they are merged into are from those that were trained over, if they are.
     """
@@ -168,7 +179,7 @@ One {"model" if merged else "LoRA adapter"} for each group of "{session.groups.a
 |---|---|
 {profiles}
 
-{serving(session, merged=merged)}
+{serving(session, merged=merged, layers=layers)}
 {_rendering(checkpoint)}{_gated(checkpoint)}
 The audits of these agents, with intervals, lie in the run's folder `audits/`.
 """

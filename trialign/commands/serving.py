@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from trialign.api.session import Session
 
@@ -11,9 +12,8 @@ _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _PORT = 8000  # vLLM's own; further models of their own processes take the next ones
 
 _PROMPTS = (
-    "With `--enable-lora`, vLLM 0.32 ends when it is asked for log-probabilities of a prompt (which is how options are "
-    "scored) unless it is told the adapted layers: add `--lora-target-modules` with the names that stand under "
-    "`target_modules` in `adapter_config.json`."
+    "`--lora-target-modules` names the adapted layers: without it, vLLM 0.32 ends when it is asked for "
+    "log-probabilities of a prompt (which is how options are scored)."
 )
 # By vLLM's model_loader/bitsandbytes_loader.py, which quantises with `compress_statistics=True, quant_type="nf4"`.
 _BITS = {
@@ -28,12 +28,13 @@ _BITS = {
 }
 
 
-def serving(session: Session, *, merged: bool) -> str:
+def serving(session: Session, *, merged: bool, layers: Sequence[str] = ()) -> str:
     """The commands and what is to be known of them; a paragraph or two of Markdown.
 
     Args:
         session: the run.
         merged: each group has a whole model, not an adapter.
+        layers: names of the layers that the adapters adapt.
     """
     if session.config.policy.activation == "profile":
         return (
@@ -53,7 +54,8 @@ def serving(session: Session, *, merged: bool) -> str:
     bits = session.config.model.quantization
     command = (
         f"vllm serve {shlex.quote(_base(session))} {'--quantization bitsandbytes ' * (bits == 'nf4')}--enable-lora "
-        f"--max-loras {len(names)} --max-lora-rank {rank} --lora-modules {adapters}"
+        f"--max-loras {len(names)} --max-lora-rank {rank} --lora-target-modules {' '.join(layers)} "
+        f"--lora-modules {adapters}"
     )
     of_bits = (_BITS[bits],) if bits in _BITS else ()
     return "\n\n".join((*_on_the_weights(session), _fenced(command), *of_bits, _PROMPTS))

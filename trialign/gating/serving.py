@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trialign.asking import Asked
 from trialign.checkpoints import AgentCheckpoint
 from trialign.environment import told_of
 from trialign.gating.gate import Gate, read_gate
@@ -16,6 +15,7 @@ from trialign.groups import FACTS, Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query
+from trialign.weighing import Asked
 
 # Who answers a fact without a profile: a name that no member has goes through the base weights.
 BASE = SocialGroup("control", "Base model", role="control")

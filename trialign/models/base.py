@@ -19,7 +19,7 @@ from trialign.endpoint.config import EndpointConfig
 from trialign.errors import UserError
 from trialign.places import at_home
 from trialign.queries.logs import LogConfig
-from trialign.storage import sha256_of_file
+from trialign.storage import as_readable_as_its_folder, sha256_of_file
 
 Content = str | tuple[int, ...]
 SAFE_WEIGHTS = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model"]
@@ -229,3 +229,5 @@ def _convert(gguf: Path, scratch: Path, config: ModelConfig) -> None:
     model.config.name_or_path = config.name
     model.save_pretrained(scratch / "ready")
     tokenizer.save_pretrained(scratch / "ready")
+    for weights in (scratch / "ready").glob("*.safetensors"):
+        as_readable_as_its_folder(weights)  # a server may be of another user

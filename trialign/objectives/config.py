@@ -191,6 +191,11 @@ class ObjectiveConfig:
         return bool(self.text.weight) and self.question and self.update != "none"
 
     @property
+    def imitates_unprofiled(self) -> bool:
+        """Whether the base model's own answers are learned, asked without a profile."""
+        return self.update == "likelihood" and self.imitate == "unprofiled"
+
+    @property
     def in_parts(self) -> bool:
         """Whether facts are learned apart, without profiles, in half of the steps."""
         return bool(self.apart or self.merge.facts)

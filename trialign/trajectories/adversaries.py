@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trialign.asking import Asked
 from trialign.claims import FRAMES, asserted, claim
 from trialign.environment import AdversaryConfig, AdversaryKind, stable_seed
 from trialign.queries import TruthQuery
+from trialign.weighing import Asked
 
 
 @dataclass(frozen=True)

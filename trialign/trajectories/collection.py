@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from trialign.asking import Asked, LocalAgents, read
+from trialign.asking import LocalAgents, read
 from trialign.environment import (
     EnvironmentConfig,
     Observation,
@@ -36,6 +36,8 @@ from trialign.trajectories.faithful import Written
 from trialign.trajectories.panels import Panels
 from trialign.trajectories.records import Sample, Trajectory
 from trialign.trajectories.served import ServedReplies
+from trialign.trajectories.served_agents import ServedAgents
+from trialign.weighing import Asked, Weighing
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,14 @@ class Collector:
     """Everything that one part of a collection depends on.
 
     Attributes:
-        served: writes the replies in place of the policy's base model; scores are always the policy's.
+        policy: scores options and replies; None: the server does.
+        served: writes the replies in place of the policy's base model.
         adapted: whether the policy's adapters answer; the scores that are kept are the base model's either way.
         panels: whom each question is asked of; None: all groups.
+        context_length: of the base model, where there is no policy; None: it does not say.
     """
 
-    policy: GroupPolicy
+    policy: GroupPolicy | None
     renderer: ChatRenderer
     groups: GroupSet
     prompt: PromptConfig
@@ -98,18 +102,28 @@ class Collector:
     served: ServedReplies | None = None
     adapted: bool = False
     panels: Panels | None = None
+    context_length: int | None = None
 
     @property
     def actors(self) -> LocalAgents:
         """The behaviour policy: the base model, told the groups' profiles, or trained agents."""
-        return replace(self.agents, reference=not self.adapted)
+        return self._here(reference=not self.adapted)
 
     @property
-    def agents(self) -> LocalAgents:
+    def agents(self) -> LocalAgents | ServedAgents:
         """The reference: the base model, told the groups' profiles."""
         config = self.config
+        if self.policy is not None:
+            return self._here(reference=True)
+        assert self.served is not None
+        weighing = Weighing(self.renderer, self.scoring, config.max_new_tokens, self.context_length)
+        return ServedAgents(self.served, weighing, config.batch_tokens)
+
+    def _here(self, *, reference: bool) -> LocalAgents:
+        assert self.policy is not None
+        config = self.config
         return LocalAgents(
-            self.policy, self.renderer, self.scoring, config.max_new_tokens, config.batch_tokens, reference=True
+            self.policy, self.renderer, self.scoring, config.max_new_tokens, config.batch_tokens, reference=reference
         )
 
     def collect(self, queries: Sequence[Query]) -> tuple[Trajectory, ...]:
@@ -170,14 +184,15 @@ class Collector:
 
     def _generate(self, open_ended: Sequence[Observation]) -> dict[Observation, list[_Reply]]:
         """K replies to every observation whose answers cannot be enumerated."""
+        if not open_ended:
+            return {}
         agents, samples = self.agents, self.config.samples
         replies: dict[Observation, list[Written]] = {}
         for places in agents.batches(open_ended, samples):
             asked = [open_ended[place] for place in places]
             drawn = self._sample(asked)
             replies |= {o: drawn[i * samples : (i + 1) * samples] for i, o in enumerate(asked)}
-        if self.served:
-            self.served.check(self.policy, self._sampling(), [(o.prompt, replies[o]) for o in open_ended])
+        self._check([(observation.prompt, replies[observation]) for observation in open_ended])
         ids = {o: [reply.ids for reply in written] for o, written in replies.items()}
         written = [ids[observation] for observation in open_ended]
         scores = agents.score(open_ended, written)
@@ -187,6 +202,13 @@ class Collector:
             observation: [_Reply(*one) for one in zip(texts, own, behaviour, strict=True)]
             for observation, texts, own, behaviour in zip(open_ended, written, scores, drawn_by, strict=True)
         }
+
+    def _check(self, answered: Sequence[tuple[Sequence[int], Sequence[Written]]]) -> None:
+        """Sees to it that a server samples what is scored."""
+        if self.served and self.policy is not None:
+            self.served.check(self.policy, self._sampling(), answered)
+        elif self.served:
+            self.served.check_own(answered)
 
     def _sampling(self, seed: int = 0) -> Sampling:
         return Sampling(self.config.max_new_tokens, self.config.temperature, seed)

@@ -47,6 +47,7 @@ class Faithful:
     Attributes:
         temperature: at which the replies are asked for.
         tolerance: largest mean difference between reported and own log-probabilities, in nats a token.
+        against: whose log-probabilities the reported ones are held against.
         evidence: log likelihood ratio of each other way to sample against the policy.
         seen: observations.
         observations: of these, those with two samples or more.
@@ -58,6 +59,7 @@ class Faithful:
 
     temperature: float
     tolerance: float
+    against: str = "the model's here"
     evidence: dict[str, float] = field(default_factory=dict)
     seen: int = 0
     observations: int = 0
@@ -87,6 +89,18 @@ class Faithful:
             self._see_copies(own.sum().item(), samples)
         self._see_reported(first, _of(logits.log_softmax(dim=1), ids), own)
 
+    def see_scored(self, log_probabilities: Tensor, samples: Sequence[Written]) -> None:
+        """Takes in the replies to one observation at temperature 1 where the other ways to sample cannot be told.
+
+        Args:
+            log_probabilities: [reply] of the first sample's tokens under the policy that is scored.
+            samples: all of them.
+        """
+        self.seen += 1
+        if len(samples) > 1:
+            self._see_copies(log_probabilities.sum().item(), samples)
+        self._see_reported(samples[0], log_probabilities, log_probabilities)
+
     def _see_copies(self, log_probability: float, samples: Sequence[Written]) -> None:
         self.observations += 1
         chance = (len(samples) - 1) * log_probability  # log of that of drawing the first one again each time
@@ -112,7 +126,7 @@ class Faithful:
             difference = min(self.differences) / self.tokens
             if not difference <= self.tolerance:  # one that is no number is no small one
                 return (
-                    f"the log-probabilities that it reports for its own replies differ from the model's here by "
+                    f"the log-probabilities that it reports for its own replies differ from {self.against} by "
                     f"{difference:.2f} nats a token, where rollouts.tolerance is {self.tolerance:g}"
                 )
         if not self.evidence:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field
 
+from trialign.echoing import continuations, echo_body, probe
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.door import NEUTRAL, agree, api_key, checked_url
@@ -41,6 +44,7 @@ class RolloutConfig:
         timeout: seconds without a sign of life before a sending is given up.
         tolerance: how far the log-probabilities that the server reports may be from the base model's here, in nats a
             token, on average.
+        scores: who scores options and replies: the base model ``here``, or the ``server``, and no weights are loaded.
     """
 
     engine: Literal["transformers", "server"] = "transformers"
@@ -52,6 +56,7 @@ class RolloutConfig:
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     timeout: Annotated[float, Field(ge=0.1, le=1e5)] = 120.0
     tolerance: Annotated[float, Field(ge=1e-4, le=1e3)] = 0.1
+    scores: Literal["here", "server"] = "here"
 
 
 @dataclass
@@ -65,6 +70,7 @@ class ServedReplies:
         tolerance: see `RolloutConfig`.
         key_variable: where the key comes from; None: there is none.
         sent: the neutral values that it takes; None until it was asked for the first time.
+        scores: whether it was found to give log-probabilities of prompts.
     """
 
     client: Client
@@ -75,6 +81,7 @@ class ServedReplies:
     tolerance: float = 0.1
     key_variable: str | None = None
     sent: Mapping[str, float] | None = None
+    scores: bool = False
     _faithful: Faithful | None = None
 
     @classmethod
@@ -120,10 +127,7 @@ class ServedReplies:
         except RefusedError as error:
             raise self._refused(error) from error
         except LostError as error:
-            raise UnfinishedError(
-                f"The server at {self.client.base_url} gives no reply ({error})",
-                f"{of_lost(error, self.client, 'rollouts')}; then run the same command: what was collected is kept",
-            ) from error
+            raise self._lost(error) from error
 
     def check(
         self, policy: GroupPolicy, sampling: Sampling, answered: Sequence[tuple[Sequence[int], Sequence[Written]]]
@@ -144,13 +148,78 @@ class ServedReplies:
         for place in range(0, len(answered), max(1, -(-len(answered) // CHECKED))):
             prompt, samples = answered[place]
             self._faithful.see(reply_logits(policy, prompt, samples[0].ids), prompt, samples)
-        if self._faithful.fault:
+        self._stop_unfaithful("the policy that is scored here")
+
+    def check_own(self, answered: Sequence[tuple[Sequence[int], Sequence[Written]]]) -> None:
+        """Holds some replies at temperature 1 against the scores that the server gives, which are all there is to know.
+
+        Args:
+            answered: prompts with all of their samples.
+
+        Raises:
+            UserError: the server samples another policy than it scores.
+        """
+        self._faithful = self._faithful or Faithful(1.0, self.tolerance, "those that it gives them in a prompt")
+        some = answered[:: max(1, -(-len(answered) // CHECKED))]
+        scored = self._echoed([(prompt, [samples[0].ids]) for prompt, samples in some])
+        for (_, samples), (values,) in zip(some, scored, strict=True):
+            self._faithful.see_scored(torch.tensor(values, dtype=torch.float64), samples)
+        self._stop_unfaithful("the policy that it scores")
+
+    def _stop_unfaithful(self, policy: str) -> None:
+        if self._faithful and self._faithful.fault:
             raise UserError(
-                f"The server at {self.client.base_url} does not sample the policy that is scored here: "
-                f"{self._faithful.fault}",
+                f"The server at {self.client.base_url} does not sample {policy}: {self._faithful.fault}",
                 "Serve the same weights without sampling defaults of their own (vLLM: --generation-config vllm), and "
                 "collect anew: delete what was collected from it under .trajectories in the folder of runs",
             )
+
+    def score(self, asked: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]) -> list[tuple[float, ...]]:
+        """Log-probabilities of what may follow prompts, in nats, under the served model at temperature 1.
+
+        Args:
+            asked: token ids of prompts, each with those of everything that may follow it.
+
+        Raises:
+            UserError: the server does not offer this, or refuses a prompt.
+            UnfinishedError: the server is gone.
+        """
+        return [tuple(map(math.fsum, values)) for values in self._echoed(asked)]
+
+    def _echoed(self, asked: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]) -> list[list[tuple[float, ...]]]:
+        """The same for each token; a prompt is a request, with all that follows it."""
+        if not self.scores and any(follows for _, follows in asked):
+            fault = probe(self.client, self.model, self.renderer, "the base model")
+            if fault:
+                raise self._unscored(fault)
+            self.scores = True
+
+        def ask(one: tuple[Sequence[int], Sequence[Sequence[int]]]) -> list[tuple[float, ...]]:
+            prompt, follows = one
+            if not follows:
+                return []
+            echoes = self.client.echo(echo_body(self.model, [(*prompt, *ids) for ids in follows]))
+            return continuations(echoes, [(prompt, ids) for ids in follows])
+
+        try:
+            return list(in_parallel(ask, asked, self.at_once))
+        except RefusedError as error:
+            raise self._refused(error) if error.matter != "other" else self._unscored(str(error)) from error
+        except LostError as error:
+            raise self._lost(error) from error
+
+    def _unscored(self, fault: str) -> UserError:
+        return UserError(
+            f"The server at {self.client.base_url} gives no log-probabilities of prompts as the model '{self.model}' "
+            f"({fault})",
+            "Serve the base model with vLLM and name it in rollouts.model, or set rollouts.scores=here",
+        )
+
+    def _lost(self, error: LostError) -> UnfinishedError:
+        return UnfinishedError(
+            f"The server at {self.client.base_url} gives no reply ({error})",
+            f"{of_lost(error, self.client, 'rollouts')}; then run the same command: what was collected is kept",
+        )
 
     def _find_out(self, body: Mapping[str, Any]) -> Mapping[str, float]:
         """The keys that the server takes, of those that make it sample the model and tell how likely that was."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-from trialign.asking import Answer, Asked, LocalAgents, read
+from trialign.asking import Answer, LocalAgents, read
 from trialign.environment import Conversation, Observation, PromptConfig, first_turn, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.policy.group_policy import Sampling
@@ -18,6 +18,7 @@ from trialign.queries.answers import is_correct
 from trialign.queries.reading.plainly import named_plainly
 from trialign.trajectories.panels import Panels
 from trialign.trajectories.texts import EVERYONE, Text
+from trialign.weighing import Asked
 
 
 @dataclass(frozen=True)

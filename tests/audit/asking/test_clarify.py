@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.files.items import AuditItem
@@ -17,6 +17,7 @@ from trialign.environment import PromptConfig
 from trialign.groups import GroupSet
 from trialign.queries import PreferenceQuery, Query, TruthQuery
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

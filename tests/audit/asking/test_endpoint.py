@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -236,7 +237,20 @@ def test_each_group_is_answered_under_its_name_and_the_control_by_the_base(
     for name, system in asked:
         assert name == next((served for profile, served in told.items() if profile in system), "base")
     assert sorted(name for name, _ in asked) == ["base", "base", "lora-1", "lora-3"]
+    # Never at the same time: a server may answer for the base model with the adapter that is asked beside it.
+    assert [name for name, _ in asked][:2] == ["base", "base"]
     assert agents.about()["names"] == {first.name: "lora-1", third.name: "lora-3"}
+
+    def asked_anew(adapter: str) -> list[str]:
+        asked.clear()
+        found = replace(agents, found={"adapters": {first.name: adapter}})
+        Auditor(found, groups, PromptConfig(options="lettered"), AuditConfig()).run(choices, "test")
+        return [name for name, _ in asked]
+
+    # What an agent said is not taken for the words of another that is served under its name later.
+    assert asked_anew("a" * 64) == ["lora-1"]
+    assert asked_anew("b" * 64) == ["lora-1"]
+    assert asked_anew("a" * 64) == []
 
 
 @pytest.mark.parametrize(

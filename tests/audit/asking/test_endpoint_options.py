@@ -13,7 +13,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from trialign.asking import Asked
 from trialign.audit.asking.endpoint_options import OptionScorer, option_scorer
 from trialign.endpoint.client import Client, Echo, RefusedError
 from trialign.endpoint.config import EndpointConfig
@@ -21,6 +20,7 @@ from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ChatRenderer, load_tokenizer
 from trialign.queries import Query
 from trialign.scoring import Scoring, ScoringKind
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

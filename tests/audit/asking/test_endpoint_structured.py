@@ -9,12 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from trialign.asking import Asked
 from trialign.audit.asking.endpoint_structured import FORMS, Structure, held_texts, is_held, structure_of
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.config import EndpointConfig
 from trialign.groups import GroupSet
 from trialign.queries import Form, MixedQuery, Query
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.logged import LoggedAgents
 from trialign.errors import UserError
 from trialign.groups import SocialGroup
@@ -17,6 +17,7 @@ from trialign.queries import TruthQuery
 from trialign.queries.logs import LogConfig
 from trialign.scoring import Scoring
 from trialign.storage import sha256_of_file
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trialign.asking import Answer, Asked, LocalAgents
+from trialign.asking import Answer, LocalAgents
 from trialign.audit.asking.attacks import ATTACKS, attacks_of
 from trialign.audit.asking.pressing import Alone, check_turns, facts_with_options, press, pushed
 from trialign.audit.asking.run import AuditConfig, Auditor
@@ -22,6 +22,7 @@ from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query, TruthQuery
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 from .test_run import METAL_IN_FRENCH, Speakers
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from trialign.asking import Answer, Asked, LocalAgents
+from trialign.asking import Answer, LocalAgents
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.figures.analysis import analyze
 from trialign.audit.files.items import AuditItem, items_frame
@@ -19,6 +19,7 @@ from trialign.policy import GroupPolicy
 from trialign.queries import Query
 from trialign.queries.types import TruthQuery
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 from .test_run import Speakers
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.figures.analysis import analyze
 from trialign.audit.files.items import AuditItem, items_frame
@@ -18,6 +18,7 @@ from trialign.queries import Query
 from trialign.queries.statuses import UNREAD_STATUSES, UnreadStatus
 from trialign.queries.types import Translation
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trialign.asking import Answer, Asked, LocalAgents
+from trialign.asking import Answer, LocalAgents
 from trialign.audit.asking.noticing import noticed, repeated
 from trialign.audit.asking.run import AuditConfig, Auditor
 from trialign.audit.figures.analysis import analyze
@@ -24,6 +24,7 @@ from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
 from trialign.queries import Query, TruthQuery
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 pytestmark = pytest.mark.unit
 

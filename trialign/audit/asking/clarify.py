@@ -7,10 +7,11 @@ import re
 import string
 from dataclasses import replace
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.environment import letters, stable_seed
 from trialign.queries import PreferenceQuery
 from trialign.queries.endings import read_reply
+from trialign.weighing import Asked
 
 # A reply that was refused or withheld stays that, and one without words meant nothing.
 _UNCLEAR = ("none", "ambiguous", "cut_off")

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.endpoint_options import OptionScorer, option_scorer
 from trialign.audit.asking.endpoint_structured import Structure, held_texts, is_about_request, is_held, structure_of
 from trialign.endpoint.answers import AnswerFile, request_key
@@ -31,6 +31,7 @@ from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ModelConfig
 from trialign.queries.statuses import UnreadStatus
 from trialign.scoring import Scoring, likeliest
+from trialign.weighing import Asked
 
 log = logging.getLogger("trialign")
 FAILED = "failed"
@@ -155,10 +156,25 @@ class EndpointAgents:
             UserError: the server refuses a question.
             UnfinishedError: the server is gone.
         """
-        replies = in_parallel(self._reply, asked, self.config.concurrent_requests)
-        for one, (reply, held) in zip(asked, replies, strict=True):
+        for one, (reply, held) in zip(asked, self._replies(asked), strict=True):
             self._say_cut_off(reply)
             yield self._answer(one, reply, held)
+
+    def _replies(self, asked: Sequence[Asked]) -> Iterator[tuple[Reply, bool]]:
+        """The replies in the order asked; the base model is not asked while adapters over it are.
+
+        vLLM 0.32 on a CPU computes what it is asked of the base with an adapter's weights where both are in one batch.
+        """
+        of_base = [self._served(one) == self.model for one in asked]
+        if all(of_base):
+            yield from in_parallel(self._reply, asked, self.config.concurrent_requests)
+            return
+        found: dict[int, tuple[Reply, bool]] = {}
+        for side in (True, False):
+            places = [place for place, base in enumerate(of_base) if base is side]
+            replies = in_parallel(self._reply, [asked[place] for place in places], self.config.concurrent_requests)
+            found.update(zip(places, replies, strict=True))
+        yield from (found[place] for place in range(len(asked)))
 
     def _answer(self, asked: Asked, reply: Reply, held: bool) -> Answer:
         if reply.finish in _UNREAD:
@@ -216,7 +232,7 @@ class EndpointAgents:
 
     def _kept(self, asked: Asked, body: Mapping[str, Any], repeat: int, ask: Callable[[], Reply]) -> Reply:
         """The reply that is kept of a request, else the one that it brings."""
-        key = request_key(self.client.base_url, body, repeat)
+        key = request_key(self.client.base_url, {**body, **self._adapter(asked)}, repeat)
         reply = self.answers.get(key)
         if reply is None:
             self.spending.check(str(self.answers.path))
@@ -257,6 +273,11 @@ class EndpointAgents:
         seed = stable_seed(":".join(map(str, place))) % 2**31
         said = {self.agreed.length_key: self.max_new_tokens, **self.agreed.sampling}
         return said | _body(self._served(asked), self.config, asked.conversation, seed)
+
+    def _adapter(self, asked: Asked) -> Mapping[str, str]:
+        """Which agent a served one was found to be: what another said under its name is not what this one says."""
+        adapters: Mapping[str, str] = self.found.get("adapters", {})
+        return {"adapter_sha256": adapters[asked.group.name]} if asked.group.name in adapters else {}
 
     def _served(self, asked: Asked) -> str:
         """The name under which the agent that is asked is served."""

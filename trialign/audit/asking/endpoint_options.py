@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trialign.asking import Asked
-from trialign.endpoint.client import Client, LostError, RefusedError
+from trialign.echoing import continuations, echo_body, probe
+from trialign.endpoint.client import Client
 from trialign.endpoint.config import EndpointConfig
 from trialign.endpoint.replies import Echo
-from trialign.environment import Conversation, option_actions, option_sizes, without_question
+from trialign.environment import option_actions, option_sizes, without_question
 from trialign.errors import UserError
 from trialign.models import FIXED_DAY, ChatRenderer, tokenizer_of_hub_or_folder, tokenizer_sha256
 from trialign.scoring import Scoring, option_values
+from trialign.weighing import Asked
 
 log = logging.getLogger("trialign")
-_PROBE: Conversation = (("system", "You are a helpful assistant."), ("user", "Say hello."))
-_PROBED_WORDS, _PROBED_REPLY = "Sayhello.", "Hello."
 
 
 @dataclass(frozen=True)
 class OptionScorer:
     """Scores options as the weights at hand would be: the same token ids, the same sums.
-
-    The prompts go to ``/completions`` as token ids with ``echo`` and ``logprobs``; lm-evaluation-harness asks servers
-    in the same way.
 
     Attributes:
         model: as the server calls it.
@@ -46,7 +41,7 @@ class OptionScorer:
 
     def body(self, asked: Asked) -> dict[str, Any]:
         """The request: a prompt for each option, which it ends with; under ``pmi`` those without the question too."""
-        return self._body([(*prompt, *action) for prompt, action in self._sent(asked)])
+        return echo_body(self.model, [(*prompt, *action) for prompt, action in self._sent(asked)])
 
     def scores(self, asked: Asked, echoes: list[Echo]) -> tuple[float, ...]:
         """Log-probability of each option given the prompt, in nats; then, under ``pmi``, without the question.
@@ -54,13 +49,7 @@ class OptionScorer:
         Raises:
             RefusedError: what came back is not what was sent.
         """
-        sent = self._sent(asked)
-        if len(echoes) != len(sent):
-            raise RefusedError(200, f"{len(echoes)} prompts came back of {len(sent)}")
-        return tuple(
-            _score(echo, len(prompt), len(prompt) + len(action))
-            for echo, (prompt, action) in zip(echoes, sent, strict=True)
-        )
+        return tuple(map(math.fsum, continuations(echoes, self._sent(asked))))
 
     def distribution(self, asked: Asked, scores: tuple[float, ...]) -> tuple[float, ...]:
         """S_g, aligned with the options."""
@@ -71,16 +60,7 @@ class OptionScorer:
 
     def probe(self, client: Client) -> str | None:
         """Why this server cannot score options; None where it can."""
-        prompt, reply = self.renderer.render(_PROBE), self.renderer.reply(_PROBED_REPLY)
-        try:
-            echoes = client.echo(self._body([(*prompt, *reply)]), attempts=2)
-            for echo in echoes:
-                _score(echo, len(prompt), len(prompt) + len(reply))
-                if _PROBED_WORDS not in "".join("".join(echo.tokens).split()):
-                    return "it reads other words out of the tokens of model.endpoint.tokenizer"
-        except (RefusedError, LostError) as error:
-            return str(error)
-        return None if len(echoes) == 1 else f"{len(echoes)} prompts came back of 1"
+        return probe(client, self.model, self.renderer, "model.endpoint.tokenizer")
 
     def _sent(self, asked: Asked) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         """Each prompt and the option that follows it."""
@@ -92,9 +72,6 @@ class OptionScorer:
 
     def _actions(self, asked: Asked) -> tuple[tuple[int, ...], ...]:
         return option_actions(asked.query, self.scoring, self.renderer)
-
-    def _body(self, prompts: list[tuple[int, ...]]) -> dict[str, Any]:
-        return echo_body(self.model, prompts)
 
 
 def option_scorer(
@@ -125,26 +102,3 @@ def option_scorer(
         raise UserError(fault, f"{remedy}, or set model.endpoint.choices=sampled")
     log.info("Choices are answered in words, and the replies read: %s", fault)
     return None
-
-
-def echo_body(model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """A request for prompts, as token ids, with their tokens' log-probabilities."""
-    # One token is generated and left aside: not every server takes max_tokens=0.
-    sent = {"prompt": [list(prompt) for prompt in prompts], "echo": True, "logprobs": 1, "max_tokens": 1}
-    return {"model": model, "temperature": 0.0, **sent}
-
-
-def values_of(echo: Echo, begin: int, end: int) -> list[float]:
-    """The log-probabilities of a prompt's tokens from ``begin`` to before ``end``, in nats.
-
-    Raises:
-        RefusedError: they are not all there.
-    """
-    values = [v for v in echo.log_probabilities[begin:end] if v is not None and math.isfinite(v) and v <= 0]
-    if len(values) < end - begin:
-        raise RefusedError(200, "the prompt's log-probabilities are not all there")
-    return values
-
-
-def _score(echo: Echo, begin: int, end: int) -> float:
-    return math.fsum(values_of(echo, begin, end))

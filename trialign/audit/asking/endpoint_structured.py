@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trialign.asking import Asked
 from trialign.endpoint.client import Client, LostError, RefusedError
 from trialign.endpoint.door import patiently
 from trialign.endpoint.replies import CUT_OFF
 from trialign.environment import letters
 from trialign.queries.reading.cleaning import without_thinking
+from trialign.weighing import Asked
 
 log = logging.getLogger("trialign")
 #: vLLM's key, the one it had before 0.12, and OpenAI's. A bare choice comes first: it leaves the reply as the question

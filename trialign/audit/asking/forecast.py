@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from trialign.asking import Asked
 from trialign.audit.asking.attacks import Attack
 from trialign.audit.asking.pressing import Alone, facts_with_options, pushed
 from trialign.audit.asking.run import Auditor
 from trialign.environment import Conversation, neighbours
 from trialign.queries import Query
+from trialign.weighing import Asked
 
 CHARACTERS_PER_TOKEN = 4  # of English text, about; where no tokenizer is known
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.errors import UserError
 from trialign.queries import Query
 from trialign.queries.logs import LogConfig, Logged, files_of, read_logs
 from trialign.scoring import Scoring, likeliest
 from trialign.storage import sha256_of_file
+from trialign.weighing import Asked
 
 
 @dataclass(frozen=True)

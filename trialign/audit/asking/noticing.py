@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.queries.reading.languages import language, spoken_in
 from trialign.style import reading_grade, word_count
+from trialign.weighing import Asked
 
 REPEATED = 4  # tokens of a sequence that counts as repeated
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from trialign import distributed
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.audit.asking.attacks import ARMS, Arm, Attack, followed, in_profile, in_question
 from trialign.audit.asking.run import Auditor, Reading
 from trialign.audit.files.items import AuditItem
@@ -23,6 +23,7 @@ from trialign.progress import Progress
 from trialign.queries import Query, TruthQuery
 from trialign.queries.answers import is_correct
 from trialign.queries.translated import known, told_in
+from trialign.weighing import Asked
 
 
 class Kept(Protocol):

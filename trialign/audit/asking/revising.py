@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trialign.asking import Answer, Asked
+from trialign.asking import Answer
 from trialign.environment import PromptConfig, Topology, neighbours, revision_turn
+from trialign.weighing import Asked
 
 
 def revised(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trialign import distributed
-from trialign.asking import Agents, Answer, Asked, LocalAgents, read
+from trialign.asking import Agents, Answer, LocalAgents, read
 from trialign.audit.asking.clarify import follow_up, is_unclear, meant
 from trialign.audit.asking.noticing import noticed
 from trialign.audit.asking.revising import revised
@@ -30,6 +30,7 @@ from trialign.queries.answers import is_correct
 from trialign.queries.translated import known, told_in
 from trialign.rewards import form_reward, preference_reward_of_choice, preference_reward_of_distribution
 from trialign.scoring import Scoring
+from trialign.weighing import Asked
 
 log = logging.getLogger("trialign")
 Way = Literal["scored", "replies"]
