@@ -28,14 +28,12 @@ MIB = 2**20
 
 def batch_of(policy: GroupPolicy, prompted: list[Prompted]) -> TreeBatch:
     """A row a prompt, with all answers as branches."""
-    rows = [
-        TreeRow(
-            policy.adapter_index(one.group),
-            (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)),
-        )
-        for one in prompted
-    ]
-    return build_tree_batch(rows)
+    return build_tree_batch([tree_row(one, policy.adapter_index(one.group)) for one in prompted])
+
+
+def tree_row(one: Prompted, adapter: int) -> TreeRow:
+    """A prompt, with all answers as branches."""
+    return TreeRow(adapter, (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)))
 
 
 def measured(policy: GroupPolicy, batch: TreeBatch) -> int:
