@@ -38,7 +38,7 @@ from trialign.policy import GroupPolicy
 from trialign.policy.cpu import attention_kernel
 from trialign.policy.group_policy import Sampling
 from trialign.policy.tree import TreeBatch, build_tree_batch, pack_rows
-from trialign.training.memory import Sharing, Work, memory_of, size_of
+from trialign.training.memory import Sharing, Strategy, Work, memory_of, size_of
 
 ROOT_FOLDER = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-4  # fp32 on another device adds in another order than the CPU
@@ -168,7 +168,7 @@ def step(session: Session, place: Place) -> Iterator[Row]:
 def memory(session: Session, policy: GroupPolicy, batch: TreeBatch, dtype: torch.dtype) -> tuple[str, str]:
     """Most bytes that the allocator held, beside what `trialign plan` counts for the same step."""
     width = torch.finfo(dtype).bits // 8
-    sharing = Sharing(1, 0, False, 0, width, False, False, False, len(policy.adapters))
+    sharing = Sharing(1, Strategy(), 0, width, False, False, False, len(policy.adapters))
     work = Work(*batch.input_ids.shape, actions=len(batch.target))
     plan = memory_of(size_of(policy.base.config, session.config.policy), work, sharing).total
     took = torch.cuda.max_memory_allocated()

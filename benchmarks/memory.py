@@ -21,7 +21,7 @@ from workloads import Prompted, prompted_options, session_of
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.policy.tree import TreeBatch
 from trialign.training.deepspeed import MOMENTS
-from trialign.training.memory import Memory, Sharing, Work, memory_of, size_of
+from trialign.training.memory import Memory, Sharing, Strategy, Work, memory_of, size_of
 
 MIB = 2**20
 
@@ -67,8 +67,7 @@ def estimated(policy: GroupPolicy, batch: TreeBatch, again: bool) -> Memory:
     work = Work(*batch.input_ids.shape, actions=len(batch.target))
     sharing = Sharing(
         ranks=1,
-        stage=0,
-        offload=False,
+        strategy=Strategy(),
         bucket=0,
         weight_bytes=4,
         mixed=False,
