@@ -18,23 +18,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
-from memory import batch_of
+from memory import batch_of, tree_row
 from side_by_side import table
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode
 from workloads import Prompted, prompted_options, session_of
 
 from trialign.api.session import Session
 from trialign.models import load_model
 from trialign.policy import GroupPolicy
+from trialign.policy.cpu import attention_kernel
 from trialign.policy.group_policy import Sampling
-from trialign.policy.tree import TreeBatch
-from trialign.training.memory import Sharing, Work, memory_of, size_of
+from trialign.policy.tree import TreeBatch, build_tree_batch, pack_rows
+from trialign.training.memory import Sharing, Strategy, Work, memory_of, size_of
 
 ROOT_FOLDER = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-4  # fp32 on another device adds in another order than the CPU
@@ -164,7 +168,7 @@ def step(session: Session, place: Place) -> Iterator[Row]:
 def memory(session: Session, policy: GroupPolicy, batch: TreeBatch, dtype: torch.dtype) -> tuple[str, str]:
     """Most bytes that the allocator held, beside what `trialign plan` counts for the same step."""
     width = torch.finfo(dtype).bits // 8
-    sharing = Sharing(1, 0, False, 0, width, False, False, False, len(policy.adapters))
+    sharing = Sharing(1, Strategy(), 0, width, False, False, False, len(policy.adapters))
     work = Work(*batch.input_ids.shape, actions=len(batch.target))
     plan = memory_of(size_of(policy.base.config, session.config.policy), work, sharing).total
     took = torch.cuda.max_memory_allocated()
@@ -176,6 +180,49 @@ def product_peak(place: Place, dtype: torch.dtype) -> float:
     size = 8192 if place.on_gpu else 1024
     left, right = (torch.randn(size, size, device=place.device, dtype=dtype) for _ in range(2))
     return 2 * size**3 / min(place.seconds(lambda: left @ right))
+
+
+def attention(session: Session, place: Place) -> Iterator[Row]:
+    """One layer's attention along the trees of a batch: the engine's, beside flex_attention with a block mask.
+
+    With a backward pass on a GPU; on a CPU flex_attention has none.
+    """
+    config, adapters = session.policy.base.config, session.policy.adapter_index
+    rows = [tree_row(one, adapters(one.group)) for one in prompted_options(session, place.queries)]
+    mask = build_tree_batch([one.row for one in pack_rows(rows)]).attention_mask.to(place.device)
+    heads = config.num_attention_heads
+    shape = (mask.shape[0], heads, mask.shape[2], config.hidden_size // heads)
+    begin = time.perf_counter()
+    blocks = create_block_mask(lambda b, h, q, k: mask[b, 0, q, k], mask.shape[0], None, *mask.shape[2:], place.device)
+    made = time.perf_counter() - begin
+    flex: Any = torch.compile(flex_attention)
+    for dtype in (torch.float32, torch.bfloat16) if place.on_gpu else (torch.float32,):
+        torch.manual_seed(0)
+        given = [torch.randn(shape, device=place.device, dtype=dtype, requires_grad=place.on_gpu) for _ in range(3)]
+
+        def once(attend: Callable[..., torch.Tensor], given: Sequence[torch.Tensor] = given) -> torch.Tensor:
+            out = attend(*given)
+            if place.on_gpu:
+                out.sum().backward()
+            return out.detach()
+
+        def of_engine(*parts: torch.Tensor) -> torch.Tensor:
+            with attention_kernel(place.device, mask.shape[3]):
+                return scaled_dot_product_attention(*parts, attn_mask=mask)
+
+        def of_flex(*parts: torch.Tensor) -> torch.Tensor:
+            return flex(*parts, block_mask=blocks)
+
+        apart = float((once(of_engine) - once(of_flex)).abs().max())
+        ours, theirs = (place.seconds(lambda attend=attend: once(attend)) for attend in (of_engine, of_flex))
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        good = apart <= (TOLERANCE if dtype == torch.float32 else 0.05)
+        yield (
+            f"attention of trees, {str(dtype).removeprefix('torch.')}, {shape[0]} x {shape[2]}",
+            f"{1e3 * statistics.median(ours):.2f} ms, flex {1e3 * statistics.median(theirs):.2f} ms ({ratio:.2f})",
+            f"{max(blocks.sparsity(), 0):.0f} % of the blocks left out, their mask made in {1e3 * made:.0f} ms; "
+            + ("alike" if good else f"DIFFERS by {apart:.1e}"),
+        )
 
 
 def replies(session: Session, place: Place) -> Iterator[Row]:
@@ -238,6 +285,7 @@ def smoke(label: str, words: list[str]) -> Row:
 PARTS: dict[str, Callable[[Session, Place], Iterator[Row]]] = {
     "exactness": exactness,
     "step": step,
+    "attention": attention,
     "replies": replies,
     "strategies": strategies,
     "quantised": quantised,

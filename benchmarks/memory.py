@@ -21,21 +21,19 @@ from workloads import Prompted, prompted_options, session_of
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.policy.tree import TreeBatch
 from trialign.training.deepspeed import MOMENTS
-from trialign.training.memory import Memory, Sharing, Work, memory_of, size_of
+from trialign.training.memory import Memory, Sharing, Strategy, Work, memory_of, size_of
 
 MIB = 2**20
 
 
 def batch_of(policy: GroupPolicy, prompted: list[Prompted]) -> TreeBatch:
     """A row a prompt, with all answers as branches."""
-    rows = [
-        TreeRow(
-            policy.adapter_index(one.group),
-            (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)),
-        )
-        for one in prompted
-    ]
-    return build_tree_batch(rows)
+    return build_tree_batch([tree_row(one, policy.adapter_index(one.group)) for one in prompted])
+
+
+def tree_row(one: Prompted, adapter: int) -> TreeRow:
+    """A prompt, with all answers as branches."""
+    return TreeRow(adapter, (Segment(one.prompt, ROOT), *(Segment(answer, 0, action=True) for answer in one.answers)))
 
 
 def measured(policy: GroupPolicy, batch: TreeBatch) -> int:
@@ -69,8 +67,7 @@ def estimated(policy: GroupPolicy, batch: TreeBatch, again: bool) -> Memory:
     work = Work(*batch.input_ids.shape, actions=len(batch.target))
     sharing = Sharing(
         ranks=1,
-        stage=0,
-        offload=False,
+        strategy=Strategy(),
         bucket=0,
         weight_bytes=4,
         mixed=False,

@@ -42,6 +42,19 @@ def test_the_engine_is_exact_on_this_device_and_a_difference_is_found(
     assert (out.count("| DIFFERS |"), out.count("| alike |")) == (1, 1)
 
 
+@pytest.mark.slow
+def test_flex_attention_along_trees_is_that_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--parts", "attention", "--queries", "2")
+    assert "; alike |" in capsys.readouterr().out
+    made = gpu_check.create_block_mask
+    monkeypatch.setattr(gpu_check, "create_block_mask", lambda _, *rest: made(lambda b, h, q, k: q >= k, *rest))
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--parts", "attention", "--queries", "2")
+    assert "DIFFERS by" in capsys.readouterr().out
+
+
 @pytest.mark.unit
 def test_a_part_that_fails_says_so_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

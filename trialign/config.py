@@ -278,6 +278,20 @@ def _check_step(trainer: TrainerConfig, policy: AdapterConfig) -> None:
         )
 
 
+def _check_untold(config: RunConfig) -> None:
+    """Refuses questions without a profile where what they are held against was scored with one."""
+    untold = config.policy.basis.untold if config.policy.adapters == "basis" else 0.0
+    for key, there in {
+        "scoring.kind=pmi": config.scoring.kind == "pmi",
+        f"objective.kl_weight={config.objective.kl_weight:g}": config.objective.kl_weight > 0,
+    }.items():
+        if untold and there:
+            raise UserError(
+                f"policy.basis.untold is {untold:g}, and {key} holds answers against scores made with a profile",
+                "Set one of them to another value",
+            )
+
+
 def _check_bits(config: RunConfig) -> None:
     """Refuses weights in few bits where there are none, or where nobody has seen them to be right."""
     model, strategy = config.model, config.trainer.strategy
@@ -360,6 +374,7 @@ def _check_values(config: RunConfig) -> None:
         )
     check_objective(config.objective)
     refuse_beside_basis(config.policy, apart=config.objective.in_parts)
+    _check_untold(config)
     attacks_of(config.audit.pressure)
     if config.objective.has_teacher and not config.prompt.question:
         raise UserError(

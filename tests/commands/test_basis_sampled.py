@@ -58,6 +58,8 @@ def test_a_run_goes_on_with_the_groups_that_come_next(trained: Trained) -> None:
 
 PEOPLE = ("groups=people", "groups.people.population.size=4", "audit.groups=2")
 PANELS = ("collect.panels=1", "trainer.groups_per_step=2", "objective.text.weight=1", "objective.text.instructions=4")
+# So far off that lambda moves by much, and what it does in one step is seen in the next.
+PANELS = (*PANELS, "objective.inconsistency.budget=0.01", "objective.inconsistency.budget_rate=5")
 
 
 @pytest.fixture(scope="module")

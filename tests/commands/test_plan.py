@@ -24,12 +24,13 @@ def test_a_model_that_fits_on_no_gpu_is_shared_by_several(project: Any, monkeypa
     assert planned.code == 0, planned.err
     assert "adapters: 3 of" in planned.out
     assert "68.98 billion" in planned.out
-    mine, large = (rows_of(planned.out)[half : half + 5] for half in (0, 5))
+    mine, large = (rows_of(planned.out)[half : half + 6] for half in (0, 6))
     assert [row[0] for row in mine] == [row[0] for row in large] == list(plan.STRATEGIES)
     assert {row[1] for row in mine} == {"1"}
     gpus = {row[0]: row[1] for row in large}
     assert [gpus[name] for name in ("ddp", "zero1", "zero2")] == ["-"] * 3
     assert int(gpus["zero3"]) > int(gpus["zero3_offload"]) >= 1
+    assert int(gpus["fsdp2"]) > 1
     # No GPU is filled beyond what is usable of it.
     assert all(float(row[6]) <= 80 * plan.USABLE for row in large if row[1] != "-")
     assert re.search(r"whole model on every GPU: 128\.\d+ GiB", planned.out)

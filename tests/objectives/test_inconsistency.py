@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trialign.objectives.config import InconsistencyConfig
-from trialign.objectives.inconsistency import inconsistency
+from trialign.objectives.inconsistency import inconsistency, moved_penalty
 
 pytestmark = pytest.mark.unit
 
@@ -185,3 +185,9 @@ def test_where_groups_differ_little_the_penalty_of_some_is_a_known_part_of_that_
     whole = penalty(rows, 0, "none")
     some = [penalty([rows[i] for i in chosen], 0, "none") for chosen in combinations(range(4), 2)]
     assert sum(some) / len(some) / whole == pytest.approx((1 / 2) / (3 / 4), rel=1e-3)
+
+
+def test_lambda_is_never_below_zero() -> None:
+    config = InconsistencyConfig(budget=0.5, budget_rate=2.0)
+    moved = [moved_penalty(torch.tensor(0.25), torch.tensor(share), config).item() for share in (0.0, 0.4, 0.5, 1.0)]
+    assert moved == pytest.approx([0, 0.05, 0.25, 1.25])

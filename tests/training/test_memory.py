@@ -12,7 +12,7 @@ from trialign.models import BaseModelFiles
 from trialign.models.quantized import FewBits
 from trialign.policy import AdapterConfig, GroupPolicy
 from trialign.policy.cpu import SHORT_ROW
-from trialign.training.memory import PUBLISHED, ModelSize, Sharing, Work, memory_of, size_of
+from trialign.training.memory import PUBLISHED, ModelSize, Sharing, Strategy, Work, memory_of, size_of
 
 pytestmark = pytest.mark.unit
 
@@ -32,8 +32,7 @@ SIZE = ModelSize(
 WORK = Work(rows=2, length=5, actions=3)
 ALONE = Sharing(
     ranks=1,
-    stage=0,
-    offload=False,
+    strategy=Strategy(),
     bucket=0,
     weight_bytes=4,
     mixed=False,
@@ -103,7 +102,7 @@ def test_half_precision_by_hand() -> None:
     layer = 10 * (2 * 8 * (4 + 2 * 2) + 2 * (5 * 8 + 2 * 4) + 2 * 4 * 16)
     assert mixed.activations == 4 * layer + 10 * 2 * (2 * 8 + 3 * 16)
     assert memory_of(SIZE, WORK, replace(ALONE, mixed=True, weight_bytes=2)).weights == 1000 * 2
-    sharded = memory_of(SIZE, WORK, replace(ALONE, mixed=True, ranks=2, stage=2))
+    sharded = memory_of(SIZE, WORK, replace(ALONE, mixed=True, ranks=2, strategy=Strategy(2)))
     # DeepSpeed casts the model, the adapters too; gradients are halved, and of the optimizer three in float32.
     assert sharded.weights == 1000 * 2
     assert sharded.trained == 30 * 2 + 30 * 4 // 2 + 30 * 4 * 3 // 2
@@ -119,20 +118,35 @@ def test_short_rows_on_a_cpu_keep_their_scores_of_attention() -> None:
 
 def test_each_stage_shares_one_thing_more() -> None:
     def trained(stage: int) -> int:
-        return memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=stage)).trained
+        return memory_of(SIZE, WORK, replace(ALONE, ranks=2, strategy=Strategy(stage))).trained
 
     # 30 parameters of 4 bytes: weights, gradients, and of the optimizer two moments and DeepSpeed's copy.
     assert trained(1) == 120 + 120 + 360 // 2
     assert trained(2) == 120 + 120 // 2 + 360 // 2
     assert trained(3) == (120 + 120 + 360) // 2
-    whole, share = (memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=stage)).weights for stage in (2, 3))
+    whole, share = (
+        memory_of(SIZE, WORK, replace(ALONE, ranks=2, strategy=Strategy(stage))).weights for stage in (2, 3)
+    )
     assert whole == 4000
     # Half of the weights, and the vocabulary's, which is more than two layers.
     assert share == 2000 + 300 * 4
 
 
 def test_what_waits_on_the_host_is_not_on_the_device() -> None:
-    here = memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=3))
-    offloaded = memory_of(SIZE, WORK, replace(ALONE, ranks=2, stage=3, offload=True))
+    here = memory_of(SIZE, WORK, replace(ALONE, ranks=2, strategy=Strategy(3)))
+    offloaded = memory_of(SIZE, WORK, replace(ALONE, ranks=2, strategy=Strategy(3, offload=True)))
     assert offloaded.host == 2000 + 180
     assert here.total - offloaded.total == offloaded.host
+
+
+def test_under_fsdp2_the_layers_lie_in_shares_and_all_else_is_whole() -> None:
+    shared = replace(ALONE, ranks=4, strategy=Strategy(layers=True))
+    memory = memory_of(SIZE, WORK, shared)
+    # Outside of the layers 600; a quarter of 4 layers of 100; the layer that computes, and the next one.
+    assert memory.weights == (600 + 400 // 4 + 200) * 4
+    # Weights, gradients and two moments of three adapters, a quarter of each.
+    assert memory.trained == 3 * (30 * 4 // 4) + 30 * 4 // 4
+    assert memory.host == 0
+    # torch casts each weight that is wider, and keeps it for the backward pass.
+    assert memory_of(SIZE, WORK, replace(shared, mixed=True)).weights == memory.weights + 2 * 1000
+    assert memory_of(SIZE, WORK, replace(shared, mixed=True, weight_bytes=2)).weights == memory.weights // 2

@@ -273,3 +273,51 @@ def test_validation_is_of_the_groups_that_it_asks() -> None:
     assert {name for name in found if name.startswith("truth/accuracy/")} == {"truth/accuracy/b", "truth/accuracy/d"}
     assert one.sampled
     assert not module.sampled
+
+
+def test_lambda_moves_by_how_far_the_flips_are_off_the_budget() -> None:
+    """The third of four answers otherwise: 3 of 6 pairs differ, .5; lambda' = 2 + .5 (.5 - .1) = 2.2."""
+    penalty = InconsistencyConfig(weight=2.0, gate="none", budget=0.1, budget_rate=0.5)
+    module, fixed = module_of(inconsistency=penalty), module_of(inconsistency=replace(penalty, budget=None))
+    plain, logged = module_of(), {}
+    module.log_dict = lambda values, **_: logged.update(values)  # type: ignore[method-assign,assignment]
+    first = gradient(module, None)[0]
+    assert first == gradient(fixed, None)[0]
+    d = (first - gradient(plain, None)[0]) / 2
+    assert d > 0.01
+    end_step(module)
+    assert module.penalty.item() == pytest.approx(2.2)
+    assert logged["train/flips"].item() == pytest.approx(0.5)
+    assert logged["train/lambda"].item() == pytest.approx(2.0)
+    end_step(plain)
+    assert gradient(module, None)[0] - gradient(plain, None)[0] == pytest.approx(2.2 * d)
+    assert "penalty" in module.state_dict()
+    assert "penalty" not in fixed.state_dict()
+
+
+def test_flips_are_those_of_the_whole_step_and_without_facts_lambda_stays() -> None:
+    penalty = InconsistencyConfig(weight=0.0, budget=1.0, budget_rate=0.5)
+    module, (of_fact, of_taste) = module_of(inconsistency=penalty), episodes()
+    module.penalty.fill_(3.0)
+    module.micro_batches = 2
+    for place, mine in enumerate(([of_taste], [of_fact, replace(of_fact, query_id="other")])):
+        batch = build_episode_batch(mine, range(4), module.updates, pack=False)
+        module.training_step(StepBatch(batch, (of_taste, of_fact, of_fact)), place)
+        end_step(module, batch_idx=place)
+    assert module.penalty.item() == pytest.approx(3 + 0.5 * (0.5 - 1))
+    module.micro_batches = 1
+    module.training_step(
+        StepBatch(build_episode_batch([of_taste], range(4), module.updates, pack=False), (of_taste,)), 0
+    )
+    end_step(module)
+    assert module.penalty.item() == pytest.approx(2.75)
+
+
+def test_flips_of_a_panel_are_those_among_it() -> None:
+    module = module_of(inconsistency=InconsistencyConfig(weight=0.0, budget=0.0, budget_rate=1.0))
+    gradient(module, (0, 2))
+    end_step(module)
+    assert module.penalty.item() == 1  # one pair, which differs
+    gradient(module, (0, 3))
+    end_step(module)
+    assert module.penalty.item() == 1  # one pair, which does not

@@ -120,7 +120,7 @@ def counted(batch: EpisodeBatch, penalty: float) -> tuple[StepCounts, ...]:
         if isinstance(units, SampleUnits):
             truth += int((~units.truth[:, 0, 0].isnan()).sum())
             preference += int((~units.preference[:, 0, 0].isnan()).sum())
-            kept = earns_differently(units.truth, units.preference, units.disagreement, penalty)
+            kept = earns_differently(units.truth, units.preference, units.disagreement, penalised=penalty > 0)
             lengths = torch.as_tensor(batch.tree.branch_lengths)[units.branches]
             own.append(int((lengths * kept.unsqueeze(2)).sum()))
     return tuple(StepCounts(truth, preference, (one,)) for one in own)

@@ -54,6 +54,18 @@ def test_expected_loss_by_hand() -> None:
     assert result.loss.item() == pytest.approx(-3.466457, abs=1e-5)
 
 
+def test_flips_are_of_the_facts_pairs_of_groups_whose_likeliest_answers_differ() -> None:
+    three = torch.tensor([[[0.6, 0.4, 0.0], [0.3, 0.3, 0.4], [0.5, 0.2, 0.3]], [[0.1, 0.9, 0.0]] * 3]).log()
+    taste = torch.tensor([[[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.1, 0.1, 0.8]]]).log()
+    scores = torch.cat([three, taste])
+    nothing = torch.zeros(3, 3, 3)
+    known = (torch.tensor([0, 1, -1]), nothing, torch.tensor([False, False, True]), torch.ones(3, 2))
+    result = expected_loss(scores, scores, *known, StepCounts(2, 1, (3,)), CONFIG)
+    # Of the first fact's three pairs the two with the second group differ, of the second's none.
+    assert result.flips is not None
+    assert result.flips.tolist() == [2, 6]
+
+
 def test_expected_loss_divides_by_the_whole_steps_counts() -> None:
     counts = StepCounts(truth=2, preference=5, own=(4,))
     # - 2.0 / 2 - 1.55 / 5 + 0.5 x 0.124511 / 2 + 0.1 x 0.425761 / 4 = -1.268228

@@ -121,8 +121,8 @@ def test_which_sets_are_kept() -> None:
     truth = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [NAN, NAN]]])
     preference = torch.tensor([[[NAN, NAN], [NAN, NAN], [NAN, NAN], [0.5, 0.6]]])
     disagreement = torch.tensor([[[0.0, 0.0], [0.0, 0.5], [0.5, 0.5], [NAN, NAN]]])
-    assert earns_differently(truth, preference, disagreement, 1.0).tolist() == [[True, True, False, True]]
-    assert earns_differently(truth, preference, disagreement, 0.0).tolist() == [[True, False, False, True]]
+    assert earns_differently(truth, preference, disagreement, penalised=True).tolist() == [[True, True, False, True]]
+    assert earns_differently(truth, preference, disagreement, penalised=False).tolist() == [[True, False, False, True]]
 
 
 def test_utilities_are_importance_weighted() -> None:

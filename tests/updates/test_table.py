@@ -94,3 +94,12 @@ def test_a_gate_beside_another_way_of_asking_is_refused(other: dict[str, Any]) -
 def test_each_update_is_called_by_its_own_name_where_its_loss_is_no_number() -> None:
     names = {kind.part for kinds in UPDATES.values() for kind in kinds}
     assert names == {"choices", "samples", "likelihoods", "pairs"}
+
+
+@pytest.mark.parametrize("update", ["awr", "likelihood", "pairs", "none", "own:Update"])
+def test_a_budget_needs_to_see_the_likeliest_answers(update: str) -> None:
+    penalty = InconsistencyConfig(budget=0.05)
+    with pytest.raises(UserError, match=r"inconsistency\.budget is 0\.05, and objective\.update=" + update):
+        check_objective(ObjectiveConfig(update=update, inconsistency=penalty))
+    for known in ("auto", "expected"):
+        check_objective(ObjectiveConfig(update=known, inconsistency=penalty))

@@ -18,6 +18,7 @@ from trialign.api.results import Audit, Fitted
 from trialign.api.session import Session
 from trialign.api.starting import begun
 from trialign.api.steps import check_panels, panels_of
+from trialign.api.untold import untold_episodes
 from trialign.errors import UnfinishedError, UserError
 from trialign.policy.compiling import compiled
 from trialign.queries import Query, Split
@@ -240,7 +241,8 @@ def train(session: Session, training: Sequence[Episode], validation: Sequence[Ep
     instructed: list[Episode] = []
     if config.objective.has_teacher:
         training, instructed = taught.joined(session, training)
-    data, module = make_data(session, training, validation, instructed), make_module(session, training)
+    asked = [*training, *untold_episodes(session, training)]
+    data, module = make_data(session, asked, validation, instructed), make_module(session, training)
     begun(session)  # what training begins with, if it is not new adapters
     trained = [parameter for parameter in session.policy.parameters() if parameter.requires_grad]
     gate = fitted_gate(session)

@@ -17,7 +17,7 @@ from trialign.updates.expected import Expected
 def draw_of(session: Session) -> Callable[[int], Draws] | None:
     """What draws z of nobody for a step; None where no penalty would be taken at them."""
     config, groups, plan = session.config, len(session.groups.names), groups_of(session)
-    basis, penalty = config.policy.basis, config.objective.inconsistency.weight
+    basis, penalty = config.policy.basis, config.objective.inconsistency.penalises
     penalised = any(isinstance(update, Expected) for update in session.updates)
     if config.policy.adapters != "basis" or not (basis.draws and penalty and penalised):
         return None

@@ -17,18 +17,19 @@ from trialign.models.quantized import FewBits, bits_of
 from trialign.policy.door import path_of
 from trialign.policy.maps import traits_of
 from trialign.training.deepspeed import STAGES
-from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Work, memory_of, size_of
+from trialign.training.memory import PUBLISHED, Memory, ModelSize, Sharing, Strategy, Work, memory_of, size_of
 
 GIB = 2**30
 # CUDA's own context, NCCL's buffers and what the allocator cannot use again.
 USABLE = 0.85
 MOST_RANKS = 1024
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-# Name -> stage and offload, from what asks for the least communication to what asks for the least memory.
-STRATEGIES: dict[str, tuple[int, bool]] = {
-    "ddp": (0, False),
-    **{name: (stage, False) for name, stage in STAGES.items()},
-    "zero3_offload": (3, True),
+# From what asks for the least communication to what asks for the least memory; FSDP2 last.
+STRATEGIES: dict[str, Strategy] = {
+    "ddp": Strategy(),
+    **{name: Strategy(stage) for name, stage in STAGES.items()},
+    "zero3_offload": Strategy(3, offload=True),
+    "fsdp2": Strategy(layers=True),
 }
 
 
@@ -63,7 +64,8 @@ def plan(session: Session, sizes: Sequence[str], gibibytes: float) -> None:
         say(
             f"\n{name}: {size.parameters / 1e9:.2f} billion parameters; adapters: {adapters} of "
             f"{size.adapter / 1e6:.1f} million{owned(session)}.\n"
-            f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB.\n"
+            f"Collection and audits need the whole model on every GPU: {whole:.2f} GiB (but behind a server, and with "
+            "trainer.audits=false).\n"
             f"Branches go by {path_of(plain_reason(config))}.{in_bits(size.few, bits)}"
         )
         Console().print(table_of(size, work, adapters, session.config, gibibytes))
@@ -120,18 +122,18 @@ def table_of(size: ModelSize, work: Work, adapters: int, config: RunConfig, gibi
     table = Table()
     for column in ("strategy", "GPUs", "weights", "trained", "layers", "output", "in all", "host"):
         table.add_column(column, justify="left" if column == "strategy" else "right", no_wrap=True)
-    for strategy, (stage, offload) in STRATEGIES.items():
-        if stage and size.few.elements:
+    for name, strategy in STRATEGIES.items():
+        if size.few.elements and strategy != Strategy():
             continue
-        ranks, memory = fewest(size, work, stage, offload, adapters, config, gibibytes)
+        ranks, memory = fewest(size, work, strategy, adapters, config, gibibytes)
         parts = (memory.weights, memory.trained, memory.activations, memory.output, memory.total, memory.host)
         count = str(ranks) if memory.total <= USABLE * gibibytes * GIB else "-"
-        table.add_row(strategy, count, *(f"{part / GIB:.2f}" for part in parts))
+        table.add_row(name, count, *(f"{part / GIB:.2f}" for part in parts))
     return table
 
 
 def fewest(
-    size: ModelSize, work: Work, stage: int, offload: bool, adapters: int, config: RunConfig, gibibytes: float
+    size: ModelSize, work: Work, strategy: Strategy, adapters: int, config: RunConfig, gibibytes: float
 ) -> tuple[int, Memory]:
     """The smallest power of two of GPUs on which it fits, and what each needs; the most tried where none does.
 
@@ -142,8 +144,7 @@ def fewest(
     while True:
         sharing = Sharing(
             ranks=ranks,
-            stage=stage,
-            offload=offload,
+            strategy=strategy,
             bucket=trainer.sharding.bucket,
             weight_bytes=BYTES[config.model.dtype],
             mixed=trainer.precision != "32-true",
@@ -152,6 +153,6 @@ def fewest(
             adapters=adapters,
         )
         memory = memory_of(size, work, sharing)
-        if memory.total <= USABLE * gibibytes * GIB or ranks >= (MOST_RANKS if stage else 1):
+        if memory.total <= USABLE * gibibytes * GIB or ranks >= (1 if strategy == Strategy() else MOST_RANKS):
             return ranks, memory
         ranks *= 2

@@ -48,14 +48,24 @@ class InconsistencyConfig:
     """The penalty on unequal answers to truth queries.
 
     Attributes:
-        weight: lambda, in units of the mean welfare weight; 0 turns the penalty off.
+        weight: lambda, in units of the mean welfare weight; 0 turns the penalty off. With a budget, where it begins.
         gate: whom the penalty pulls where: ``none``, ``wrong_only`` or ``anchor``.
         anchor: rho, the weight of the gold answer as one more agent (``anchor`` only), in (0, 1).
+        budget: share of (fact, pair of groups) in which the likeliest answers may differ; lambda then moves by itself
+            (dual ascent). None: it stays as it is.
+        budget_rate: how far lambda moves in a step, for each unit by which the step's share is off the budget.
     """
 
     weight: Weight = 1.0
     gate: Gate = "anchor"
     anchor: Annotated[float, Field(ge=1e-6, le=1 - 1e-6)] = 0.5
+    budget: Annotated[float, Field(ge=0, le=1)] | None = None
+    budget_rate: Annotated[float, Field(ge=1e-6, le=1e3)] = 0.1
+
+    @property
+    def penalises(self) -> bool:
+        """Whether lambda is above 0, or may become so."""
+        return self.weight > 0 or self.budget is not None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,20 @@ def inconsistency(log_probabilities: Tensor, gold: Tensor, options: Tensor, conf
     return (_entropy(anchored) - (1 - rho) * mean_entropy) / bound
 
 
+def moved_penalty(penalty: Tensor, flips: Tensor, config: InconsistencyConfig) -> Tensor:
+    """Lambda after a step: dual ascent on the constraint that flips are within the budget (Bertsekas 1999, chapter 6).
+
+    lambda' = max(0, lambda + budget_rate (flips - budget)); D, which has a gradient, stands for flips in the loss.
+
+    Args:
+        penalty: lambda in the step.
+        flips: share of the step's (fact, pair of groups) with different likeliest answers.
+        config: with a budget.
+    """
+    assert config.budget is not None
+    return (penalty + config.budget_rate * (flips.to(penalty) - config.budget)).clamp(min=0)
+
+
 def _wrong_only(log_probabilities: Tensor, shares: Tensor, mean: Tensor, gold: Tensor) -> Tensor:
     index = gold.view(-1, 1, 1).expand(-1, shares.shape[1], 1)
     wrongness = 1 - shares.gather(2, index).squeeze(2).detach()

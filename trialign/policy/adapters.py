@@ -36,6 +36,8 @@ class BasisConfig:
         draws: z of nobody in each step, at which the inconsistency penalty is taken too; 0: none.
         z: ``free``, where each group has a z of its own, or ``attributes``: a sum of maps of what the groups state
             (`trialign.policy.maps`), so that values which no group has have a z too.
+        untold: share of the training questions with options that are asked once more without a profile in the prompt,
+            so that z alone tells who asks.
     """
 
     dimensions: Annotated[int, Field(ge=1, le=4096)] = 8
@@ -43,6 +45,7 @@ class BasisConfig:
     speed: Annotated[float, Field(ge=1e-3, le=1e6)] = 32.0
     draws: Annotated[int, Field(ge=0, le=1000)] = 2
     z: Literal["free", "attributes"] = "free"
+    untold: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 @dataclass(frozen=True)

@@ -80,13 +80,32 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Strategy:
+    """What the ranks share.
+
+    Attributes:
+        stage: of DeepSpeed's ZeRO; 0 without it.
+        offload: shares of the optimizer's state, and at stage 3 of the weights, wait in the CPU's memory.
+        layers: decoder layers are shared, with what is trained in them, and all else is whole: FSDP2, at stage 0.
+    """
+
+    stage: int = 0
+    offload: bool = False
+    layers: bool = False
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether more ranks hold less of the weights each."""
+        return self.stage == 3 or self.layers
+
+
+@dataclass(frozen=True)
 class Sharing:
     """How the ranks share, and in what numbers they compute.
 
     Attributes:
         ranks: processes on all machines.
-        stage: of DeepSpeed's ZeRO; 0 without it.
-        offload: shares of the optimizer's state, and at stage 3 of the weights, wait in the CPU's memory.
+        strategy: what they share.
         bucket: elements that stage 3 gathers ahead.
         weight_bytes: of one element of the frozen weights that are whole, as they are loaded.
         mixed: the forward pass is in 16 bits.
@@ -96,8 +115,7 @@ class Sharing:
     """
 
     ranks: int
-    stage: int
-    offload: bool
+    strategy: Strategy
     bucket: int
     weight_bytes: int
     mixed: bool
@@ -111,8 +129,8 @@ class Memory:
     """Bytes on one rank at the height of a step.
 
     Attributes:
-        weights: of the frozen base model: this rank's share, and what stage 3 gathers, or one layer in few bits is
-            made whole, at a time.
+        weights: of the frozen base model: this rank's share, and what is gathered, or one layer in few bits is made
+            whole, at a time.
         trained: adapters, their gradients, and the optimizer's state.
         activations: what the backward pass needs of the layers.
         output: the vocabulary's scores of the action tokens, and their gradients.
@@ -186,28 +204,33 @@ def memory_of(size: ModelSize, work: Work, sharing: Sharing) -> Memory:
 def _weights(size: ModelSize, sharing: Sharing) -> tuple[int, int]:
     """Bytes of the frozen weights on the device, and on the host."""
     # DeepSpeed casts the model; else torch casts each weight when it is used, and keeps both for the backward pass.
-    wide = sharing.mixed and sharing.weight_bytes > 2
-    bytes_each = 2 if sharing.mixed and sharing.stage else sharing.weight_bytes + 2 * wide * (sharing.stage == 0)
+    wide, stage = sharing.mixed and sharing.weight_bytes > 2, sharing.strategy.stage
+    if sharing.strategy.layers:
+        layers = size.layer * size.layers
+        # What lies outside of the layers; the layer that computes and the next one; and what torch casts.
+        held = size.parameters - layers + layers // sharing.ranks + min(2 * size.layer, layers)
+        return held * sharing.weight_bytes + 2 * wide * size.parameters, 0
+    bytes_each = 2 if sharing.mixed and stage else sharing.weight_bytes + 2 * wide * (stage == 0)
     whole = size.kept(bytes_each)
-    if sharing.stage < 3:
+    if stage < 3:
         return whole + size.few.largest * sharing.weight_bytes, 0
     share = whole // sharing.ranks
     # The layer that computes, the next one, and what is fetched ahead; or the vocabulary.
     gathered = min(max(2 * size.layer + sharing.bucket, size.largest) * bytes_each, whole)
-    return (gathered, share) if sharing.offload else (share + gathered, 0)
+    return (gathered, share) if sharing.strategy.offload else (share + gathered, 0)
 
 
 def _trained(size: ModelSize, sharing: Sharing) -> tuple[int, int]:
     """Bytes of adapters, gradients and AdamW's state on the device, and on the host."""
-    parameters = size.adapter * sharing.adapters
+    parameters, stage, layers = size.adapter * sharing.adapters, sharing.strategy.stage, sharing.strategy.layers
     parts = sharing.ranks
-    weights = parameters * (2 if sharing.mixed and sharing.stage else FLOAT32)
-    if sharing.stage == 3:
+    weights = parameters * (2 if sharing.mixed and stage else FLOAT32)
+    if sharing.strategy.shares_weights:
         weights //= parts
-    gradients = parameters * FLOAT32 // (parts if sharing.stage >= 2 else 1)
+    gradients = parameters * FLOAT32 // (parts if stage >= 2 or layers else 1)
     # Two moments; DeepSpeed keeps its own copy of what it steps, in float32.
-    optimizer = parameters * FLOAT32 * (3 if sharing.stage else 2) // (parts if sharing.stage else 1)
-    if sharing.offload and sharing.stage:
+    optimizer = parameters * FLOAT32 * (3 if stage else 2) // (parts if stage or layers else 1)
+    if sharing.strategy.offload and stage:
         return weights + gradients, optimizer
     return weights + gradients + optimizer, 0
 

@@ -19,7 +19,7 @@ from trialign.finite import not_finite
 from trialign.metrics import AnswerDivergence, PreferenceAlignment, TruthDisparity, nash
 from trialign.objectives.config import ObjectiveConfig
 from trialign.objectives.distributions import log_distributions
-from trialign.objectives.inconsistency import inconsistency
+from trialign.objectives.inconsistency import inconsistency, moved_penalty
 from trialign.objectives.text import text_divergence
 from trialign.objectives.welfare import moving_average, welfare_weights
 from trialign.policy import GroupPolicy
@@ -74,6 +74,7 @@ class TriAlignModule(LightningModule):
 
     utilities: Tensor
     pair_losses: Tensor
+    penalty: Tensor
 
     def __init__(
         self,
@@ -100,6 +101,9 @@ class TriAlignModule(LightningModule):
         # Mean losses, summed over the steps; a resumable state holds them where an update reads them.
         remembers = any(update.remembers for update in self.updates)
         self.register_buffer("pair_losses", utilities.new_zeros(groups), persistent=remembers)
+        # lambda, where a budget moves it.
+        self.register_buffer("penalty", utilities.new_tensor(objective.inconsistency.weight), persistent=self._budgeted)
+        self._step_flips = torch.zeros(2)
         self._step_group_losses = torch.zeros_like(self.pair_losses)
         self._group_counts: tuple[int, ...] = ()
         self._overflows, self._drawing = 0, False
@@ -142,17 +146,21 @@ class TriAlignModule(LightningModule):
         if (batch_idx + 1) % self.micro_batches:
             return  # DeepSpeed accumulates by itself and is called for every micro-batch
         broken = self._step_shares.new_tensor([not torch.isfinite(share).all() for share in self._trained_here()])
-        parts = (self._step_rewards.flatten(), self._step_counts, self._step_group_losses, self._step_shares, broken)
+        of_groups = (self._step_rewards.flatten(), self._step_counts, self._step_group_losses)
+        parts = (*of_groups, self._step_shares, self._step_flips.to(broken), broken)
         sums = torch.cat(parts)
         if distributed.world_size() > 1:
             dist.all_reduce(sums)
-        rewards, counts, losses, shares, broken = sums.split([part.numel() for part in parts])
+        rewards, counts, losses, shares, flips, broken = sums.split([part.numel() for part in parts])
         if broken.any():
             raise self._diverged("The agents' weights are not numbers", "after the optimizer used the gradient")
         logged = dict(zip(_LOGGED, shares, strict=True))
         for name, there in (("train/text", bool(self.objective.text.weight)), ("train/unseen", self._drawing)):
             if not there:
                 del logged[name]
+        if self._budgeted and flips[1]:
+            logged |= {"train/flips": flips[0] / flips[1], "train/lambda": self.penalty}
+            self.penalty = moved_penalty(self.penalty, flips[0] / flips[1], self.objective.inconsistency)
         self.log_dict(logged, batch_size=1)
         self.utilities = moving_average(
             self.utilities, rewards.view_as(self.utilities), counts, self.objective.welfare.decay, self._seats
@@ -164,6 +172,7 @@ class TriAlignModule(LightningModule):
         self._step_counts = torch.zeros_like(self._step_counts)
         self._step_group_losses = torch.zeros_like(self._step_group_losses)
         self._step_shares = torch.zeros_like(self._step_shares)
+        self._step_flips = torch.zeros_like(self._step_flips)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Looks at the gradient before it is clipped and used; DeepSpeed's is known only by the weights after it.
@@ -255,12 +264,18 @@ class TriAlignModule(LightningModule):
             texts = [("texts", UpdateLoss(self.objective.text.weight * share, text=share.detach()))]
         values = batch.values(scores)
         mine, seats, scale = weights[self._seats], self._seats, self._scale
+        at = self.penalty.item() if self._budgeted else None
         parts = [
-            (update.part, update.loss(units, scores, Step(mine, counted, self.pair_losses, values, seats, scale)))
+            (update.part, update.loss(units, scores, Step(mine, counted, self.pair_losses, values, seats, scale, at)))
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
         return [*parts, *texts, *self._prior(), *self._unseen(batch, values, counts[0].truth)]
+
+    @property
+    def _budgeted(self) -> bool:
+        """Whether lambda moves by itself."""
+        return self.objective.inconsistency.budget is not None
 
     @property
     def _scale(self) -> float:
@@ -281,7 +296,8 @@ class TriAlignModule(LightningModule):
         places, present = units.branches.clamp(min=0), units.branches >= 0
         shares = log_distributions(values[places], present, self.scoring)
         found = inconsistency(shares, units.gold, present[:, 0].sum(dim=1), config).sum()
-        return [("draws of no group", UpdateLoss(config.weight * found / max(truth, 1), unseen=found.detach()))]
+        weight = self.penalty.item() if self._budgeted else config.weight
+        return [("draws of no group", UpdateLoss(weight * found / max(truth, 1), unseen=found.detach()))]
 
     def _prior(self) -> list[tuple[str, UpdateLoss]]:
         """What the groups' own numbers cost, with a basis; each micro-batch of each rank has its share."""
@@ -294,6 +310,8 @@ class TriAlignModule(LightningModule):
         """Adds what a micro-batch found to what is known of the optimizer step."""
         self._step_shares = self._step_shares.to(self.device) + _shares(parts, loss, counts[0].truth)
         for part in parts:
+            if part.flips is not None:
+                self._step_flips = self._step_flips.to(self.device) + part.flips
             if part.rewards is not None and part.counts is not None:
                 self._step_rewards = self._of_all(self._step_rewards, part.rewards)
                 self._step_counts = self._step_counts.to(self.device) + part.counts
@@ -364,7 +382,7 @@ def _shares(parts: Sequence[UpdateLoss], loss: Tensor, truth: int) -> Tensor:
 def _keep_trained(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
     """Keeps frozen weights out of every checkpoint, also under a second name that tied ones have."""
     trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
-    kept = trained | {"utilities", "pair_losses"}
+    kept = trained | {"utilities", "pair_losses", "penalty"}
     for name in [name for name in state if name.removeprefix(prefix) not in kept]:
         del state[name]
 

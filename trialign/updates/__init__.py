@@ -68,6 +68,18 @@ def check_objective(objective: ObjectiveConfig) -> None:
         )
     _check_text(objective)
     _check_shares(objective)
+    _check_budget(objective)
+
+
+def _check_budget(objective: ObjectiveConfig) -> None:
+    """Refuses a budget where nobody sees whether it is kept."""
+    penalty = objective.inconsistency
+    if penalty.budget is not None and (name := objective.update) not in ("auto", "expected"):
+        raise UserError(
+            f"objective.inconsistency.budget is {penalty.budget:g}, and objective.update={name} does not see which "
+            "answers of the groups are the likeliest",
+            "Set objective.update=auto, or the budget to null",
+        )
 
 
 def _check_text(objective: ObjectiveConfig) -> None:
@@ -84,7 +96,7 @@ def _check_shares(objective: ObjectiveConfig) -> None:
     """Refuses weights that count nothing of what is trained on."""
     welfare, kinds = objective.welfare, set(objective.kinds)
     facts, tastes = kinds & {"truth", "mixed"}, kinds & {"preference", "mixed"}
-    counted = (facts and (welfare.truth or objective.inconsistency.weight)) or (tastes and welfare.preference)
+    counted = (facts and (welfare.truth or objective.inconsistency.penalises)) or (tastes and welfare.preference)
     if not counted and any(update.weighted for update in UPDATES.get(objective.update, ())):
         raise UserError(
             f"Nothing is learned from objective.kinds={','.join(objective.kinds)}: objective.welfare.truth is "

@@ -44,6 +44,7 @@ class Expected(Choices, Update[ChoiceUnits]):
             step.counts,
             self.objective,
             step.scale,
+            step.penalty,
         )
 
     def rewards(self, trajectory: Trajectory) -> tuple[float | None, float | None]:
@@ -64,6 +65,7 @@ def expected_loss(
     counts: StepCounts,
     config: ObjectiveConfig,
     scale: float = 1.0,
+    penalty: float | None = None,
 ) -> UpdateLoss:
     """The exact expectation over enumerated answers.
 
@@ -82,6 +84,7 @@ def expected_loss(
         counts: of the whole optimizer step; its own is the number of observations U.
         config: lambda, gate, rho, kl_weight.
         scale: all groups / groups at hand.
+        penalty: lambda; None: that of ``config``.
     """
     shares = log_probabilities.exp()
     present = torch.isfinite(log_probabilities)
@@ -100,8 +103,17 @@ def expected_loss(
     loss = (
         -scale * (weights[:, 0] * rewards[:, 0]).sum() / max(counts.truth, 1)
         - scale * (weights[:, 1] * rewards[:, 1]).sum() / max(counts.preference, 1)
-        + config.inconsistency.weight * divergence / max(counts.truth, 1)
+        + (config.inconsistency.weight if penalty is None else penalty) * divergence / max(counts.truth, 1)
         + config.kl_weight * kl / choices
     )
     observed = torch.stack([has_gold.sum(), has_target.sum()])
-    return UpdateLoss(loss, rewards.detach(), observed, divergence.detach(), kl.detach() / choices)
+    flips = _flips(log_probabilities[has_gold].argmax(dim=2))
+    return UpdateLoss(loss, rewards.detach(), observed, divergence.detach(), kl.detach() / choices, flips=flips)
+
+
+def _flips(answers: Tensor) -> Tensor:
+    """[2] of pairs of groups in [U, G] answers, those that differ, and all."""
+    differ = answers.unsqueeze(1) != answers.unsqueeze(2)
+    questions, groups = answers.shape
+    # Each pair stands there twice.
+    return torch.stack([differ.sum(), torch.full_like(differ.sum(), questions * groups * (groups - 1))]) / 2

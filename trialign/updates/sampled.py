@@ -92,7 +92,7 @@ class Sampled(Update[SampleUnits]):
     def count(self, observations: Sequence[Sequence[Trajectory]]) -> tuple[int, ...]:
         """The tokens of the samples in sets that are kept."""
         names = ["reward_truth", "reward_preference"]
-        if self.objective.inconsistency.weight > 0:
+        if self.objective.inconsistency.penalises:
             names.append("disagreement")
         sets = [row.samples for rows in observations for row in rows]
         kept = [
@@ -102,9 +102,10 @@ class Sampled(Update[SampleUnits]):
 
     def loss(self, units: SampleUnits, scores: Tensor, step: Step) -> UpdateLoss:
         """- sum of strength times log pi(sample) / action tokens of the step."""
-        log_probabilities, penalty = scores[units.branches], self.objective.inconsistency.weight
+        log_probabilities, config = scores[units.branches], self.objective.inconsistency
+        penalty = config.weight if step.penalty is None else step.penalty
         truth, preference, disagreement = units.truth, units.preference, units.disagreement
-        kept = earns_differently(truth, preference, disagreement, penalty)
+        kept = earns_differently(truth, preference, disagreement, penalised=config.penalises)
         advantage = (
             step.weights[:, 0].view(1, -1, 1) * _centred(truth)
             + step.weights[:, 1].view(1, -1, 1) * _centred(preference)
@@ -169,9 +170,9 @@ def _weighed(weights: Sequence[float], rewards: Sequence[float | None]) -> float
     return sum(w * r for w, r in zip(weights, known, strict=True)) if known else None
 
 
-def earns_differently(truth: Tensor, preference: Tensor, disagreement: Tensor, penalty: float) -> Tensor:
+def earns_differently(truth: Tensor, preference: Tensor, disagreement: Tensor, *, penalised: bool) -> Tensor:
     """Whether the K samples of an observation earn different rewards: [U, G, K] each -> [U, G] bool."""
-    parts = [truth, preference, *([disagreement] if penalty > 0 else [])]
+    parts = [truth, preference, *([disagreement] if penalised else [])]
     spreads = [part.nan_to_num(0.0).amax(dim=2) > part.nan_to_num(0.0).amin(dim=2) for part in parts]
     return torch.stack(spreads).any(dim=0)
 

@@ -46,6 +46,7 @@ class Step:
             branch that is no option, its score.
         seats: places among all groups of those at hand, which ``weights`` are of; None: all are at hand. Counts and
             past losses are of all groups.
+        penalty: lambda as it stands, where a budget moves it; None: as it is configured.
         scale: all groups / groups at hand. What is summed over the groups at hand is multiplied by it, and so estimates
             the sum over all: without bias, where all sets of so many groups are equally likely.
     """
@@ -56,6 +57,7 @@ class Step:
     values: Tensor
     seats: Tensor | None = None
     scale: float = 1.0
+    penalty: float | None = None
 
     def at_hand(self, values: Tensor) -> Tensor:
         """Of a tensor with an entry for each of all groups, those at hand."""
@@ -76,6 +78,7 @@ class UpdateLoss:
         group_losses: [groups at hand] sums of losses, one summand for each that the update counts of the group.
         unseen: sum of D among the groups and agents of no group, over truth observations.
         text: KL(teacher || agent) along stored replies, this part's share of its mean over the step's tokens, in nats.
+        flips: [2] of the truth observations' pairs of groups, those whose likeliest answers differ, and all.
     """
 
     loss: Tensor
@@ -86,6 +89,7 @@ class UpdateLoss:
     group_losses: Tensor | None = None
     text: Tensor | None = None
     unseen: Tensor | None = None
+    flips: Tensor | None = None
 
 
 @dataclass(frozen=True)
