@@ -102,6 +102,16 @@ def test_a_thinking_models_collection_is_named_apart(project: Any, tiny_config: 
     assert identity["chat"]["thinking"] == "off"
 
 
+def test_a_collection_of_panels_is_named_apart(project: Any) -> None:
+    words = ("policy=basis", "trainer.groups_per_step=3")
+    names = {session_of(project, *words, f"collect.panels={each}").store.folder for each in ("null", "1", "2")}
+    names.add(session_of(project, "policy=basis", "trainer.groups_per_step=2", "collect.panels=1").store.folder)
+    assert len(names) == 4
+    # How many groups a step asks is nothing to a collection of all.
+    assert session_of(project, *words).store.folder in names
+    assert session_of(project, "policy=basis").store.folder in names
+
+
 @pytest.mark.parametrize("shared_out", [False, True])
 def test_a_base_that_is_shared_out_goes_to_no_device_whole(
     project: Any, monkeypatch: pytest.MonkeyPatch, shared_out: bool

@@ -180,5 +180,10 @@ def test_adversaries_are_counted_among_those_of_the_panel(
 ) -> None:
     environment = EnvironmentConfig(turns=1, topology="full", adversary=AdversaryConfig(share=1.0, kinds=("plain",)))
     made = make_collector(groups=four, panels=PANELS, environment=environment)
-    pushed = [row for row in made.collect([of_four(queries[0])]) if row.adversary]
-    assert {row.group for row in pushed} == {"south", "island"}
+    facts = [query for query in queries if query.query_id in ("capital", "planet", "metal")]
+    pushed = [row for row in made.collect(facts) if row.adversary]
+    assert {row.group for row in pushed if row.query_id == "capital"} == {"south", "island"}
+    assert len(pushed) == 3 * 2 * 2  # facts, exposures, groups of one panel
+    for row in pushed:  # the one neighbour says it
+        heard = made.renderer.tokenizer.decode(list(row.prompt)).split("assistant\n")[-2]
+        assert row.asserted in heard
