@@ -238,6 +238,8 @@ def test_groups_that_were_drawn_are_listed_beside_a_new_one() -> None:
     extended = build_groups(section)
     assert extended.names == (*groups.names, "west")
     assert extended.members[:3] == groups.members
+    before = _section(drawn, groups, {"west": {"attributes": {"age": 40, "land": "ice"}}}, Path("new.yaml"), first=True)
+    assert build_groups(before).names == ("west", *groups.names)
     with pytest.raises(UserError, match="combines the sets a, b, and a new group has to be of one set"):
         _section({"a": ATTRIBUTES, "b": ATTRIBUTES}, groups, {}, Path("new.yaml"))
 

@@ -210,7 +210,9 @@ def _members(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in members.items()}
 
 
-def _section(stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path, *, first: bool) -> dict[str, Any]:
+def _section(
+    stated: Any, groups: GroupSet, new: Mapping[str, Any], file: Path, *, first: bool = False
+) -> dict[str, Any]:
     """The run's section of groups with the new ones in it, first or last; groups that were drawn are listed."""
     sets = configured_sets(stated)
     if len(sets) != 1:
