@@ -4,6 +4,7 @@ The profiler of torch counts every tensor that is allocated, so that neither the
 measured. What is there before the step, base model and adapters, is counted from the tensors themselves.
 
     python benchmarks/memory.py
+    python benchmarks/memory.py --loading  # a process's own memory, and that of the model's files, as Linux counts it
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import AutoConfig
 from workloads import Prompted, prompted_options, session_of
 
+from trialign.api.session import Session
+from trialign.composition import compose
+from trialign.config import load
+from trialign.models import load_model
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeRow, build_tree_batch
 from trialign.policy.tree import TreeBatch
 from trialign.training.deepspeed import MOMENTS
@@ -78,12 +83,32 @@ def estimated(policy: GroupPolicy, batch: TreeBatch, again: bool) -> Memory:
     return memory_of(size_of(AutoConfig.from_pretrained(policy.base.config.name_or_path), policy.config), work, sharing)
 
 
+def print_loading() -> None:
+    """What a process takes for the embedded model's weights: pages of its own, and pages of the files."""
+
+    def pages(kind: str) -> int:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(kind)) * 1024
+
+    composed = compose("conf/quickstart.yaml", [])
+    session = Session(load(composed), composed)
+    before = {kind: pages(kind) for kind in ("RssAnon", "RssFile")}
+    model = load_model(session.files, session.config.model)
+    weights = sum(one.numel() * one.element_size() for one in model.parameters())
+    own, shared = (pages(kind) - held for kind, held in before.items())
+    print(f"{weights / MIB:.0f} MiB of weights: {own / MIB:.0f} MiB of the process's own, {shared / MIB:.0f} of files")
+
+
 def main() -> None:
     """Measures and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--queries", type=int, nargs="+", default=[1, 2, 4], help="in one micro-batch")
+    parser.add_argument("--loading", action="store_true", help="what loading the weights takes, and nothing else")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.loading:
+        print_loading()
+        return
     print("| adapters | rows x positions | layers | estimate, MiB | measured, MiB | estimate / measured |")
     print("|---|---|---|---:|---:|---:|", flush=True)
     for adapters in ("shared", "per_group"):

@@ -387,7 +387,12 @@ def neighbours(topology: Topology, agents: int, key: str) -> Mapping[int, tuple[
 
 def is_revised(query_id: str, config: EnvironmentConfig) -> bool:
     """Whether a query goes through the revision turns; decided by its id alone, so that every rank agrees."""
-    return config.turns > 0 and stable_seed(f"revise:{query_id}") % 10_000 < config.revision_share * 10_000
+    return config.turns > 0 and in_share(f"revise:{query_id}", config.revision_share)
+
+
+def in_share(key: str, share: float) -> bool:
+    """Whether a text is among such a share of all texts; by the text alone."""
+    return stable_seed(key) % 10_000 < share * 10_000
 
 
 def stable_seed(key: str) -> int:

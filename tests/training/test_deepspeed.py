@@ -14,7 +14,7 @@ from torch import nn
 
 from trialign import distributed
 from trialign.composition import config_root
-from trialign.training.deepspeed import ShardingConfig, Stage, _set_share, gathered, zero_config
+from trialign.training.deepspeed import ShardingConfig, Stage, ZeroStrategy, _set_share, gathered, zero_config
 
 pytestmark = pytest.mark.unit
 
@@ -111,3 +111,23 @@ def test_below_stage_3_deepspeed_cuts_by_itself(monkeypatch: pytest.MonkeyPatch)
     _set_share(parameter, value, "exp_avg_sq")
     assert [given[0] is parameter and given[1] is value for given in taken] == [True, True]
     assert [given[2:] for given in taken] == [(), ("exp_avg_sq",)]
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_at_stage_3_weights_are_cut_before_the_engine_could_move_them_whole(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    """DeepSpeed's engine moves a module to its device at once, unless its parameters are shares already."""
+    model, done = nn.Linear(2, 3), []
+
+    def begin(**given: Any) -> tuple[Any, ...]:
+        done.append(("begun", given["model"]))
+        return "engine", "optimizer", None, None
+
+    monkeypatch.setattr(deepspeed.zero, "Init", lambda **given: done.append(("cut", given["module"])))
+    monkeypatch.setattr(deepspeed, "initialize", begin)
+    monkeypatch.setattr("trialign.training.deepspeed._log_shares", lambda _: None)
+    strategy = ZeroStrategy(stage, ShardingConfig())
+    strategy.parallel_devices = [torch.device("cpu")]
+    assert strategy._setup_model_and_optimizer(model, None) == ("engine", "optimizer")
+    assert done == [("cut", model), ("begun", model)][3 - stage :]

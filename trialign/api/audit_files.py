@@ -134,7 +134,7 @@ def questions_in_words(session: Session, queries: Sequence[Query]) -> tuple[Quer
 
 def _asked_groups(session: Session) -> GroupSet:
     """The groups that are asked: without the control where logs hold no reply of it."""
-    groups = session.audited
+    groups = session.audited_groups
     if session.config.model.source == "logs" and groups.control and not session.logged.has(groups.control.name):
         return replace(groups, control=None)
     return groups
@@ -155,7 +155,7 @@ def _compared(
         comparer,
         queries,
         replied.frame,
-        session.audited.names,
+        session.audited_groups.names,
         exposure=audit.exposures[0],
         confidence=1 - audit.alpha,
     )
@@ -178,11 +178,11 @@ def _answered(session: Session, auditor: Auditor, queries: Sequence[Query], step
         scoring=None if words else auditor.agents.scoring,
         eps=session.config.objective.welfare.epsilon,
         seconds=round(time.monotonic() - begin, 1),
-        groups=session.audited.names,
+        groups=session.audited_groups.names,
         choices=choices,
         lengths=lengths,
     )
-    return _Answered(items, frame, summary, choices, lengths, languages_of(queries, session.audited.members))
+    return _Answered(items, frame, summary, choices, lengths, languages_of(queries, session.audited_groups.members))
 
 
 def _replied(
@@ -225,7 +225,7 @@ def _write_answers(
     if replied:
         write_items(folder / REPLIES, replied.items)
         exposure, confidence = audit.exposures[0], 1 - audit.alpha
-        seen = noticed(replied.frame, session.audited.names, exposure=exposure, confidence=confidence)
+        seen = noticed(replied.frame, session.audited_groups.names, exposure=exposure, confidence=confidence)
         analysis = with_replies(analysis, _analysis(session, replied), seen)
         scored.summary["replies"] = summarize_replies(
             replied.summary, replied.frame, seen, max_new_tokens=audit.max_new_tokens, repeats=audit.repeats
@@ -242,14 +242,14 @@ def _analysis(session: Session, answered: _Answered) -> AuditAnalysis:
     audit = session.config.audit
     return analyze(
         answered.frame,
-        session.audited.names,
+        session.audited_groups.names,
         exposure=audit.exposures[0],
         split=answered.summary["split"],
-        parts=session.audited.parts,
+        parts=session.audited_groups.parts,
         choices=answered.choices,
         lengths=answered.lengths,
         languages=answered.languages,
-        stated=session.audited.audited,
+        stated=session.audited_groups.audited,
         bounds=audit.bounds,
     )
 
@@ -280,7 +280,7 @@ def _about_audit(
         adapters=adapters_of(session.policy) if checkpoint or session.adapters or session.starts else None,
         objective=objective,
         seed=session.config.seed,
-        attribute=session.audited.attribute,
+        attribute=session.audited_groups.attribute,
         groups=_asked_groups(session).everyone,
         prompt={**asdict(prompt), "chat": session.renderer.about() if session.config.model.has_weights else None},
     )

@@ -102,7 +102,7 @@ def audit_base_model(session: Session, split: Split) -> None:
 def _is_pushed(session: Session, folder: Path) -> bool:
     """Whether an audit was made with every attack that is asked for."""
     pressure = read_summary(folder / SUMMARY).get("pressure") or {"attacks": {}}
-    wanted = attacks_of(session.config.audit.pressure, len(session.audited.members))
+    wanted = attacks_of(session.config.audit.pressure, len(session.audited_groups.members))
     return {one.name for one in wanted} <= set(pressure["attacks"])
 
 

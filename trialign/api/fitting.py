@@ -180,8 +180,7 @@ def fit_held(session: Session, *, overwrite: bool) -> None:
         run.claim(session.composed, session.store.folder.name)
     distributed.barrier()
     # In a new run, an audit that is there already was made by 'trialign test', perhaps of another configuration.
-    audited = not config.audits or is_whole_audit(run.audit(0, session.config.data.name, SPLIT))
-    if config.audits and (status == "new" or not audited):
+    if config.audits and (status == "new" or not is_whole_audit(run.audit(0, session.config.data.name, SPLIT))):
         run_audit(session, SPLIT, None)
     distributed.barrier()
     if not session.has_agents:

@@ -31,7 +31,7 @@ def check_pressure(session: Session, split: Split) -> None:
             model's template or context does not hold the turns.
     """
     config = session.config
-    attacks = attacks_of(config.audit.pressure, len(session.audited.members))
+    attacks = attacks_of(config.audit.pressure, len(session.audited_groups.members))
     if not config.audit.pressure:
         return
     if not attacks:
@@ -51,7 +51,7 @@ def check_pressure(session: Session, split: Split) -> None:
         )
     facts = facts_with_options(session.require_split(split))
     if config.model.source != "endpoint":
-        asker = Auditor(Unasked(), session.audited, config.prompt, config.audit, seed=config.seed)
+        asker = Auditor(Unasked(), session.audited_groups, config.prompt, config.audit, seed=config.seed)
         check_turns(facts, asker, attacks, session.renderer, session.context_length)
 
 
@@ -68,7 +68,7 @@ def under_pressure(
         title: of the progress.
         folder: of the audit.
     """
-    attacks = attacks_of(session.config.audit.pressure, len(session.audited.members))
+    attacks = attacks_of(session.config.audit.pressure, len(session.audited_groups.members))
     if not attacks:
         return None
     kept = None
@@ -86,4 +86,4 @@ def write_pressure(session: Session, folder: Path, pressed: Sequence[PressedItem
         return None
     write_pressed(folder / PRESSURE, pressed)
     confidence = 1 - session.config.audit.alpha
-    return analyze_pressure(pressed_frame(pressed), session.audited.names, confidence=confidence)
+    return analyze_pressure(pressed_frame(pressed), session.audited_groups.names, confidence=confidence)

@@ -81,7 +81,7 @@ class Session:
         together = self.config.trainer.groups_per_step if self.config.collect.panels else None
         environment.check_adversary(self.config.environment, together or len(self.groups.members))
         self.check_questions()
-        _ = self.audited
+        _ = self.audited_groups
         check_start(self)
         check_behaviour(self)
         check_scores(self)
@@ -97,7 +97,7 @@ class Session:
             UserError: groups, questions, prompt or model are at fault, or the model's server does not answer.
         """
         self.check_questions()
-        _ = self.audited
+        _ = self.audited_groups
         if self.config.model.source == "endpoint":
             _ = self.endpoint
             return
@@ -200,7 +200,7 @@ class Session:
         return groups
 
     @cached_property
-    def audited(self) -> GroupSet:
+    def audited_groups(self) -> GroupSet:
         """The groups that an audit asks."""
         return self.groups.first(self.config.audit.groups)
 

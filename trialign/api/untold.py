@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trialign.api.session import Session
-from trialign.environment import first_turn, stable_seed
+from trialign.environment import first_turn, in_share
 from trialign.groups import SocialGroup
 from trialign.queries.translated import told_in
 from trialign.trajectories.episodes import Episode
@@ -36,15 +36,11 @@ def untold_episodes(session: Session, training: Sequence[Episode]) -> list[Episo
 
     found = []
     for episode in training:
-        if not episode.turns[0][0].options or not _chosen(episode.query_id, policy.basis.untold):
+        # By the question's id alone, so that every rank agrees.
+        if not episode.turns[0][0].options or not in_share(f"untold:{episode.query_id}", policy.basis.untold):
             continue
         seated = members if episode.seats is None else [members[place] for place in episode.seats]
         rows = zip(episode.turns[0], seated, strict=True)
         first = tuple(replace(row, prompt=prompt(episode, group)) for row, group in rows)
         found.append(replace(episode, turns=(first,), texts=()))
     return found
-
-
-def _chosen(query_id: str, share: float) -> bool:
-    """By the question's id alone, so that every rank agrees."""
-    return stable_seed(f"untold:{query_id}") % 10_000 < share * 10_000

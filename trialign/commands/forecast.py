@@ -66,7 +66,7 @@ def _forecasts(
     scores = renderer is not None and (not behind or config.model.endpoint.choices != "sampled")
     agents = Unasked(config.model.endpoint.repeats if behind else 1)
     strip = trained and not session.has_agents and config.objective.strip_profile
-    auditor = Auditor(agents, session.audited, config.prompt, config.audit, strip, config.environment.topology)
+    auditor = Auditor(agents, session.audited_groups, config.prompt, config.audit, strip, config.environment.topology)
 
     def count(conversation: Conversation) -> int:
         return rough_tokens(conversation) if renderer is None else len(renderer.render(conversation))
@@ -80,7 +80,7 @@ def _forecasts(
     if not behind and "replies" in config.audit.answers and config.prompt.question:
         spoken = first_clusters(queries, config.audit.replies_limit)
         found["in words"] = forecast(replace(auditor, in_words=True), spoken, count)[1]
-    if attacks := attacks_of(config.audit.pressure, len(session.audited.members)):
+    if attacks := attacks_of(config.audit.pressure, len(session.audited_groups.members)):
         found["under pressure"] = forecast_pressure(auditor, queries, attacks, count, actions if scores else None)
     return {name: one for name, one in found.items() if one.requests}
 

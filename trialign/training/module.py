@@ -264,9 +264,9 @@ class TriAlignModule(LightningModule):
             texts = [("texts", UpdateLoss(self.objective.text.weight * share, text=share.detach()))]
         values = batch.values(scores)
         mine, seats, scale = weights[self._seats], self._seats, self._scale
-        at = self.penalty.item() if self._budgeted else None
+        now = self._lambda
         parts = [
-            (update.part, update.loss(units, scores, Step(mine, counted, self.pair_losses, values, seats, scale, at)))
+            (update.part, update.loss(units, scores, Step(mine, counted, self.pair_losses, values, seats, scale, now)))
             for update, units, counted in zip(self.updates, batch.units, counts, strict=True)
             if units is not None
         ]
@@ -276,6 +276,11 @@ class TriAlignModule(LightningModule):
     def _budgeted(self) -> bool:
         """Whether lambda moves by itself."""
         return self.objective.inconsistency.budget is not None
+
+    @property
+    def _lambda(self) -> float:
+        """The penalty's weight as it stands."""
+        return self.penalty.item() if self._budgeted else self.objective.inconsistency.weight
 
     @property
     def _scale(self) -> float:
@@ -296,8 +301,7 @@ class TriAlignModule(LightningModule):
         places, present = units.branches.clamp(min=0), units.branches >= 0
         shares = log_distributions(values[places], present, self.scoring)
         found = inconsistency(shares, units.gold, present[:, 0].sum(dim=1), config).sum()
-        weight = self.penalty.item() if self._budgeted else config.weight
-        return [("draws of no group", UpdateLoss(weight * found / max(truth, 1), unseen=found.detach()))]
+        return [("draws of no group", UpdateLoss(self._lambda * found / max(truth, 1), unseen=found.detach()))]
 
     def _prior(self) -> list[tuple[str, UpdateLoss]]:
         """What the groups' own numbers cost, with a basis; each micro-batch of each rank has its share."""

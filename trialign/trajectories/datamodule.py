@@ -211,6 +211,6 @@ def _plan(
     kinds = tuple(episode.kind for episode in episodes)
     if not isinstance(groups, PanelPlan):
         return EpisodePlan(kinds, per_step, seed, visits)
-    numbers = {groups.panels.places(panel): panel for panel in range(groups.panels.count)}
-    panel_of = tuple(numbers[episode.seats] for episode in episodes if episode.seats is not None)
+    numbers: dict[object, int] = {groups.panels.places(panel): panel for panel in range(groups.panels.count)}
+    panel_of = tuple(numbers[episode.seats] for episode in episodes)
     return PanelEpisodes(kinds, panel_of, per_step, seed, groups, visits)

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from trialign.asking import Answer, LocalAgents, read
-from trialign.environment import Conversation, Observation, PromptConfig, first_turn, stable_seed
+from trialign.environment import Conversation, Observation, PromptConfig, first_turn, in_share, stable_seed
 from trialign.groups import Exposure, GroupSet, SocialGroup
 from trialign.policy.group_policy import Sampling
 from trialign.policy.next_tokens import Likeliest, likeliest_tokens
@@ -112,7 +112,7 @@ def is_taught(query: Query, share: float) -> bool:
     """
     if isinstance(query, MixedQuery) or query.texts:
         return False
-    return stable_seed(f"text:{query.query_id}") % 10_000 < share * 10_000
+    return in_share(f"text:{query.query_id}", share)
 
 
 def wording_of(seed: int, query_id: str, exposure: Exposure, group: SocialGroup) -> int:

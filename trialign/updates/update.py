@@ -46,7 +46,7 @@ class Step:
             branch that is no option, its score.
         seats: places among all groups of those at hand, which ``weights`` are of; None: all are at hand. Counts and
             past losses are of all groups.
-        penalty: lambda as it stands, where a budget moves it; None: as it is configured.
+        penalty: lambda as it stands; None: as it is configured.
         scale: all groups / groups at hand. What is summed over the groups at hand is multiplied by it, and so estimates
             the sum over all: without bias, where all sets of so many groups are equally likely.
     """
