@@ -54,6 +54,24 @@ def test_expected_loss_by_hand() -> None:
     assert result.loss.item() == pytest.approx(-3.466457, abs=1e-5)
 
 
+def test_a_likelihood_in_the_place_of_the_share_by_hand() -> None:
+    result = expected(torch.tensor(SHARES).log(), replace(CONFIG, truth="likelihood"))
+    # As above, but for the facts: - (2 log 0.8 + 1 log 0.4) = 1.362578 in the place of - (2 x 0.8 + 1 x 0.4).
+    assert result.loss.item() == pytest.approx(-3.466457 + 2.0 + 1.362578, abs=1e-5)
+    # What the welfare weights are made of stays the expected reward.
+    torch.testing.assert_close(result.rewards, torch.tensor([[0.8, 0.7], [0.4, 0.4]]))
+
+
+@pytest.mark.parametrize(("truth", "pull"), [("reward", 2e-6), ("likelihood", 2.0)])
+def test_a_likelihood_pulls_where_the_right_option_has_no_share(truth: str, pull: float) -> None:
+    logits = torch.tensor([[[-math.log(1e6), 0.0], [0.0, 0.0]]] * 2, requires_grad=True)
+    no_penalty = replace(CONFIG, truth=truth, kl_weight=0.0, inconsistency=InconsistencyConfig(weight=0.0))
+    expected(logits.log_softmax(dim=2), no_penalty).loss.backward()
+    assert logits.grad is not None
+    # The first group's fact: w = 2 times the gradient of S, S (1 - S), or of log S, 1 - S, with S = 1e-6.
+    assert -logits.grad[0, 0, 0].item() == pytest.approx(pull, rel=1e-3)
+
+
 def test_flips_are_of_the_facts_pairs_of_groups_whose_likeliest_answers_differ() -> None:
     three = torch.tensor([[[0.6, 0.4, 0.0], [0.3, 0.3, 0.4], [0.5, 0.2, 0.3]], [[0.1, 0.9, 0.0]] * 3]).log()
     taste = torch.tensor([[[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.1, 0.1, 0.8]]]).log()

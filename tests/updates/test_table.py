@@ -97,6 +97,14 @@ def test_each_update_is_called_by_its_own_name_where_its_loss_is_no_number() -> 
 
 
 @pytest.mark.parametrize("update", ["awr", "likelihood", "pairs", "none", "own:Update"])
+def test_a_likelihood_of_facts_needs_their_shares(update: str) -> None:
+    with pytest.raises(UserError, match=r"objective\.truth is likelihood, and objective\.update=" + update):
+        check_objective(ObjectiveConfig(update=update, truth="likelihood"))
+    for known in ("auto", "expected"):
+        check_objective(ObjectiveConfig(update=known, truth="likelihood"))
+
+
+@pytest.mark.parametrize("update", ["awr", "likelihood", "pairs", "none", "own:Update"])
 def test_a_budget_needs_to_see_the_likeliest_answers(update: str) -> None:
     penalty = InconsistencyConfig(budget=0.05)
     with pytest.raises(UserError, match=r"inconsistency\.budget is 0\.05, and objective\.update=" + update):

@@ -164,6 +164,8 @@ class ObjectiveConfig:
             ``module:Class`` (see ``trialign.updates``).
         settings: of an update from outside, by the names of its fields.
         kl_weight: weight of the exact KL to the reference over the options (``expected`` only).
+        truth: what of a fact's right option is raised (``expected`` only): its share, which is the expected ``reward``,
+            or the logarithm of it, its ``likelihood``, whose gradient does not vanish where the option has no share.
         imitate: the answer of ``likelihood``: the ``best`` known one, or the base model's own, asked ``unprofiled``.
         instruction: with ``none``, what every agent is told beside its other instruction.
         strip_profile: with ``none``, whether facts are asked without the profile.
@@ -178,6 +180,7 @@ class ObjectiveConfig:
     update: str = "auto"
     settings: dict[str, Any] = field(default_factory=dict)
     kl_weight: Weight = 0.0
+    truth: Literal["reward", "likelihood"] = "reward"
     imitate: Literal["best", "unprofiled"] = "best"
     instruction: str = ""
     strip_profile: bool = False

@@ -68,17 +68,24 @@ def check_objective(objective: ObjectiveConfig) -> None:
         )
     _check_text(objective)
     _check_shares(objective)
-    _check_budget(objective)
+    _check_sees_shares(objective)
 
 
-def _check_budget(objective: ObjectiveConfig) -> None:
-    """Refuses a budget where nobody sees whether it is kept."""
-    penalty = objective.inconsistency
-    if penalty.budget is not None and (name := objective.update) not in ("auto", "expected"):
+def _check_sees_shares(objective: ObjectiveConfig) -> None:
+    """Refuses what needs the share of every option, with an update that does not see them."""
+    if (name := objective.update) in ("auto", "expected"):
+        return
+    budget = objective.inconsistency.budget
+    if budget is not None:
         raise UserError(
-            f"objective.inconsistency.budget is {penalty.budget:g}, and objective.update={name} does not see which "
+            f"objective.inconsistency.budget is {budget:g}, and objective.update={name} does not see which "
             "answers of the groups are the likeliest",
             "Set objective.update=auto, or the budget to null",
+        )
+    if objective.truth != "reward":
+        raise UserError(
+            f"objective.truth is {objective.truth}, and objective.update={name} does not see the shares of options",
+            "Set objective.update=auto, or objective.truth=reward",
         )
 
 

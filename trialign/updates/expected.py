@@ -69,10 +69,11 @@ def expected_loss(
 ) -> UpdateLoss:
     """The exact expectation over enumerated answers.
 
-    loss = - sum_g w_gT mean_truth S_g(gold) - sum_g w_gP mean_preference [1 - TV(S_g, target_g)]
+    loss = - sum_g w_gT mean_truth u(S_g(gold)) - sum_g w_gP mean_preference [1 - TV(S_g, target_g)]
            + lambda mean_truth D + kl_weight mean sum_g KL(S_g || S_ref,g)
 
-    The sums over groups are multiplied by ``scale``; D, which is no sum over them, is that of the groups at hand.
+    u is the share itself, or with ``objective.truth=likelihood`` its logarithm, whose gradient does not vanish where the
+    gold option has no share. The sums over groups are multiplied by ``scale``; D, which is no sum over them, is that of the groups at hand.
 
     Args:
         log_probabilities: [U, G, K] log S_g, -inf at absent options.
@@ -82,7 +83,7 @@ def expected_loss(
         has_target: [U] bool.
         weights: [G, 2] welfare weights.
         counts: of the whole optimizer step; its own is the number of observations U.
-        config: lambda, gate, rho, kl_weight.
+        config: lambda, gate, rho, kl_weight, and what of a fact's right option is raised.
         scale: all groups / groups at hand.
         penalty: lambda; None: that of ``config``.
     """
@@ -90,7 +91,10 @@ def expected_loss(
     present = torch.isfinite(log_probabilities)
     has_gold = gold >= 0
     index = gold.clamp(min=0).view(-1, 1, 1).expand(-1, shares.shape[1], 1)
-    truth = torch.where(has_gold.unsqueeze(1), shares.gather(2, index).squeeze(2), 0.0)
+    truth, likelihood = (
+        torch.where(has_gold.unsqueeze(1), values.gather(2, index).squeeze(2), 0.0)
+        for values in (shares, log_probabilities)
+    )
     variation = 0.5 * (shares - targets).abs().sum(dim=2)
     preference = torch.where(has_target.unsqueeze(1), 1 - variation, 0.0)
     divergence = inconsistency(
@@ -100,8 +104,9 @@ def expected_loss(
     kl = scale * (shares * ratio).sum()
     choices = max(counts.own[0], 1)
     rewards = torch.stack([truth.sum(dim=0), preference.sum(dim=0)], dim=1)
+    raised = rewards[:, 0] if config.truth == "reward" else likelihood.sum(dim=0)
     loss = (
-        -scale * (weights[:, 0] * rewards[:, 0]).sum() / max(counts.truth, 1)
+        -scale * (weights[:, 0] * raised).sum() / max(counts.truth, 1)
         - scale * (weights[:, 1] * rewards[:, 1]).sum() / max(counts.preference, 1)
         + (config.inconsistency.weight if penalty is None else penalty) * divergence / max(counts.truth, 1)
         + config.kl_weight * kl / choices
