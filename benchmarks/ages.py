@@ -14,22 +14,15 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 import yaml
-from newcomer import SHARED, figures
+from newcomer import SHARED
+from parted import Figure, figures, table
 from study import call
 
-from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
-from trialign.runs import ANALYSIS, RunFolder
+from trialign.runs import RunFolder
 
 TRAINED, BETWEEN = (20, 45, 75), (30, 60)
 WORDS = ("groups=age_years", "policy=basis", "policy.basis.z=attributes", *SHARED)
-COLUMNS = {
-    "accuracy": "accuracy",
-    "flips": "flips against the other ages",
-    "own": "own taste met",
-    "kept": "own minus swapped",
-}
 
 
 def run_of(config: str, seed: int, overrides: list[str]) -> RunFolder:
@@ -47,16 +40,15 @@ def run_of(config: str, seed: int, overrides: list[str]) -> RunFolder:
     return joined
 
 
-def audit_of(run: RunFolder, data: str, *, base: bool) -> AuditAnalysis:
+def audit_of(run: RunFolder, data: str, *, base: bool) -> Path:
     """The held-out questions put to all five agents, or to the base model that is told their ages."""
 
     def made() -> list[Path]:
-        found = [one for one in run.audits() if (one.data, one.split, not one.step) == (data, "test", base)]
-        return [one.path / ANALYSIS for one in found]
+        return [one.path for one in run.audits() if (one.data, one.split, not one.step) == (data, "test", base)]
 
     if not made():
         call(["test", "--run", str(run.folder), f"data={data}"])  # asks the base model, too
-    return read_analysis(made()[-1])
+    return made()[-1]
 
 
 def main() -> None:
@@ -67,17 +59,20 @@ def main() -> None:
     parser.add_argument("--data", default="embedded")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
-    rows: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
+    rows: dict[str, list[dict[str, Figure]]] = defaultdict(list)
+    every = [f"years_{age}" for age in sorted((*TRAINED, *BETWEEN))]
     for seed in arguments.seeds:
         run = run_of(arguments.config, seed, arguments.overrides)
         for who, base in (("base model", True), ("agents", False)):
-            analysis = audit_of(run, arguments.data, base=base)
-            for age in sorted((*TRAINED, *BETWEEN)):
-                rows[who, age].append(figures(analysis, f"years_{age}"))
-    print("\n| who | age | " + " | ".join(COLUMNS.values()) + " |\n|---|---" + "|---" * len(COLUMNS) + "|")
-    for (who, age), found in rows.items():
-        cells = [f"{np.mean([one[key] for one in found]):.3f}" if key in found[0] else "-" for key in COLUMNS]
-        print(f"| {who} | {age}{'' if age in TRAINED else ' (nobody trained)'} | " + " | ".join(cells) + " |")
+            audit = audit_of(run, arguments.data, base=base)
+            trained, between = [f"years_{age}" for age in TRAINED], [f"years_{age}" for age in BETWEEN]
+            seen, fresh = figures(audit, trained, trained), figures(audit, between, trained)
+            for group in every:
+                rows[f"{who}, {group}"].append(figures(audit, [group], every))
+            rows[f"{who}, trained, against each other"].append(seen)
+            rows[f"{who}, between, against the trained"].append(fresh)
+            rows[f"{who}, between minus trained"].append({key: fresh[key].minus(seen[key]) for key in seen})
+    print(f"\n{table('who', rows)}")
 
 
 if __name__ == "__main__":

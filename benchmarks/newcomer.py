@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from parted import Figure, figures, table
 from study import call
 
 from trialign.api import compose
-from trialign.audit.figures.analysis import AuditAnalysis, read_analysis
 from trialign.group_config import configured_sets, section_of
 from trialign.queries import PreferenceQuery
 from trialign.queries.rows import query_to_row
-from trialign.runs import ANALYSIS, RunFolder
+from trialign.runs import RunFolder
 
 SHARED = ("objective.text.weight=0", "audit.answers=[scored]")  # trained and asked in scores alone
 SCRATCH = ("policy=per_group", "objective=preference_only", "data.limit=null", "trainer.visits={}")
@@ -87,7 +87,7 @@ class Newcomer:
         file.write_text("".join(f"{json.dumps({k: v for k, v in row.items() if v is not None})}\n" for row in kept))
         return file
 
-    def joined(self, count: int) -> AuditAnalysis:
+    def joined(self, count: int) -> Path:
         """The group in the others' run, from so many answers, with the audit of all groups' held-out questions."""
         base = self.others
         run = RunFolder(Path("runs") / f"{base.folder.name}-joined-{count}")
@@ -98,7 +98,7 @@ class Newcomer:
             call(["adapt", "--run", str(base.folder), "--groups", str(groups), "--name", run.folder.name, *data])
         return self.asked(run)
 
-    def scratch(self, count: int) -> AuditAnalysis:
+    def scratch(self, count: int) -> Path:
         """An adapter of the group's own, trained on the same answers alone, as long as they take 40 times over."""
         words = [self.without(name) for name in self.members if name != self.group]
         file = Path("runs") / f".{self.stem}-{self.group}-{count}-alone.jsonl"
@@ -110,56 +110,38 @@ class Newcomer:
         run = self.fitted(f"{self.stem}-{self.group}-alone-{count}", *SCRATCH, *words, *files, steps)
         return self.asked(run)
 
-    def asked(self, run: RunFolder) -> AuditAnalysis:
+    def asked(self, run: RunFolder) -> Path:
         """The last audit of a run on the held-out questions, made unless it is there."""
         found = [one for one in run.audits() if one.data == self.data and one.split == "test" and one.step]
         if not found:
             call(["test", "--run", str(run.folder), f"data={self.data}"])
             found = [one for one in run.audits() if one.data == self.data and one.split == "test" and one.step]
-        return read_analysis(found[-1].path / ANALYSIS)
+        return found[-1].path
 
-    def untrained(self) -> AuditAnalysis:
+    def untrained(self) -> Path:
         """The base model, told every group's profile."""
         run = self.everyone
         first = next(one for one in run.audits() if one.data == self.data and one.split == "test" and not one.step)
-        return read_analysis(first.path / ANALYSIS)
+        return first.path
 
 
-def figures(analysis: AuditAnalysis, group: str) -> dict[str, float]:
-    """What an audit says of one group: flips against each other one, accuracy, own and own minus swapped."""
-    assert analysis.facts is not None
-    assert analysis.opinions is not None
-    found = {"accuracy": analysis.facts.accuracy[group].value, "own": analysis.opinions.groups[group].own.value}
-    kept = analysis.opinions.groups[group].kept
-    if kept is not None:
-        found["kept"] = kept.value
-    with_it = [one for one in analysis.facts.pairs if group in (one.first, one.second) and one.differ]
-    without = [one for one in analysis.facts.pairs if group not in (one.first, one.second) and one.differ]
-    for name, pairs in (("flips", with_it), ("flips_others", without)):
-        if pairs:
-            found[name] = float(np.mean([one.differ.value for one in pairs if one.differ]))
+def rows_of(one: Newcomer, counts: Sequence[int], alone: Sequence[int]) -> dict[str, dict[str, Figure]]:
+    """What the audits say of one newcomer, against the other groups."""
+    others = [name for name in one.members if name != one.group]
+    found = {"profile in the prompt alone (base model)": figures(one.untrained(), [one.group], others)}
+    for count in counts:
+        found[f"joined from K = {count}"] = figures(one.joined(count), [one.group], others)
+    for count in alone:
+        found[f"an adapter of its own from K = {count}"] = figures(one.scratch(count), [one.group], [])
+    everyone = one.asked(one.everyone)
+    trained = found["trained with the others"] = figures(everyone, [one.group], others)
+    for count in counts[-1:]:
+        last = found[f"joined from K = {count}"]
+        found[f"K = {count} minus trained"] = {key: last[key].minus(trained[key]) for key in last}
+    if counts:
+        found["the others, without the newcomer in training"] = figures(one.joined(counts[0]), others, others)
+    found["the others, with it"] = figures(everyone, others, others)
     return found
-
-
-COLUMNS = {
-    "flips": "flips against the others",
-    "flips_others": "flips among the others",
-    "accuracy": "accuracy",
-    "own": "own taste met",
-    "kept": "own minus swapped",
-}
-
-
-def print_rows(rows: dict[str, list[dict[str, float]]]) -> None:
-    """Means over groups and seeds, with the smallest and the largest."""
-    print("\n| the group left out | " + " | ".join(COLUMNS.values()) + " |\n|---" + "|---" * len(COLUMNS) + "|")
-    for label, found in rows.items():
-        cells = []
-        for key in COLUMNS:
-            values = [one[key] for one in found if key in one]
-            spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.3f}{spread}" if values else "-")
-        print(f"| {label} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -173,19 +155,15 @@ def main() -> None:
     parser.add_argument("--alone", type=int, nargs="*", default=[20], help="K of the adapter trained alone")
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
+    rows: dict[str, list[dict[str, Figure]]] = defaultdict(list)
     members = compose(arguments.config, arguments.overrides).groups.names
     for place, seed in enumerate(arguments.seeds):
         left_out = arguments.leave or members
         for group in [left_out[place % len(left_out)]] if arguments.in_turn else left_out:
             one = Newcomer(arguments.config, group, seed, arguments.overrides)
-            rows["profile in the prompt alone (base model)"].append(figures(one.untrained(), group))
-            for count in arguments.counts:
-                rows[f"joined from K = {count}"].append(figures(one.joined(count), group))
-            for count in arguments.alone:
-                rows[f"an adapter of its own from K = {count}"].append(figures(one.scratch(count), group))
-            rows["trained with the others"].append(figures(one.asked(one.everyone), group))
-    print_rows(rows)
+            for label, found in rows_of(one, arguments.counts, arguments.alone).items():
+                rows[label].append(found)
+    print(f"\n{table('the group left out', rows)}")
 
 
 if __name__ == "__main__":
