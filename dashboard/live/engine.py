@@ -18,6 +18,7 @@ from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.comparing.opening import Kind
 from trialign.environment import PromptConfig
 from trialign.errors import UserError
+from trialign.gating.gate import adapter_hashes
 from trialign.gating.serving import gatekeeper
 from trialign.group_config import CONTROL, build_groups
 from trialign.groups import GroupSet, SocialGroup
@@ -167,7 +168,7 @@ class Engine:
         digest = sha256_of_file(checkpoint.manifest_file) if checkpoint else None
         try:
             held = self._hold(setting, checkpoint)
-            digests = {name: checkpoint.adapter_sha256(name) for name in held.policy.groups} if checkpoint else {}
+            digests = adapter_hashes(checkpoint, held.policy.groups) if checkpoint else {}
             seated = guests(checkpoint, setting.groups, question.groups)
             held.policy.seat({name: agent.z for name, agent in seated.items()})
             digests |= {name: agent.sha256 for name, agent in seated.items()}

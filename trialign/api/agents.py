@@ -7,9 +7,11 @@ from typing import Any
 
 from trialign import distributed
 from trialign.api.session import Session
+from trialign.asking import LocalAgents
 from trialign.checkpoints import write_agents
 from trialign.gating.gate import Gate, fit_gate
 from trialign.gating.states import Reader
+from trialign.gating.steering import fit_steering
 
 
 def write_step(session: Session, step: int, gate: Gate | None) -> None:
@@ -37,8 +39,19 @@ def fitted_gate(session: Session) -> Gate | None:
     facts = config.objective.gate.facts
     if facts == "profiled":
         return None
-    reader = Reader(session.policy.eval(), session.renderer, config.audit.batch_tokens)
-    return fit_gate(facts, config.prompt.system, reader, session.split("train"), session.split("validation"))
+    agents = LocalAgents(
+        session.policy.eval(),
+        session.renderer,
+        config.scoring,
+        config.audit.max_new_tokens,
+        config.audit.batch_tokens,
+    )
+    reader = Reader(agents.policy, agents.renderer, agents.batch_tokens)
+    learned, tried = session.split("train"), session.split("validation")
+    steering = None
+    if facts == "steered":
+        steering = fit_steering(agents, config.prompt, session.groups, config.audit.exposures, learned, tried)
+    return fit_gate(facts, config.prompt.system, reader, learned, tried, steering)
 
 
 def about_agents(session: Session) -> dict[str, Any]:

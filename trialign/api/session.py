@@ -21,6 +21,7 @@ from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig, load
 from trialign.config_keys import default_leaves
 from trialign.errors import UserError
+from trialign.gating.gate import adapter_hashes
 from trialign.gating.serving import gatekeeper
 from trialign.group_config import build_groups, section_of
 from trialign.groups import Exposure, GroupSet, same_profiles
@@ -339,7 +340,7 @@ class Session:
         if self.config.model.source == "logs":
             return self.logged
         if checkpoint:
-            hashes = {name: checkpoint.adapter_sha256(name) for name in self.policy.groups}
+            hashes = adapter_hashes(checkpoint, self.policy.groups)
         else:
             hashes = {name: adapter.sha256 for name, adapter in (self.adapters or begun(self)).items()}
         audit, policy = self.config.audit, self.policy.eval()

@@ -14,6 +14,7 @@ from trialign.gating.states import Reader
 from trialign.groups import FACTS, Exposure, SocialGroup
 from trialign.models import ChatRenderer
 from trialign.policy import GroupPolicy
+from trialign.policy.steering import steer, steered
 from trialign.queries import Query
 from trialign.weighing import Asked
 
@@ -60,6 +61,8 @@ class Gatekeeper:
         if self.gate.facts == "neutral":
             other = neutralised(asked.group, self.members)
             return replace(asked, conversation=told_of(asked.conversation, asked.group, other, *_how(asked)))
+        if self.gate.facts == "steered":
+            return as_steered(asked)
         who = FACTS_ALONE if self.gate.facts == "adapter" else BASE
         return replace(asked, group=who, conversation=told_of(asked.conversation, asked.group, who, *_how(asked)))
 
@@ -79,6 +82,11 @@ class Gatekeeper:
         }
 
 
+def as_steered(asked: Asked) -> Asked:
+    """The same question put to the same agent, its states moved."""
+    return replace(asked, group=replace(asked.group, name=steered(asked.group.name)))
+
+
 def _how(asked: Asked) -> tuple[Exposure, int]:
     return asked.exposure, asked.wording
 
@@ -96,4 +104,5 @@ def gatekeeper(
         UserError: the checkpoint's gate is damaged.
     """
     gate = read_gate(checkpoint) if checkpoint else None
+    steer(policy, gate.steering if gate else None)
     return Gatekeeper(gate, Reader(policy, renderer, batch_tokens), members) if gate else None

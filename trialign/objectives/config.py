@@ -11,7 +11,7 @@ from pydantic import Field
 from trialign.groups import FACTS
 
 Gate = Literal["none", "wrong_only", "anchor"]
-Facts = Literal["profiled", "neutral", "base", "adapter"]
+Facts = Literal["profiled", "neutral", "base", "adapter", "steered"]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 
@@ -128,7 +128,8 @@ class GateConfig:
         facts: what becomes of what it takes for a fact: it is asked as ever, and there is no classifier
             (``profiled``); the agent reads its profile without the words that tell groups apart (``neutral``); the
             base model answers without the profile (``base``); or so does an adapter that was trained on facts without
-            profiles, as to `MergeConfig` (``adapter``).
+            profiles, as to `MergeConfig` (``adapter``); or the agent reads its profile, and what that does to its
+            hidden states is taken out of them (``steered``).
     """
 
     facts: Facts = "profiled"

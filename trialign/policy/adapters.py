@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from trialign.errors import UserError
 from trialign.models import refuse_unfit
 from trialign.models.families import decoder_layers
+from trialign.policy.routing import Routing
 
 SHARED = "shared"
 _LINEAR = (nn.Linear, Conv1D)  # GPT-2 keeps its weights turned
@@ -84,39 +84,6 @@ class AdapterConfig:
     def one_for_all(self) -> bool:
         """Whether all groups share one LoRA adapter."""
         return self.adapters in ("shared", "basis")
-
-
-@dataclass
-class Routing:
-    """Which adapter each row of the batch in flight goes through; shared by all layers of one policy.
-
-    ``rows`` holds one adapter index a row, [rows]; the index ``len(adapters)`` stands for the base weights.
-    None sends every row through the base weights alone. ``active``, [rows, length] bool, turns the adapters off at
-    single positions; None leaves them on everywhere.
-
-    ``held`` is there while weights and rows stay as they are (see `holding`): each layer's A and B, turned, of
-    every block of rows.
-    """
-
-    adapters: tuple[str, ...]
-    rows: Tensor | None = field(default=None)
-    active: Tensor | None = field(default=None)
-    held: dict[nn.Module, tuple[Tensor, Tensor]] | None = field(default=None)
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Gathers each layer's adapters once, not once a token: they are as many bytes as the base model's weights.
-
-        Only where every adapter has one block of rows, all of a length: no adapter is copied twice.
-        """
-        if self.rows is not None:
-            blocks, counts = self.rows.unique_consecutive(return_counts=True)
-            if len(blocks.unique()) == len(blocks) and bool((counts == counts[0]).all()):
-                self.held = {}
-        try:
-            yield
-        finally:
-            self.held = None
 
 
 class GroupLoraLinear(LoraLinear):

@@ -28,11 +28,11 @@ from trialign.policy.adapters import (
     AdapterConfig,
     BasisConfig,
     GroupLoraLinear,
-    Routing,
     product_dtype,
     weight_of,
 )
 from trialign.policy.maps import AttributeMaps, Traits
+from trialign.policy.routing import Routing
 
 # At z ~ N(0, I), half of a rank dimension's own size: 1 + U z then lies above 0 for 95 % of them.
 _SPREAD = 0.5

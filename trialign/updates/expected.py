@@ -72,8 +72,9 @@ def expected_loss(
     loss = - sum_g w_gT mean_truth u(S_g(gold)) - sum_g w_gP mean_preference [1 - TV(S_g, target_g)]
            + lambda mean_truth D + kl_weight mean sum_g KL(S_g || S_ref,g)
 
-    u is the share itself, or with ``objective.truth=likelihood`` its logarithm, whose gradient does not vanish where the
-    gold option has no share. The sums over groups are multiplied by ``scale``; D, which is no sum over them, is that of the groups at hand.
+    u is the share itself, or with ``objective.truth=likelihood`` its logarithm, whose gradient does not vanish where
+    the gold option has no share. The sums over groups are multiplied by ``scale``; D, which is no sum over them, is
+    that of the groups at hand.
 
     Args:
         log_probabilities: [U, G, K] log S_g, -inf at absent options.
