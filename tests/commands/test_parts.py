@@ -183,6 +183,24 @@ def test_a_run_goes_on_with_the_part_that_is_missing(house: Any) -> None:
             assert torch.allclose(found[name], tensor, atol=1e-6)
 
 
+def test_a_teacher_shows_both_parts_whole_sentences(house: Any) -> None:
+    words = ("objective.text.weight=1", "objective.text.share=1", "objective.text.tokens=4", "objective.text.top_k=4")
+    with pytest.MonkeyPatch.context() as patch:  # a model of random weights never says what it was told
+        patch.setattr("trialign.trajectories.teacher.states", lambda *_: True)
+        outcome = house.fit("name=taught", "objective=two_adapters", *words)
+    assert outcome.code == 0
+    assert "Left out" not in outcome.err
+    for part in ("facts", "tastes"):
+        with (house.runs / "taught" / "parts" / part / "logs" / "metrics.csv").open(encoding="utf-8") as lines:
+            found = [float(row["train/text"]) for row in csv.DictReader(lines) if row.get("train/text")]
+        assert len(found) == 2
+        assert min(found) > 0
+    # The facts' teacher is told of nobody: what it says is a collection of its own, of one agent without a profile.
+    told = [json.loads(file.read_text()) for file in (house.runs / ".trajectories").glob("*/manifest.json")]
+    texts = [one for one in told if "text" in one]
+    assert sorted(len(one["groups"]) for one in texts) == [1, len(MEMBERS)]
+
+
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [

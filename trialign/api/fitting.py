@@ -58,6 +58,8 @@ def collect(session: Session) -> None:
     if session.config.objective.in_parts:
         session.renew_policy()  # the part has a base model of its own
         unprofiled.collect(parts.facts_part(session))
+        if session.config.objective.has_teacher:
+            taught.collect(parts.facts_alone(session))
     if distributed.rank() == 0:
         log.info("Trajectories: %s", session.store.folder)
 
@@ -212,7 +214,7 @@ def train_in_parts(session: Session) -> None:
     facts, tastes = parts.facts_part(session), parts.tastes_part(session)
     if not parts.is_trained(facts):
         # Its episodes are read among the run's own groups, and learned by an agent that belongs to none.
-        train(replace(facts, stated=parts.NOBODY), parts.fact_episodes(facts), [])
+        train(parts.facts_alone(session), parts.fact_episodes(facts), [])
     if not parts.is_trained(tastes):
         train(tastes, *training_episodes(tastes))
     tastes.renew_policy()

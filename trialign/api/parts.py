@@ -26,6 +26,16 @@ def facts_part(session: Session) -> Session:
     return _part(session, "facts", replace(session.config, objective=objective), steps)
 
 
+def facts_alone(session: Session) -> Session:
+    """The same as it learns: one agent, which belongs to none of the run's groups and is told of nobody."""
+    part = facts_part(session)
+    collected = replace(part.config.collect, exposures=("explicit",))
+    alone = replace(part, config=replace(part.config, collect=collected), stated=NOBODY)
+    # Read again, the questions would be held against this one agent, and tastes be reported as left out.
+    alone.__dict__["queries"] = session.queries
+    return alone
+
+
 def tastes_part(session: Session) -> Session:
     """The training of the groups' agents on what the objective says otherwise."""
     steps = session.config.trainer.steps
