@@ -29,7 +29,7 @@ HEAVY = [f"Which metal weighs {amount}?" for amount in ("most", "least", "ten gr
 
 @pytest.fixture(scope="module")
 def house(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with enough questions of both kinds for a classifier, and its runs of both gated methods."""
+    """A project with enough questions of both kinds for a classifier, and its runs of the gated methods."""
     project = make_project(tmp_path_factory.mktemp("gate") / "project")
     drink = next(row for row in project.rows if row["id"] == "drink")
     metal = next(row for row in project.rows if row["id"] == "metal-0")
@@ -37,7 +37,7 @@ def house(make_project: Callable[[Path], Any], tmp_path_factory: pytest.TempPath
     facts = [{**metal, "id": f"fact-{n}", "cluster": f"fact-{n}", "question": text} for n, text in enumerate(HEAVY)]
     project.write_rows([*project.rows, *tastes, *facts])
     project.set(trainer__steps=3, trainer__validate_every=0)
-    for method in ("gate", "strip"):
+    for method in ("gate", "strip", "steer"):
         assert project.fit(f"name={method}", f"objective={method}").code == 0
     return project
 
@@ -106,7 +106,28 @@ def test_the_agents_behind_a_strip_are_the_base_model(house: Any) -> None:
             assert (old != pytest.approx(new, rel=1e-3)) == taken[query]
 
 
-@pytest.mark.parametrize("method", ["gate", "strip"])
+def test_steered_facts_are_the_base_models_with_other_states(house: Any) -> None:
+    gate = read_gate(read_agents(house.runs / "steer" / "agents" / "step=000003"))
+    assert gate is not None
+    assert gate.steering is not None
+    assert set(gate.steering.moves) == set(MEMBERS)
+    before, after = (items_of(house, "steer", step) for step in (0, 3))
+    taken = decisions(house, "gate")  # the same classifier
+    own = read_agents(house.runs / "steer" / "agents" / "step=000003")
+    for query, rows in after.groupby("query_id"):
+        earlier = before[before["query_id"] == query]
+        for group in EVERYONE:
+            old, new = (
+                list(frame[frame["group"] == group]["option_probabilities"].iloc[0]) for frame in (earlier, rows)
+            )
+            moved = taken[query] and group != "control"
+            assert (old != pytest.approx(new, rel=1e-3)) == moved
+            # Who is steered is another agent than the one whose adapter it goes through.
+            digest = rows[rows["group"] == group]["adapter_sha256"].iloc[0]
+            assert (digest == own.adapter_sha256(group)) == (not moved and group != "control")
+
+
+@pytest.mark.parametrize("method", ["gate", "strip", "steer"])
 def test_every_command_asks_through_the_gate(house: Any, method: str, capsys: pytest.CaptureFixture[str]) -> None:
     audited = items_of(house, method, 3)
     audited = audited[audited["query_id"] == "capital-0"].set_index("group")
@@ -141,6 +162,17 @@ def test_a_gate_that_was_changed_is_refused(house: Any, tmp_path: Path) -> None:
         assert house.call("ask", QUESTION, "--run", house.runs / "gate").code == 2
     finally:
         file.write_text(whole, encoding="utf-8")
+
+
+def test_steering_that_cannot_be_is_refused_before_anything_is_asked(project: Any) -> None:
+    for words, what in (
+        (("policy=basis",), "policy.adapters=basis"),
+        (("policy.activation=profile", "prompt.profile=last"), "policy.activation=profile"),
+    ):
+        outcome = project.fit("objective=steer", *words)
+        assert outcome.code == 2
+        assert what in outcome.err
+        assert not project.runs.exists()
 
 
 def test_questions_of_one_kind_are_refused(make_project: Callable[[Path], Any], tmp_path: Path) -> None:

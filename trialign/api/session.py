@@ -15,7 +15,7 @@ import torch
 from trialign import distributed, environment
 from trialign.api.behaviour import check_behaviour, check_scores, store_of
 from trialign.api.merging import check_parts
-from trialign.api.starting import begun, check_compiler, check_start, check_weights
+from trialign.api.starting import begun, check_compiler, check_start, check_steering, check_weights
 from trialign.asking import Agents, LocalAgents
 from trialign.checkpoints import AgentCheckpoint, load_agents, read_agents
 from trialign.config import RunConfig, load
@@ -88,6 +88,7 @@ class Session:
         check_scores(self)
         self.check_model()
         check_weights(self)
+        check_steering(self)
         check_compiler(self)
         _ = self.served
 

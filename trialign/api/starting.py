@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from trialign.errors import UserError
 from trialign.models import check_kind, quantised_by
+from trialign.models.families import plain_reason
 from trialign.policy.peft_folders import PeftFolder, refuse_larger, start_from
+from trialign.policy.steering import check_steerable
 
 if TYPE_CHECKING:
     from trialign.api.session import Session
@@ -57,6 +59,17 @@ def check_weights(session: Session) -> None:
             "shown to train",
             f"Set {cure}, or choose the model that it was made from",
         )
+
+
+def check_steering(session: Session) -> None:
+    """Refuses facts answered by steered agents where nobody can be steered; no weights are read.
+
+    Raises:
+        UserError: names what stands against it.
+    """
+    if session.config.objective.gate.facts == "steered":
+        kind = check_kind(session.files, session.config.model)
+        check_steerable(session.config.policy, plain_reason(kind))
 
 
 def check_compiler(session: Session) -> None:

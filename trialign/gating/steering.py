@@ -76,7 +76,7 @@ def fit_steering(
         UserError: the agents cannot be steered, or there are no facts to read or to try.
     """
     policy = agents.policy
-    check_steerable(policy)
+    check_steerable(policy.config, policy.plain)
     read = [query for query in training if isinstance(query, TruthQuery)][:READ]
     tried = [query for query in validation if isinstance(query, TruthQuery) and query.options][:TRIED]
     if not read or not tried:

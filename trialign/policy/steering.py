@@ -14,6 +14,7 @@ from trialign.models.families import decoder_layers
 from trialign.policy.routing import Movers
 
 if TYPE_CHECKING:
+    from trialign.policy.adapters import AdapterConfig
     from trialign.policy.group_policy import GroupPolicy
 
 
@@ -35,17 +36,20 @@ def steered(group: str) -> str:
     return f"{group}.steered"
 
 
-def check_steerable(policy: GroupPolicy) -> None:
+def check_steerable(config: AdapterConfig, plain: str) -> None:
     """Refuses agents whose states cannot be moved row by row.
+
+    Args:
+        config: of the adapters.
+        plain: why the base model computes its branches in plain rows; empty: it does not.
 
     Raises:
         UserError: names what stands against it.
     """
-    config = policy.config
     faults = {
         "policy.adapters=basis": config.adapters == "basis",
         "policy.activation=profile": config.activation == "profile",
-        f"a base model with {policy.plain}": bool(policy.plain),
+        f"a base model with {plain}": bool(plain),
     }
     for what, found in faults.items():
         if found:
@@ -67,7 +71,7 @@ def steer(policy: GroupPolicy, steering: Steering | None) -> None:
         policy.routing.hook, policy.routing.movers, policy.guests = None, None, ()
     if steering is None:
         return
-    check_steerable(policy)
+    check_steerable(policy.config, policy.plain)
     names = tuple(steering.moves)
     policy.guests = tuple(map(steered, names))
     adapters = torch.tensor([policy.adapter_index(name) for name in names])
