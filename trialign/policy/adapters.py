@@ -111,6 +111,9 @@ class GroupLoraLinear(LoraLinear):
         active = self.routing.active
         inner = x if active is None else x * active.unsqueeze(2).to(x.dtype)  # B A 0 = 0
         weights = [weight_of(layers, name) for layers in (self.lora_A, self.lora_B) for name in names]
+        if len(names) == 1:
+            alone: Tensor = _OneLora.apply(inner, self.routing.on, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
+            return alone
         if self.routing.held is not None:
             return self._held_delta(inner, rows, weights)
         delta: Tensor = _GroupedLora.apply(inner, rows, self.scaling[names[0]], *weights)  # type: ignore[no-untyped-call]
@@ -161,6 +164,34 @@ class _GroupedLora(torch.autograd.Function):
         low = torch.bmm(inner, down.transpose(1, 2))
         of_up = _by_adapter(torch.bmm(out.transpose(1, 2), low), rows, weights)
         return of_x, None, None, *of_down, *of_up
+
+
+class _OneLora(torch.autograd.Function):
+    """scale * B A x where there is one adapter, as one node of the graph (see `_GroupedLora`): nothing is gathered."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, on: Tensor, scale: float, down: Tensor, up: Tensor) -> Tensor:
+        """[rows, length, in] -> [rows, length, out]; ``on`` is [rows], 0 for rows of the base weights."""
+        ctx.dtype, ctx.scale = product_dtype(x, (down,)), scale
+        ctx.save_for_backward(x, on, down, up)
+        low = (x.to(ctx.dtype) @ down.to(ctx.dtype).T) * on.to(ctx.dtype)[:, None, None]
+        return low @ up.to(ctx.dtype).T * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of x and of both weights."""
+        x, on, down, up = ctx.saved_tensors
+        out, inner = gradients[0].to(ctx.dtype) * ctx.scale, x.to(ctx.dtype)
+        mask = on.to(ctx.dtype)[:, None, None]
+        low = (inner @ down.to(ctx.dtype).T) * mask
+        of_low = (out @ up.to(ctx.dtype)) * mask
+        of_x = (of_low @ down.to(ctx.dtype)).to(x.dtype) if ctx.needs_input_grad[0] else None
+        return of_x, None, None, summed(of_low, inner, down), summed(out, low, up)
+
+
+def summed(left: Tensor, right: Tensor, like: Tensor) -> Tensor:
+    """Outer products of [rows, length, n] and [rows, length, m], summed over all positions: [n, m]."""
+    return (left.flatten(0, 1).T @ right.flatten(0, 1)).to(like.dtype)
 
 
 def product_dtype(x: Tensor, weights: Sequence[Tensor]) -> torch.dtype:

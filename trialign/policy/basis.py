@@ -29,6 +29,7 @@ from trialign.policy.adapters import (
     BasisConfig,
     GroupLoraLinear,
     product_dtype,
+    summed,
     weight_of,
 )
 from trialign.policy.maps import AttributeMaps, Traits
@@ -179,7 +180,6 @@ class BasisRouting(Routing):
             self.on = (rows != coordinates.groups).to(self.z.dtype)
 
     z: Tensor | None = None
-    on: Tensor | None = None
 
 
 class BasisLoraLinear(GroupLoraLinear):
@@ -227,8 +227,8 @@ class _ScaledLora(torch.autograd.Function):
             of_gates @ scales.to(z.dtype) if of_z else None,
             None,
             None,
-            _summed(of_low, inner, down) if of_down else None,
-            _summed(out, low * gates, up) if of_up else None,
+            summed(of_low, inner, down) if of_down else None,
+            summed(out, low * gates, up) if of_up else None,
             (of_gates.T @ z).to(scales.dtype) if of_scales else None,
         )
 
@@ -237,11 +237,6 @@ def _gates(z: Tensor, on: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
     """[rows, 1, rank] 1 + U z, and 0 for rows of the base weights; in z's precision, also under autocast."""
     with torch.autocast(z.device.type, enabled=False):
         return (on.unsqueeze(1) * (1 + z @ scales.to(z.dtype).T)).to(dtype).unsqueeze(1)
-
-
-def _summed(left: Tensor, right: Tensor, like: Tensor) -> Tensor:
-    """Outer products of [rows, length, n] and [rows, length, m], summed over all positions: [n, m]."""
-    return (left.flatten(0, 1).T @ right.flatten(0, 1)).to(like.dtype)
 
 
 def add_basis(

@@ -333,7 +333,8 @@ class GroupPolicy(nn.Module):
             numbers.append(DrawnAlone(sampling.alone))
         if watch is not None:
             options["stopping_criteria"] = StoppingCriteriaList([Watching(ids.shape[1], ends, watch)])
-        with torch.random.fork_rng(), self.routing.holding():
+        kernel = attention_kernel(self.device, ids.shape[1] + sampling.max_new_tokens)
+        with torch.random.fork_rng(), self.routing.holding(), kernel:
             torch.manual_seed(sampling.seed)
             base: Any = self.base
             output = base.generate(

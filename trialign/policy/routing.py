@@ -45,6 +45,8 @@ class Routing:
     None sends every row through the base weights alone. ``active``, [rows, length] bool, turns the adapters off at
     single positions; None leaves them on everywhere.
 
+    ``on``, [rows] bool, is where a row goes through an adapter.
+
     ``held`` is there while weights and rows stay as they are (see `holding`): each layer's A and B, turned, of
     every block of rows.
 
@@ -58,6 +60,7 @@ class Routing:
     movers: Movers | None = field(default=None)
     moves: Tensor | None = field(default=None, init=False)
     hook: RemovableHandle | None = field(default=None)
+    on: Tensor | None = field(default=None, init=False)
     _rows: Tensor | None = field(default=None, init=False)
 
     @property
@@ -67,9 +70,11 @@ class Routing:
 
     @rows.setter
     def rows(self, rows: Tensor | None) -> None:
-        self._rows, self.moves = rows, None
+        self._rows, self.moves, self.on = rows, None, None
         if rows is not None and self.movers is not None:
             self._rows, self.moves = self.movers.split(rows, len(self.adapters) + 1)
+        if self._rows is not None:
+            self.on = self._rows < len(self.adapters)
 
     @contextmanager
     def holding(self) -> Iterator[None]:

@@ -1,0 +1,124 @@
+"""What one adapter for all groups costs: its products over all rows at once, and copies of it for every row.
+
+The first is how rows go where there is one adapter (``policy=shared``, the quick start); the second how they go where
+there are several. For replies, too, how short rows attend: by plain products, and by torch's fused kernel. Options of
+embedded questions are scored and learned, and replies written by the base model's agents, three groups and the control.
+
+    python benchmarks/one_adapter.py --questions 2 --replies 6 --tokens 24 --rounds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from unittest.mock import patch
+
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+
+import torch
+from side_by_side import one_thread, setting, table, take_turns
+from torch import Tensor
+from workloads import prompted_options, session_of
+
+from trialign.policy import ROOT, GroupPolicy, Segment, TreeBatch, TreeRow, adapters, build_tree_batch, group_policy
+from trialign.policy.adapters import GroupLoraLinear, weight_of
+from trialign.policy.group_policy import Sampling
+
+
+def gathered(layer: GroupLoraLinear, x: Tensor, rows: Tensor) -> Tensor:
+    """What the rows' adapter adds, by a copy of it for each row."""
+    names = layer.routing.adapters
+    weights = [weight_of(layers, name) for layers in (layer.lora_A, layer.lora_B) for name in names]
+    delta: Tensor = adapters._GroupedLora.apply(x, rows, layer.scaling[names[0]], *weights)
+    return delta
+
+
+@contextmanager
+def copies(attention: bool = False) -> Iterator[None]:
+    """Rows gather the adapter; with ``attention`` short rows attend by the fused kernel, too."""
+    fused = patch.object(group_policy, "attention_kernel", lambda *_: nullcontext()) if attention else nullcontext()
+    with patch.object(GroupLoraLinear, "_delta", gathered), fused:
+        yield
+
+
+def train(policy: GroupPolicy, batch: TreeBatch) -> None:
+    """Forward and backward pass."""
+    policy.score(batch).sum().backward()
+
+
+def write(policy: GroupPolicy, prompts: list[tuple[int, ...]], groups: list[str], end: int, tokens: int) -> list[int]:
+    """Replies as one batch, none of which ends early."""
+    found = policy.generate(prompts, groups, end, Sampling(max_new_tokens=tokens))
+    return [token for reply in found for token in reply]
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--questions", type=int, default=2)
+    parser.add_argument("--replies", type=int, default=6, help="questions that are replied to, by four each")
+    parser.add_argument("--tokens", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    one_thread()
+    session = session_of("options")
+    policy = session.policy
+    for parameter in policy.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.02)
+    asked = prompted_options(session, arguments.questions)
+    batch = build_tree_batch(
+        [TreeRow(0, (Segment(o.prompt, ROOT), *(Segment(a, 0, action=True) for a in o.answers))) for o in asked]
+    )
+    prompts = [one.prompt for one in prompted_options(session, arguments.replies)][:: len(session.groups.names)]
+    told = [prompt for prompt in prompts for _ in session.groups.everyone]
+    groups = [group.name for _ in prompts for group in session.groups.everyone]
+    reply = partial(write, policy, told, groups, -1, arguments.tokens)
+
+    def gradients() -> list[Tensor]:
+        policy.zero_grad()
+        train(policy, batch)
+        return [one.grad.clone() for one in policy.parameters() if one.grad is not None]
+
+    def apart(how: Callable[[], object], attention: bool) -> Callable[[], None]:
+        def run() -> None:
+            with copies(attention):
+                how()
+
+        return run
+
+    at_once = gradients()
+    with copies():
+        one_by_one = gradients()
+    furthest = max(float((a - b).norm() / b.norm()) for a, b in zip(at_once, one_by_one, strict=True))
+    with torch.inference_mode(), copies(attention=True):
+        expected = reply()
+    with torch.inference_mode():
+        same = reply() == expected
+    step = partial(train, policy, batch)
+    measured = take_turns({"step": step, "step, copies": apart(step, attention=False)}, arguments.rounds)
+    with torch.inference_mode():
+        measured |= take_turns({"replies": reply, "replies, copies": apart(reply, attention=True)}, arguments.rounds)
+    rows = []
+    for work, equal in (("step", f"gradients to {furthest:.0e}"), ("replies", f"tokens: {'yes' if same else 'no'}")):
+        first, second = measured[work], measured[f"{work}, copies"]
+        ratio = f"{second.median / first.median:.2f}"
+        rows.append([work, f"{first.median:.2f}", first.spread, f"{second.median:.2f}", second.spread, ratio, equal])
+    print(setting())
+    heads = [
+        "work",
+        "all rows at once, CPU s",
+        "range",
+        "copies (replies: and fused attention), CPU s",
+        "range",
+        "times as fast",
+        "same",
+    ]
+    print(table(heads, rows))
+
+
+if __name__ == "__main__":
+    main()
