@@ -23,6 +23,7 @@ from side_by_side import one_thread, setting, table, take_turns
 from torch import Tensor
 from workloads import prompted_options, session_of
 
+from trialign.api.session import Session
 from trialign.policy import ROOT, GroupPolicy, Segment, TreeBatch, TreeRow, adapters, build_tree_batch, group_policy
 from trialign.policy.adapters import GroupLoraLinear, weight_of
 from trialign.policy.group_policy import Sampling
@@ -55,6 +56,41 @@ def write(policy: GroupPolicy, prompts: list[tuple[int, ...]], groups: list[str]
     return [token for reply in found for token in reply]
 
 
+def workloads(
+    session: Session, questions: int, replies: int, tokens: int
+) -> tuple[Callable[[], None], Callable[[], list[int]]]:
+    """A training step on some questions' options, and replies to some by every group and the control."""
+    policy = session.policy
+    for parameter in policy.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.02)
+    asked = prompted_options(session, questions)
+    batch = build_tree_batch(
+        [TreeRow(0, (Segment(o.prompt, ROOT), *(Segment(a, 0, action=True) for a in o.answers))) for o in asked]
+    )
+    prompts = [one.prompt for one in prompted_options(session, replies)][:: len(session.groups.names)]
+    told = [prompt for prompt in prompts for _ in session.groups.everyone]
+    groups = [group.name for _ in prompts for group in session.groups.everyone]
+    return partial(train, policy, batch), partial(write, policy, told, groups, -1, tokens)
+
+
+def gradients(policy: GroupPolicy, step: Callable[[], None]) -> list[Tensor]:
+    """Of every trained weight, after one step."""
+    policy.zero_grad()
+    step()
+    return [one.grad.clone() for one in policy.parameters() if one.grad is not None]
+
+
+def by_copies(work: Callable[[], object], attention: bool) -> Callable[[], None]:
+    """The same work as it was done before."""
+
+    def run() -> None:
+        with copies(attention):
+            work()
+
+    return run
+
+
 def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,59 +101,26 @@ def main() -> None:
     arguments = parser.parse_args()
     one_thread()
     session = session_of("options")
-    policy = session.policy
-    for parameter in policy.parameters():
-        if parameter.requires_grad:
-            torch.nn.init.normal_(parameter, std=0.02)
-    asked = prompted_options(session, arguments.questions)
-    batch = build_tree_batch(
-        [TreeRow(0, (Segment(o.prompt, ROOT), *(Segment(a, 0, action=True) for a in o.answers))) for o in asked]
-    )
-    prompts = [one.prompt for one in prompted_options(session, arguments.replies)][:: len(session.groups.names)]
-    told = [prompt for prompt in prompts for _ in session.groups.everyone]
-    groups = [group.name for _ in prompts for group in session.groups.everyone]
-    reply = partial(write, policy, told, groups, -1, arguments.tokens)
-
-    def gradients() -> list[Tensor]:
-        policy.zero_grad()
-        train(policy, batch)
-        return [one.grad.clone() for one in policy.parameters() if one.grad is not None]
-
-    def apart(how: Callable[[], object], attention: bool) -> Callable[[], None]:
-        def run() -> None:
-            with copies(attention):
-                how()
-
-        return run
-
-    at_once = gradients()
-    with copies():
-        one_by_one = gradients()
+    step, reply = workloads(session, arguments.questions, arguments.replies, arguments.tokens)
+    at_once = gradients(session.policy, step)
+    one_by_one = gradients(session.policy, by_copies(step, attention=False))
     furthest = max(float((a - b).norm() / b.norm()) for a, b in zip(at_once, one_by_one, strict=True))
-    with torch.inference_mode(), copies(attention=True):
-        expected = reply()
+    measured = take_turns({"step": step, "step, copies": by_copies(step, attention=False)}, arguments.rounds)
     with torch.inference_mode():
+        with copies(attention=True):
+            expected = reply()
         same = reply() == expected
-    step = partial(train, policy, batch)
-    measured = take_turns({"step": step, "step, copies": apart(step, attention=False)}, arguments.rounds)
-    with torch.inference_mode():
-        measured |= take_turns({"replies": reply, "replies, copies": apart(reply, attention=True)}, arguments.rounds)
+        measured |= take_turns(
+            {"replies": reply, "replies, copies": by_copies(reply, attention=True)}, arguments.rounds
+        )
     rows = []
     for work, equal in (("step", f"gradients to {furthest:.0e}"), ("replies", f"tokens: {'yes' if same else 'no'}")):
         first, second = measured[work], measured[f"{work}, copies"]
         ratio = f"{second.median / first.median:.2f}"
         rows.append([work, f"{first.median:.2f}", first.spread, f"{second.median:.2f}", second.spread, ratio, equal])
     print(setting())
-    heads = [
-        "work",
-        "all rows at once, CPU s",
-        "range",
-        "copies (replies: and fused attention), CPU s",
-        "range",
-        "times as fast",
-        "same",
-    ]
-    print(table(heads, rows))
+    heads = ["work", "all rows at once, CPU s", "range", "copies (replies: and fused attention), CPU s", "range"]
+    print(table([*heads, "times as fast", "same"], rows))
 
 
 if __name__ == "__main__":

@@ -85,18 +85,7 @@ def fit_steering(
             f"({len(tried)})",
             "Give some facts of the data the splits train and validation",
         )
-    depth = len(decoder_layers(policy.base))
-    layers = sorted({int(depth * share) for share in DEPTHS})
-    reader = Reader(policy, agents.renderer, agents.batch_tokens)
-    directions = directions_of(reader, prompt, groups, exposures, read, layers)
-    asked = [_asked(query, group, exposures[0], 0, prompt) for query in tried for group in groups.members]
-    found = [_tried(agents, None, 0.0, asked, len(groups.members))]
-    for layer, of_groups in zip(layers, directions, strict=True):
-        for strength in STRENGTHS:
-            moves = {group.name: -strength * own for group, own in zip(groups.members, of_groups, strict=True)}
-            found.append(_tried(agents, Steering(layer, moves), strength, asked, len(groups.members)))
-    steer(policy, None)
-    first, *rest = found
+    first, *rest = _all_tried(agents, prompt, groups, exposures, read, tried)
     best = max(rest, key=lambda one: (one.right_for_all, -one.flips, -one.strength))
     assert best.steering is not None
     log.info(
@@ -108,6 +97,29 @@ def fit_steering(
         *(100 * share for share in (best.right_for_all, first.right_for_all, best.flips, first.flips)),
     )
     return best.steering
+
+
+def _all_tried(
+    agents: LocalAgents,
+    prompt: PromptConfig,
+    groups: GroupSet,
+    exposures: Sequence[Exposure],
+    read: Sequence[Query],
+    tried: Sequence[Query],
+) -> list[Tried]:
+    """What becomes of facts without steering, then behind each layer at each strength."""
+    depth = len(decoder_layers(agents.policy.base))
+    layers = sorted({int(depth * share) for share in DEPTHS})
+    reader = Reader(agents.policy, agents.renderer, agents.batch_tokens)
+    directions = directions_of(reader, prompt, groups, exposures, read, layers)
+    asked = [_asked(query, group, exposures[0], 0, prompt) for query in tried for group in groups.members]
+    found = [_tried(agents, None, 0.0, asked, len(groups.members))]
+    for layer, of_groups in zip(layers, directions, strict=True):
+        for strength in STRENGTHS:
+            moves = {group.name: -strength * own for group, own in zip(groups.members, of_groups, strict=True)}
+            found.append(_tried(agents, Steering(layer, moves), strength, asked, len(groups.members)))
+    steer(agents.policy, None)
+    return found
 
 
 def directions_of(
