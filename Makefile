@@ -43,6 +43,7 @@ bench: ## Side by side with TRL, PEFT and lm-evaluation-harness (docs/performanc
 	$(BIN)/python benchmarks/collecting.py --questions 1 --tokens 12 --rounds 1
 	$(BIN)/python benchmarks/growth.py --rounds 1
 	$(BIN)/python benchmarks/choices.py --questions 2 --rounds 1
+	$(BIN)/python benchmarks/one_adapter.py --rounds 1
 	$(BIN)/python benchmarks/activated.py --rounds 1
 	$(BIN)/python benchmarks/windows.py --rounds 1
 	$(BIN)/python benchmarks/continued.py --rounds 1

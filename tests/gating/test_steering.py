@@ -76,8 +76,8 @@ def test_what_makes_most_facts_right_for_all_is_chosen_then_fewer_flips_then_les
     # (layer, strength) -> right for all, flips; without steering more is right than with any.
     known = {
         (None, 0.0): (0.9, 0.0),
-        (0, 0.5): (0.5, 0.2),
-        (0, 1.0): (0.6, 0.3),
+        (0, 0.5): (0.6, 0.2),
+        (0, 1.0): (0.5, 0.3),
         (0, 2.0): (0.4, 0.0),
         (1, 0.5): (0.6, 0.1),
         (1, 1.0): (0.6, 0.1),
