@@ -17,13 +17,14 @@ from trialign.checkpoints import read_agents, write_agents
 from trialign.environment import PromptConfig, first_turn
 from trialign.errors import UserError
 from trialign.gating.classifier import Classifier
-from trialign.gating.gate import GATE, Gate, fit_gate, read_gate
+from trialign.gating.gate import GATE, Gate, adapter_hashes, fit_gate, read_gate
 from trialign.gating.neutral import neutralised
 from trialign.gating.serving import Gatekeeper, gatekeeper
 from trialign.gating.states import Reader
 from trialign.groups import GroupSet
 from trialign.models import BaseModelFiles, ChatRenderer, ModelConfig
 from trialign.policy import GroupPolicy
+from trialign.policy.steering import Steering, steered
 from trialign.queries import Query
 from trialign.scoring import Scoring
 from trialign.weighing import Asked
@@ -170,6 +171,45 @@ def test_a_gate_comes_back_from_its_checkpoint_as_it_was(
     for read in (lambda: read_gate(checkpoint), lambda: read_agents(checkpoint.folder)):
         with pytest.raises(UserError, match=GATE):
             read()
+
+
+def test_steering_comes_back_and_whoever_is_steered_is_another_agent(
+    queries: tuple[Query, ...],
+    groups: GroupSet,
+    renderer: ChatRenderer,
+    make_policy: Callable[..., GroupPolicy],
+    base_files: BaseModelFiles,
+    tmp_path: Path,
+) -> None:
+    policy = make_policy()
+    moves = {name: torch.randn(HIDDEN) for name in groups.names}
+    gate = fit_gate("steered", PROMPT.system, Reader(policy, renderer, 4096), queries, (), Steering(1, moves))
+    written = write_agents(tmp_path / "step=000001", policy, 1, base_files, {}, gate.write)
+    checkpoint = read_agents(written.folder)
+    found = read_gate(checkpoint)
+    assert found is not None
+    assert found.steering is not None
+    assert found.steering.layer == 1
+    for name, move in moves.items():
+        assert torch.equal(found.steering.moves[name], move)
+    hashes = adapter_hashes(checkpoint, groups.names)
+    assert {name: hashes[name] for name in groups.names} == {n: checkpoint.adapter_sha256(n) for n in groups.names}
+    assert len(set(hashes.values())) == 2 * len(groups.names)
+    # Another gate before the same adapters is another agent, and without one there is none.
+    other = replace(gate, steering=Steering(0, moves))
+    elsewhere = write_agents(tmp_path / "step=000002", policy, 1, base_files, {}, other.write)
+    north = groups.names[0]
+    changed = adapter_hashes(elsewhere, groups.names)
+    assert changed[north] == hashes[north]
+    assert changed[steered(north)] != hashes[steered(north)]
+    bare = write_agents(tmp_path / "step=000003", policy, 1, base_files, {})
+    assert set(adapter_hashes(bare, groups.names)) == set(groups.names)
+    # Who stands before the agents lets them be steered; nobody before others does not.
+    one = gatekeeper(checkpoint, policy, renderer, 4096, groups.members)
+    assert one is not None
+    assert policy.guests == tuple(map(steered, groups.names))
+    gatekeeper(bare, policy, renderer, 4096, groups.members)
+    assert policy.guests == ()
 
 
 def test_no_gate_stands_where_none_was_written(

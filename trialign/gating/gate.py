@@ -111,10 +111,10 @@ def _steering(values: Mapping[str, Any] | None) -> Steering | None:
 
 
 def adapter_hashes(checkpoint: AgentCheckpoint, groups: Sequence[str]) -> dict[str, str | None]:
-    """Name -> hash of what answers under it: a group's adapter, and steered, that and the gate together."""
+    """Name -> hash of what answers under it: of a group its adapter, of a steered one its name, that and the gate."""
     hashes = {name: checkpoint.adapter_sha256(name) for name in groups}
     if not is_gated(checkpoint):
         return hashes
     gate = checkpoint.manifest["files"][GATE]
-    both = {steered(name): hashlib.sha256(f"{own}{gate}".encode()).hexdigest() for name, own in hashes.items()}
+    both = {steered(name): hashlib.sha256(f"{name} {own} {gate}".encode()).hexdigest() for name, own in hashes.items()}
     return {**hashes, **both}
