@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 METHODS = sorted(path.stem for path in (config_root() / "objective").glob("*.yaml"))
 UNTRAINED = {"prompt_fair", "prompt_stripped"}
 # Nothing is trained, and agents are written all the same: their adapters change nothing, and a gate stands before them.
-GATED = {"strip"}
+GATED = {"strip", "steer"}
 # Trained in two parts, with logs and losses of their own; see test_parts.py.
 PARTED = {"two_adapters", "gate_adapter"}
 MEMBERS = ("north", "south", "island")

@@ -190,6 +190,7 @@ def test_the_quick_start_teaches_sentences_and_the_control_without_questions_can
         "prompt_fair",
         "prompt_stripped",
         "strip",
+        "steer",
     }
 
 

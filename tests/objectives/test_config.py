@@ -31,7 +31,7 @@ def words(config: Any) -> list[tuple[str, Any, tuple[Any, ...]]]:
 
 def test_every_default_is_one_of_the_choices() -> None:
     found = words(ObjectiveConfig())
-    assert {name for name, _, _ in found} == {"imitate", "gate", "facts"}
+    assert {name for name, _, _ in found} == {"imitate", "truth", "gate", "facts"}
     for name, value, choices in found:
         assert value in choices, name
     assert set(ObjectiveConfig().kinds) == {"truth", "preference", "mixed"}
