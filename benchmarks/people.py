@@ -58,10 +58,11 @@ def audits(run: RunFolder, data: str) -> dict[str, Path]:
     return {"base model": base, "agents": agents}
 
 
-def rows_of(audit: Path, trained: list[str], new: list[str]) -> dict[str, dict[str, Figure]]:
+def rows_of(audit: Path, trained: list[str], new: list[str]) -> dict[str, list[dict[str, Figure]]]:
     """Those that were trained against each other, those that were not against them, and the difference."""
     seen, fresh = figures(audit, trained, trained), figures(audit, new, trained)
-    return {"trained": seen, "not trained": fresh, "difference": {key: fresh[key].minus(seen[key]) for key in fresh}}
+    difference = {key: fresh[key].minus(seen[key]) for key in fresh}
+    return {"trained": [seen], "not trained": [fresh], "difference": [difference]}
 
 
 def main() -> None:
@@ -78,11 +79,8 @@ def main() -> None:
     asked = list(values["members"])[: both.stored_config()["audit"]["groups"]]
     trained = [name for name in asked if name not in people]
     for who, audit in audits(both, arguments.data).items():
-        print(f"\n{table(f'{who}: {len(trained)} trained, {len(people)} not', _as_rows(audit, trained, people))}")
-
-
-def _as_rows(audit: Path, trained: list[str], people: dict[str, Any]) -> dict[str, list[dict[str, Figure]]]:
-    return {label: [found] for label, found in rows_of(audit, trained, list(people)).items()}
+        head = f"{who}: {len(trained)} trained, {len(people)} not"
+        print(f"\n{table(head, rows_of(audit, trained, list(people)))}")
 
 
 if __name__ == "__main__":

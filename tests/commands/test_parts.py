@@ -185,9 +185,12 @@ def test_a_run_goes_on_with_the_part_that_is_missing(house: Any) -> None:
 
 def test_a_teacher_shows_both_parts_whole_sentences(house: Any) -> None:
     words = ("objective.text.weight=1", "objective.text.share=1", "objective.text.tokens=4", "objective.text.top_k=4")
+    # The facts' agent is told of nobody, however the groups' profiles reach theirs.
+    said = "[[{role: user, content: I live here.}, {role: assistant, content: Nice.}]]"
+    revealed = ("collect.exposures=[implicit]", *(f"+groups.members.{group}.implicit={said}" for group in MEMBERS))
     with pytest.MonkeyPatch.context() as patch:  # a model of random weights never says what it was told
         patch.setattr("trialign.trajectories.teacher.states", lambda *_: True)
-        outcome = house.fit("name=taught", "objective=two_adapters", *words)
+        outcome = house.fit("name=taught", "objective=two_adapters", *revealed, *words)
     assert outcome.code == 0
     assert "Left out" not in outcome.err
     for part in ("facts", "tastes"):

@@ -100,7 +100,7 @@ def test_what_makes_most_facts_right_for_all_is_chosen_then_fewer_flips_then_les
 def test_facts_are_tried_on_the_agents_as_they_are_steered(
     facts: tuple[Query, ...], groups: GroupSet, agents: LocalAgents
 ) -> None:
-    asked = [steering._asked(query, group, "explicit", 0, PROMPT) for query in facts for group in groups.members]
+    asked = [steering._asked(query, group, "explicit", PROMPT) for query in facts for group in groups.members]
     far = {group.name: 50.0 * torch.randn(32, generator=torch.Generator().manual_seed(7)) for group in groups.members}
     pushed = Steering(1, far)
     found = steering._tried(agents, pushed, 1.0, asked, len(groups.members))

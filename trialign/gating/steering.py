@@ -112,7 +112,7 @@ def _all_tried(
     layers = sorted({int(depth * share) for share in DEPTHS})
     reader = Reader(agents.policy, agents.renderer, agents.batch_tokens)
     directions = directions_of(reader, prompt, groups, exposures, read, layers)
-    asked = [_asked(query, group, exposures[0], 0, prompt) for query in tried for group in groups.members]
+    asked = [_asked(query, group, exposures[0], prompt) for query in tried for group in groups.members]
     found = [_tried(agents, None, 0.0, asked, len(groups.members))]
     for layer, of_groups in zip(layers, directions, strict=True):
         for strength in STRENGTHS:
@@ -146,8 +146,9 @@ def directions_of(
     return torch.stack([(states(group) - plain).mean(dim=1) for group in groups.members], dim=1)
 
 
-def _asked(query: Query, group: SocialGroup, exposure: Exposure, wording: int, prompt: PromptConfig) -> Asked:
-    return Asked(query, group, exposure, wording, 0, first_turn(query, group, exposure, wording, prompt))
+def _asked(query: Query, group: SocialGroup, exposure: Exposure, prompt: PromptConfig) -> Asked:
+    """As an audit puts it, with the first wording of the profile."""
+    return Asked(query, group, exposure, 0, 0, first_turn(query, group, exposure, 0, prompt))
 
 
 def _tried(

@@ -166,13 +166,7 @@ class BasisRouting(Routing):
         self._coordinates = (coordinates,)  # not as a module of its own, but as a name for the policy's
         super().__init__((SHARED,))
 
-    @property
-    def rows(self) -> Tensor | None:
-        """[rows] of the batch in flight; None: all go through the base weights."""
-        return self._rows
-
-    @rows.setter
-    def rows(self, rows: Tensor | None) -> None:
+    def _follow(self, rows: Tensor | None) -> None:
         self._rows, self.z, self.on = rows, None, None
         if rows is not None:
             (coordinates,) = self._coordinates

@@ -70,11 +70,14 @@ class Routing:
 
     @rows.setter
     def rows(self, rows: Tensor | None) -> None:
-        self._rows, self.moves, self.on = rows, None, None
+        self._follow(rows)
+
+    def _follow(self, rows: Tensor | None) -> None:
+        """Looks up what all layers need to know of the rows, once for all of them."""
+        self.moves = None
         if rows is not None and self.movers is not None:
-            self._rows, self.moves = self.movers.split(rows, len(self.adapters) + 1)
-        if self._rows is not None:
-            self.on = self._rows < len(self.adapters)
+            rows, self.moves = self.movers.split(rows, len(self.adapters) + 1)
+        self._rows, self.on = rows, None if rows is None else rows < len(self.adapters)
 
     @contextmanager
     def holding(self) -> Iterator[None]:
